@@ -1,0 +1,42 @@
+"""``pneumoscope recipes`` and ``pneumoscope models``."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pneumoscope.recipe import describe_keys, load_recipe, recipe_names
+
+
+def recipes(name: str | None, keys: bool) -> None:
+    """Print the list, one recipe in full, or the meaning of every key."""
+    console = Console(highlight=False, soft_wrap=False)
+    if keys:
+        _table(console, ("key", "values", "meaning"), describe_keys())
+        return
+    if name is not None:
+        console.print(load_recipe(name).to_yaml(), markup=False)
+        return
+    _table(console, ("recipe", "about"), [(n, load_recipe(n).about) for n in recipe_names()])
+    console.print("Next: pneumoscope recipes NAME prints one, --keys explains every key")
+
+
+def models() -> None:
+    """Print the zoo."""
+    from pneumoscope.models.zoo import ZOO
+
+    console = Console(highlight=False)
+    rows = [(b.name, f"{b.parameters:.1f} M", b.about) for b in ZOO]
+    _table(console, ("backbone", "parameters", "about"), rows)
+    console.print("Any other timm name is accepted.")
+    console.print("Next: pneumoscope train DATA --set model.backbone=NAME")
+
+
+def _table(console: Console, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in head:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)

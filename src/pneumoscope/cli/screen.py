@@ -1,0 +1,84 @@
+"""What the user sees while work is going on: a bar with rate and time left, choices as lines."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_LINE_EVERY = 15.0
+"""Seconds between progress lines where there is no terminal to redraw."""
+
+
+class Screen:
+    """A listener that shows; use it as a context."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("  "),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._last_line = 0.0
+
+    def __enter__(self) -> Screen:
+        if self.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def stage(self, title: str) -> None:
+        self._clear()
+        self._last_line = time.monotonic()
+        self.console.print(f"[bold]{escape(title)}[/bold]")
+
+    def choice(self, what: str, choice: str, why: str) -> None:
+        self.console.print(f"  {escape(what)}: {escape(choice)} [dim]({escape(why)})[/dim]")
+
+    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+        if not self.console.is_terminal:
+            self._line(done, total, unit, note)
+            return
+        if self._task is None:
+            self._task = self._bar.add_task("", total=total, note=note)
+        self._bar.update(self._task, completed=done, total=total, note=note)
+        if done >= total:
+            self._clear()
+
+    def _line(self, done: int, total: int, unit: str, note: str) -> None:
+        now = time.monotonic()
+        if now - self._last_line < _LINE_EVERY:
+            return
+        self._last_line = now
+        self.console.print(f"  {unit} {done:,}/{total:,}  {escape(note)}")
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None

@@ -1,0 +1,71 @@
+"""Batches by index from the memory map: one fancy-indexing call a batch, no per-image Python.
+
+The order of the films is a pure function of (seed, epoch), so a resumed run continues with
+exactly the batches an uninterrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.records import Split
+
+Batch = tuple[Tensor, Tensor]
+"""Images uint8 (B, S, S), 0–255, and labels float32 (B,), 0 or 1."""
+
+
+class Films(Dataset[Batch]):
+    """A prepared set indexed by a whole batch of row numbers at a time."""
+
+    def __init__(self, prepared: PreparedSet) -> None:
+        self._images = prepared.images
+        self._labels = torch.from_numpy(prepared.table["label"].to_numpy(np.float32, na_value=-1))
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
+        # Indexing a memory map copies just these rows; the pages stay the kernel's to reclaim.
+        return torch.from_numpy(self._images[rows]), self._labels[torch.from_numpy(rows)]
+
+
+class Batches(Sampler[NDArray[np.int64]]):
+    """Row numbers, a batch at a time.
+
+    With a ``seed`` the rows are shuffled anew each epoch and the last, incomplete batch is left
+    out when there is a whole one; without it they come in order and completely.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], size: int, seed: int | None = None) -> None:
+        self._rows = rows
+        self._size = size
+        self._seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self._rows), self._size)
+        return whole if self._seed is not None and whole else whole + bool(rest)
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        rows = self._rows
+        if self._seed is not None:
+            rows = np.random.default_rng([self._seed, self.epoch]).permutation(rows)
+        for start in range(0, len(self) * self._size, self._size):
+            # Rising row numbers read the file forwards; the order inside a batch is immaterial.
+            yield np.sort(rows[start : start + self._size])
+
+
+def make_loader(
+    prepared: PreparedSet, split: Split, batch_size: int, seed: int | None = None
+) -> DataLoader[Batch]:
+    """Batches of a split; shuffled when a seed is given."""
+    batches = Batches(prepared.rows(split), batch_size, seed)
+    return DataLoader(Films(prepared), sampler=batches, batch_size=None, num_workers=0)

@@ -1,0 +1,84 @@
+"""The prepared set: the first door of the house, and all that training knows of the data.
+
+A folder of ``images.npy`` (uint8 (N, S, S), 0–255, air dark, memory-mapped), ``table.parquet``
+(row i describes image i), ``prepared.json`` (spec, source, counts) and, where the truth is known,
+``masks.npy`` (uint8 (N, S, S), 1 inside the abnormality).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.errors import UnreadableData
+from pneumoscope.records import SPLITS, InputSpec, Split
+from pneumoscope.run import read_json
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSet:
+    """An open prepared set. ``images`` and ``masks`` are memory maps; nothing is copied."""
+
+    folder: Path
+    spec: InputSpec
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8] | None
+    table: pd.DataFrame
+    about: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.about["fingerprint"])
+
+    def rows(self, split: Split) -> NDArray[np.int64]:
+        """Row numbers of a split, ascending, int64 (n,)."""
+        return np.flatnonzero((self.table["split"] == split).to_numpy())
+
+    def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Labels 0/1 of those rows, int64 (n,)."""
+        return self.table["label"].to_numpy()[rows].astype(np.int64)
+
+
+def open_prepared(folder: Path) -> PreparedSet:
+    """Open a prepared set. Raises UnreadableData when it is damaged or incomplete."""
+    about = read_json(folder / "prepared.json")
+    try:
+        spec = InputSpec(**about["spec"])
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        table = pd.read_parquet(folder / "table.parquet")
+        mask_file = folder / "masks.npy"
+        masks = np.load(mask_file, mmap_mode="r", allow_pickle=False) if mask_file.exists() else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, str(error)) from None
+    if images.shape != (len(table), spec.stored, spec.stored) or images.dtype != np.uint8:
+        raise _damaged(folder, f"images {images.shape}, table of {len(table)} rows")
+    return PreparedSet(folder, spec, images, masks, table, about)
+
+
+def split_counts(table: pd.DataFrame) -> dict[str, dict[str, int | None]]:
+    """Films, positives and patients (None where unknown) of each split."""
+    counts: dict[str, dict[str, int | None]] = {}
+    for split in SPLITS:
+        part = table[table["split"] == split]
+        known = part["patient_id"].notna().all() and len(part) > 0
+        counts[split] = {
+            "n": len(part),
+            "positives": int((part["label"] == 1).sum()),
+            "patients": int(part["patient_id"].nunique()) if known else None,
+        }
+    return counts
+
+
+def _damaged(folder: Path, why: str) -> UnreadableData:
+    return UnreadableData(
+        "the prepared set is damaged",
+        got=f"{folder} ({why})",
+        remedy="delete that folder: it is made again from the data",
+    )

@@ -1,0 +1,119 @@
+"""The exception tree: every error a user can cause says what, got, expected and remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PneumoscopeError(Exception):
+    """Base of all errors raised on purpose.
+
+    Parameters
+    ----------
+    what : one sentence naming the thing at fault.
+    got, expected, remedy : optional; one line each.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        got: object | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what = what
+        self.got = got
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(self.message())
+
+    def message(self) -> str:
+        """The whole message, a line for each part that is known."""
+        lines = [f"{type(self).__name__}: {self.what}"]
+        if self.got is not None:
+            lines.append(f"  got:      {self.got}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.remedy is not None:
+            lines.append(f"  remedy:   {self.remedy}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.message()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling between processes.
+        return _rebuild, (type(self), self.what, self.got, self.expected, self.remedy)
+
+
+def _rebuild(
+    kind: type[PneumoscopeError],
+    what: str,
+    got: object | None,
+    expected: str | None,
+    remedy: str | None,
+) -> PneumoscopeError:
+    return kind(what, got=got, expected=expected, remedy=remedy)
+
+
+class InputError(PneumoscopeError):
+    """The user's input is at fault: the command line ends with exit code 2."""
+
+
+class DataNotFound(InputError):
+    """The data set named on the command line is not there."""
+
+
+class UnreadableData(InputError):
+    """A data set is there but cannot be read as what it claims to be."""
+
+
+class UnreadableImage(InputError):
+    """One image cannot be decoded. Never stops a run: it is counted with its reason."""
+
+
+class BadLabels(InputError):
+    """Labels are missing, not 0 or 1, or do not match the images."""
+
+
+class BadRecipe(InputError):
+    """A recipe names an unknown key or a value out of range."""
+
+
+class UnknownBackbone(InputError):
+    """The backbone is not one that timm builds."""
+
+
+class WeightsNotFound(InputError):
+    """Pretrained weights cannot be had: not on disk, or no network."""
+
+
+class BadWeights(InputError):
+    """A weights file is there but does not fit the backbone, or is unsafe to load."""
+
+
+class OutputExists(InputError):
+    """The output folder is there already; nothing is ever overwritten."""
+
+
+class OutputNotWritable(InputError):
+    """Nothing can be written there: no permission, or the disk is full."""
+
+
+class NotARun(InputError):
+    """The folder is not a run folder, or not in the state the command needs."""
+
+
+class ChosenOnTest(InputError):
+    """A threshold, temperature or epoch was about to be chosen on test rows."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause naming the nearest known word (``"nearest: 'resnet50'"``) or listing all."""
+    words = sorted(set(known))
+    close = difflib.get_close_matches(name, words, n=3, cutoff=0.5)
+    if close:
+        return "nearest: " + ", ".join(repr(word) for word in close)
+    return "one of: " + ", ".join(words)

@@ -1,0 +1,192 @@
+"""Judge a table of predictions: every metric with its interval, and nothing chosen on test rows.
+
+No model, no torch. A table of predictions has a row per film and the columns ``image_id``,
+``patient_id`` (may be null), ``split``, ``label`` (0 or 1), ``logit`` and ``probability``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import BadLabels, ChosenOnTest, UnreadableData
+from ..metrics.intervals import bootstrap, delong, undefined, wilson
+from ..metrics.scores import Confusion, Floats, Labels, confusion
+from ..metrics.thresholds import Rule, choose
+from ..records import CLASSES, Estimate, OperatingPoint, Split
+
+COLUMNS = ("image_id", "patient_id", "split", "label", "logit", "probability")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """One split as arrays, checked; ``patients`` is None where no patient has several films."""
+
+    labels: Labels
+    probabilities: Floats
+    patients: NDArray[Any] | None
+    patient_count: int | None
+
+
+def evaluate(
+    predictions: pd.DataFrame,
+    *,
+    split: Split,
+    operating_point: OperatingPoint,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
+    """Judge the rows of one split and return the content of ``metrics.json``.
+
+    Proportions get Wilson's interval and AUROC DeLong's, unless some patient has several films:
+    then the films are not independent and all get the patient-clustered bootstrap, as the rest
+    always does. What a missing class leaves undefined is None with the method ``"undefined: …"``.
+    ``patients`` is None when any id is missing; a film without an id stands for a patient.
+
+    Raises ``UnreadableData`` for missing columns, repeated images or bad probabilities,
+    ``BadLabels`` for labels other than 0 and 1, ``ChosenOnTest`` for such an operating point.
+    """
+    start = clock()
+    _refuse_test(operating_point)
+    rows, threshold = _rows(predictions, split), operating_point.threshold
+    y, p = rows.labels, rows.probabilities
+    counts = confusion(y, p >= threshold)
+    found = bootstrap(y, p, threshold, rows.patients, level, resamples, seed)
+    found = _in_closed_form(rows, counts, found, level)
+    return {
+        "schema": 1,
+        "split": split,
+        "n": int(y.size),
+        "positives": counts.tp + counts.fn,
+        "patients": rows.patient_count,
+        "operating_point": operating_point.to_json(),
+        "metrics": {name: estimate.to_json() for name, estimate in found.items()},
+        "confusion": {"tn": counts.tn, "fp": counts.fp, "fn": counts.fn, "tp": counts.tp},
+        "per_class": dict(zip(CLASSES, map(_report, (counts.flipped(), counts)), strict=True)),
+        "timing": {"evaluate_seconds": clock() - start},
+    }
+
+
+def operating_point_from(
+    predictions: pd.DataFrame, rule: Rule, target: float | None = None
+) -> OperatingPoint:
+    """Choose an operating point on the ``val`` rows; other rows are not looked at.
+
+    Raises as ``metrics.thresholds.choose``; ``ChosenOnTest`` when there are only test rows and
+    ``UnreadableData`` when there are no val rows (the rule ``"fixed"`` needs none).
+    """
+    rows = _rows(predictions, "val")
+    if rows.labels.size == 0 and rule != "fixed":
+        splits = sorted(predictions["split"].astype(str).unique())
+        kind = ChosenOnTest if splits == ["test"] else UnreadableData
+        raise kind(
+            f"no validation rows to choose the rule {rule!r} on",
+            got=f"rows of {splits}",
+            expected="rows whose split is 'val'",
+            remedy="predict the val split too, or decide with the rule 'fixed'",
+        )
+    return choose(rule, rows.labels, rows.probabilities, "val", target)
+
+
+def _refuse_test(point: OperatingPoint) -> None:
+    if point.chosen_on == "test":
+        raise ChosenOnTest(
+            "the operating point was chosen on the test split",
+            got=point,
+            remedy="choose it on 'val', with operating_point_from",
+        )
+
+
+def _rows(predictions: pd.DataFrame, split: Split) -> _Rows:
+    """The rows of a split, checked; rows of other splits may hold anything."""
+    missing = [name for name in COLUMNS if name not in predictions.columns]
+    if missing:
+        raise UnreadableData(
+            f"the predictions lack the columns {missing}",
+            got=list(map(str, predictions.columns)),
+            expected=", ".join(COLUMNS),
+        )
+    rows = predictions[predictions["split"] == split]
+    repeated = rows["image_id"][rows["image_id"].duplicated()]
+    if len(repeated):
+        raise UnreadableData(
+            f"{len(repeated)} {split} rows repeat an image id",
+            got=f"{repeated.iloc[0]!r} twice",
+            expected="one row per film, else intervals are too narrow",
+        )
+    labels, probabilities = _numbers(rows["label"]), _numbers(rows["probability"])
+    _check(labels, np.isin(labels, (0.0, 1.0)), BadLabels, f"{split} labels", "0 or 1")
+    inside = (probabilities >= 0) & (probabilities <= 1)
+    _check(probabilities, inside, UnreadableData, f"{split} probabilities", "0 to 1")
+    ids = rows["patient_id"]
+    known = ids.dropna().astype(str)
+    several = bool(known.duplicated().any())
+    # A number never equals a patient's id, for ids carry a prefix here.
+    alone = pd.Series(np.arange(len(ids)).astype(str), index=ids.index)
+    patients = np.where(ids.isna(), "row " + alone, "id " + ids.astype(str)).astype(str)
+    return _Rows(
+        labels=labels.astype(np.int64),
+        probabilities=probabilities,
+        patients=patients if several else None,
+        patient_count=int(known.nunique()) if len(known) == len(ids) else None,
+    )
+
+
+def _numbers(column: pd.Series[Any]) -> Floats:
+    """The column as float64, NaN where it is no number."""
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _check(
+    values: Floats,
+    good: NDArray[np.bool_],
+    kind: type[BadLabels] | type[UnreadableData],
+    what: str,
+    expected: str,
+) -> None:
+    if not good.all():
+        bad = values[~good]
+        what = f"{bad.size} of {values.size} {what} are missing or out of range"
+        raise kind(what, got=f"{bad[0]:g} first", expected=expected)
+
+
+def _in_closed_form(
+    rows: _Rows, counts: Confusion, found: dict[str, Estimate], level: float
+) -> dict[str, Estimate]:
+    """Wilson and DeLong in place of the bootstrap where films are independent; true n and why."""
+    c = counts
+    shares = {
+        "accuracy": (c.tp + c.tn, rows.labels.size),
+        "sensitivity": (c.tp, c.tp + c.fn),
+        "specificity": (c.tn, c.tn + c.fp),
+        "precision": (c.tp, c.tp + c.fp),
+        "recall": (c.tp, c.tp + c.fn),
+        "npv": (c.tn, c.tn + c.fn),
+    }
+    out = {
+        name: replace(e, n=shares[name][1]) if name in shares else e for name, e in found.items()
+    }
+    if rows.patients is None:
+        out |= {name: wilson(hits, n, level) for name, (hits, n) in shares.items()}
+        out["auroc"] = delong(rows.labels, rows.probabilities, level)
+    one_class = c.tp + c.fn == 0 or c.tn + c.fp == 0
+    why = "no films" if rows.labels.size == 0 else "one class only" if one_class else "0/0"
+    return {
+        name: e if e.value == e.value else undefined(why, e.n, level) for name, e in out.items()
+    }
+
+
+def _report(counts: Confusion) -> dict[str, float | int | None]:
+    scores = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
+    report: dict[str, float | int | None] = {
+        name: None if np.isnan(score) else score for name, score in scores.items()
+    }
+    return report | {"support": counts.tp + counts.fn}

@@ -1,0 +1,54 @@
+"""From any film to the square that is stored: the only place that resizes before the network.
+
+Training, evaluation and use all pass through ``fit_square``; the network's own first layer then
+goes from the stored to the network size. So no two paths can disagree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pneumoscope.records import Grey, InputSpec
+
+
+def fit_square(image: Grey, spec: InputSpec) -> Grey:
+    """Uint8 (H, W) to uint8 (stored, stored), 0–255, air dark; antialiased when shrinking.
+
+    ``squash`` changes the aspect ratio, ``pad`` adds black (air) on both sides, ``crop`` keeps
+    the centre. An image that already has the size is returned as it is.
+    """
+    side = spec.stored
+    if image.shape == (side, side):
+        return image
+    if spec.fit == "pad":
+        image = _pad_square(image)
+    elif spec.fit == "crop":
+        image = _crop_square(image)
+    return _resize(image, side)
+
+
+def fit_square_mask(mask: NDArray[np.bool_], spec: InputSpec) -> NDArray[np.bool_]:
+    """Bool (H, W) to bool (stored, stored) by the same path as the image; true above half."""
+    return fit_square(mask.astype(np.uint8) * np.uint8(255), spec) >= 128
+
+
+def _resize(image: Grey, side: int) -> Grey:
+    # Pillow's reducing filters widen with the scale, which is what antialiases the result.
+    resized = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def _pad_square(image: Grey) -> Grey:
+    height, width = image.shape
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return np.pad(image, ((top, side - height - top), (left, side - width - left)))
+
+
+def _crop_square(image: Grey) -> Grey:
+    height, width = image.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]

@@ -1,0 +1,56 @@
+"""The one predictor: stored films to logits, in batches, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pneumoscope.models.bundle import Bundle
+
+Advance = Callable[[int, int], None]
+"""Called with (films done, films in all)."""
+
+BATCH = 64
+
+
+def predict_logits(
+    bundle: Bundle,
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    *,
+    device: str = "cpu",
+    advance: Advance | None = None,
+) -> NDArray[np.float64]:
+    """Logits of pneumonia, float64 (n,), for ``rows`` of ``images`` uint8 (N, S, S), air dark.
+
+    Films are handled in fixed batches, so the same rows always give the same logits.
+    """
+    network = bundle.network.to(device)
+    logits = np.empty(len(rows))
+    dtype = torch.bfloat16 if bundle.precision == "bf16" else torch.float32
+    autocast = torch.autocast(device.split(":")[0], dtype, enabled=dtype is torch.bfloat16)
+    with torch.inference_mode(), autocast:
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            films = torch.from_numpy(np.asarray(images[part])).to(device)
+            logits[start : start + len(part)] = _logits(bundle, films).double().cpu().numpy()
+            if advance:
+                advance(start + len(part), len(rows))
+    network.to("cpu")
+    return logits
+
+
+def _logits(bundle: Bundle, films: Tensor) -> Tensor:
+    logits: Tensor = bundle.network(films)
+    if bundle.flip_average:
+        logits = (logits + bundle.network(films.flip(-1))) / 2
+    return logits
+
+
+def probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logistic function, without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(logits / 2)), dtype=np.float64)

@@ -1,0 +1,101 @@
+"""A finished model on disk: ``model.safetensors`` and ``model.json``, and nothing to unpickle.
+
+``model.json`` is written last, so a bundle that has one is whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from pneumoscope.errors import BadWeights
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.records import CLASSES, InputSpec, OperatingPoint
+from pneumoscope.run import read_json, write_atomic, write_json
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A network and what is known about it.
+
+    ``lineage`` says what it was trained on and how; ``flip_average`` whether the logit is the
+    mean over the film and its mirror image; ``precision`` is float32 or bf16.
+    """
+
+    network: Network
+    backbone: str
+    weights: str
+    normalisation: tuple[float, float]
+    flip_average: bool
+    precision: str
+    operating_points: tuple[OperatingPoint, ...]
+    lineage: dict[str, Any]
+
+    def with_operating_points(self, *points: OperatingPoint) -> Bundle:
+        """A copy that carries those thresholds."""
+        return replace(self, operating_points=points)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "backbone": self.backbone,
+            "outputs": self.network.outputs,
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "weights": self.weights,
+            "input": self.network.spec.to_json(),
+            "normalisation": {"mean": self.normalisation[0], "std": self.normalisation[1]},
+            "classes": list(CLASSES),
+            "flip_average": self.flip_average,
+            "precision": self.precision,
+            "operating_points": [point.to_json() for point in self.operating_points],
+            "lineage": self.lineage,
+        }
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the bundle: the weights first, then the file that makes it whole."""
+    state = {key: value.contiguous() for key, value in bundle.network.state_dict().items()}
+    write_atomic(folder / "model.safetensors", save(state))
+    save_about(bundle, folder)
+
+
+def save_about(bundle: Bundle, folder: Path) -> None:
+    """Write ``model.json`` alone, when only thresholds changed."""
+    write_json(folder / "model.json", bundle.to_json())
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle; the network is in evaluation mode. Raises BadWeights, NotARun."""
+    about = read_json(folder / "model.json")
+    try:
+        mean, std = (float(about["normalisation"][key]) for key in ("mean", "std"))
+        network = Network(
+            build_backbone(about["backbone"]),
+            InputSpec(**about["input"]),
+            normalisation=(mean, std),
+            outputs=int(about["outputs"]),
+        )
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+        points = tuple(OperatingPoint(**point) for point in about["operating_points"])
+    except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
+        raise BadWeights(
+            "the model cannot be loaded", got=f"{folder} ({' '.join(str(error).split())[:200]})"
+        ) from None
+    return Bundle(
+        network=network.eval().to(memory_format=torch.channels_last),
+        backbone=about["backbone"],
+        weights=about["weights"],
+        normalisation=(mean, std),
+        flip_average=bool(about["flip_average"]),
+        precision=str(about["precision"]),
+        operating_points=points,
+        lineage=dict(about["lineage"]),
+    )

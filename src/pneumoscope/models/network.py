@@ -1,0 +1,80 @@
+"""The network: takes uint8 grey films as they are stored and holds everything after that.
+
+Resize to the network size and normalisation are its first layers, so they are inside whatever is
+saved or exported, and no caller can get them wrong.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pneumoscope.records import InputSpec
+
+IMAGENET_GREY = (0.449, 0.226)
+"""Mean and standard deviation of ImageNet averaged over its three channels, of full scale."""
+
+
+class Network(nn.Module):
+    """Uint8 or float (B, S, S) or (B, 1, S, S), 0–255, air dark, to logits float32 (B,).
+
+    ``backbone`` maps (B, 1, s, s) to (B, features). One output is the logit itself; with two
+    the logit is their difference, which is what softmax sees.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        spec: InputSpec,
+        *,
+        normalisation: tuple[float, float],
+        outputs: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.outputs = outputs
+        self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(int(backbone.num_features), outputs)  # type: ignore[arg-type]
+        self.register_buffer("mean", torch.tensor(255.0 * normalisation[0]))
+        self.register_buffer("std", torch.tensor(255.0 * normalisation[1]))
+
+    def forward(self, films: Tensor) -> Tensor:
+        """Logits of pneumonia, float32 (B,)."""
+        return logit_of(self.scores(films))
+
+    def scores(self, films: Tensor) -> Tensor:
+        """The raw outputs, float32 (B, outputs)."""
+        features = self.backbone(self._normalise(self._resize(films)))
+        # The last product in float32: in bf16 the logits would have 256 steps and many ties.
+        with torch.autocast(films.device.type, enabled=False):
+            scores: Tensor = self.head(self.dropout(features.float()))
+        return scores
+
+    def _resize(self, films: Tensor) -> Tensor:
+        if films.ndim == 3:
+            films = films.unsqueeze(1)
+        films = films.float()
+        side = self.spec.network
+        if films.shape[-1] == side:
+            return films
+        return F.interpolate(
+            films,
+            (side, side),
+            mode="bilinear",
+            align_corners=False,
+            antialias=films.shape[-1] > side,
+        )
+
+    def _normalise(self, films: Tensor) -> Tensor:
+        return (films - self.mean) / self.std
+
+
+def logit_of(scores: Tensor) -> Tensor:
+    """Raw outputs (B, 1) or (B, 2) to the logit of pneumonia (B,)."""
+    return scores[:, 0] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]

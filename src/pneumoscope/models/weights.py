@@ -1,0 +1,128 @@
+"""Pretrained weights into a one-channel backbone, from a hub or a local file.
+
+Local files come in timm's or torchvision's layout. Pickles are opened with ``weights_only=True``,
+which builds tensors and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import struct
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pneumoscope.errors import BadWeights, WeightsNotFound
+
+State = dict[str, Tensor]
+
+# The classifier of each layout: it knows 1,000 everyday classes and is replaced by our head.
+_CLASSIFIER = re.compile(r"^(fc|classifier|head|last_linear)\.")
+_HEAD_NORM = re.compile(r"^(head\.norm|classifier\.0)\.(weight|bias)$")
+
+
+def load_weights(backbone: nn.Module, name: str, weights: str) -> None:
+    """Fill ``backbone`` (timm's ``name``, one channel) in place.
+
+    ``weights`` is ``none``, ``imagenet`` or a file. Raises WeightsNotFound and BadWeights.
+    """
+    if weights == "none":
+        return
+    state = _fetch(name) if weights == "imagenet" else read_state(Path(weights))
+    fill(backbone, state, origin=f"{weights} ({name})")
+
+
+def _fetch(name: str) -> State:
+    if not timm.models.is_model_pretrained(name):
+        raise WeightsNotFound(
+            f"timm has no pretrained weights for {name!r}", remedy="use --set model.weights=none"
+        )
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        # huggingface_hub and requests raise OSError's children when there is no network.
+        raise WeightsNotFound(
+            f"the ImageNet weights of {name!r} could not be downloaded",
+            got=f"{error.__class__.__name__}; no copy in the local cache",
+            expected="a network, or the weights on disk",
+            remedy="give a file: --set model.weights=resnet18.pth (torchvision's or timm's), or "
+            "start from random weights: --set model.weights=none",
+        ) from None
+    return dict(model.state_dict())
+
+
+def read_state(path: Path) -> State:
+    """The tensors of a ``.safetensors`` or ``.pth`` file, wrappers and prefixes removed."""
+    if not path.is_file():
+        raise WeightsNotFound(
+            "there is no such weights file",
+            got=path,
+            expected="imagenet, none, or a .pth/.safetensors file",
+        )
+    try:
+        if path.suffix == ".safetensors":
+            loaded: object = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, struct.error) as error:
+        raise BadWeights(
+            "the weights file cannot be loaded",
+            got=f"{path} ({' '.join(str(error).split())[:120]})",
+            expected="a state dict of tensors; files that need code to run are refused",
+        ) from None
+    return _unwrap(loaded, path)
+
+
+def _unwrap(loaded: object, path: Path) -> State:
+    for key in ("state_dict", "model"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    tensors = isinstance(loaded, dict) and all(isinstance(v, Tensor) for v in loaded.values())
+    if not isinstance(loaded, dict) or not loaded or not tensors:
+        raise BadWeights("the file holds no state dict", got=path, expected="a dict of tensors")
+    return {str(key).removeprefix("module."): value for key, value in loaded.items()}
+
+
+def fill(backbone: nn.Module, state: State, origin: str) -> None:
+    """Copy ``state`` into ``backbone``, by name where the layouts agree, else by order.
+
+    timm and torchvision define the same layers in the same order under other names, so tensors
+    are matched in order and every shape is checked. Raises BadWeights when they do not fit.
+    """
+    want = backbone.state_dict()
+    have = state if set(want) <= set(state) else _by_order(state, want, origin)
+    fitted = {key: _fit(have[key], target, key, origin) for key, target in want.items()}
+    backbone.load_state_dict(fitted)
+
+
+def _by_order(state: State, want: State, origin: str) -> State:
+    have = [(k, v) for k, v in state.items() if not _CLASSIFIER.match(k) or _HEAD_NORM.match(k)]
+    if len(have) != len(want):
+        raise BadWeights(
+            "the weights are not of this backbone",
+            got=f"{len(have)} tensors in {origin}",
+            expected=f"{len(want)} tensors",
+            remedy="check --set model.backbone=… against the file",
+        )
+    return {key: tensor for key, (_, tensor) in zip(want, have, strict=True)}
+
+
+def _fit(tensor: Tensor, target: Tensor, key: str, origin: str) -> Tensor:
+    if tensor.ndim == 4 and target.ndim == 4 and tensor.shape[1] == 3 and target.shape[1] == 1:
+        # A grey film repeated over three channels meets the sum of the three kernels.
+        tensor = tensor.float().sum(dim=1, keepdim=True)
+    if tensor.shape != target.shape and tensor.squeeze().shape == target.squeeze().shape:
+        tensor = tensor.reshape(target.shape)  # ConvNeXt's layer scale: (C, 1, 1) against (C,)
+    if tensor.shape != target.shape:
+        raise BadWeights(
+            f"the weights do not fit the layer {key!r}",
+            got=f"{tuple(tensor.shape)} in {origin}",
+            expected=f"{tuple(target.shape)}",
+            remedy="check --set model.backbone=… against the file",
+        )
+    return tensor.to(target.dtype)

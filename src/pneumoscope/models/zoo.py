@@ -1,0 +1,45 @@
+"""The backbones we vouch for, and the door to every other one that timm builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import timm
+from torch import nn
+
+from pneumoscope.errors import UnknownBackbone, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A backbone of the zoo: parameters in millions, and what it is good for."""
+
+    name: str
+    parameters: float
+    about: str
+
+
+ZOO = (
+    Backbone("resnet18", 11.2, "the default: the best accuracy a minute on a CPU"),
+    Backbone("resnet34", 21.3, "deeper, twice the time"),
+    Backbone("resnet50", 23.5, "bottlenecks; needs more films than the small ones"),
+    Backbone("densenet121", 7.0, "CheXNet's backbone; few parameters, much memory"),
+    Backbone("efficientnet_b0", 4.0, "small file; depthwise layers are slow on a CPU"),
+    Backbone("convnext_tiny", 27.8, "modern; wants pretrained weights"),
+)
+
+
+def build_backbone(name: str) -> nn.Module:
+    """A one-channel backbone with random weights: float (B, 1, S, S) to features (B, F).
+
+    Raises UnknownBackbone with the nearest names when timm has no such model.
+    """
+    known = timm.list_models()
+    if name.split(".")[0] not in known:
+        raise UnknownBackbone(
+            f"there is no backbone {name!r}",
+            expected=nearest(name, [b.name for b in ZOO] + known),
+            remedy="see: pneumoscope models",
+        )
+    backbone: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0)
+    return backbone

@@ -1,0 +1,300 @@
+"""Recipes: every choice of an experiment in one validated, readable file.
+
+A recipe file may be partial: what it leaves out is taken from ``default``. What is stored in a
+run folder is always complete, so a run can be repeated from it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from pneumoscope.errors import BadRecipe, nearest
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are refused, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class InputChoices(Section):
+    """What the network sees."""
+
+    size: Literal["auto"] | Annotated[int, Field(ge=16, le=1024)] = Field(
+        description="side in pixels of the network's square input; auto follows the data"
+    )
+    fit: Literal["squash", "pad", "crop"] = Field(
+        description="how an oblong film becomes a square: squash it, pad with black, or crop"
+    )
+
+
+class AugmentChoices(Section):
+    """Random changes of the training films; ranges are half-widths around no change."""
+
+    flip: Fraction = Field(description="probability of a left-right flip")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(description="degrees")
+    translation: Annotated[float, Field(ge=0, le=0.5)] = Field(description="part of the side")
+    scale: Annotated[float, Field(ge=0, lt=0.9)] = Field(description="0.1 means 0.9 to 1.1")
+    stretch: Annotated[float, Field(ge=0, lt=0.9)] = Field(description="change of aspect ratio")
+    brightness: Annotated[float, Field(ge=0, le=1)] = Field(description="part of full scale")
+    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(description="0.2 means x0.8 to x1.2")
+    gamma: Annotated[float, Field(ge=0, lt=1)] = Field(description="0.2 means 2**-0.2 to 2**0.2")
+    noise: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        description="largest standard deviation of added Gaussian noise, part of full scale"
+    )
+    erase: Fraction = Field(description="probability that a rectangle is blanked")
+
+
+class ModelChoices(Section):
+    """The network."""
+
+    backbone: str = Field(min_length=1, description="any timm name; see: pneumoscope models")
+    weights: str = Field(
+        min_length=1, description="imagenet, none, or a .pth/.safetensors file"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="before the last layer")
+
+
+class LossChoices(Section):
+    """What is minimised."""
+
+    name: Literal["bce", "cross_entropy"] = Field(
+        description="bce has one output, cross_entropy two"
+    )
+    weighting: Literal["none", "balanced"] = Field(
+        description="balanced gives both classes the same total weight"
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        description="targets become smoothing/2 and 1 - smoothing/2"
+    )
+
+
+class OptimChoices(Section):
+    """How it is minimised."""
+
+    name: Literal["adamw", "adam", "sgd"] = Field(description="sgd has Nesterov momentum 0.9")
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(description="the highest one")
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="not applied to biases and normalisation layers"
+    )
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="part of all steps in which the rate rises linearly"
+    )
+    schedule: Literal["cosine", "constant"] = Field(description="after the warm-up")
+    clip: Annotated[float, Field(ge=0)] = Field(description="gradient norm limit; 0 is off")
+
+
+class TrainChoices(Section):
+    """How long, how large, how precise."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(description="passes over train")
+    batch_size: Annotated[int, Field(ge=2, le=8192)] = Field(description="films a step")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="decay of the weight average that is judged and kept; 0 is off"
+    )
+    monitor: Literal["auroc", "loss"] = Field(
+        description="the validation figure by which the best epoch is chosen"
+    )
+    patience: Annotated[int, Field(ge=0)] = Field(
+        description="stop after so many epochs without a better one; 0 is off"
+    )
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        description="auto measures both at the start and takes the faster"
+    )
+
+
+class DecideChoices(Section):
+    """How probabilities become decisions; fitted on validation rows only."""
+
+    rule: Literal["youden", "f1", "sensitivity", "specificity", "fixed"] = Field(
+        description="what the threshold maximises, or holds"
+    )
+    target: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="for sensitivity, specificity: the value to hold; for fixed: the threshold"
+    )
+    flip_average: bool = Field(description="average the logit of the film and its mirror image")
+
+
+class Recipe(Section):
+    """A complete experiment."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    about: str = Field(description="one sentence: where it comes from, what it is for")
+    input: InputChoices
+    augment: AugmentChoices
+    model: ModelChoices
+    loss: LossChoices
+    optim: OptimChoices
+    train: TrainChoices
+    decide: DecideChoices
+
+    def to_yaml(self) -> str:
+        """The complete recipe as YAML, in the order of the schema."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = resources.files("pneumoscope") / "recipes"
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name or file, with ``section.key=value`` changes laid over it.
+
+    Raises BadRecipe for an unknown recipe, section or key (with the nearest known name), a value
+    out of range, or a change that is not of the form ``section.key=value``.
+    """
+    base = _read_packaged("default")
+    asked = _read_file(Path(name_or_file)) if _is_file_name(name_or_file) else _read_packaged(
+        name_or_file
+    )
+    values = _merge(base, asked)
+    for change in changes:
+        values = _merge(values, _parse_change(change))
+    return validate_recipe(values)
+
+
+def validate_recipe(values: Mapping[str, Any]) -> Recipe:
+    """Check a mapping against the schema. Raises BadRecipe naming the first fault."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error.errors()[0]) from None
+
+
+def _is_file_name(text: str) -> bool:
+    return text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text
+
+
+def _read_packaged(name: str) -> dict[str, Any]:
+    if name not in recipe_names():
+        raise BadRecipe(
+            "there is no such recipe",
+            got=repr(name),
+            expected=nearest(name, recipe_names()),
+            remedy="see: pneumoscope recipes; or give a .yaml file",
+        )
+    text = (resources.files("pneumoscope") / "recipes" / f"{name}.yaml").read_text("utf-8")
+    return _parse(text, name)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRecipe(
+            "the recipe file cannot be read",
+            got=f"{path} ({error.__class__.__name__})",
+            expected="a YAML file in UTF-8",
+            remedy="check the path; the packaged recipes are listed by: pneumoscope recipes",
+        ) from None
+    values = _parse(text, str(path))
+    values.setdefault("name", path.stem)
+    return values
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadRecipe(
+            f"{origin} is not valid YAML", got=" ".join(str(error).split())
+        ) from None
+    if not isinstance(values, dict):
+        raise BadRecipe(
+            f"{origin} is not a recipe",
+            got=type(values).__name__,
+            expected="a mapping of sections",
+        )
+    return values
+
+
+def _parse_change(change: str) -> dict[str, Any]:
+    key, equals, value = change.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise BadRecipe(
+            "a change has another form",
+            got=repr(change),
+            expected="section.key=value",
+            remedy="for example: --set train.epochs=4",
+        )
+    try:
+        inner: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        inner = value
+    for part in reversed(parts):
+        inner = {part: inner}
+    return dict(inner)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        if isinstance(under, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(under, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _explain(fault: ErrorDetails) -> BadRecipe:
+    # A union such as `auto | int` adds its own branch names to the location; they are not keys.
+    where = [str(p) for p in fault["loc"] if str(p).isidentifier() and p not in ("int", "float")]
+    key = ".".join(where) or "the recipe"
+    if fault["type"] == "extra_forbidden":
+        return BadRecipe(
+            f"unknown key {key!r}",
+            expected=nearest(where[-1], _keys_beside(where)),
+            remedy="see: pneumoscope recipes --keys",
+        )
+    if fault["type"] == "missing":
+        return BadRecipe(f"{key!r} is missing", remedy="see: pneumoscope recipes --keys")
+    return BadRecipe(
+        f"the value of {key!r} will not do",
+        got=repr(fault["input"]),
+        expected=fault["msg"][0].lower() + fault["msg"][1:],
+        remedy="see: pneumoscope recipes --keys",
+    )
+
+
+def _keys_beside(where: Sequence[str]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for name in where[:-1]:
+        inner = section.model_fields[name].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            section = inner
+    return list(section.model_fields)
+
+
+def describe_keys() -> list[tuple[str, str, str]]:
+    """Every key as (name, type, description): the one source of its documentation."""
+    rows = []
+    for name, part in Recipe.model_fields.items():
+        section = part.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            rows += [
+                (f"{name}.{key}", _type_name(key_field.annotation), key_field.description or "")
+                for key, key_field in section.model_fields.items()
+            ]
+        else:
+            rows.append((name, _type_name(section), part.description or ""))
+    return rows
+
+
+def _type_name(annotation: Any) -> str:
+    if isinstance(annotation, type):
+        return annotation.__name__
+    text = str(annotation).replace("typing.", "")
+    return text.split("[", 1)[1].rsplit("]", 1)[0] if text.startswith("Literal") else "auto or int"

@@ -1,0 +1,123 @@
+"""``model_card.md``: what a person must know before using the model, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pneumoscope.report import tables, words
+from pneumoscope.report.folder import Judged
+
+
+def card_text(judged: Judged) -> str:
+    """The model card as Markdown (CommonMark with tables), ending with a line break."""
+    parts = (
+        _head(judged),
+        _intended_use(),
+        _use(judged),
+        _model(judged),
+        _data(judged),
+        _metrics(judged),
+        _limits(judged),
+    )
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _head(judged: Judged) -> Iterator[str]:
+    yield f"# Model card: {_plain(judged.name)}"
+    yield ""
+    yield f"**{words.DISCLAIMER}**"
+
+
+def _intended_use() -> Iterator[str]:
+    yield "## Intended use"
+    yield ""
+    yield (
+        "Research and teaching on frontal chest radiographs: comparing training choices, "
+        "studying errors, preparing a study. The model gives a probability of pneumonia for a "
+        "whole film."
+    )
+    yield ""
+    yield (
+        "Out of scope: diagnosis, triage or any decision about a patient; lateral films, other "
+        "findings, other ages or machines than those below; films it was trained on."
+    )
+
+
+def _use(judged: Judged) -> Iterator[str]:
+    point = judged.metrics["operating_point"]
+    yield "## How to use"
+    yield ""
+    yield "```"
+    yield f"pneumoscope predict {_plain(judged.folder.name)} IMAGE"
+    yield "```"
+    yield ""
+    yield (
+        f"A film is called pneumonia when its probability is at least {judged.threshold:.3f} "
+        f"(operating point “{_plain(point.get('name', ''))}”, {_plain(point.get('rule', ''))}, "
+        f"chosen on the {_plain(words.split_name(point.get('chosen_on', 'unknown')))} split)."
+    )
+
+
+def _model(judged: Judged) -> Iterator[str]:
+    model = judged.model
+    if not model:
+        return
+    spec, lineage = model.get("input", {}), model.get("lineage", {})
+    yield "## Model"
+    yield ""
+    yield f"- Backbone: {_plain(model.get('backbone', 'unknown'))}, {_millions(model)} parameters"
+    yield f"- Weights it began from: {_plain(model.get('weights', 'unknown'))}"
+    yield (
+        f"- Input: one grey image, 0–255, air dark, stored at {spec.get('stored')} px, seen by "
+        f"the network at {spec.get('network')} px; normalisation is part of the model"
+    )
+    yield (
+        f"- Trained with recipe “{_plain(lineage.get('recipe', ''))}” for "
+        f"{lineage.get('epochs')} epochs; epoch {lineage.get('best_epoch')} kept"
+    )
+
+
+def _data(judged: Judged) -> Iterator[str]:
+    source, flow = judged.run.get("source", {}), judged.run.get("flow", {})
+    yield "## Data"
+    yield ""
+    yield f"- Source: {_plain(source.get('name', 'unknown'))} ({_plain(source.get('form', ''))})"
+    yield f"- Fingerprint: `{_plain(source.get('fingerprint', ''))}`"
+    for name, split in flow.get("splits", {}).items():
+        counts = f"{split['n']:,} films, {split['positives']:,} with pneumonia"
+        yield f"- {_plain(words.split_name(name))}: {counts}"
+    for dropped in flow.get("dropped", ()):
+        yield f"- left out: {dropped['count']:,}, {_plain(dropped['reason'])}"
+    for note in source.get("notes", ()):
+        yield f"- {_plain(note)}"
+
+
+def _metrics(judged: Judged) -> Iterator[str]:
+    split, n = _plain(words.split_name(judged.split)), int(judged.metrics["n"])
+    yield f"## Performance on the {split} split, n = {n:,}"
+    yield ""
+    yield "| Metric | Value | Interval | By |"
+    yield "|---|---:|---:|---|"
+    for _, rows in tables.metric_groups(judged):
+        for row in rows:
+            yield f"| {_plain(row.title)} | {row.value} | {row.interval} | {_plain(row.method)} |"
+
+
+def _limits(judged: Judged) -> Iterator[str]:
+    yield "## Limits: what these figures do not show"
+    yield ""
+    for sentence in words.limits(judged):
+        yield f"- {_plain(sentence)}"
+    yield "- One training seed; another would move the figures."
+    yield f"- {words.DISCLAIMER}"
+
+
+def _millions(model: object) -> str:
+    count = model.get("parameters") if isinstance(model, dict) else None
+    return f"{count / 1e6:.1f} million" if isinstance(count, int | float) else "unknown"
+
+
+def _plain(value: object) -> str:
+    """``value`` on one line, with the characters that Markdown or HTML would act on disarmed."""
+    text = " ".join(str(value).split())
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")

@@ -1,0 +1,265 @@
+"""A run folder in, its figures, ``report.html`` and ``model_card.md`` out; no model needed.
+
+The page is an ordered table of sections. A section is a name, a title, a template under
+``templates/sections`` and a function that gathers what the template prints, or None where the
+run has nothing to say there. To add one, add a line to ``SECTIONS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pneumoscope.evaluation.gallery import Gallery, choose_films
+from pneumoscope.report import tables, words
+from pneumoscope.report.card import card_text
+from pneumoscope.report.charts import draw_all
+from pneumoscope.report.films import Film, Panel, draw_mosaic, tile
+from pneumoscope.report.folder import Judged, read_judged
+from pneumoscope.report.plates import Plate, house_style, to_png
+from pneumoscope.run import write_atomic
+
+Context = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a section may draw on."""
+
+    judged: Judged
+    plates: Mapping[str, Plate]
+    gallery: Gallery
+    film: Film
+
+    def figures(self, *names: str) -> list[Plate]:
+        """The figures of these names that this run has."""
+        return [self.plates[name] for name in names if name in self.plates]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page. ``gather`` gives the template's variables, or None to leave it out."""
+
+    name: str
+    title: str
+    gather: Callable[[Material], Context | None]
+
+
+def write_report(folder: Path, film: Film) -> Path:
+    """Write figures/\\*.png, model_card.md and the self-contained report.html of a run.
+
+    ``film`` gives the stored image of an image id as uint8 (H, W), air dark, or None. Each file
+    is written whole or not at all, the report last. Returns the report's path. Raises ``NotARun``
+    where the folder has not been evaluated.
+    """
+    judged = read_judged(folder)
+    material = Material(
+        judged=judged,
+        plates=draw_all(judged),
+        gallery=choose_films(judged.predictions, judged.threshold),
+        film=film,
+    )
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, content in _pictures(material).items():
+        write_atomic(folder / "figures" / f"{name}.png", content)
+    write_atomic(folder / "model_card.md", card_text(judged))
+    report = folder / "report.html"
+    write_atomic(report, _page(material))
+    return report
+
+
+def _pictures(material: Material) -> dict[str, bytes]:
+    found = {plate.name: plate.png for plate in material.plates.values()}
+    with house_style():
+        for name, panels in _sheets(material.gallery).items():
+            figure = draw_mosaic(panels, material.film)
+            if figure is not None:
+                found[name] = to_png(figure)
+    return found
+
+
+def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
+    """The pages of films, by name; the same in the report and as PNG."""
+    return {
+        "misclassified": [
+            Panel(
+                "False alarms",
+                "normal films called pneumonia, the most confident first",
+                gallery.false_positives,
+            ),
+            Panel(
+                "Missed pneumonia",
+                "pneumonia called normal, the most confident first",
+                gallery.false_negatives,
+            ),
+            Panel(
+                "Least certain", "nearest to the threshold, right or wrong", gallery.least_certain
+            ),
+        ],
+        "predictions": [
+            Panel(
+                "From the lowest to the highest probability",
+                "at evenly spaced ranks",
+                gallery.spread,
+            ),
+            Panel(
+                "Typical pneumonia found",
+                "the middle of the true positives",
+                gallery.true_positives,
+            ),
+            Panel(
+                "Typical normal cleared", "the middle of the true negatives", gallery.true_negatives
+            ),
+        ],
+        "samples": [
+            Panel("Normal", "", gallery.samples_normal, judged=False),
+            Panel("Pneumonia", "", gallery.samples_pneumonia, judged=False),
+        ],
+    }
+
+
+def _page(material: Material) -> str:
+    environment = _environment()
+    parts = []
+    for section in SECTIONS:
+        context = section.gather(material)
+        if context is not None:
+            template = environment.get_template(f"sections/{section.name}.html.j2")
+            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
+    return environment.get_template("page.html.j2").render(
+        judged=material.judged,
+        remarks=words.summarise(material.judged),
+        keys=_keys(material.judged),
+        parts=parts,
+        disclaimer=words.DISCLAIMER,
+        style=_asset("report.css"),
+        script=_asset("report.js"),
+    )
+
+
+def _keys(judged: Judged) -> list[tables.Row]:
+    """The four figures that stand beside the summary."""
+    rows = {row.key: row for _, group in tables.metric_groups(judged) for row in group}
+    wanted = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
+    return [rows[key] for key in wanted if key in rows]
+
+
+def _results(material: Material) -> Context:
+    groups = tables.metric_groups(material.judged)
+    return {
+        "plates": material.figures("roc", "precision_recall", "confusion", "probabilities"),
+        "groups": groups,
+        "notes": tables.method_notes(groups),
+        "classes": tables.class_rows(material.judged),
+        "one_class": "roc" not in material.plates,
+    }
+
+
+def _calibration(material: Material) -> Context | None:
+    plates = material.figures("reliability")
+    return (
+        {"plates": plates, "ece": words.full(material.judged.estimate("ece"))} if plates else None
+    )
+
+
+def _films(material: Material) -> Context:
+    sheets = _sheets(material.gallery)
+    return {
+        "panels": [
+            _tiles(panel, material)
+            for name in ("misclassified", "predictions")
+            for panel in sheets[name]
+        ],
+        "errors": tables.error_rows(material.judged),
+        "threshold": material.judged.threshold,
+    }
+
+
+def _data(material: Material) -> Context | None:
+    run = material.judged.run
+    if not run.get("flow") and not run.get("source"):
+        return None
+    panels = _sheets(material.gallery)["samples"]
+    return {
+        "flow": run.get("flow", {}),
+        "source": run.get("source", {}),
+        "plates": material.figures("labels"),
+        "panels": [_tiles(panel, material) for panel in panels if panel.films],
+        "split": material.judged.split,
+    }
+
+
+def _training(material: Material) -> Context | None:
+    history = material.judged.history
+    if history is None:
+        return None
+    return {
+        "plates": material.figures("loss", "scores"),
+        "columns": [str(column) for column in history.columns],
+        "epochs": history.to_dict("records"),
+        "best": material.judged.model.get("lineage", {}).get("best_epoch"),
+        "model": material.judged.model,
+        "timing": material.judged.run.get("timing", {}),
+    }
+
+
+def _choices(material: Material) -> Context | None:
+    choices: Sequence[Mapping[str, Any]] = material.judged.run.get("choices", ())
+    return {"choices": choices} if choices else None
+
+
+def _reproduce(material: Material) -> Context:
+    judged = material.judged
+    return {
+        "run": judged.run,
+        "model": judged.model,
+        "recipe": judged.recipe,
+        "environment": judged.run.get("environment", {}),
+    }
+
+
+def _use(material: Material) -> Context:
+    return {"judged": material.judged, "disclaimer": words.DISCLAIMER}
+
+
+SECTIONS = (
+    Section("results", "Results", _results),
+    Section("calibration", "Calibration", _calibration),
+    Section("films", "Films, right and wrong", _films),
+    Section("data", "Data", _data),
+    Section("training", "Training", _training),
+    Section("choices", "Automatic choices", _choices),
+    Section("reproduce", "Reproduction", _reproduce),
+    Section("use", "Use and limits", _use),
+)
+
+
+def _tiles(panel: Panel, material: Material) -> dict[str, Any]:
+    tiles = [tile(shown, material.film, judged=panel.judged) for shown in panel.films]
+    return {"title": panel.title, "note": panel.note, "judged": panel.judged, "tiles": tiles}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pneumoscope.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["identifier"] = words.identifier
+    environment.filters["split_name"] = words.split_name
+    environment.filters["unbroken"] = words.unbroken
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    source = Path(__file__).parent / "templates" / name
+    return Markup(source.read_text(encoding="utf-8"))  # noqa: S704 our own file

@@ -1,0 +1,240 @@
+"""Figures in words: the summary that stands first, and how every number is written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pneumoscope.records import Estimate
+from pneumoscope.report.folder import Judged
+
+DISCLAIMER = "Research use only. Not a medical device."
+SMALL = 100
+"""Below this many films of a class, its intervals are too wide to rank models by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a metric is called and read. ``better`` is "high" or "low"."""
+
+    key: str
+    title: str
+    gloss: str
+    better: str = "high"
+
+
+GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
+    (
+        "Ranking, whatever the threshold",
+        (
+            Metric("auroc", "AUROC", "chance that a pneumonia film scores above a normal one"),
+            Metric("average_precision", "Average precision", "area under precision over recall"),
+        ),
+    ),
+    (
+        "Decisions at the operating point",
+        (
+            Metric("sensitivity", "Sensitivity (recall)", "share of pneumonia that is found"),
+            Metric("specificity", "Specificity", "share of normal films that are cleared"),
+            Metric("precision", "Precision (PPV)", "share of pneumonia calls that are right"),
+            Metric("npv", "NPV", "share of normal calls that are right"),
+            Metric("accuracy", "Accuracy", "share of all films read rightly"),
+            Metric("balanced_accuracy", "Balanced accuracy", "mean of sensitivity, specificity"),
+            Metric("f1", "F1", "harmonic mean of precision and recall"),
+            Metric("mcc", "MCC", "correlation of reading and truth, −1 to 1"),
+        ),
+    ),
+    (
+        "Probabilities",
+        (
+            Metric("brier", "Brier score", "mean squared error; lower is better", "low"),
+            Metric("ece", "ECE", "mean calibration gap, biased upwards; lower is better", "low"),
+            Metric("log_loss", "Log loss", "cost of misplaced confidence; lower is better", "low"),
+        ),
+    ),
+)
+ALIASES = frozenset({"recall"})
+"""Shown under another name already: recall is sensitivity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One short paragraph of the summary, with the two or three words that introduce it."""
+
+    lead: str
+    text: str
+
+
+def split_name(split: object) -> str:
+    """The split as a word: ``validation`` for ``val``."""
+    return {"train": "training", "val": "validation"}.get(str(split), str(split))
+
+
+def number(value: float, places: int = 3) -> str:
+    """``0.962``; a true minus sign; ``undefined`` for NaN."""
+    return f"{value:.{places}f}".replace("-", "−") if math.isfinite(value) else "undefined"
+
+
+def interval(estimate: Estimate, places: int = 3) -> str:
+    """``0.948–0.974``, or ``none`` where there is no interval."""
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return "none"
+    dash = " to " if estimate.low < 0 else "–"
+    return number(estimate.low, places) + dash + number(estimate.high, places)
+
+
+def level(estimate: Estimate) -> str:
+    """``95%``."""
+    return f"{estimate.level * 100:g}%"
+
+
+def full(estimate: Estimate | None) -> str:
+    """``0.962 (95% interval 0.948–0.974)``; says why where it is undefined."""
+    if estimate is None:
+        return "not measured"
+    if not math.isfinite(estimate.value):
+        return estimate.method or "undefined"
+    return f"{number(estimate.value)} ({level(estimate)} interval {interval(estimate)})"
+
+
+def summarise(judged: Judged) -> tuple[Remark, ...]:
+    """How good, how sure, where decided, what is confused, what is not provable."""
+    return (
+        Remark("How good.", " ".join(_how_good(judged))),
+        Remark("How sure.", " ".join(_how_sure(judged))),
+        Remark("Operating point.", " ".join(_operating_point(judged))),
+        Remark("What it confuses.", " ".join(_confusion(judged))),
+        Remark("What is not provable.", " ".join(limits(judged))),
+    )
+
+
+def _how_good(judged: Judged) -> Iterator[str]:
+    auroc, counts = judged.estimate("auroc"), judged.metrics["confusion"]
+    if auroc is not None and math.isfinite(auroc.value):
+        yield (
+            "Shown one pneumonia film and one normal film, the model gives the pneumonia film "
+            f"the higher probability {auroc.value:.1%} of the time: AUROC {full(auroc)}."
+        )
+    else:
+        yield f"AUROC is {full(auroc)}."
+    positives, negatives = counts["tp"] + counts["fn"], counts["tn"] + counts["fp"]
+    if positives:
+        yield (
+            f"At its operating point it finds {counts['tp']:,} of {_films(positives)} with "
+            f"pneumonia, sensitivity {full(judged.estimate('sensitivity'))}"
+            + ("," if negatives else ".")
+        )
+    if negatives:
+        start = "and clears" if positives else "At its operating point it clears"
+        yield (
+            f"{start} {counts['tn']:,} of {_films(negatives)} without, "
+            f"specificity {full(judged.estimate('specificity'))}."
+        )
+
+
+def _how_sure(judged: Judged) -> Iterator[str]:
+    n, positives = int(judged.metrics["n"]), int(judged.metrics["positives"])
+    patients = judged.metrics.get("patients")
+    of = f" of {patients:,} patients" if patients else ""
+    split = split_name(judged.split)
+    yield f"The {split} split holds {_films(n)}{of}, {positives:,} with pneumonia."
+    auroc = judged.estimate("auroc")
+    if auroc is not None and math.isfinite(auroc.high - auroc.low):
+        half = (auroc.high - auroc.low) / 2
+        yield (
+            f"Another model within about {half:.3f} of this AUROC is not shown to differ, unless "
+            "both are compared film by film."
+        )
+    if min(positives, n - positives) < SMALL:
+        yield "One class is small: read the intervals before the values."
+    yield (
+        "The intervals say how far other films of this kind would move the figures; they do "
+        "not hold what another training seed would change."
+    )
+    ece = judged.estimate("ece")
+    if ece is not None and math.isfinite(ece.value):
+        yield f"The probabilities miss the observed share by {full(ece)} on average (ECE)."
+
+
+def _operating_point(judged: Judged) -> Iterator[str]:
+    point = judged.metrics["operating_point"]
+    chosen = str(point.get("chosen_on", "unknown"))
+    yield (
+        f"A film is called pneumonia from a probability of {float(point['threshold']):.3f} on. "
+        f"This threshold, “{point.get('name', '')}” ({point.get('rule', '')}), "
+        f"was chosen on the {split_name(chosen)} split"
+    )
+    if chosen == judged.split:
+        yield "on which it is judged here, so every figure that depends on it is too good."
+    else:
+        yield f"and then applied, unchanged, to the {split_name(judged.split)} split."
+
+
+def _confusion(judged: Judged) -> Iterator[str]:
+    counts = judged.metrics["confusion"]
+    missed, alarms = int(counts["fn"]), int(counts["fp"])
+    positives, negatives = counts["tp"] + missed, counts["tn"] + alarms
+    if not missed and not alarms:
+        split = split_name(judged.split)
+        yield f"No film of the {split} split is misread; with other films some would be."
+        return
+    yield (
+        f"{_films(missed)} with pneumonia {'is' if missed == 1 else 'are'} missed, "
+        f"{_films(alarms)} without {'is' if alarms == 1 else 'are'} called pneumonia."
+    )
+    if positives and negatives:
+        ratio = (alarms / negatives + 0.5 / negatives) / (missed / positives + 0.5 / positives)
+        if ratio > 1.5:
+            yield "Normal films are misread the more often of the two: its errors are alarms."
+        elif ratio < 1 / 1.5:
+            yield "Pneumonia is misread the more often of the two: its errors are silent."
+        else:
+            yield "Both classes are misread about equally often."
+    yield from _worst(judged)
+
+
+def _worst(judged: Judged) -> Iterator[str]:
+    rows = judged.predictions
+    wrong = rows[(rows["probability"] >= judged.threshold) != (rows["label"] == 1)]
+    if len(wrong):
+        row = wrong.iloc[int((wrong["probability"] - judged.threshold).abs().argmax())]
+        kind = "a pneumonia film" if row["label"] == 1 else "a normal film"
+        yield f"Its most confident error gives {kind} a probability of {row['probability']:.3f}."
+
+
+def limits(judged: Judged) -> Iterator[str]:
+    """What these figures cannot show, a sentence or two each."""
+    flow, source = judged.run.get("flow", {}), judged.run.get("source", {})
+    if flow.get("patients_known"):
+        yield "Patient ids are known, and the split keeps all films of a patient in one part."
+    else:
+        yield (
+            "Whether one patient’s films lie in two splits: patient ids are not known. "
+            "If some do, every figure here is too good."
+        )
+    yield (
+        f"How it does elsewhere: all films come from {source.get('name', 'one source')}, "
+        "so other hospitals, ages and machines are untested."
+    )
+    n = int(judged.metrics["n"])
+    if n:
+        yield (
+            f"What a call is worth in practice: {int(judged.metrics['positives']) / n:.1%} of "
+            "these films show pneumonia, and precision and NPV change with that share."
+        )
+
+
+def unbroken(text: str) -> str:
+    """``text`` with its number ranges held on one line (U+2060, word joiner)."""
+    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
+
+
+def identifier(name: str) -> str:
+    """``name`` as an HTML id: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _films(count: int) -> str:
+    return f"{count:,} film" if count == 1 else f"{count:,} films"

@@ -1,0 +1,264 @@
+"""The run folder: one folder that holds a whole experiment, safe against kills at any moment.
+
+Every file is written beside its place and moved there in one step, so a file that is there is
+complete. A stage is done when its last file is there; ``--resume`` does the stages that are not.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable, PneumoscopeError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder that exists. Paths are derived from ``folder`` only, so it can be moved."""
+
+    folder: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / "recipe.yaml"
+
+    @property
+    def card_file(self) -> Path:
+        """``run.json``: what was asked, found, chosen and measured."""
+        return self.folder / "run.json"
+
+    @property
+    def history_file(self) -> Path:
+        return self.folder / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def weights_file(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def model_file(self) -> Path:
+        return self.folder / "model.json"
+
+    @property
+    def predictions_file(self) -> Path:
+        return self.folder / "predictions.csv"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def local_data(self) -> Path:
+        """Where the prepared set lies when the cache folder cannot be written."""
+        return self.folder / "prepared"
+
+    def card(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        return read_json(self.card_file)
+
+    def update_card(self, **changes: Any) -> None:
+        """Lay ``changes`` over ``run.json``; mappings one level deep are merged."""
+        card = self.card()
+        for key, value in changes.items():
+            under = card.get(key)
+            merge = isinstance(under, dict) and isinstance(value, Mapping)
+            card[key] = {**under, **value} if merge else value
+        write_json(self.card_file, card)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run against a second process. Raises NotARun when another one has it."""
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise NotARun(
+                "another process is working on this run",
+                got=self.folder,
+                remedy="wait until it ends, or start a new run",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def create_run(out: Path | None, label: str, recipe_yaml: str, card: Mapping[str, Any]) -> Run:
+    """Make a new run folder holding recipe.yaml and run.json, in one step.
+
+    ``out`` names the folder itself; without it ``runs/NNN-label`` is numbered. Raises
+    OutputExists when ``out`` is there already and OutputNotWritable when it cannot be made.
+    """
+    parent = out.absolute().parent if out else Path("runs").absolute()
+    with writing(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        draft = parent / f".new-run-{uuid4().hex[:12]}"
+        draft.mkdir()
+        try:
+            write_atomic(draft / "recipe.yaml", recipe_yaml)
+            target = _claim(draft, out.absolute() if out else None, parent, label, card)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return Run(target)
+
+
+def _claim(
+    draft: Path, out: Path | None, parent: Path, label: str, card: Mapping[str, Any]
+) -> Path:
+    """Move the draft to its name. Renaming onto a folder that holds files fails, so two
+    runs started at once can never share one."""
+    while True:
+        target = out or parent / f"{next_number(parent):03d}-{slug(label)}"
+        write_json(draft / "run.json", {"schema": SCHEMA, "name": target.name, **card})
+        if out and out.exists():
+            raise _exists(out)
+        try:
+            draft.rename(target)
+            return target
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            if out:
+                raise _exists(out) from None
+
+
+def _exists(out: Path) -> OutputExists:
+    return OutputExists(
+        "the output folder is there already, and nothing is ever overwritten",
+        got=out,
+        remedy="name another --out, or finish that run with --resume",
+    )
+
+
+def check_new(out: Path | None) -> None:
+    """Refuse an ``out`` that is there already, before any work. Raises OutputExists."""
+    if out is not None and (out.exists() or out.is_symlink()):
+        raise _exists(out)
+
+
+def open_run(folder: Path) -> Run:
+    """An existing run folder. Raises NotARun when it is not one."""
+    run = Run(folder)
+    if not folder.is_dir():
+        raise NotARun(
+            "there is no such run folder", got=folder, remedy="run folders lie in: runs/"
+        )
+    for file in (run.card_file, run.recipe_file):
+        if not file.is_file():
+            raise NotARun(
+                f"the folder holds no {file.name}",
+                got=folder,
+                expected="a folder that `pneumoscope train` made",
+                remedy="start a new run: pneumoscope train DATA",
+            )
+    if run.card().get("schema") != SCHEMA:
+        raise NotARun(
+            "the run was made by another version of pneumoscope",
+            got=f"schema {run.card().get('schema')!r}",
+            expected=f"schema {SCHEMA}",
+        )
+    return run
+
+
+def next_number(parent: Path) -> int:
+    """One more than the highest number that a folder of ``parent`` starts with."""
+    found = [re.match(r"(\d{3,})-", p.name) for p in parent.iterdir()]
+    return max((int(m.group(1)) for m in found if m), default=0) + 1
+
+
+def slug(text: str) -> str:
+    """``text`` as part of a file name: letters, digits, dot, dash and underscore only."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:80] or "run"
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file completely or not at all; text is UTF-8 with ``\\n`` line ends."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
+    with writing(path):
+        try:
+            with draft.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON completely or not at all. NaN is refused: JSON has none."""
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises NotARun when the file is missing or damaged."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotARun(
+            f"{path.name} cannot be read", got=f"{path} ({error.__class__.__name__})"
+        ) from None
+    if not isinstance(value, dict):
+        raise NotARun(f"{path.name} holds no JSON object", got=path)
+    return value
+
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write at ``path`` into OutputNotWritable."""
+    try:
+        yield
+    except PneumoscopeError:
+        raise
+    except OSError as error:
+        raise refusal(error, path) from None
+
+
+def refusal(error: OSError, path: Path) -> PneumoscopeError | OSError:
+    """The error to show for ``error`` at ``path``: OutputNotWritable where the disk is full or
+    closed to us, else ``error`` itself."""
+    if error.errno in _DISK_FULL:
+        return OutputNotWritable(
+            "the disk is full",
+            got=f"{error.strerror} at {path}",
+            remedy="free some space, or choose another disk with --out and PNEUMOSCOPE_CACHE",
+        )
+    if error.errno in _NO_PERMISSION:
+        return OutputNotWritable(
+            "nothing can be written there",
+            got=f"{error.strerror} at {path}",
+            remedy="choose a folder of your own with --out",
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOENT):
+        return OutputNotWritable(
+            "the output path cannot be made",
+            got=f"{error.strerror} at {path}",
+            remedy="choose another --out",
+        )
+    return error

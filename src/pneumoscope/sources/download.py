@@ -1,0 +1,115 @@
+"""PneumoniaMNIST by name: fetched once, checked by size and MD5, kept in the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from pneumoscope.errors import DataNotFound, UnreadableData
+from pneumoscope.run import writing
+
+_RECORD = "https://zenodo.org/records/10519652/files/"
+_CHUNK = 1 << 18
+_TIMEOUT = (10, 60)  # seconds to connect, seconds of silence while reading
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published file: its address, its size in bytes and its MD5 sum."""
+
+    url: str
+    size: int
+    md5: str
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[1].split("?")[0]
+
+
+# MedMNIST+ release, Zenodo record 10519652; sizes and sums as Zenodo states them.
+PNEUMONIAMNIST = {
+    28: Published(
+        _RECORD + "pneumoniamnist.npz", 4_170_669, "28209eda62fecd6e6a2d98b1501bb15f"
+    ),
+    64: Published(
+        _RECORD + "pneumoniamnist_64.npz", 20_606_998, "8f4eceb4ccffa70c672198ea285246c6"
+    ),
+    128: Published(
+        _RECORD + "pneumoniamnist_128.npz", 75_506_212, "05b46931834c231683c68f40c47b2971"
+    ),
+    224: Published(
+        _RECORD + "pneumoniamnist_224.npz", 214_384_716, "d6a3c71de1b945ea11211b03746c1fe1"
+    ),
+}
+
+Advance = Callable[[int, int], None]
+"""Called with (bytes so far, bytes in all)."""
+
+
+def fetch(file: Published, folder: Path, advance: Advance | None = None) -> Path:
+    """The file in ``folder``, downloaded if it is not there; a broken download is continued.
+
+    Raises DataNotFound without network and UnreadableData when size or MD5 are wrong.
+    """
+    target = folder / file.file_name
+    if target.is_file() and target.stat().st_size == file.size:
+        return target
+    part = target.with_name(target.name + ".part")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _download(file, part, advance)
+        except requests.RequestException as error:
+            raise DataNotFound(
+                f"{file.file_name} could not be downloaded",
+                got=f"{file.url} ({error.__class__.__name__})",
+                expected="a network, or the file on disk",
+                remedy=f"download it elsewhere and run: pneumoscope train {file.file_name}"
+                "; a broken download goes on where it stopped",
+            ) from None
+        _verify(file, part)
+        part.replace(target)
+    return target
+
+
+def _download(file: Published, part: Path, advance: Advance | None) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if have >= file.size:
+        return
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with requests.get(file.url, headers=headers, stream=True, timeout=_TIMEOUT) as reply:
+        reply.raise_for_status()
+        # A server that ignores the range sends the whole file with 200 instead of 206.
+        resumed = have > 0 and reply.status_code == requests.codes.partial_content
+        done = have if resumed else 0
+        with part.open("ab" if resumed else "wb") as out:
+            for chunk in reply.iter_content(_CHUNK):
+                done += len(chunk)
+                if done > file.size:
+                    break  # more than was promised: the check below refuses it
+                out.write(chunk)
+                if advance:
+                    advance(done, file.size)
+
+
+def _verify(file: Published, part: Path) -> None:
+    size = part.stat().st_size
+    hasher = hashlib.md5(usedforsecurity=False)
+    with part.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            hasher.update(chunk)
+    if size == file.size and hasher.hexdigest() == file.md5:
+        return
+    short = size < file.size
+    if not short:  # a whole but wrong file can never be continued
+        part.unlink()
+    raise UnreadableData(
+        f"{file.file_name} is not the published file",
+        got=f"{size} bytes, MD5 {hasher.hexdigest()}",
+        expected=f"{file.size} bytes, MD5 {file.md5}",
+        remedy="run the same command again" + (", it goes on where it stopped" if short else ""),
+    )

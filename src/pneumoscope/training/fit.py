@@ -1,0 +1,162 @@
+"""Build, train, keep: from a prepared set and a recipe to a finished model in the run folder."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import load_file
+
+from pneumoscope.data.loader import make_loader
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.models.bundle import Bundle, save_bundle
+from pneumoscope.models.network import IMAGENET_GREY, Network
+from pneumoscope.models.weights import load_weights
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.recipe import Recipe
+from pneumoscope.records import InputSpec, Listener
+from pneumoscope.run import Run, writing
+from pneumoscope.training.keeper import Keeper
+from pneumoscope.training.losses import Loss
+from pneumoscope.training.module import Classifier
+from pneumoscope.training.precision import Precision
+
+_SAMPLE = 2000
+
+
+def build_network(prepared: PreparedSet, recipe: Recipe, network_side: int, seed: int) -> Network:
+    """The untrained network of a recipe, its random weights drawn from ``seed``."""
+    torch.manual_seed(seed)
+    backbone = build_backbone(recipe.model.backbone)
+    load_weights(backbone, recipe.model.backbone, recipe.model.weights)
+    random = recipe.model.weights == "none"
+    return Network(
+        backbone,
+        InputSpec(prepared.spec.stored, network_side, prepared.spec.fit),
+        normalisation=train_grey(prepared) if random else IMAGENET_GREY,
+        outputs=2 if recipe.loss.name == "cross_entropy" else 1,
+        dropout=recipe.model.dropout,
+    )
+
+
+def train_grey(prepared: PreparedSet) -> tuple[float, float]:
+    """Mean and standard deviation of the training films, of full scale; from 2,000 at most."""
+    rows = prepared.rows("train")
+    rows = rows[:: max(1, len(rows) // _SAMPLE)]
+    mean, square = 0.0, 0.0
+    for part in np.array_split(rows, max(1, len(rows) // 100)):
+        films = prepared.images[part].astype(np.float64) / 255
+        mean += float(films.mean()) * len(part) / len(rows)
+        square += float(np.square(films).mean()) * len(part) / len(rows)
+    return round(mean, 4), round(max(square - mean**2, 1e-4) ** 0.5, 4)
+
+
+def fit(
+    run: Run,
+    prepared: PreparedSet,
+    recipe: Recipe,
+    network: Network,
+    *,
+    seed: int,
+    precision: Precision,
+    listener: Listener,
+) -> Bundle:
+    """Train, from the last checkpoint if there is one, and save the best epoch as a bundle."""
+    run.checkpoints.mkdir(exist_ok=True)
+    train = make_loader(prepared, "train", recipe.train.batch_size, seed)
+    labels = prepared.labels(prepared.rows("train"))
+    loss = Loss(recipe.loss, int(labels.sum()), len(labels))
+    steps = len(train) * recipe.train.epochs
+    module = Classifier(network, recipe, loss, steps=steps, seed=seed)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    keeper = Keeper(run, recipe.train.monitor, recipe.train.patience, listener)
+    with _quiet(), writing(run.folder):
+        trainer = _trainer(run, recipe, keeper, precision)
+        trainer.fit(
+            module,
+            train,
+            make_loader(prepared, "val", 2 * recipe.train.batch_size),
+            ckpt_path=_resumable(keeper.last),
+            weights_only=True,
+        )
+    return _finish(run, prepared, recipe, keeper, module.judged, precision)
+
+
+def _resumable(last: Path) -> Path | None:
+    return last if last.is_file() else None
+
+
+def _trainer(run: Run, recipe: Recipe, keeper: Keeper, precision: Precision) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if precision.name == "bf16" else "32-true",
+        max_epochs=recipe.train.epochs,
+        logger=TensorBoardLogger(run.folder, name="", version="tensorboard"),
+        callbacks=[keeper],
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=True,
+        log_every_n_steps=1,  # nothing is logged by step; a larger number draws a remark
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's remarks on matters that are settled here on purpose."""
+    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # Batches are one indexing call of a memory map: worker processes would only cost.
+            warnings.filterwarnings("ignore", ".*does not have many workers.*")
+            warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
+            # Lightning 2.6 calls an alias that torch 2.15 is about to drop.
+            warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _finish(
+    run: Run,
+    prepared: PreparedSet,
+    recipe: Recipe,
+    keeper: Keeper,
+    network: Network,
+    precision: Precision,
+) -> Bundle:
+    best = keeper.best_row()
+    network.load_state_dict(load_file(keeper.best))
+    # The normalisation lies in the weights; model.json repeats it for people to read.
+    mean, std = (round(float(value) / 255, 4) for value in (network.mean, network.std))
+    bundle = Bundle(
+        network=network.cpu().eval(),
+        backbone=recipe.model.backbone,
+        weights=recipe.model.weights,
+        normalisation=(mean, std),
+        flip_average=recipe.decide.flip_average,
+        precision=precision.name,
+        operating_points=(),
+        lineage={
+            "recipe": recipe.name,
+            "data": prepared.about["source"]["name"],
+            "fingerprint": prepared.fingerprint,
+            "best_epoch": int(best["epoch"]),
+            "epochs": len(keeper.history),
+            "monitor": f"val_{recipe.train.monitor}",
+        },
+    )
+    save_bundle(bundle, run.folder)
+    return bundle

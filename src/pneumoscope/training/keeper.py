@@ -1,0 +1,123 @@
+"""The callback that makes a kill harmless: history, best weights and a checkpoint every epoch.
+
+Per epoch it writes, each in one step: the best weights so far, ``history.csv``, then the
+checkpoint. A kill between two of them costs at most one epoch, which is done again alike.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pandas as pd
+from lightning.pytorch.callbacks import Checkpoint
+from safetensors.torch import save
+
+from pneumoscope.records import Listener
+from pneumoscope.run import Run, write_atomic, writing
+from pneumoscope.training.module import Classifier
+
+_BETTER_IS = {"auroc": ("val_auroc", 1.0), "loss": ("val_loss", -1.0)}
+
+
+class Keeper(Checkpoint):
+    """Keeps a run's history and checkpoints, and tells the listener how training goes."""
+
+    def __init__(self, run: Run, monitor: str, patience: int, listener: Listener) -> None:
+        self._run = run
+        self._column, self._sign = _BETTER_IS[monitor]
+        self._patience = patience
+        self._listener = listener
+        self._started = 0.0
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint: everything needed to continue."""
+        return self._run.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch."""
+        return self._run.checkpoints / "best.safetensors"
+
+    def best_row(self) -> dict[str, float]:
+        """The epoch that is best on validation; the earlier one of equals."""
+        return max(self.history, key=lambda row: self._sign * row[self._column])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = list(state_dict["history"])
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        # A run killed right after its last epoch must not train one more when it is resumed.
+        trainer.should_stop = self._no_longer_better()
+
+    def _no_longer_better(self) -> bool:
+        if not (self._patience and self.history):
+            return False
+        return self.history[-1]["epoch"] - self.best_row()["epoch"] >= self._patience
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        per_epoch = int(trainer.num_training_batches)
+        done = trainer.current_epoch * per_epoch + batch_idx + 1
+        # Reading the loss waits for the device, so it is done a few times an epoch only.
+        if done % max(1, per_epoch // 20) == 0:
+            note = self._note(trainer.current_epoch + 1, trainer.max_epochs, float(outputs["loss"]))
+            self._listener.progress(done, per_epoch * (trainer.max_epochs or 1), "step", note)
+
+    def _note(self, epoch: int, epochs: int | None, loss: float) -> str:
+        note = f"epoch {epoch}/{epochs}  loss {loss:.3f}"
+        if self.history:
+            row, best = self.history[-1], self.best_row()
+            note += f"  val AUROC {row['val_auroc']:.4f}  (best epoch {best['epoch']:.0f}: "
+            note += f"{best['val_auroc']:.4f})"
+        return note
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if not isinstance(pl_module, Classifier):
+            raise TypeError("Keeper keeps a Classifier")
+        seconds = time.perf_counter() - self._started
+        films = pl_module.recipe.train.batch_size * int(trainer.num_training_batches)
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            **pl_module.row,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(films / seconds, 1),
+        }
+        self.history.append(row)
+        if self.best_row() is row:
+            state = {k: v.cpu().contiguous() for k, v in pl_module.judged.state_dict().items()}
+            write_atomic(self.best, save(state))
+        write_atomic(self._run.history_file, pd.DataFrame(self.history).to_csv(index=False))
+        self._save(trainer)
+        trainer.should_stop = trainer.should_stop or self._no_longer_better()
+
+    def _save(self, trainer: lightning.Trainer) -> None:
+        draft = self.last.with_suffix(".tmp")
+        with writing(self.last):
+            try:
+                trainer.save_checkpoint(draft)
+                draft.replace(self.last)
+            finally:
+                draft.unlink(missing_ok=True)

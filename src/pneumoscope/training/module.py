@@ -1,0 +1,182 @@
+"""The Lightning module: one training step and one validation pass, nothing else.
+
+All randomness of a step is a pure function of (seed, epoch, step), so a run that is continued
+from the end of any epoch takes exactly the path of one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pneumoscope.data.augment import augment
+from pneumoscope.data.loader import Batch
+from pneumoscope.metrics.scores import auroc
+from pneumoscope.models.network import Network, logit_of
+from pneumoscope.recipe import OptimChoices, Recipe
+from pneumoscope.training.losses import Loss
+
+# Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
+# decay to the fourth power, gives the same average.
+_EMA_EVERY = 4
+
+
+class Classifier(lightning.LightningModule):
+    """Trains a network by a recipe; ``row`` holds the figures of the last finished epoch."""
+
+    def __init__(self, network: Network, recipe: Recipe, loss: Loss, *, steps: int, seed: int):
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        self.loss = loss
+        self.steps = steps
+        self.seed = seed
+        self.average = _average(network, recipe.train.ema)
+        self.row: dict[str, float] = {}
+        self._train = _Tally()
+        self._val = _Tally()
+
+    @property
+    def judged(self) -> Network:
+        """The network that is validated and kept: the weight average where there is one."""
+        if self.average is None:
+            return self.network
+        inner: Network = self.average.module
+        return inner
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generator; seeding it here makes epochs independent.
+        torch.manual_seed(_mix(self.seed, self.current_epoch))
+        self._train = _Tally()
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        images, labels = batch
+        generator = torch.Generator().manual_seed(_mix(self.seed, self.current_epoch, index))
+        side = self.network.spec.network
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            films = augment(images, self.recipe.augment, side, generator)
+        scores = self.network.scores(films)
+        loss: Tensor = self.loss(scores, labels)
+        self._train.add(loss.detach(), logit_of(scores.detach()), labels)
+        return loss
+
+    def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
+        # Lightning refuses to clip beside a fused optimiser because that one may unscale
+        # gradients itself; nothing is scaled here, bf16 needs no scaling.
+        if self.recipe.optim.clip > 0:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optim.clip)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        due = self.global_step == 1 or self.global_step % _EMA_EVERY == 0
+        if self.average is not None and due:
+            self.average.update_parameters(self.network)
+
+    def on_validation_epoch_start(self) -> None:
+        self._val = _Tally()
+        self.judged.eval()
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        images, labels = batch
+        scores = self.judged.scores(images)
+        self._val.add(self.loss(scores, labels), logit_of(scores), labels)
+
+    def on_validation_epoch_end(self) -> None:
+        if self.trainer.sanity_checking:
+            return
+        figures = self._val.figures()
+        self.row = {
+            "train_loss": self._train.loss(),
+            "train_accuracy": self._train.accuracy(),
+            "val_loss": self._val.loss(),
+            "val_accuracy": self._val.accuracy(),
+            "val_auroc": auroc(*figures),
+            "learning_rate": float(self.optimizers().param_groups[0]["lr"]),  # type: ignore[union-attr]
+        }
+        self.log_dict(self.row)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer = make_optimizer(self.network, self.recipe.optim)
+        schedule = LambdaLR(optimizer, lambda step: rate(step, self.steps, self.recipe.optim))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+class _Tally:
+    """Losses and logits of a pass, kept as tensors so that no step waits for the device."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self._losses.append(loss * len(labels))
+        self._logits.append(logits)
+        self._labels.append(labels)
+
+    def last_loss(self) -> float:
+        return float(self._losses[-1]) / len(self._labels[-1])
+
+    def loss(self) -> float:
+        """Mean over films."""
+        return float(torch.stack(self._losses).sum()) / sum(map(len, self._labels))
+
+    def accuracy(self) -> float:
+        """Share of films on the right side of probability 0.5."""
+        labels, logits = self.figures()
+        return float(np.mean((logits >= 0) == (labels == 1)))
+
+    def figures(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Labels int64 (n,) and logits float64 (n,)."""
+        labels = torch.cat(self._labels).cpu().numpy().astype(np.int64)
+        return labels, torch.cat(self._logits).double().cpu().numpy()
+
+
+def _average(network: Network, decay: float) -> AveragedModel | None:
+    if decay == 0:
+        return None
+    average = get_ema_multi_avg_fn(decay**_EMA_EVERY)
+    model = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    model.requires_grad_(False)
+    return model
+
+
+def make_optimizer(network: nn.Module, choices: OptimChoices) -> Optimizer:
+    """The optimiser; weight decay acts on weights proper, not on biases and normalisation."""
+    heavy = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    light = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": heavy, "weight_decay": choices.weight_decay},
+        {"params": light, "weight_decay": 0.0},
+    ]
+    rate_ = choices.learning_rate
+    if choices.name == "sgd":
+        return torch.optim.SGD(groups, lr=rate_, momentum=0.9, nesterov=True, fused=True)
+    kind = torch.optim.AdamW if choices.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate_, fused=True)
+
+
+def rate(step: int, steps: int, choices: OptimChoices) -> float:
+    """The learning rate at a step, as a part of the highest one: linear rise, then schedule."""
+    rise = max(1, round(choices.warmup * steps)) if choices.warmup > 0 else 0
+    if step < rise:
+        return (step + 1) / rise
+    if choices.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise))))
+
+
+def _mix(*parts: int) -> int:
+    """One 64-bit seed from several numbers, well spread."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])

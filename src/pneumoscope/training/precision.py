@@ -1,0 +1,112 @@
+"""Which precision is fastest here? Measured, not guessed.
+
+bf16 is several times faster on processors with AMX or AVX512_BF16 and slower everywhere else, so
+both are timed on the real network. The answer is kept for this machine, library and network:
+a later run then computes in the same precision, which is what makes it repeatable.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from pneumoscope.errors import OutputNotWritable
+from pneumoscope.models.network import Network
+from pneumoscope.run import write_json
+
+Name = Literal["float32", "bf16"]
+
+# bf16 costs accuracy in the last digits, so it must be clearly faster to be worth it.
+_WORTH = 1.25
+_BATCH = 8
+_STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """The precision of a run and the reason for it."""
+
+    name: Name
+    why: str
+
+
+def choose_precision(
+    network: Network, backbone: str, device: str, memory: Path | None
+) -> Precision:
+    """The faster of float32 and bf16 for training ``network`` on ``device``.
+
+    ``memory`` is a JSON file of earlier answers, or None. The network is not changed.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return Precision("float32", "this GPU has no bf16 arithmetic")
+    key = _key(network, backbone, device)
+    known = _recall(memory)
+    if key in known:
+        return _decide(known[key], "measured earlier on this machine")
+    gain = _measure(network, device, "float32") / _measure(network, device, "bf16")
+    if memory is not None:
+        _remember(memory, {**known, key: round(gain, 2)})
+    return _decide(gain, "measured")
+
+
+def _decide(gain: float, how: str) -> Precision:
+    name: Name = "bf16" if gain >= _WORTH else "float32"
+    return Precision(name, f"bf16 trains {gain:.1f} times as fast as float32, {how}")
+
+
+def _measure(network: Network, device: str, name: Name) -> float:
+    """Median seconds of a training step."""
+    trial = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
+    side = network.spec.network
+    films = torch.full((_BATCH, side, side), 100.0, device=device)
+    seconds = []
+    for _ in range(_STEPS + 1):
+        start = time.perf_counter()
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=name == "bf16"):
+            loss = trial(films).square().mean()
+        loss.backward()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return sorted(seconds[1:])[_STEPS // 2]  # the first step warms up
+
+
+def _key(network: Network, backbone: str, device: str) -> str:
+    chip = torch.cuda.get_device_name() if device.startswith("cuda") else _processor()
+    parts = (chip, torch.__version__, torch.get_num_threads(), backbone, network.spec.network)
+    return " · ".join(map(str, parts))
+
+
+def _processor() -> str:
+    capability = torch.backends.cpu.get_cpu_capability()
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return f"{platform.processor()} {capability}"
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    extras = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
+    return " ".join([next(names, platform.machine()), capability, *extras])
+
+
+def _recall(memory: Path | None) -> dict[str, float]:
+    try:
+        values = json.loads(memory.read_text("utf-8")) if memory else {}
+        return {str(key): float(value) for key, value in values.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}  # a missing or damaged memory costs one measurement, nothing else
+
+
+def _remember(memory: Path, values: dict[str, float]) -> None:
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        write_json(memory, values)
+    except (OSError, OutputNotWritable):
+        pass  # a closed cache folder costs one measurement a run

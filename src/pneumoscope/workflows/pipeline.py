@@ -1,0 +1,318 @@
+"""The whole way, read from top to bottom: prepare → train → predict → judge → report.
+
+Each stage looks at the run folder, does what is not there yet, and leaves files. So finishing a
+run that was killed is the same call as starting a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import pneumoscope
+from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.errors import InputError, NotARun, OutputNotWritable
+from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
+from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.models.bundle import Bundle, load_bundle, save_about
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.recipe import Recipe, load_recipe
+from pneumoscope.records import Grey, InputSpec, Listener, Silent, Source
+from pneumoscope.report.render import write_report
+from pneumoscope.run import (
+    Run,
+    check_new,
+    create_run,
+    open_run,
+    read_json,
+    write_atomic,
+    write_json,
+)
+from pneumoscope.sources.detect import open_source
+
+_LARGEST_STORED = 224
+_SMALL_FILM = 64
+
+
+@dataclass
+class Work:
+    """What the stages share: the run, what it is made from, and who listens."""
+
+    run: Run
+    source: Source
+    recipe: Recipe
+    seed: int
+    device: str
+    listener: Listener
+    began: float = field(default_factory=time.perf_counter)
+
+    def note_choice(self, what: str, choice: str, why: str) -> None:
+        """Tell the listener and the run folder about an automatic choice."""
+        self.listener.choice(what, choice, why)
+        others = [c for c in self.run.card()["choices"] if c["what"] != what]
+        self.run.update_card(choices=[*others, {"what": what, "choice": choice, "why": why}])
+
+    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them."""
+        start = time.perf_counter()
+        try:
+            return work()
+        finally:
+            key = f"{stage}_seconds"
+            spent = self.run.card()["timing"].get(key, 0.0) + time.perf_counter() - start
+            self.run.update_card(timing={key: round(spent, 2)})
+
+
+def train(
+    data: str,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    out: Path | None = None,
+    command: str = "",
+    listener: Listener | None = None,
+) -> Run:
+    """Data in, a judged classifier out: a new run folder, complete.
+
+    Raises an InputError, and leaves no folder, when the data or the recipe will not do.
+    """
+    listener = listener or Silent()
+    check_new(out)
+    build_backbone(recipe.model.backbone)  # an unknown one is refused before any work
+    source = open_source(data, cache_folder(), listener)
+    run = create_run(
+        out,
+        f"{recipe.model.backbone}-{source.name}",
+        recipe.to_yaml(),
+        _card(data, source, seed, command),
+    )
+    try:
+        with run.locked():
+            return _finish(Work(run, source, recipe, seed, _device(), listener))
+    except InputError:
+        _remove_unstarted(run)
+        raise
+
+
+def resume(folder: Path, *, listener: Listener | None = None) -> Run:
+    """Complete a run that was stopped, from where it stopped. Raises NotARun, DataNotFound."""
+    listener = listener or Silent()
+    run = open_run(folder)
+    if run.report_file.is_file():
+        listener.choice("resume", "nothing to do", "the run is complete")
+        return run
+    with run.locked():
+        card = run.card()
+        source = open_source(card["data"], cache_folder(), listener)
+        if source.fingerprint != card["source"]["fingerprint"]:
+            raise NotARun(
+                "the data has changed since the run began",
+                got=f"{card['data']}, fingerprint {source.fingerprint}",
+                expected=card["source"]["fingerprint"],
+                remedy="start a new run on the new data",
+            )
+        recipe = load_recipe(str(run.recipe_file))
+        return _finish(Work(run, source, recipe, int(card["seed"]), _device(), listener))
+
+
+def _finish(work: Work) -> Run:
+    """The table of contents."""
+    prepared = work.timed("prepare", lambda: prepare_stage(work))
+    bundle = work.timed("train", lambda: train_stage(work, prepared))
+    predictions = work.timed("predict", lambda: predict_stage(work, prepared, bundle))
+    work.timed("judge", lambda: judge_stage(work, bundle, predictions))
+    work.timed("report", lambda: report_stage(work, prepared))
+    return work.run
+
+
+def prepare_stage(work: Work) -> PreparedSet:
+    """The source as uint8 squares in the cache folder, or in the run when that is closed."""
+    spec = stored_spec(work.source, work.recipe)
+    work.listener.stage(f"Prepare {work.source.name}")
+    work.listener.choice("form", work.source.form, work.source.why)
+
+    def advance(done: int, total: int) -> None:
+        work.listener.progress(done, total, "film")
+
+    folder = cache_folder() / "prepared" / prepared_name(work.source, spec)
+    if work.run.local_data.exists():
+        folder = work.run.local_data
+    try:
+        prepared = prepare(work.source, spec, folder, advance)
+    except OutputNotWritable as error:
+        if folder == work.run.local_data or "full" in error.what:
+            raise
+        work.note_choice("prepared set", "kept in the run folder", f"{error.got}")
+        prepared = prepare(work.source, spec, work.run.local_data, advance)
+    work.run.update_card(flow=prepared.about["flow"])
+    return prepared
+
+
+def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
+    """A bundle, trained by the recipe; the best epoch is chosen on validation films."""
+    if work.run.model_file.is_file():
+        return load_bundle(work.run.folder)
+    # Lightning takes seconds to import and only this stage needs it.
+    from pneumoscope.training.fit import build_network, fit
+    from pneumoscope.training.precision import Precision, choose_precision
+
+    work.listener.stage(f"Train {work.recipe.model.backbone}")
+    threads = _use_all_cores()
+    work.note_choice("threads", str(threads), "the cores this process may use")
+    side, why = network_side(work.source, work.recipe)
+    work.note_choice("input size", f"{side} px", why)
+    network = build_network(prepared, work.recipe, side, work.seed)
+    asked = work.recipe.train.precision
+    kept = work.run.card().get("precision")
+    if kept:
+        precision = Precision(kept["name"], kept["why"])  # a resumed run computes as it began
+    elif asked != "auto":
+        precision = Precision(asked, "the recipe says so")
+    else:
+        memory = cache_folder() / "precision.json"
+        precision = choose_precision(network, work.recipe.model.backbone, work.device, memory)
+    work.run.update_card(precision={"name": precision.name, "why": precision.why})
+    work.note_choice("precision", f"{precision.name}, channels_last", precision.why)
+    return fit(
+        work.run,
+        prepared,
+        work.recipe,
+        network,
+        seed=work.seed,
+        precision=precision,
+        listener=work.listener,
+    )
+
+
+def predict_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
+    """Logits of every validation and test film, each computed once."""
+    if work.run.predictions_file.is_file():
+        return read_predictions(work.run)
+    work.listener.stage("Predict validation and test films")
+    _use_all_cores()
+    rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
+
+    def advance(done: int, total: int) -> None:
+        work.listener.progress(done, total, "film")
+
+    logits = predict_logits(bundle, prepared.images, rows, device=work.device, advance=advance)
+    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
+    table["logit"] = logits
+    table["probability"] = probability(logits)
+    # 17 digits bring every float64 back exactly, so judging the file is judging the model.
+    write_atomic(work.run.predictions_file, table.to_csv(index=False, float_format="%.17g"))
+    return read_predictions(work.run)
+
+
+def judge_stage(work: Work, bundle: Bundle, predictions: pd.DataFrame) -> None:
+    """The threshold from validation rows, then the metrics of the locked test split."""
+    if work.run.metrics_file.is_file():
+        return
+    work.listener.stage("Judge on the locked test split")
+    decide = work.recipe.decide
+    point = operating_point_from(predictions, decide.rule, decide.target)
+    save_about(bundle.with_operating_points(point), work.run.folder)
+    metrics = evaluate(predictions, split="test", operating_point=point, seed=work.seed)
+    write_json(work.run.metrics_file, metrics)
+
+
+def report_stage(work: Work, prepared: PreparedSet) -> None:
+    """Figures, model card and the report."""
+    work.listener.stage("Write the report")
+    where = {image_id: row for row, image_id in enumerate(prepared.table["image_id"])}
+
+    def film(image_id: str) -> Grey | None:
+        row = where.get(image_id)
+        return None if row is None else np.asarray(prepared.images[row])
+
+    write_report(work.run.folder, film)
+
+
+def stored_spec(source: Source, recipe: Recipe) -> InputSpec:
+    """How films are stored: at their own size, 224 px at most or what the network asks for."""
+    side, _ = network_side(source, recipe)
+    stored = min(source.native_size, max(side, _LARGEST_STORED))
+    return InputSpec(stored, side, recipe.input.fit)
+
+
+def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
+    """Side of the network's input in pixels, and why."""
+    if recipe.input.size != "auto":
+        return recipe.input.size, "the recipe says so"
+    if source.native_size <= _SMALL_FILM:
+        return 112, f"films of {source.native_size} px are enlarged, so that the stem keeps detail"
+    return 112, "the best accuracy a minute on a CPU"
+
+
+def read_predictions(run: Run) -> pd.DataFrame:
+    """``predictions.csv`` as written, ids as text."""
+    text = {"image_id": "string", "patient_id": "string", "split": "string"}
+    return pd.read_csv(run.predictions_file, dtype=text, float_precision="round_trip")
+
+
+def read_metrics(run: Run) -> dict[str, Any]:
+    """``metrics.json`` as written."""
+    return read_json(run.metrics_file)
+
+
+def _card(data: str, source: Source, seed: int, command: str) -> dict[str, Any]:
+    path = Path(data).expanduser()
+    return {
+        "version": pneumoscope.__version__,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command": command,
+        "data": str(path.absolute()) if path.exists() else data,
+        "seed": seed,
+        "source": {
+            "name": source.name,
+            "form": source.form,
+            "why": source.why,
+            "fingerprint": source.fingerprint,
+            "count": source.count,
+            "native_size": source.native_size,
+            "notes": list(source.notes),
+        },
+        "choices": [],
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "system": f"{platform.system()} {platform.machine()}",
+            "threads": _cores(),
+        },
+        "timing": {},
+        "warnings": [],
+    }
+
+
+def _remove_unstarted(run: Run) -> None:
+    """A run that bad input ended before training leaves no folder; one with a checkpoint stays."""
+    if not any(run.checkpoints.glob("*")):
+        shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _use_all_cores() -> int:
+    cores = _cores()
+    torch.set_num_threads(cores)
+    return cores

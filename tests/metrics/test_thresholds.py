@@ -1,0 +1,107 @@
+"""Thresholds against an exhaustive search, and their refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest
+from pneumoscope.metrics.scores import confusion
+from pneumoscope.metrics.thresholds import RULES, choose
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 1), st.one_of(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.floats(0, 1))),
+    max_size=40,
+)
+
+
+def arrays(pairs: list[tuple[int, float]]) -> tuple[Any, Any]:
+    return np.array([y for y, _ in pairs]), np.array([p for _, p in pairs])
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROWS, st.sampled_from(["youden", "f1", "sensitivity", "specificity"]), st.floats(0, 1))
+def test_no_threshold_does_better(pairs: list[tuple[int, float]], rule: Any, target: float) -> None:
+    y, p = arrays([*pairs, (0, 0.4), (1, 0.6)])
+    goal = target if rule in ("sensitivity", "specificity") else None
+    point = choose(rule, y, p, "val", goal)
+    assert 0 <= point.threshold <= np.nextafter(1, 2) and point.chosen_on == "val"
+
+    def worth(threshold: float) -> float:
+        c = confusion(y, p >= threshold)
+        if rule == "youden":
+            return c.sensitivity + c.specificity - 1
+        if rule == "f1":
+            return c.f1
+        other = "specificity" if rule == "sensitivity" else "sensitivity"
+        return getattr(c, other) if getattr(c, rule) >= target - 1e-12 else -1.0
+
+    best = max(worth(t) for t in [*np.unique(p), 2.0])
+    assert worth(point.threshold) == pytest.approx(best, abs=1e-9)
+    order = np.random.default_rng(0).permutation(y.size)
+    assert choose(rule, y[order], p[order], "val", goal) == point
+
+
+def test_lies_midway_in_the_gap() -> None:
+    y, p = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.7, 0.8])
+    for rule in ("youden", "f1", "sensitivity", "specificity"):
+        assert choose(rule, y, p, "val").threshold == pytest.approx(0.5)
+
+
+def test_ties_take_the_middle() -> None:
+    """Youden ties at three cuts, .15, .35 and .55; and of two the lower."""
+    y = np.array([0, 1, 0, 1, 0, 1])
+    p = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert choose("youden", y, p, "val").threshold == pytest.approx(0.35)
+    assert choose("youden", y[:4], p[:4], "val").threshold == pytest.approx(0.15)
+
+
+def test_neighbouring_floats_stay_apart() -> None:
+    low = 0.5
+    for high in (np.nextafter(low, 1), np.nextafter(np.nextafter(low, 1), 1)):
+        point = choose("youden", np.array([0, 1]), np.array([low, high]), "val")
+        assert low < point.threshold <= high
+    saturated = choose("specificity", np.array([0, 1]), np.array([1.0, 0.2]), "val", 1.0)
+    assert saturated.threshold > 1.0
+
+
+def test_records_the_rule() -> None:
+    y, p = np.array([0, 1]), np.array([0.2, 0.9])
+    assert choose("sensitivity", y, p, "val", 0.9).rule == "sensitivity >= 0.9"
+    assert choose("f1", y, p, "train").to_json() == {
+        "name": "f1",
+        "threshold": pytest.approx(0.55),
+        "rule": "maximum f1",
+        "chosen_on": "train",
+    }
+    empty = np.array([])
+    assert choose("fixed", empty.astype(int), empty, "val").threshold == 0.5
+    assert choose("fixed", empty.astype(int), empty, "val", 0.3).threshold == 0.3
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_never_on_test(rule: Any) -> None:
+    with pytest.raises(ChosenOnTest, match="test"):
+        choose(rule, np.array([0, 1]), np.array([0.2, 0.9]), "test")
+
+
+@pytest.mark.parametrize("rule", ["youden", "f1", "sensitivity", "specificity"])
+@pytest.mark.parametrize("labels", [[], [0, 0], [1, 1]])
+def test_one_class_is_refused(rule: Any, labels: list[int]) -> None:
+    y = np.array(labels, dtype=int)
+    with pytest.raises(BadLabels, match="one class"):
+        choose(rule, y, np.full(y.size, 0.5), "val")
+
+
+def test_bad_rules_and_targets() -> None:
+    y, p = np.array([0, 1]), np.array([0.2, 0.9])
+    with pytest.raises(BadRecipe, match="'youden'"):
+        choose("yuden", y, p, "val")  # type: ignore[arg-type]
+    with pytest.raises(BadRecipe, match="out of range"):
+        choose("sensitivity", y, p, "val", 95)
+    with pytest.raises(BadRecipe, match="no target"):
+        choose("youden", y, p, "val", 0.9)

@@ -1,0 +1,38 @@
+"""The model card: intended use, figures with intervals, limits, and the disclaimer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pneumoscope.report.card import card_text
+from pneumoscope.report.folder import read_judged
+
+
+def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> None:
+    card = card_text(read_judged(make_run()))
+    for part in (
+        "Research use only. Not a medical device.",
+        "## Intended use",
+        "## Data",
+        "## Limits",
+        "pneumoscope predict 001-resnet18-test IMAGE",
+        "at least 0.410",
+        "chosen on the validation split",
+        "patient ids are not known",
+    ):
+        assert part in card, part
+
+
+def test_every_row_of_the_table_has_an_interval(make_run: Callable[..., Path]) -> None:
+    card = card_text(read_judged(make_run()))
+    rows = [line for line in card.splitlines() if line.startswith("| ") and "Metric" not in line]
+    assert len(rows) == 13
+    assert all("–" in row.split("|")[3] or " to " in row.split("|")[3] for row in rows)
+
+
+def test_known_patients_are_said_to_be_kept_apart(make_run: Callable[..., Path]) -> None:
+    folder = make_run(
+        flow={"found": 1, "kept": 1, "dropped": [], "patients_known": True, "splits": {}}
+    )
+    assert "keeps all films of a patient in one part" in card_text(read_judged(folder))
