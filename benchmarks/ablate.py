@@ -2,7 +2,7 @@
 
     python benchmarks/ablate.py DATA.npz --seeds 2 --try "" --try "augment.gamma=0" …
 
-Every ``--try`` is a list, parted by semicolons, of ``section.key=value`` over the default recipe. Since
+Every ``--try`` is a list, parted by semicolons, of ``section.key=value`` over the recipe. Since
 validation films come from the same hospital shelf as training films, AUROC saturates on them; so
 each trained model is also judged on the same films after a fixed, stronger change of exposure and
 geometry ("shifted"). The table shows mean ± sd over the seeds.

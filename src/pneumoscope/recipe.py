@@ -58,9 +58,7 @@ class ModelChoices(Section):
     """The network."""
 
     backbone: str = Field(min_length=1, description="any timm name; see: pneumoscope models")
-    weights: str = Field(
-        min_length=1, description="imagenet, none, or a .pth/.safetensors file"
-    )
+    weights: str = Field(min_length=1, description="imagenet, none, or a .pth/.safetensors file")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="before the last layer")
 
 
@@ -145,7 +143,8 @@ class Recipe(Section):
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the package."""
     folder = resources.files("pneumoscope") / "recipes"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    files = (file.name for file in folder.iterdir())
+    return sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
 
 
 def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
@@ -155,8 +154,10 @@ def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
     out of range, or a change that is not of the form ``section.key=value``.
     """
     base = _read_packaged("default")
-    asked = _read_file(Path(name_or_file)) if _is_file_name(name_or_file) else _read_packaged(
-        name_or_file
+    asked = (
+        _read_file(Path(name_or_file))
+        if _is_file_name(name_or_file)
+        else _read_packaged(name_or_file)
     )
     values = _merge(base, asked)
     for change in changes:
@@ -207,9 +208,7 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise BadRecipe(
-            f"{origin} is not valid YAML", got=" ".join(str(error).split())
-        ) from None
+        raise BadRecipe(f"{origin} is not valid YAML", got=" ".join(str(error).split())) from None
     if not isinstance(values, dict):
         raise BadRecipe(
             f"{origin} is not a recipe",

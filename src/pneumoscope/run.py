@@ -82,8 +82,8 @@ class Run:
         card = self.card()
         for key, value in changes.items():
             under = card.get(key)
-            merge = isinstance(under, dict) and isinstance(value, Mapping)
-            card[key] = {**under, **value} if merge else value
+            both = isinstance(under, dict) and isinstance(value, Mapping)
+            card[key] = {**(under or {}), **value} if both else value
         write_json(self.card_file, card)
 
     @contextmanager
@@ -161,9 +161,7 @@ def open_run(folder: Path) -> Run:
     """An existing run folder. Raises NotARun when it is not one."""
     run = Run(folder)
     if not folder.is_dir():
-        raise NotARun(
-            "there is no such run folder", got=folder, remedy="run folders lie in: runs/"
-        )
+        raise NotARun("there is no such run folder", got=folder, remedy="run folders lie in: runs/")
     for file in (run.card_file, run.recipe_file):
         if not file.is_file():
             raise NotARun(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pneumoscope.report.card import card_text
 from pneumoscope.report.folder import read_judged
@@ -36,3 +37,16 @@ def test_known_patients_are_said_to_be_kept_apart(make_run: Callable[..., Path])
         flow={"found": 1, "kept": 1, "dropped": [], "patients_known": True, "splits": {}}
     )
     assert "keeps all films of a patient in one part" in card_text(read_judged(folder))
+
+
+def test_only_rows_of_the_judged_split_are_read(
+    make_run: Callable[..., Path], simulated: Callable[..., list[dict[str, Any]]]
+) -> None:
+    val = [
+        {**row, "image_id": f"val-{row['image_id']}", "split": "val"}
+        for row in simulated(20, 10, seed=8)
+    ]
+    judged = read_judged(make_run([*val, *simulated(60, 40, seed=1)]))
+    assert len(judged.predictions) == judged.metrics["n"] == 60
+    assert set(judged.predictions["split"]) == {"test"}
+    assert judged.predictions.index[0] == 20  # the line in the whole table, which "row N" names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -33,7 +35,7 @@ def models() -> None:
     console.print("Next: pneumoscope train DATA --set model.backbone=NAME")
 
 
-def _table(console: Console, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(console: Console, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in head:
         table.add_column(column, overflow="fold")

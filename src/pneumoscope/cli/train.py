@@ -26,9 +26,7 @@ def train(data: str, recipe: str, changes: list[str], *, seed: int, out: Path | 
         from pneumoscope.workflows import pipeline
 
         command = shlex.join(["pneumoscope", *sys.argv[1:]])
-        run = pipeline.train(
-            data, chosen, seed=seed, out=out, command=command, listener=screen
-        )
+        run = pipeline.train(data, chosen, seed=seed, out=out, command=command, listener=screen)
     _show(run, screen)
 
 

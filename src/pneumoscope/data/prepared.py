@@ -54,7 +54,9 @@ def open_prepared(folder: Path) -> PreparedSet:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         table = pd.read_parquet(folder / "table.parquet")
         mask_file = folder / "masks.npy"
-        masks = np.load(mask_file, mmap_mode="r", allow_pickle=False) if mask_file.exists() else None
+        masks = (
+            np.load(mask_file, mmap_mode="r", allow_pickle=False) if mask_file.exists() else None
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, str(error)) from None
     if images.shape != (len(table), spec.stored, spec.stored) or images.dtype != np.uint8:

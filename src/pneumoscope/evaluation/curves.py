@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pneumoscope.metrics import calibration
-from pneumoscope.metrics.intervals import wilson
+from pneumoscope.metrics.intervals import resampled_weights, wilson
 from pneumoscope.metrics.scores import BINS, precision_recall_curve, roc_curve
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 GRID = 101
-CELLS = 4_000_000
 """Numbers held at once while resampling: 32 MB of float64, however many rows there are."""
 
 
@@ -181,29 +180,14 @@ def _resampled_sensitivity(
     truth, units, ranked = truth[order], units[order], scores[order]
     # Films of equal score are passed together: the curve has a corner only after the last.
     last = np.append(np.flatnonzero(np.diff(ranked)), ranked.size - 1)
-    draw = np.random.default_rng(seed)
     rows = []
-    for start in range(0, resamples, max(1, CELLS // truth.size)):
-        size = min(max(1, CELLS // truth.size), resamples - start)
-        weights = _weights(truth, units, size, draw)
+    for weights in resampled_weights(truth, units, resamples, seed):
         false = np.cumsum(weights * (truth == 0), axis=1)[:, last]
         true = np.cumsum(weights * (truth == 1), axis=1)[:, last]
         for hits, alarms in zip(true, false, strict=True):
             if hits[-1] and alarms[-1]:
                 rows.append(_upper(grid, alarms / alarms[-1], hits / hits[-1]))
     return np.asarray(rows) if rows else np.full((1, grid.size), np.nan)
-
-
-def _weights(truth: Ints, units: Ints, size: int, draw: np.random.Generator) -> Ints:
-    """How often each row is drawn (size, rows); units with a positive and without, apart."""
-    positive = np.zeros(units.max() + 1, dtype=bool)
-    positive[units[truth == 1]] = True
-    drawn = np.zeros((size, positive.size), dtype=np.int64)
-    for stratum in (np.flatnonzero(positive), np.flatnonzero(~positive)):
-        if stratum.size:
-            share = np.full(stratum.size, 1 / stratum.size)
-            drawn[:, stratum] = draw.multinomial(stratum.size, share, size=size)
-    return drawn[:, units]
 
 
 def _upper(grid: Floats, rates: Floats, sensitivity: Floats) -> Floats:

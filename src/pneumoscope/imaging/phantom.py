@@ -33,6 +33,11 @@ SUBTYPES: tuple[str, str, str] = ("lobar", "patchy", "interstitial")
 # Independent random streams: what the label decides never moves another stream's draws.
 _ANATOMY, _VESSELS, _DISEASE, _FILM = range(4)
 
+# Share of the opacity's attenuation that its smooth twin on a normal film keeps. The lower, the
+# sooner a small network learns, and the more a thumbnail tells: on 1900 films the 8x8 thumbnail's
+# AUROC was 0.63 at 0.70 and 0.65 at 0.60; the bound to keep is 0.75.
+_TWIN_SHARE = 0.60
+
 _GLYPHS = {"R": (30, 17, 17, 30, 20, 18, 17), "L": (16, 16, 16, 16, 16, 16, 31)}
 
 
@@ -203,7 +208,7 @@ def _add_shadow(chest: Chest, shadow: _Shadow, label: int, difficulty: float) ->
     still = chest.soft + chest.bones
     if not label:
         within = np.maximum(_spread(chest.lung, 10), 0.15)
-        twin = np.float32(0.60) * chest.lung * _spread(shadow.density, 10) / within
+        twin = np.float32(_TWIN_SHARE) * chest.lung * _spread(shadow.density, 10) / within
         return still + chest.vessels + twin / np.float32(difficulty)
     # Silhouette sign: vessels in filled lung have no air beside them to stand out against.
     lost = 0.85 * shadow.cover / np.float32(max(difficulty, 1.0))

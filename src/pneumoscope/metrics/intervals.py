@@ -125,7 +125,7 @@ def bootstrap(
         return {name: undefined("no films", 0, level) for name in values}
     labels, probabilities, ids = _in_order(labels, probabilities, patients)
     table = ScoreTable(labels, probabilities, threshold)
-    parts = [table.scores(weights) for weights in _weights(labels, ids, resamples, seed)]
+    parts = [table.scores(weights) for weights in resampled_weights(labels, ids, resamples, seed)]
     draws = {name: np.concatenate([part[name] for part, _ in parts]) for name in values}
     noise = np.concatenate([gaps for _, gaps in parts]) - table.gap
     extremes = _rule_of_three(labels, probabilities, threshold, ids, level)
@@ -163,8 +163,14 @@ def _in_order(
     return labels[order], probabilities[order], ids[order]
 
 
-def _weights(labels: Labels, ids: NDArray[np.int64], resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each row is drawn, float (R, N) a chunk; ids are 0 to C − 1, rows in any order."""
+def resampled_weights(
+    labels: Labels, ids: NDArray[np.int64], resamples: int, seed: int
+) -> Iterator[Floats]:
+    """How often each row is drawn, float (R, N) a chunk; R adds up to ``resamples``.
+
+    Patients ``ids`` (0 to C − 1, rows in any order) are drawn with replacement, those with a
+    positive film and those without apart.
+    """
     positive = np.bincount(ids, weights=labels) > 0
     strata = [np.flatnonzero(positive), np.flatnonzero(~positive)]
     # A generator for each stratum, so that the size of a chunk changes nothing.

@@ -17,12 +17,11 @@ SMALL = 100
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How a metric is called and read. ``better`` is "high" or "low"."""
+    """How a metric is called, and what it says in a few words."""
 
     key: str
     title: str
     gloss: str
-    better: str = "high"
 
 
 GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
@@ -49,9 +48,9 @@ GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     (
         "Probabilities",
         (
-            Metric("brier", "Brier score", "mean squared error; lower is better", "low"),
-            Metric("ece", "ECE", "mean calibration gap, biased upwards; lower is better", "low"),
-            Metric("log_loss", "Log loss", "cost of misplaced confidence; lower is better", "low"),
+            Metric("brier", "Brier score", "mean squared error; lower is better"),
+            Metric("ece", "ECE", "mean calibration gap, biased upwards; lower is better"),
+            Metric("log_loss", "Log loss", "cost of misplaced confidence; lower is better"),
         ),
     ),
 )

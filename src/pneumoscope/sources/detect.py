@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pneumoscope.errors import DataNotFound, UnreadableData, nearest
@@ -70,7 +71,7 @@ def _pneumoniamnist(data: str, size: str, downloads: Path, listener: Listener) -
     return medmnist_source(file, name="pneumoniamnist" if side == 28 else f"pneumoniamnist-{side}")
 
 
-def _size(data: str, size: str, default: int, known: range | dict[int, object]) -> int:
+def _size(data: str, size: str, default: int, known: range | Mapping[int, object]) -> int:
     if not size:
         return default
     if re.fullmatch(r"\d{1,4}", size) and int(size) in known:

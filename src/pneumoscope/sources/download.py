@@ -32,9 +32,7 @@ class Published:
 
 # MedMNIST+ release, Zenodo record 10519652; sizes and sums as Zenodo states them.
 PNEUMONIAMNIST = {
-    28: Published(
-        _RECORD + "pneumoniamnist.npz", 4_170_669, "28209eda62fecd6e6a2d98b1501bb15f"
-    ),
+    28: Published(_RECORD + "pneumoniamnist.npz", 4_170_669, "28209eda62fecd6e6a2d98b1501bb15f"),
     64: Published(
         _RECORD + "pneumoniamnist_64.npz", 20_606_998, "8f4eceb4ccffa70c672198ea285246c6"
     ),

@@ -85,8 +85,9 @@ class _Records:
                 raw = Path(folder) / split
                 with writing(raw):
                     _unpack(self.path, f"{split}_images", raw)
-                order = "F" if head.fortran else "C"
-                pixels = np.memmap(raw, np.uint8, "r", head.offset, head.shape, order)
+                pixels: NDArray[np.uint8] = np.memmap(
+                    raw, np.uint8, "r", head.offset, head.shape, "F" if head.fortran else "C"
+                )
                 for row, label in enumerate(self.labels[split].tolist()):
                     yield Record(
                         image_id=f"{split}-{row:06d}",

@@ -23,6 +23,7 @@ from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import InputSpec, Listener
 from pneumoscope.run import Run, writing
+from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.keeper import Keeper
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.module import Classifier
@@ -69,13 +70,14 @@ def fit(
     listener: Listener,
 ) -> Bundle:
     """Train, from the last checkpoint if there is one, and save the best epoch as a bundle."""
+    keep_freed_memory()
     run.checkpoints.mkdir(exist_ok=True)
     train = make_loader(prepared, "train", recipe.train.batch_size, seed)
     labels = prepared.labels(prepared.rows("train"))
     loss = Loss(recipe.loss, int(labels.sum()), len(labels))
     steps = len(train) * recipe.train.epochs
     module = Classifier(network, recipe, loss, steps=steps, seed=seed)
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.to(memory_format=torch.channels_last)
     keeper = Keeper(run, recipe.train.monitor, recipe.train.patience, listener)
     with _quiet(), writing(run.folder):
         trainer = _trainer(run, recipe, keeper, precision)

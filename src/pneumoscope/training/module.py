@@ -7,7 +7,7 @@ from the end of any epoch takes exactly the path of one that was never stopped.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -50,8 +50,7 @@ class Classifier(lightning.LightningModule):
         """The network that is validated and kept: the weight average where there is one."""
         if self.average is None:
             return self.network
-        inner: Network = self.average.module
-        return inner
+        return cast(Network, self.average.module)
 
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator; seeding it here makes epochs independent.
@@ -146,7 +145,7 @@ class _Tally:
 def _average(network: Network, decay: float) -> AveragedModel | None:
     if decay == 0:
         return None
-    average = get_ema_multi_avg_fn(decay**_EMA_EVERY)
+    average = get_ema_multi_avg_fn(decay**_EMA_EVERY)  # type: ignore[no-untyped-call]
     model = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
     model.requires_grad_(False)
     return model

@@ -63,7 +63,7 @@ def _decide(gain: float, how: str) -> Precision:
 
 def _measure(network: Network, device: str, name: Name) -> float:
     """Median seconds of a training step."""
-    trial = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
+    trial = copy.deepcopy(network).to(device).to(memory_format=torch.channels_last)
     side = network.spec.network
     films = torch.full((_BATCH, side, side), 100.0, device=device)
     seconds = []

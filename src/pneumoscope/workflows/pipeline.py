@@ -26,6 +26,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
 from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.metrics.thresholds import takes_target
 from pneumoscope.models.bundle import Bundle, load_bundle, save_about
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe, load_recipe
@@ -222,7 +223,8 @@ def judge_stage(work: Work, bundle: Bundle, predictions: pd.DataFrame) -> None:
         return
     work.listener.stage("Judge on the locked test split")
     decide = work.recipe.decide
-    point = operating_point_from(predictions, decide.rule, decide.target)
+    target = decide.target if takes_target(decide.rule) else None
+    point = operating_point_from(predictions, decide.rule, target)
     save_about(bundle.with_operating_points(point), work.run.folder)
     metrics = evaluate(predictions, split="test", operating_point=point, seed=work.seed)
     write_json(work.run.metrics_file, metrics)
