@@ -97,7 +97,7 @@ class TrainChoices(Section):
     epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(description="passes over train")
     batch_size: Annotated[int, Field(ge=2, le=8192)] = Field(description="films a step")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        description="decay of the weight average that is judged and kept; 0 is off"
+        description="highest decay of the weight average that is judged and kept; 0 is off"
     )
     monitor: Literal["auroc", "loss"] = Field(
         description="the validation figure by which the best epoch is chosen"

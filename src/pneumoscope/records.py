@@ -61,7 +61,7 @@ class InputSpec:
     """How any film becomes the network's input; prepared set and model must agree.
 
     ``stored`` is the side in pixels of the square uint8 image on disk, ``network`` the side the
-    backbone sees; the network's first layer resizes from one to the other.
+    backbone sees, never the smaller one; the network's first layer enlarges from one to the other.
     """
 
     stored: int

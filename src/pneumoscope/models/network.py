@@ -63,13 +63,7 @@ class Network(nn.Module):
         side = self.spec.network
         if films.shape[-1] == side:
             return films
-        return F.interpolate(
-            films,
-            (side, side),
-            mode="bilinear",
-            align_corners=False,
-            antialias=films.shape[-1] > side,
-        )
+        return F.interpolate(films, (side, side), mode="bilinear", align_corners=False)
 
     def _normalise(self, films: Tensor) -> Tensor:
         return (films - self.mean) / self.std

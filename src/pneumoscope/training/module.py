@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.data.augment import augment
 from pneumoscope.data.loader import Batch
@@ -28,6 +28,8 @@ from pneumoscope.training.losses import Loss
 # Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
 # decay to the fourth power, gives the same average.
 _EMA_EVERY = 4
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class Classifier(lightning.LightningModule):
@@ -145,8 +147,17 @@ class _Tally:
 def _average(network: Network, decay: float) -> AveragedModel | None:
     if decay == 0:
         return None
-    average = get_ema_multi_avg_fn(decay**_EMA_EVERY)  # type: ignore[no-untyped-call]
-    model = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+
+    def mix(averages: _Tensors, news: _Tensors, updates: Tensor | int) -> None:
+        steps = int(updates) * _EMA_EVERY
+        # A short history in the beginning: else short runs would keep their first, bad weights.
+        kept: float = min(decay, (1 + steps) / (10 + steps)) ** _EMA_EVERY
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, news, 1 - kept)
+        else:
+            torch._foreach_copy_(averages, news)
+
+    model = AveragedModel(network, multi_avg_fn=mix, use_buffers=True)
     model.requires_grad_(False)
     return model
 

@@ -43,7 +43,6 @@ from pneumoscope.run import (
 )
 from pneumoscope.sources.detect import open_source
 
-_LARGEST_STORED = 224
 _SMALL_FILM = 64
 
 
@@ -243,10 +242,13 @@ def report_stage(work: Work, prepared: PreparedSet) -> None:
 
 
 def stored_spec(source: Source, recipe: Recipe) -> InputSpec:
-    """How films are stored: at their own size, 224 px at most or what the network asks for."""
+    """How films are stored: at the network's size, or at their own where that is smaller.
+
+    So shrinking happens once, antialiased, in ``imaging.geometry``; what is left to the device
+    is enlarging, where training's resample and the network's own resize are the same bilinear.
+    """
     side, _ = network_side(source, recipe)
-    stored = min(source.native_size, max(side, _LARGEST_STORED))
-    return InputSpec(stored, side, recipe.input.fit)
+    return InputSpec(min(source.native_size, side), side, recipe.input.fit)
 
 
 def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
