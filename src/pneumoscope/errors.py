@@ -31,13 +31,9 @@ class PneumoscopeError(Exception):
 
     def message(self) -> str:
         """The whole message, a line for each part that is known."""
-        lines = [f"{type(self).__name__}: {self.what}"]
-        if self.got is not None:
-            lines.append(f"  got:      {self.got}")
-        if self.expected is not None:
-            lines.append(f"  expected: {self.expected}")
-        if self.remedy is not None:
-            lines.append(f"  remedy:   {self.remedy}")
+        lines = [f"{type(self).__name__}: {printable(self.what)}"]
+        parts = (("got:", self.got), ("expected:", self.expected), ("remedy:", self.remedy))
+        lines += [f"  {name:<9} {printable(part)}" for name, part in parts if part is not None]
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -110,10 +106,29 @@ class ChosenOnTest(InputError):
     """A threshold, temperature or epoch was about to be chosen on test rows."""
 
 
+class Interrupted(PneumoscopeError):
+    """The user stopped a run, which can be completed: the command line ends with exit code 130."""
+
+
+_FEW = 24
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause naming the nearest known word (``"nearest: 'resnet50'"``) or listing all."""
+    """A clause naming the nearest known words (``"nearest: 'resnet50'"``), or all when few."""
     words = sorted(set(known))
     close = difflib.get_close_matches(name, words, n=3, cutoff=0.5)
     if close:
         return "nearest: " + ", ".join(repr(word) for word in close)
-    return "one of: " + ", ".join(words)
+    return "one of: " + ", ".join(words) if len(words) <= _FEW else f"one of {len(words)} names"
+
+
+def printable(text: object) -> str:
+    """``text`` on one line: line ends, terminal codes and undecodable bytes appear as escapes.
+
+    A file name may hold all of these, and a message must be neither broken nor coloured by it.
+    """
+    return "".join(c if c.isprintable() else _escape(c) for c in str(text))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -13,9 +13,12 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from pneumoscope.errors import BadRecipe, nearest
+from pneumoscope.schema import describe, explain, section_of
+
+# PyYAML lets through what int() and date() say of an impossible number or day, and deep nesting.
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -125,7 +128,12 @@ class DecideChoices(Section):
 class Recipe(Section):
     """A complete experiment."""
 
-    name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(
+        min_length=1,
+        max_length=80,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="part of the run folder's records",
+    )
     about: str = Field(description="one sentence: where it comes from, what it is for")
     input: InputChoices
     augment: AugmentChoices
@@ -170,7 +178,7 @@ def validate_recipe(values: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise _explain(error.errors()[0]) from None
+        raise explain(error, Recipe) from None
 
 
 def _is_file_name(text: str) -> bool:
@@ -207,8 +215,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadRecipe(f"{origin} is not valid YAML", got=" ".join(str(error).split())) from None
+    except _NOT_YAML as error:
+        raise BadRecipe(
+            f"{origin} is not valid YAML", got=" ".join(str(error).split())[:300]
+        ) from None
     if not isinstance(values, dict):
         raise BadRecipe(
             f"{origin} is not a recipe",
@@ -230,7 +240,7 @@ def _parse_change(change: str) -> dict[str, Any]:
         )
     try:
         inner: Any = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         inner = value
     for part in reversed(parts):
         inner = {part: inner}
@@ -248,52 +258,11 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _explain(fault: ErrorDetails) -> BadRecipe:
-    # A union such as `auto | int` adds its own branch names to the location; they are not keys.
-    where = [str(p) for p in fault["loc"] if str(p).isidentifier() and p not in ("int", "float")]
-    key = ".".join(where) or "the recipe"
-    if fault["type"] == "extra_forbidden":
-        return BadRecipe(
-            f"unknown key {key!r}",
-            expected=nearest(where[-1], _keys_beside(where)),
-            remedy="see: pneumoscope recipes --keys",
-        )
-    if fault["type"] == "missing":
-        return BadRecipe(f"{key!r} is missing", remedy="see: pneumoscope recipes --keys")
-    return BadRecipe(
-        f"the value of {key!r} will not do",
-        got=repr(fault["input"]),
-        expected=fault["msg"][0].lower() + fault["msg"][1:],
-        remedy="see: pneumoscope recipes --keys",
-    )
-
-
-def _keys_beside(where: Sequence[str]) -> list[str]:
-    section: type[BaseModel] = Recipe
-    for name in where[:-1]:
-        inner = section.model_fields[name].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            section = inner
-    return list(section.model_fields)
-
-
 def describe_keys() -> list[tuple[str, str, str]]:
-    """Every key as (name, type, description): the one source of its documentation."""
+    """Every key as (name, allowed values, meaning): the one source of its documentation."""
     rows = []
-    for name, part in Recipe.model_fields.items():
-        section = part.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            rows += [
-                (f"{name}.{key}", _type_name(key_field.annotation), key_field.description or "")
-                for key, key_field in section.model_fields.items()
-            ]
-        else:
-            rows.append((name, _type_name(section), part.description or ""))
+    for key, allowed in describe(Recipe).items():
+        section, _, name = key.rpartition(".")
+        fields = (section_of(Recipe, section) or Recipe).model_fields
+        rows.append((key, allowed, fields[name].description or ""))
     return rows
-
-
-def _type_name(annotation: Any) -> str:
-    if isinstance(annotation, type):
-        return annotation.__name__
-    text = str(annotation).replace("typing.", "")
-    return text.split("[", 1)[1].rsplit("]", 1)[0] if text.startswith("Literal") else "auto or int"

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable, PneumoscopeError
 
 SCHEMA = 1
+_ALWAYS_KNOWN = ("data", "seed", "source", "choices", "timing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +118,27 @@ def create_run(out: Path | None, label: str, recipe_yaml: str, card: Mapping[str
         draft.mkdir()
         try:
             write_atomic(draft / "recipe.yaml", recipe_yaml)
-            target = _claim(draft, out.absolute() if out else None, parent, label, card)
+            if out:
+                return _claim(draft, out.absolute(), card)
+            # From reading the highest number to taking the next, nobody else may do the same.
+            with FileLock(parent / ".numbers.lock"):
+                return _claim(draft, parent / f"{next_number(parent):03d}-{slug(label)}", card)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    return Run(target)
 
 
-def _claim(
-    draft: Path, out: Path | None, parent: Path, label: str, card: Mapping[str, Any]
-) -> Path:
+def _claim(draft: Path, target: Path, card: Mapping[str, Any]) -> Run:
     """Move the draft to its name. Renaming onto a folder that holds files fails, so two
     runs started at once can never share one."""
-    while True:
-        target = out or parent / f"{next_number(parent):03d}-{slug(label)}"
-        write_json(draft / "run.json", {"schema": SCHEMA, "name": target.name, **card})
-        if out and out.exists():
-            raise _exists(out)
-        try:
-            draft.rename(target)
-            return target
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise
-            if out:
-                raise _exists(out) from None
+    write_json(draft / "run.json", {"schema": SCHEMA, "name": target.name, **card})
+    check_new(target)
+    try:
+        draft.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        raise _exists(target) from None
+    return Run(target)
 
 
 def _exists(out: Path) -> OutputExists:
@@ -170,11 +168,19 @@ def open_run(folder: Path) -> Run:
                 expected="a folder that `pneumoscope train` made",
                 remedy="start a new run: pneumoscope train DATA",
             )
-    if run.card().get("schema") != SCHEMA:
+    card = run.card()
+    if card.get("schema") != SCHEMA:
         raise NotARun(
             "the run was made by another version of pneumoscope",
-            got=f"schema {run.card().get('schema')!r}",
+            got=f"schema {card.get('schema')!r}",
             expected=f"schema {SCHEMA}",
+        )
+    missing = [key for key in _ALWAYS_KNOWN if key not in card]
+    if missing:
+        raise NotARun(
+            f"{run.card_file.name} is incomplete",
+            got=f"no {', '.join(missing)} in {run.card_file}",
+            remedy="start a new run: pneumoscope train DATA",
         )
     return run
 
@@ -192,7 +198,8 @@ def slug(text: str) -> str:
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all; text is UTF-8 with ``\\n`` line ends."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    # A file name that is no UTF-8 holds lone surrogates. Escaped, they are JSON that reads back.
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     with writing(path):
         try:
@@ -225,6 +232,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+CLOSED_OR_FULL = (*_DISK_FULL, *_NO_PERMISSION)
+_NO_SUCH_PLACE = (
+    *(errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY),
+    *(errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP),
+)
 
 
 @contextmanager
@@ -245,18 +257,19 @@ def refusal(error: OSError, path: Path) -> PneumoscopeError | OSError:
         return OutputNotWritable(
             "the disk is full",
             got=f"{error.strerror} at {path}",
-            remedy="free some space, or choose another disk with --out and PNEUMOSCOPE_CACHE",
+            remedy="free some space, or choose another disk: --out for the run, "
+            "PNEUMOSCOPE_CACHE for data, TMPDIR for temporary files",
         )
     if error.errno in _NO_PERMISSION:
         return OutputNotWritable(
             "nothing can be written there",
             got=f"{error.strerror} at {path}",
-            remedy="choose a folder of your own with --out",
+            remedy="choose another place: --out for the run, PNEUMOSCOPE_CACHE for data",
         )
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOENT):
+    if error.errno in _NO_SUCH_PLACE:
         return OutputNotWritable(
             "the output path cannot be made",
             got=f"{error.strerror} at {path}",
-            remedy="choose another --out",
+            remedy="choose another place: --out for the run, PNEUMOSCOPE_CACHE for data",
         )
     return error

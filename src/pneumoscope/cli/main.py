@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 the input is at fault (one message, no traceback), 130 int
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope import __version__
-from pneumoscope.errors import PneumoscopeError
+from pneumoscope.errors import InputError, Interrupted, PneumoscopeError
 
 app = typer.Typer(
     name="pneumoscope",
@@ -114,6 +115,10 @@ def doctor() -> None:
 
 def run() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 shows "?" for what it cannot; no output may end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(_run())
 
 
@@ -123,20 +128,17 @@ def _run() -> int:
     except PneumoscopeError as error:
         return _show(error)
     except OSError as error:
-        from pneumoscope.run import refusal
+        from pneumoscope.run import CLOSED_OR_FULL, refusal
 
         shown = refusal(error, Path(error.filename or "."))
-        if not isinstance(shown, PneumoscopeError):
+        # Any other refusal that nobody foresaw is our fault and deserves its traceback.
+        if error.errno not in CLOSED_OR_FULL or not isinstance(shown, PneumoscopeError):
             raise
         return _show(shown)
-    except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Nothing is lost: pneumoscope train --resume RUN", err=True)
-        return 130
     return 0
 
 
 def _show(error: PneumoscopeError) -> int:
-    from pneumoscope.errors import InputError
-
     typer.echo(error.message(), err=True)
-    return 2 if isinstance(error, InputError) else 1
+    codes = {InputError: 2, Interrupted: 130}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,11 @@ MOST_BAD = 0.05
 def cache_folder() -> Path:
     """Where prepared sets and downloads are kept: $PNEUMOSCOPE_CACHE, else the user's cache."""
     chosen = os.environ.get("PNEUMOSCOPE_CACHE")
-    return Path(chosen) if chosen else user_cache_path("pneumoscope", appauthor=False)
+    folder = Path(chosen) if chosen else user_cache_path("pneumoscope", appauthor=False)
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError:  # "~" stayed in it: this user has no home
+        return Path(tempfile.gettempdir()) / "pneumoscope"
 
 
 def prepared_name(source: Source, spec: InputSpec) -> str:

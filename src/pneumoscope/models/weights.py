@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 from pathlib import Path
 
 import timm
@@ -68,7 +69,10 @@ def read_state(path: Path) -> State:
         if path.suffix == ".safetensors":
             loaded: object = load_file(path)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                # An unusual pickle protocol either loads or is refused below; no need to remark.
+                warnings.filterwarnings("ignore", "Detected pickle protocol")
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, struct.error) as error:
         raise BadWeights(
             "the weights file cannot be loaded",

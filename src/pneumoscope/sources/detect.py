@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +21,8 @@ def open_source(data: str, downloads: Path, listener: Listener) -> Source:
 
     A path wins over a name. Raises DataNotFound or UnreadableData with what was expected.
     """
-    path = Path(data).expanduser()
-    if path.exists() or path.is_symlink():
+    path = _as_path(data)
+    if path is not None:
         return _from_path(path)
     name, _, size = data.partition("@")
     if name == "phantom":
@@ -37,9 +36,18 @@ def open_source(data: str, downloads: Path, listener: Listener) -> Source:
     )
 
 
+def _as_path(data: str) -> Path | None:
+    """The path that ``data`` names, if anything is there (a broken link too)."""
+    try:
+        path = Path(data).expanduser()
+        return path if data and (path.exists() or path.is_symlink()) else None
+    except (OSError, RuntimeError):  # a name too long for a file; no such user's home
+        return None
+
+
 def _expected(data: str) -> str:
     looks_like_path = "/" in data or "\\" in data or "." in data
-    return "an .npz file that exists" if looks_like_path else nearest(data, NAMES)
+    return "an .npz file that exists" if looks_like_path else nearest(data.split("@")[0], NAMES)
 
 
 def _from_path(path: Path) -> Source:
@@ -48,13 +56,6 @@ def _from_path(path: Path) -> Source:
             "folders cannot be read yet",
             got=path,
             expected="a MedMNIST .npz file, or one of the names: " + ", ".join(NAMES),
-        )
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise UnreadableData(
-            "the file is not a whole .npz archive",
-            got=f"{path}, {path.stat().st_size} bytes",
-            expected="a zip of .npy arrays, as MedMNIST publishes them",
-            remedy="it may be cut short: download it again and compare its size or MD5",
         )
     return medmnist_source(path)
 
@@ -66,7 +67,7 @@ def _pneumoniamnist(data: str, size: str, downloads: Path, listener: Listener) -
     def advance(done: int, total: int) -> None:
         listener.progress(done, total, "byte")
 
-    listener.stage(f"Download {published.file_name}")
+    listener.stage(f"Fetch {published.file_name}")
     file = fetch(published, downloads, advance)
     return medmnist_source(file, name="pneumoniamnist" if side == 28 else f"pneumoniamnist-{side}")
 
@@ -74,7 +75,7 @@ def _pneumoniamnist(data: str, size: str, downloads: Path, listener: Listener) -
 def _size(data: str, size: str, default: int, known: range | Mapping[int, object]) -> int:
     if not size:
         return default
-    if re.fullmatch(r"\d{1,4}", size) and int(size) in known:
+    if re.fullmatch("[0-9]{1,4}", size) and int(size) in known:
         return int(size)
     sizes = f"{known.start} to {known.stop - 1}" if isinstance(known, range) else sorted(known)
     raise DataNotFound(f"there is no {data!r}", expected=f"a side in pixels of {sizes}")

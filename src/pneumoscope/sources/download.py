@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
+from filelock import FileLock
 
 from pneumoscope.errors import DataNotFound, UnreadableData
 from pneumoscope.run import writing
@@ -51,34 +53,50 @@ Advance = Callable[[int, int], None]
 def fetch(file: Published, folder: Path, advance: Advance | None = None) -> Path:
     """The file in ``folder``, downloaded if it is not there; a broken download is continued.
 
+    The sum is checked on every call: it costs less than the reading that follows, and a file
+    that was damaged on disk is fetched again instead of being trained on.
+
     Raises DataNotFound without network and UnreadableData when size or MD5 are wrong.
     """
     target = folder / file.file_name
-    if target.is_file() and target.stat().st_size == file.size:
+    if _is_published(file, target):
         return target
     part = target.with_name(target.name + ".part")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            _download(file, part, advance)
-        except requests.RequestException as error:
-            raise DataNotFound(
-                f"{file.file_name} could not be downloaded",
-                got=f"{file.url} ({error.__class__.__name__})",
-                expected="a network, or the file on disk",
-                remedy=f"download it elsewhere and run: pneumoscope train {file.file_name}"
-                "; a broken download goes on where it stopped",
-            ) from None
-        _verify(file, part)
-        part.replace(target)
+        # A second process waits here, and then finds the file that the first one fetched.
+        with FileLock(target.with_name(target.name + ".lock")):
+            if not _is_published(file, target):
+                _complete(file, part, advance)
+                part.replace(target)
     return target
+
+
+def _complete(file: Published, part: Path, advance: Advance | None) -> None:
+    try:
+        _download(file, part, advance)
+    except requests.RequestException as error:
+        raise DataNotFound(
+            f"{file.file_name} could not be downloaded",
+            got=f"{file.url} ({_reason(error)})",
+            expected="a network, or the file on disk",
+            remedy="run the same command again, it goes on where it stopped; or bring the file "
+            f"from elsewhere: pneumoscope train PATH/{file.file_name}",
+        ) from None
+    _verify(file, part)
+
+
+def _reason(error: requests.RequestException) -> str:
+    status = "" if error.response is None else f" {error.response.status_code}"
+    return f"{error.__class__.__name__}{status}"
 
 
 def _download(file: Published, part: Path, advance: Advance | None) -> None:
     have = part.stat().st_size if part.exists() else 0
     if have >= file.size:
         return
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    # Bytes are counted and continued, so they must come as they are, not compressed on the way.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(file.url, headers=headers, stream=True, timeout=_TIMEOUT) as reply:
         reply.raise_for_status()
         # A server that ignores the range sends the whole file with 200 instead of 206.
@@ -86,28 +104,34 @@ def _download(file: Published, part: Path, advance: Advance | None) -> None:
         done = have if resumed else 0
         with part.open("ab" if resumed else "wb") as out:
             for chunk in reply.iter_content(_CHUNK):
+                out.write(chunk)
                 done += len(chunk)
                 if done > file.size:
-                    break  # more than was promised: the check below refuses it
-                out.write(chunk)
+                    break  # more than was promised, perhaps without end: the check refuses it
                 if advance:
                     advance(done, file.size)
 
 
 def _verify(file: Published, part: Path) -> None:
-    size = part.stat().st_size
-    hasher = hashlib.md5(usedforsecurity=False)
-    with part.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            hasher.update(chunk)
-    if size == file.size and hasher.hexdigest() == file.md5:
+    if _is_published(file, part):
         return
+    size, md5 = part.stat().st_size, _md5(part)
     short = size < file.size
     if not short:  # a whole but wrong file can never be continued
         part.unlink()
     raise UnreadableData(
-        f"{file.file_name} is not the published file",
-        got=f"{size} bytes, MD5 {hasher.hexdigest()}",
+        f"what was downloaded is not the published {file.file_name}",
+        got=f"{size} bytes, MD5 {md5}, from {file.url}",
         expected=f"{file.size} bytes, MD5 {file.md5}",
-        remedy="run the same command again" + (", it goes on where it stopped" if short else ""),
+        remedy="run the same command again"
+        + (", it goes on where it stopped" if short else "; what came was removed"),
     )
+
+
+def _is_published(file: Published, path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == file.size and _md5(path) == file.md5
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False)).hexdigest()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +25,7 @@ import torch
 import pneumoscope
 from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import InputError, NotARun, OutputNotWritable
+from pneumoscope.errors import InputError, Interrupted, NotARun, OutputNotWritable
 from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.metrics.thresholds import takes_target
@@ -99,7 +101,7 @@ def train(
         _card(data, source, seed, command),
     )
     try:
-        with run.locked():
+        with _held(run):
             return _finish(Work(run, source, recipe, seed, _device(), listener))
     except InputError:
         _remove_unstarted(run)
@@ -113,7 +115,7 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
     if run.report_file.is_file():
         listener.choice("resume", "nothing to do", "the run is complete")
         return run
-    with run.locked():
+    with _held(run):
         card = run.card()
         source = open_source(card["data"], cache_folder(), listener)
         if source.fingerprint != card["source"]["fingerprint"]:
@@ -125,6 +127,19 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
             )
         recipe = load_recipe(str(run.recipe_file))
         return _finish(Work(run, source, recipe, int(card["seed"]), _device(), listener))
+
+
+@contextmanager
+def _held(run: Run) -> Iterator[None]:
+    """Hold the run against a second process, and tell who interrupts it how to go on."""
+    try:
+        with run.locked():
+            yield
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+        raise Interrupted(
+            "the run was stopped, nothing is lost",
+            remedy=f"go on with: pneumoscope train --resume {shlex.quote(str(run.folder))}",
+        ) from None
 
 
 def _finish(work: Work) -> Run:
@@ -263,7 +278,9 @@ def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
 def read_predictions(run: Run) -> pd.DataFrame:
     """``predictions.csv`` as written, ids as text."""
     text = {"image_id": "string", "patient_id": "string", "split": "string"}
-    return pd.read_csv(run.predictions_file, dtype=text, float_precision="round_trip")
+    # Python's own float brings back every digit in any version of pandas.
+    exact = {"logit": float, "probability": float}
+    return pd.read_csv(run.predictions_file, dtype=text, converters=exact)
 
 
 def read_metrics(run: Run) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""Batches: every film once, order a function of (seed, epoch), no copies of the whole set."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pneumoscope.data.loader import Batches, Films, make_loader
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.records import InputSpec
+
+
+def prepared(count: int = 50) -> PreparedSet:
+    images = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
+    table = pd.DataFrame({"label": pd.array(np.arange(count) % 2, dtype="Int8")})
+    table["split"] = ["train"] * (count - 20) + ["val"] * 20
+    return PreparedSet(Path(), InputSpec(4, 4), images, None, table, {})
+
+
+@pytest.mark.parametrize(("rows", "size"), [(10, 3), (9, 3), (2, 3), (1, 64)])
+def test_in_order_every_row_comes_exactly_once(rows: int, size: int) -> None:
+    drawn = list(Batches(np.arange(rows), size))
+    assert np.concatenate(drawn).tolist() == list(range(rows))
+    assert len(drawn) == len(Batches(np.arange(rows), size))
+
+
+def test_shuffled_rows_are_distinct_and_batches_whole() -> None:
+    batches = Batches(np.arange(100), 32, seed=1)
+    drawn = list(batches)
+    assert [len(b) for b in drawn] == [32, 32, 32] and len(batches) == 3
+    assert len(set(np.concatenate(drawn).tolist())) == 96
+
+
+def test_fewer_films_than_a_batch_still_train() -> None:
+    assert [len(b) for b in Batches(np.arange(5), 32, seed=1)] == [5]
+
+
+def test_order_follows_seed_and_epoch_only() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        batches = Batches(np.arange(64), 8, seed)
+        batches.set_epoch(epoch)
+        return np.concatenate(list(batches)).tolist()
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_a_batch_pairs_images_with_their_labels() -> None:
+    images, labels = Films(prepared())[np.array([3, 8, 11])]
+    assert images.dtype == torch.uint8 and images.shape == (3, 4, 4)
+    assert images[:, 0, 0].tolist() == [3, 8, 11]
+    assert labels.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_loader_draws_its_split_only() -> None:
+    seen = torch.cat([images[:, 0, 0] for images, _ in make_loader(prepared(), "val", 7)])
+    assert seen.tolist() == list(range(30, 50))

@@ -1,0 +1,501 @@
+"""Bad input through the command line: exit code 2, one message, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from pneumoscope.cli import main as cli
+from pneumoscope.run import create_run
+
+Usage = namedtuple("Usage", "total used free")
+COMMAND = Path(sys.executable).with_name("pneumoscope")
+LITTLE = ["train.epochs=1", "train.batch_size=16", "input.size=32", "train.precision=float32"]
+SPLITS = ("train", "val", "test")
+
+
+def arrays() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    films = {f"{s}_images": rng.integers(0, 256, (16, 28, 28), np.uint8) for s in SPLITS}
+    return films | {f"{s}_labels": np.arange(16, dtype=np.uint8) % 2 for s in SPLITS}
+
+
+def save(path: Path, **changed: np.ndarray | None) -> Path:
+    made = {key: value for key, value in (arrays() | changed).items() if value is not None}
+    with path.open("wb") as file:
+        np.savez(file, **made)
+    return path
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    return save(tmp_path / "films.npz")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr("sys.argv", ["pneumoscope", *map(str, words)])
+    try:
+        return cli._run()
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
+def little(*changes: str) -> list[str]:
+    return [word for change in (*LITTLE, *changes) for word in ("--set", change)]
+
+
+def leftovers(folder: Path) -> set[str]:
+    """What lies there, but for folders that hold nothing and prepared sets that are whole."""
+    found = {p for p in folder.rglob("*") if not p.is_dir() or p.name.startswith(".")}
+    whole = [p.parent for p in folder.glob("cache/prepared/*/prepared.json")]
+    kept = {p for p in found if not any(p.is_relative_to(w) for w in whole)}
+    return {str(p.relative_to(folder)) for p in kept if p.name != ".numbers.lock"}
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Refused:
+    """Run the words; expect exit code 2, one message, and nothing new on disk. Gives the message."""
+
+    def check(*words: object, code: int = 2) -> str:
+        before = leftovers(tmp_path)
+        folders = {p.name for p in tmp_path.iterdir()}
+        capsys.readouterr()
+        assert run(monkeypatch, *words) == code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        assert not re.search(r"^\w+: ", printed.out, re.MULTILINE)
+        assert len(re.findall(r"^[A-Z]\w+: ", printed.err, re.MULTILINE)) == 1, printed.err
+        assert all(re.match(r"[A-Z]\w+: |  \w+:", line) for line in printed.err.splitlines())
+        assert leftovers(tmp_path) == before
+        assert {p.name for p in tmp_path.iterdir()} <= folders | {"cache", "runs"}
+        return printed.err
+
+    return check
+
+
+# ---- the data ------------------------------------------------------------------------------
+
+
+def objects() -> np.ndarray:
+    return np.array([print] * 16, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"val_images": None, "test_labels": None}, ["'val_images' nor 'test_labels'", "expected"]),
+        ({"train_images": np.zeros((16, 28, 28), np.float32)}, ["float32", "expected", "uint8"]),
+        ({"train_images": np.zeros((16, 784), np.uint8)}, ["(16, 784)", "(N, S, S)"]),
+        ({"val_labels": np.zeros((16, 14), int)}, ["BadLabels", "(16, 14)", "(16,) or (16, 1)"]),
+        ({"val_labels": np.arange(16) % 3}, ["BadLabels", "first 2", "0 normal, 1 pneumonia"]),
+        ({"val_labels": np.full(16, np.nan)}, ["BadLabels", "16 of 16, first nan"]),
+        ({"test_labels": np.ones(16, int)}, ["test split", "one class", "16 × pneumonia"]),
+        (
+            {"test_images": np.zeros((0, 28, 28), np.uint8), "test_labels": np.zeros(0, int)},
+            ["test split is empty"],
+        ),
+        ({"train_images": objects()}, ["pickled objects, which are never loaded", "remedy"]),
+        ({"train_labels": objects()}, ["pickled objects, which are never loaded", "remedy"]),
+    ],
+)
+def test_arrays_that_will_not_do(
+    tmp_path: Path, refused: Refused, changed: dict[str, Any], words: list[str]
+) -> None:
+    data = save(tmp_path / "films.npz", **changed)
+    message = refused("train", data, *little(), "--out", tmp_path / "out")
+    for word in [*words, str(data)]:
+        assert word in message
+
+
+def test_files_that_are_no_archive(tmp_path: Path, films: Path, refused: Refused) -> None:
+    assert "'none.npz' is neither a path" in refused("train", "none.npz")
+    whole = films.read_bytes()
+    for content in (b"", b"no zip", whole[:-1], whole[: len(whole) // 2], whole[:40]):
+        films.write_bytes(content)
+        message = refused("train", films, "--out", tmp_path / "out")
+        assert "not a whole .npz archive" in message
+        assert "download it again" in message
+
+
+def test_a_file_damaged_in_the_middle(tmp_path: Path, films: Path, refused: Refused) -> None:
+    """Found only when the pixels are unpacked, after the run folder was made."""
+    content = bytearray(films.read_bytes())
+    content[content.index(arrays()["test_images"].tobytes()) + 99] ^= 1
+    films.write_bytes(content)
+    assert "CRC" in refused("train", films, *little(), "--out", tmp_path / "out")
+    assert "CRC" in refused("train", films, *little())
+
+
+def test_names_of_data(tmp_path: Path, refused: Refused) -> None:
+    assert "nearest: 'pneumoniamnist'" in refused("train", "pneumoniamnst")
+    assert "28, 64, 128, 224" in refused("train", "pneumoniamnist@32")
+    assert "neither a path" in refused("train", "")
+    assert "folders cannot be read yet" in refused("train", tmp_path)
+
+
+# ---- the recipe ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("train.epoch=3", ["unknown key 'train.epoch'", "nearest: 'epochs'"]),
+        ("train.batch-size=3", ["unknown key 'train.batch-size'", "nearest: 'batch_size'"]),
+        ("epochs=3", ["unknown key 'epochs'", "nearest: 'train.epochs'"]),
+        ("trian.epochs=3", ["unknown key 'trian'", "nearest: 'train'"]),
+        ("train.int=3", ["unknown key 'train.int'"]),
+        ("train={1: 2}", ["unknown key 'train.1'"]),
+        ("train.epochs=0", ["'train.epochs'", "got:      0", "a whole number from 1 to 10000"]),
+        ("train.epochs=nan", ["got:      'nan'", "a whole number from 1 to 10000"]),
+        ("train.ema=.nan", ["got:      nan", "a number from 0 to below 1"]),
+        ("train.epochs=2001-99-99", ["'2001-99-99'"]),
+        ("train.epochs=0b_", ["'0b_'"]),
+        ("train.epochs=" + "9" * 5000, ["a whole number from 1 to 10000"]),
+        ("train.epochs=" + "[" * 3000, ["a whole number from 1 to 10000"]),
+        ("input.size=foo", ["'foo'", "auto or a whole number from 16 to 1024"]),
+        ("input.size=8", ["got:      8", "auto or a whole number from 16 to 1024"]),
+        ("loss.name=mse", ["'mse'", "bce, cross_entropy"]),
+        ("decide.flip_average=perhaps", ["true or false"]),
+        ("train=5", ["'train'", "keys below it: epochs, batch_size"]),
+        ("train.epochs", ["a change has another form", "section.key=value", "train.epochs=4"]),
+        (
+            "model.backbone=resnet5",
+            ["UnknownBackbone", "nearest: 'resnet50'", "pneumoscope models"],
+        ),
+        ("model.backbone=qqqqqqqq", ["UnknownBackbone", "names"]),
+    ],
+)
+def test_changes_that_will_not_do(
+    films: Path, refused: Refused, change: str, words: list[str]
+) -> None:
+    message = refused("train", films, "--set", change, "--out", "out")
+    for word in words:
+        assert word in message
+    assert len(message) < 600
+
+
+def test_recipes_that_will_not_do(tmp_path: Path, films: Path, refused: Refused) -> None:
+    assert "nearest: 'default'" in refused("train", films, "--recipe", "defualt")
+    assert "nearest: 'demo'" in refused("recipes", "dem")
+    file = tmp_path / "mine.yaml"
+    laughs = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n"
+        for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    for content, words in (
+        (b"train: {epochs: 3, epochz: 4}", "nearest: 'epochs'"),
+        (b"- a list", "a mapping of sections"),
+        (b"", "a mapping of sections"),
+        (b"train: [", "not valid YAML"),
+        (b"train: {epochs: 2001-99-99}", "not valid YAML"),
+        (b"[" * 100_000, "not valid YAML"),
+        (b"a: !!python/object/apply:os.abort []", "not valid YAML"),
+        (b"\xff\xfe\xff", "in UTF-8"),
+        (laughs.encode(), "unknown key 'a'"),
+    ):
+        file.write_bytes(content)
+        assert words in refused("train", films, "--recipe", file)
+    assert "cannot be read" in refused("train", films, "--recipe", tmp_path / "none.yaml")
+    assert "cannot be read" in refused("train", films, "--recipe", f"{tmp_path}/")
+
+
+# ---- the weights ---------------------------------------------------------------------------
+
+
+class Hostile:
+    """Unpickling this makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_weights_that_will_not_do(tmp_path: Path, films: Path, refused: Refused) -> None:
+    def message(name: object) -> str:
+        return refused("train", films, *little(f"model.weights={name}"), "--out", "out")
+
+    assert "no such weights file" in message(tmp_path / "none.pth")
+    mark = tmp_path / "mark"
+    (tmp_path / "hostile.pth").write_bytes(pickle.dumps(Hostile(mark)))
+    torch.save({"state_dict": Hostile(mark)}, tmp_path / "hostile2.pth")
+    torch.save({"conv1.weight": torch.zeros(2, 2)}, tmp_path / "other.pth")
+    torch.save([torch.zeros(2)], tmp_path / "list.pth")
+    (tmp_path / "empty.pth").touch()
+    (tmp_path / "text.safetensors").write_bytes(b"nothing")
+    for name, words in (
+        ("hostile.pth", "cannot be loaded"),
+        ("hostile2.pth", "cannot be loaded"),
+        ("empty.pth", "cannot be loaded"),
+        ("text.safetensors", "cannot be loaded"),
+        ("other.pth", "not of this backbone"),
+        ("list.pth", "no state dict"),
+    ):
+        assert words in message(tmp_path / name)
+        assert not mark.exists()
+
+
+def test_imagenet_weights_offline(films: Path, tmp_path: Path) -> None:
+    """In a process of its own: huggingface_hub reads its settings when it is imported."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
+    words = ["train", films, *little("model.weights=imagenet"), "--out", "out"]
+    done = process(words, environment)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("WeightsNotFound: ")
+    assert "--set model.weights=none" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def process(words: list[Any], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *words],
+        env=environment | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=120,
+        check=False,
+    )
+
+
+# ---- the output ----------------------------------------------------------------------------
+
+
+def test_an_output_that_is_there(tmp_path: Path, films: Path, refused: Refused) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("folder", "file", "link", "", "."):
+        message = refused("train", films, *little(), "--out", name)
+        assert "nothing is ever overwritten" in message
+        assert "--resume" in message
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_output_that_cannot_be_made(tmp_path: Path, films: Path, refused: Refused) -> None:
+    (tmp_path / "file").touch()
+    for out in ("file/out", "/proc/out", "/proc/self/out", "/dev/null/out", "x" * 300, "x/" * 3000):
+        message = refused("train", films, *little(), "--out", out)
+        assert "OutputNotWritable" in message
+        assert "choose another place: --out" in message
+
+
+def test_a_disk_that_is_full_before(
+    films: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(1 << 30, 1 << 30, 1 << 20))
+    message = refused("train", films, *little(), "--out", "out")
+    assert "the disk is full" in message
+    assert "1 MiB free" in message
+    assert "PNEUMOSCOPE_CACHE" in message
+
+
+@pytest.mark.parametrize("module", ["prepare", "table", "bundle", "temporary"])
+def test_a_disk_that_fills_meanwhile(
+    films: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    def full(*args: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    places = {
+        "prepare": "pneumoscope.data.prepare._Stack.append",
+        "table": "pandas.DataFrame.to_parquet",
+        "bundle": "pneumoscope.training.keeper.write_atomic",
+        "temporary": "pneumoscope.sources.npz.shutil.copyfileobj",
+    }
+    monkeypatch.setattr(places[module], full)
+    message = refused("train", films, *little(), "--out", "out")
+    assert "the disk is full" in message
+    assert "TMPDIR" in message
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+    if os.name != "posix" or os.geteuid() or not shutil.which("mount"):
+        pytest.skip("only root mounts a disk")
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_small_disk(
+    small_disk: Path, films: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = refused("train", films, *little(), "--out", small_disk / "out")
+    assert "the disk is full" in message
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(small_disk))
+    message = refused("train", films, *little(), "--out", "out")
+    assert "the prepared set does not fit" in message
+    # The room is there when it is measured, but not when it is used.
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(1 << 40, 0, 1 << 40))
+    (small_disk / "filler").write_bytes(bytes((3 << 20) - (16 << 10)))
+    assert "the disk is full" in refused("train", films, *little(), "--out", "out")
+
+
+# ---- the surroundings ----------------------------------------------------------------------
+
+
+def test_a_cache_that_cannot_be_written(
+    tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prepared set goes into the run folder, and training works."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path / "file" / "cache"))
+    assert run(monkeypatch, "train", films, *little(), "--out", "out") == 0
+    assert (tmp_path / "out" / "prepared" / "prepared.json").is_file()
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_strange_names_in_a_strange_place(tmp_path: Path) -> None:
+    """No UTF-8, no home, and a file name of every kind of character."""
+    strange = os.fsdecode("R\u00f6ntgen \u80ba 'x'\t\n\x1b[31m".encode() + b"\xff.npz")
+    data, out = save(tmp_path / strange), tmp_path / f"out {strange[:-4]}"
+    environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "LANG", "LC_CTYPE")}
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = process(["train", data, *little(), "--out", out], environment)
+    assert done.returncode == 0, done.stderr
+    assert (out / "report.html").is_file()
+    assert (out / "metrics.json").is_file()
+    done = process(["train", data, *little(), "--out", out], environment)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 3, done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_no_home_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pneumoscope.data.prepare import cache_folder
+
+    monkeypatch.delenv("PNEUMOSCOPE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    assert cache_folder().is_absolute()
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user without entry
+    assert cache_folder().is_absolute()
+    assert "~" not in str(cache_folder())
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", "relative")
+    assert cache_folder() == tmp_path / "relative"
+
+
+# ---- runs ----------------------------------------------------------------------------------
+
+
+def test_resuming_what_is_no_run(tmp_path: Path, films: Path, refused: Refused) -> None:
+    for name in ("none", "films.npz"):
+        assert "no such run folder" in refused("train", "--resume", name)
+    (tmp_path / "folder").mkdir()
+    assert "holds no run.json" in refused("train", "--resume", "folder")
+    for content, words in (
+        ("", "cannot be read"),
+        ("[]", "no JSON object"),
+        ('{"schema": 99}', "another version"),
+        ('{"schema": 1}', "incomplete"),
+        ("\xff", "cannot be read"),
+    ):
+        (tmp_path / "folder" / "run.json").write_bytes(content.encode("latin1"))
+        (tmp_path / "folder" / "recipe.yaml").touch()
+        assert words in refused("train", "--resume", "folder")
+
+
+def test_resume_stands_alone(films: Path, refused: Refused, capsys: Any, monkeypatch: Any) -> None:
+    assert run(monkeypatch, "train", films, "--resume", "x") == 2
+    assert "give --resume RUN alone" in " ".join(capsys.readouterr().err.split())
+    assert run(monkeypatch, "train") == 2
+    assert "name the data" in capsys.readouterr().err
+
+
+def test_data_that_changed_since(tmp_path: Path, films: Path, refused: Refused) -> None:
+    card = {"data": str(films), "seed": 0, "source": {"fingerprint": "x"}, "choices": []}
+    made = create_run(tmp_path / "out", "x", "name: x\n", card | {"timing": {}})
+    (made.folder / ".lock").touch()
+    assert "the data has changed" in refused("train", "--resume", made.folder)
+    films.unlink()
+    assert "neither a path nor" in refused("train", "--resume", made.folder)
+
+
+def test_a_second_process_on_the_same_run(tmp_path: Path, refused: Refused) -> None:
+    card: dict[str, Any] = {"data": "phantom", "seed": 0, "source": {}, "choices": [], "timing": {}}
+    made = create_run(tmp_path / "out", "x", "name: x\n", card)
+    with FileLock(made.folder / ".lock"):
+        assert "another process is working" in refused("train", "--resume", made.folder)
+
+
+def test_runs_started_at_once_get_different_numbers(tmp_path: Path) -> None:
+    def start(label: str) -> None:
+        made.append(create_run(None, label, "name: x\n", {}).folder.name)
+
+    made: list[str] = []
+    threads = [threading.Thread(target=start, args=(f"net-{i % 3}",)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(name[:3] for name in made) == [f"{i:03d}" for i in range(1, 13)]
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {*made, ".numbers.lock"}
+
+
+def test_an_interrupt_tells_how_to_go_on(tmp_path: Path, films: Path) -> None:
+    words = ["train", films, *little("train.epochs=1000"), "--out", "my run"]
+    running = subprocess.Popen(
+        [COMMAND, *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        last = tmp_path / "my run" / "checkpoints" / "last.ckpt"
+        patience = time.monotonic() + 90
+        while not last.is_file() and running.poll() is None and time.monotonic() < patience:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 130, errors
+    assert errors.startswith("Interrupted: the run was stopped, nothing is lost")
+    assert f"pneumoscope train --resume '{tmp_path / 'my run'}'" in errors
+    assert "Traceback" not in errors
+    assert last.is_file()
+
+
+def test_an_error_of_our_own_keeps_its_traceback(
+    films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the user can mend is shown as the user's fault."""
+
+    def broken(*args: object, **named: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "a template of ours")
+
+    monkeypatch.setattr("pneumoscope.workflows.pipeline.open_source", broken)
+    with pytest.raises(FileNotFoundError):
+        run(monkeypatch, "train", films)

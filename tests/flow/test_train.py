@@ -1,0 +1,125 @@
+"""The command line from data to report, on tiny phantoms."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from pneumoscope.cli import main as cli
+from tests.flow.conftest import QUICK
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["pneumoscope", *words])
+    try:
+        return cli._run()
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
+def train(monkeypatch: pytest.MonkeyPatch, data: Path, *words: str) -> int:
+    changes = [word for change in QUICK for word in ("--set", change)]
+    return run(monkeypatch, "train", str(data), *changes, *words)
+
+
+@pytest.fixture
+def finished(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Path, str]:
+    """A finished run and what was printed."""
+    assert train(monkeypatch, tiny_npz) == 0
+    return Path("runs/001-resnet18-tiny"), capsys.readouterr().out
+
+
+def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {
+        "recipe.yaml", "run.json", "history.csv", "checkpoints", "model.safetensors",
+        "model.json", "predictions.csv", "metrics.json", "figures", "report.html",
+        "model_card.md", "tensorboard",
+    }  # fmt: skip
+    assert not [name for name in files if name.endswith(".tmp")]
+    for figure in ("roc", "precision_recall", "confusion", "training_loss", "misclassified"):
+        assert any(figure in path.name for path in (folder / "figures").iterdir()), figure
+    assert "Everything is in runs/001-resnet18-tiny" in printed
+    assert "Next: " in printed and "precision:" in printed and "threads:" in printed
+    assert len(pd.read_csv(folder / "history.csv")) == 2
+    assert load_file(folder / "model.safetensors")
+
+
+def test_metrics_are_those_of_the_predictions(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
+    rows = pd.read_csv(folder / "predictions.csv")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert rows["split"].value_counts().to_dict() == {"val": 40, "test": 40}
+    test = rows[rows["split"] == "test"]
+    point = metrics["operating_point"]
+    assert point["chosen_on"] == "val"
+    got = metrics["metrics"]
+    assert got["auroc"]["value"] == pytest.approx(
+        roc_auc_score(test["label"], test["logit"]), abs=1e-9
+    )
+    called = test["probability"] >= point["threshold"]
+    assert got["balanced_accuracy"]["value"] == pytest.approx(
+        balanced_accuracy_score(test["label"], called), abs=1e-9
+    )
+    for name, estimate in got.items():
+        if estimate["value"] is not None:
+            assert estimate["low"] <= estimate["value"] <= estimate["high"], name
+    np.testing.assert_allclose(
+        test["probability"], [1 / (1 + math.exp(-z)) for z in test["logit"]], rtol=1e-12
+    )
+
+
+def test_the_threshold_does_not_see_the_test_split(finished: tuple[Path, str]) -> None:
+    from pneumoscope.evaluation.evaluate import operating_point_from
+
+    folder, _ = finished
+    rows = pd.read_csv(folder / "predictions.csv")
+    rows.loc[rows["split"] == "test", "label"] = 1 - rows.loc[rows["split"] == "test", "label"]
+    point = operating_point_from(rows, "youden")
+    stored = json.loads((folder / "metrics.json").read_text())["operating_point"]
+    assert point.threshold == stored["threshold"]
+
+
+def test_same_seed_same_predictions_another_seed_others(
+    tiny_npz: Path, finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = (finished[0] / "predictions.csv").read_bytes()
+    assert train(monkeypatch, tiny_npz, "--out", "again") == 0
+    assert Path("again/predictions.csv").read_bytes() == first
+    assert train(monkeypatch, tiny_npz, "--seed", "1", "--out", "other") == 0
+    assert Path("other/predictions.csv").read_bytes() != first
+
+
+def test_a_finished_run_is_left_alone(
+    finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    assert run(monkeypatch, "train", "--resume", str(folder)) == 0
+    after = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+    assert before == after
+
+
+def test_early_stopping_stops(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ["--set", "train.epochs=30", "--set", "train.patience=2", "--set", "train.ema=0"]
+    more += ["--set", "optim.learning_rate=0.0000001", "--out", "short"]
+    assert train(monkeypatch, tiny_npz, *more) == 0
+    history = pd.read_csv("short/history.csv")
+    best = history["val_auroc"].idxmax() + 1
+    assert len(history) == best + 2 < 30
+    assert json.loads(Path("short/model.json").read_text())["lineage"]["best_epoch"] == best
+
+
+def test_two_outputs_and_sgd_train_too(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ["--set", "loss.name=cross_entropy", "--set", "optim.name=sgd", "--out", "two"]
+    more += ["--set", "optim.schedule=constant", "--set", "train.epochs=1"]
+    assert train(monkeypatch, tiny_npz, *more) == 0
+    assert json.loads(Path("two/model.json").read_text())["outputs"] == 2

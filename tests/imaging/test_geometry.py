@@ -1,0 +1,50 @@
+"""Fitting to a square, against hand-worked pixels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pneumoscope.imaging.geometry import fit_square, fit_square_mask
+from pneumoscope.records import InputSpec
+
+
+def test_a_film_of_the_right_size_is_untouched() -> None:
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    assert fit_square(image, InputSpec(8, 8)) is image
+
+
+def test_shrinking_averages_so_that_detail_cannot_alias() -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
+    small = fit_square(stripes, InputSpec(8, 8))
+    assert np.abs(small.astype(int) - 127).max() <= 16
+
+
+def test_pad_centres_the_film_on_air() -> None:
+    wide = np.full((4, 8), 200, np.uint8)
+    got = fit_square(wide, InputSpec(8, 8, "pad"))
+    assert (got[:2] == 0).all() and (got[2:6] == 200).all() and (got[6:] == 0).all()
+
+
+def test_crop_keeps_the_centre() -> None:
+    tall = np.repeat(np.arange(8, dtype=np.uint8)[:, None], 4, axis=1)
+    assert fit_square(tall, InputSpec(4, 4, "crop"))[:, 0].tolist() == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), side=st.integers(1, 70))
+def test_any_film_becomes_the_square(fit, height: int, width: int, side: int) -> None:
+    flat = np.full((height, width), 77, np.uint8)
+    got = fit_square(flat, InputSpec(side, side, fit))
+    assert got.shape == (side, side) and got.dtype == np.uint8
+    assert got.max() <= 77
+    if fit != "pad":
+        assert (got == 77).all()
+
+
+def test_mask_takes_the_same_path() -> None:
+    mask = np.zeros((40, 20), bool)
+    mask[10:30, 5:15] = True
+    got = fit_square_mask(mask, InputSpec(20, 20))
+    assert got[6:14, 6:14].all() and not got[:4].any() and not got[:, :4].any()

@@ -1,0 +1,60 @@
+"""The predictor: independent of batches, of the order of rows, and mirror-averaged on request."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pneumoscope.inference import predict
+from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.models.bundle import Bundle
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.records import InputSpec
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    torch.manual_seed(0)
+    network = Network(build_backbone("resnet18"), InputSpec(28, 32), normalisation=(0.5, 0.25))
+    return Bundle(network.eval(), "resnet18", "none", (0.5, 0.25), False, "float32", (), {})
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (10, 28, 28), dtype=np.uint8)
+
+
+def test_rows_choose_and_order_the_films(bundle: Bundle) -> None:
+    whole = predict_logits(bundle, IMAGES, np.arange(10))
+    some = predict_logits(bundle, IMAGES, np.array([7, 2]))
+    np.testing.assert_allclose(some, whole[[7, 2]], atol=1e-5)
+
+
+def test_batches_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = predict_logits(bundle, IMAGES, np.arange(10))
+    monkeypatch.setattr(predict, "BATCH", 3)
+    np.testing.assert_allclose(predict_logits(bundle, IMAGES, np.arange(10)), whole, atol=1e-5)
+
+
+def test_flip_average_is_blind_to_mirroring(bundle: Bundle) -> None:
+    both = replace(bundle, flip_average=True)
+    mirrored = np.ascontiguousarray(IMAGES[:, :, ::-1])
+    plain = predict_logits(bundle, IMAGES, np.arange(10))
+    np.testing.assert_allclose(
+        predict_logits(both, IMAGES, np.arange(10)),
+        (plain + predict_logits(bundle, mirrored, np.arange(10))) / 2,
+        atol=1e-5,
+    )
+
+
+def test_progress_ends_at_the_number_of_films(bundle: Bundle) -> None:
+    calls: list[tuple[int, int]] = []
+    predict_logits(bundle, IMAGES, np.arange(10), advance=lambda *c: calls.append(c))
+    assert calls[-1] == (10, 10)
+
+
+def test_probability_is_the_logistic_function_without_overflow() -> None:
+    logits = np.array([-1000.0, -2.0, 0.0, 2.0, 1000.0])
+    got = probability(logits)
+    np.testing.assert_allclose(got[1:4], 1 / (1 + np.exp(-logits[1:4])), atol=1e-15)
+    assert got[0] == 0.0 and got[-1] == 1.0

@@ -1,0 +1,47 @@
+"""A bundle comes back as it was saved, and a damaged one says so."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pneumoscope.errors import BadWeights, NotARun
+from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.records import InputSpec, OperatingPoint
+
+
+def make() -> Bundle:
+    torch.manual_seed(0)
+    network = Network(
+        build_backbone("resnet18"), InputSpec(28, 32), normalisation=(0.4, 0.2), outputs=2
+    )
+    point = OperatingPoint("youden", 0.25, "maximum youden", "val")
+    return Bundle(
+        network.eval(), "resnet18", "none", (0.4, 0.2), True, "float32", (point,), {"epochs": 3}
+    )
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    bundle = make()
+    save_bundle(bundle, tmp_path)
+    again = load_bundle(tmp_path)
+    films = torch.randint(0, 255, (3, 28, 28), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(again.network(films), bundle.network(films))
+    assert again.operating_points == bundle.operating_points
+    assert again.to_json() == bundle.to_json()
+
+
+def test_a_cut_file_says_so(tmp_path: Path) -> None:
+    save_bundle(make(), tmp_path)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(BadWeights):
+        load_bundle(tmp_path)
+
+
+def test_no_bundle_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotARun, match=r"model\.json"):
+        load_bundle(tmp_path)

@@ -1,0 +1,129 @@
+"""Weights in torchvision's and timm's layout, into a grey stem; hostile and foreign files."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+from pneumoscope.errors import BadWeights, WeightsNotFound
+from pneumoscope.models.weights import load_weights, read_state
+from pneumoscope.models.zoo import build_backbone
+
+NAMES = ["resnet18", "resnet50", "densenet121", "efficientnet_b0", "convnext_tiny"]
+
+
+def features_of_grey(name: str, weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """A grey batch and the features our one-channel backbone makes of it."""
+    backbone = build_backbone(name).eval()
+    load_weights(backbone, name, str(weights))
+    backbone.double()  # so that the comparison is of layers, not of rounding
+    generator = torch.Generator().manual_seed(1)
+    grey = torch.randn(2, 1, 64, 64, generator=generator, dtype=torch.float64)
+    with torch.inference_mode():
+        return grey, backbone(grey)
+
+
+def torchvision_features(name: str, model: torch.nn.Module, films: torch.Tensor) -> torch.Tensor:
+    if name.startswith("resnet"):
+        model.fc = torch.nn.Identity()
+    elif name == "convnext_tiny":
+        model.classifier[2] = torch.nn.Identity()
+    else:
+        model.classifier = torch.nn.Identity()
+    with torch.inference_mode():
+        return model(films)
+
+
+def shaken(model: torch.nn.Module) -> torch.nn.Module:
+    """Batch norms with statistics of their own, so that swapped layers would show."""
+    torch.manual_seed(7)
+    for key, value in model.state_dict().items():
+        if value.is_floating_point():
+            spread = 0.2 if "running_var" in key or value.ndim == 1 else 0.0
+            value += spread * torch.rand_like(value)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torchvision_layout_gives_torchvisions_features(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = shaken(torchvision.models.get_model(name, weights=None))
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    grey, got = features_of_grey(name, tmp_path / "w.pth")
+    expected = torchvision_features(name, model.double(), grey.repeat(1, 3, 1, 1))
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_timm_layout_gives_timms_features(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = shaken(timm.create_model(name, pretrained=False))
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")
+    grey, got = features_of_grey(name, tmp_path / "w.safetensors")
+    with torch.inference_mode():
+        model.double()
+        expected = model.forward_head(
+            model.forward_features(grey.repeat(1, 3, 1, 1)), pre_logits=True
+        )
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("wrap", ["state_dict", "model", "prefix"])
+def test_wrapped_state_dicts_are_unwrapped(wrap: str, tmp_path: Path) -> None:
+    state = timm.create_model("resnet18", pretrained=False).state_dict()
+    if wrap == "prefix":
+        torch.save({f"module.{k}": v for k, v in state.items()}, tmp_path / "w.pth")
+    else:
+        torch.save({wrap: state}, tmp_path / "w.pth")
+    assert set(read_state(tmp_path / "w.pth")) == set(state)
+
+
+def test_another_backbones_weights_are_refused(tmp_path: Path) -> None:
+    torch.save(timm.create_model("resnet34", pretrained=False).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(BadWeights, match="model.backbone"):
+        load_weights(build_backbone("resnet50"), "resnet50", str(tmp_path / "w.pth"))
+
+
+class Bomb:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.marker,)
+
+
+def test_a_pickle_that_runs_code_is_refused_and_never_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    torch.save({"x": Bomb(marker)}, tmp_path / "w.pth")
+    (tmp_path / "raw.pth").write_bytes(pickle.dumps(Bomb(marker)))
+    for name in ("w.pth", "raw.pth"):
+        with pytest.raises(BadWeights):
+            read_state(tmp_path / name)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x00" * 100])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damaged_files_say_so(content: bytes, suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"w{suffix}"
+    file.write_bytes(content)
+    with pytest.raises(BadWeights):
+        read_state(file)
+
+
+def test_a_missing_file_says_what_is_accepted(tmp_path: Path) -> None:
+    with pytest.raises(WeightsNotFound, match="imagenet, none"):
+        read_state(tmp_path / "none.pth")
+
+
+def test_imagenet_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> object:
+        raise OSError("no network")
+
+    monkeypatch.setattr("timm.create_model", refused)
+    with pytest.raises(WeightsNotFound, match=r"model\.weights=none"):
+        load_weights(torch.nn.Identity(), "resnet18", "imagenet")
