@@ -150,9 +150,23 @@ def _exists(out: Path) -> OutputExists:
 
 
 def check_new(out: Path | None) -> None:
-    """Refuse an ``out`` that is there already, before any work. Raises OutputExists."""
-    if out is not None and (out.exists() or out.is_symlink()):
-        raise _exists(out)
+    """Refuse an ``out`` that is there already or cannot be, before any work.
+
+    Raises OutputExists and OutputNotWritable.
+    """
+    if out is None:
+        return
+    with writing(out):
+        if out.exists() or out.is_symlink():
+            raise _exists(out)
+    try:
+        str(out.absolute()).encode()
+    except UnicodeEncodeError:  # TensorBoard and others write paths as UTF-8
+        raise OutputNotWritable(
+            "the name of the run folder is not UTF-8",
+            got=out.absolute(),
+            remedy="choose another --out; if its letters are right, set PYTHONUTF8=1",
+        ) from None
 
 
 def open_run(folder: Path) -> Run:

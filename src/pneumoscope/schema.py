@@ -18,10 +18,10 @@ _WORDS = {
     "string": "text",
 }
 _BOUNDS = {
-    "minimum": "from {}",
-    "exclusiveMinimum": "above {}",
-    "maximum": "to {}",
-    "exclusiveMaximum": "to below {}",
+    "minimum": "from {:g}",
+    "exclusiveMinimum": "above {:g}",
+    "maximum": "to {:g}",
+    "exclusiveMaximum": "to below {:g}",
 }
 # A YAML value may be huge, or refer to itself many times over.
 _SHORT = Repr()

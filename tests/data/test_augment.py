@@ -11,7 +11,7 @@ from torch import Generator
 from pneumoscope.data.augment import affine_matrices, augment, grey_tables, resample
 from pneumoscope.recipe import AugmentChoices
 
-NONE = {key: 0.0 for key in AugmentChoices.model_fields}
+NONE = dict.fromkeys(AugmentChoices.model_fields, 0.0)
 
 
 def choices(**changed: float) -> AugmentChoices:

@@ -72,7 +72,7 @@ def test_the_whole_of_metrics_json() -> None:
             ("recall", "recall"),
             ("f1", "f1-score"),
         ):
-            assert ours[ours_name] == pytest.approx(reference[key][theirs], abs=1e-12)
+            assert ours[ours_name]["value"] == pytest.approx(reference[key][theirs], abs=1e-12)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -135,7 +135,7 @@ def test_a_point_that_calls_nothing() -> None:
     found = judge(table(), operating_point=point)
     assert found["metrics"]["precision"]["method"] == "undefined: 0/0"
     assert found["metrics"]["f1"]["value"] == 0.0
-    assert found["per_class"]["pneumonia"]["precision"] is None
+    assert found["per_class"]["pneumonia"]["precision"]["value"] is None
 
 
 def test_row_order_input_and_seed() -> None:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.flow.conftest import QUICK
 
 DRIVER = Path(__file__).with_name("kill_driver.py")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from tests.flow.conftest import QUICK
 
 from pneumoscope.cli import main as cli
-from tests.flow.conftest import QUICK
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

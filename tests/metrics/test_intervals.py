@@ -135,7 +135,7 @@ METRICS: dict[str, Any] = {
     },
     **{
         name: lambda y, p, name=name: getattr(scores.confusion(y, p >= 0.5), name)
-        for name in ("f1", "balanced_accuracy", "mcc")
+        for name in ("f1", "f1_normal", "balanced_accuracy", "mcc")
     },
 }
 

@@ -62,7 +62,9 @@ def test_torchvision_layout_gives_torchvisions_features(name: str, tmp_path: Pat
 def test_timm_layout_gives_timms_features(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = shaken(timm.create_model(name, pretrained=False))
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")
+    save_file(
+        {k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors"
+    )
     grey, got = features_of_grey(name, tmp_path / "w.safetensors")
     with torch.inference_mode():
         model.double()

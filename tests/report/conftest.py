@@ -124,7 +124,12 @@ def _card(rows: Rows, name: str) -> dict[str, Any]:
             {"what": "form", "choice": "medmnist", "why": "a .npz with six arrays"},
         ],
         "environment": {"python": "3.11.9", "torch": "2.15.0", "cpu": "AMD EPYC", "threads": 2},
-        "timing": {"prepare_seconds": 0.4, "train_seconds": 312.0, "predict_seconds": 2.1, "judge_seconds": 0.5},
+        "timing": {
+            "prepare_seconds": 0.4,
+            "train_seconds": 312.0,
+            "predict_seconds": 2.1,
+            "judge_seconds": 0.5,
+        },
         "warnings": [],
     }
 

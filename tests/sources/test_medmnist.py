@@ -224,7 +224,7 @@ def test_splits_of_size_nought(tmp_path: Path) -> None:
 def test_missing_arrays_are_named(tmp_path: Path) -> None:
     made = arrays()
     del made["val_labels"], made["test_images"]
-    with pytest.raises(UnreadableData, match="'val_labels' nor 'test_images'") as caught:
+    with pytest.raises(UnreadableData, match="'val_labels', and 1 more are missing") as caught:
         medmnist_source(save(tmp_path / "set.npz", made))
     assert "with: train_images" in str(caught.value)
     with pytest.raises(UnreadableData, match="with: nothing"):

@@ -44,7 +44,9 @@ def test_cross_entropy_is_torchs() -> None:
 def test_bce_on_the_difference_is_cross_entropy_on_two_outputs(smoothing: float) -> None:
     scores = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
     two = Loss(choices("cross_entropy", smoothing=smoothing), 3, 4)(scores, LABELS)
-    one = Loss(choices("bce", smoothing=smoothing), 3, 4)((scores[:, 1] - scores[:, 0])[:, None], LABELS)
+    one = Loss(choices("bce", smoothing=smoothing), 3, 4)(
+        (scores[:, 1] - scores[:, 0])[:, None], LABELS
+    )
     torch.testing.assert_close(one, two)
 
 

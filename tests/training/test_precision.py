@@ -23,17 +23,13 @@ def timed(monkeypatch: pytest.MonkeyPatch, float32: float, bf16: float) -> None:
     monkeypatch.setattr(precision, "_measure", lambda _, __, name: seconds[name])
 
 
-def test_bf16_where_it_is_clearly_faster(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bf16_where_it_is_clearly_faster(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     timed(monkeypatch, 3.0, 1.0)
     got = choose_precision(network, "resnet18", "cpu", None)
     assert got.name == "bf16" and "3.0 times" in got.why
 
 
-def test_float32_where_the_gain_is_small(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_float32_where_the_gain_is_small(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     timed(monkeypatch, 1.1, 1.0)
     assert choose_precision(network, "resnet18", "cpu", None).name == "float32"
 

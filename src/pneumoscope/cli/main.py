@@ -31,7 +31,9 @@ ChangeOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=4"),
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="All randomness follows from it")]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="All randomness follows from it")
+]
 OutOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The run folder itself; else runs/NNN-…")
 ]

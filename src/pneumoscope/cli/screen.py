@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pneumoscope.errors import printable
+
 _LINE_EVERY = 15.0
 """Seconds between progress lines where there is no terminal to redraw."""
 
@@ -51,15 +53,16 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self.console.is_terminal:  # elsewhere rich would print an empty line
+            self._bar.stop()
 
     def stage(self, title: str) -> None:
         self._clear()
         self._last_line = time.monotonic()
-        self.console.print(f"[bold]{escape(title)}[/bold]")
+        self.console.print(f"[bold]{_plain(title)}[/bold]")
 
     def choice(self, what: str, choice: str, why: str) -> None:
-        self.console.print(f"  {escape(what)}: {escape(choice)} [dim]({escape(why)})[/dim]")
+        self.console.print(f"  {_plain(what)}: {_plain(choice)} [dim]({_plain(why)})[/dim]")
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
         if not self.console.is_terminal:
@@ -82,3 +85,8 @@ class Screen:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+
+
+def _plain(text: str) -> str:
+    """``text`` for the console: neither markup nor terminal codes of a file name take effect."""
+    return escape(printable(text))

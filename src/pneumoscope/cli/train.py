@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from pneumoscope.cli.screen import Screen
+from pneumoscope.errors import printable
 from pneumoscope.recipe import load_recipe
 from pneumoscope.run import Run, check_new
 
@@ -65,8 +66,8 @@ def _show(run: Run, screen: Screen) -> None:
     for name in _SHOWN:
         table.add_row(*_row(name, metrics["metrics"][name]))
     screen.console.print(table)
-    screen.console.print(f"Everything is in {_short(run.folder)}")
-    screen.console.print(f"Next: open {_short(run.report_file)} in a browser")
+    screen.console.print(f"Everything is in {_short(run.folder)}", markup=False)
+    screen.console.print(f"Next: open {_short(run.report_file)} in a browser", markup=False)
 
 
 def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:
@@ -76,6 +77,6 @@ def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:
     return title, f"{estimate['value']:.3f}", f"{estimate['low']:.3f} – {estimate['high']:.3f}"
 
 
-def _short(path: Path) -> Path:
+def _short(path: Path) -> str:
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return printable(path.relative_to(here) if path.is_relative_to(here) else path)

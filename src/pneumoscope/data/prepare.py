@@ -37,10 +37,10 @@ MOST_BAD = 0.05
 def cache_folder() -> Path:
     """Where prepared sets and downloads are kept: $PNEUMOSCOPE_CACHE, else the user's cache."""
     chosen = os.environ.get("PNEUMOSCOPE_CACHE")
-    folder = Path(chosen) if chosen else user_cache_path("pneumoscope", appauthor=False)
     try:
+        folder = Path(chosen) if chosen else user_cache_path("pneumoscope", appauthor=False)
         return folder.expanduser().absolute()
-    except RuntimeError:  # "~" stayed in it: this user has no home
+    except RuntimeError:  # this user has no home
         return Path(tempfile.gettempdir()) / "pneumoscope"
 
 

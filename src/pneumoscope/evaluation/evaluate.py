@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import BadLabels, ChosenOnTest, UnreadableData
-from ..metrics.intervals import bootstrap, delong, undefined, wilson
-from ..metrics.scores import Confusion, Floats, Labels, confusion
-from ..metrics.thresholds import Rule, choose
-from ..records import CLASSES, Estimate, OperatingPoint, Split
+from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
+from pneumoscope.metrics.intervals import bootstrap, delong, undefined, wilson
+from pneumoscope.metrics.scores import Confusion, Floats, Labels, confusion
+from pneumoscope.metrics.thresholds import Rule, choose
+from pneumoscope.records import CLASSES, Estimate, OperatingPoint, Split
 
 COLUMNS = ("image_id", "patient_id", "split", "label", "logit", "probability")
 
@@ -68,9 +68,9 @@ def evaluate(
         "positives": counts.tp + counts.fn,
         "patients": rows.patient_count,
         "operating_point": operating_point.to_json(),
-        "metrics": {name: estimate.to_json() for name, estimate in found.items()},
+        "metrics": {name: e.to_json() for name, e in found.items() if name != "f1_normal"},
         "confusion": {"tn": counts.tn, "fp": counts.fp, "fn": counts.fn, "tp": counts.tp},
-        "per_class": dict(zip(CLASSES, map(_report, (counts.flipped(), counts)), strict=True)),
+        "per_class": _per_class(found, counts),
         "timing": {"evaluate_seconds": clock() - start},
     }
 
@@ -184,9 +184,14 @@ def _in_closed_form(
     }
 
 
-def _report(counts: Confusion) -> dict[str, float | int | None]:
-    scores = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
-    report: dict[str, float | int | None] = {
-        name: None if np.isnan(score) else score for name, score in scores.items()
+def _per_class(found: dict[str, Estimate], counts: Confusion) -> dict[str, dict[str, Any]]:
+    """Precision, recall and F1 of each class; those of normal are NPV and specificity."""
+    support = (counts.tn + counts.fp, counts.tp + counts.fn)
+    names = (
+        {"precision": "npv", "recall": "specificity", "f1": "f1_normal"},
+        {"precision": "precision", "recall": "sensitivity", "f1": "f1"},
+    )
+    return {
+        name: {key: found[metric].to_json() for key, metric in same.items()} | {"support": films}
+        for name, same, films in zip(CLASSES, names, support, strict=True)
     }
-    return report | {"support": counts.tp + counts.fn}

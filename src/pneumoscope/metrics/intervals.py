@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Estimate
+from pneumoscope.records import Estimate
+
 from .calibration import ece
 from .scores import (
     Floats,

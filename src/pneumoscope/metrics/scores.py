@@ -160,9 +160,10 @@ class Confusion:
         """
         return self._score("mcc")
 
-    def flipped(self) -> Confusion:
-        """The same counts with "normal" as the class to find."""
-        return Confusion(tn=self.tp, fp=self.fn, fn=self.fp, tp=self.tn)
+    @property
+    def f1_normal(self) -> float:
+        """F1 with normal as the class to find; NaN without normal films."""
+        return self._score("f1_normal")
 
     def _score(self, name: str) -> float:
         cells = (np.float64(count) for count in (self.tn, self.fp, self.fn, self.tp))
@@ -199,6 +200,7 @@ def confusion_scores(tn: Any, fp: Any, fn: Any, tp: Any) -> dict[str, Floats]:
         "recall": sensitivity,
         "npv": ratio(tn, tn + fn),
         "f1": np.where(positives > 0, ratio(2 * tp, 2 * tp + fp + fn), np.nan),
+        "f1_normal": np.where(negatives > 0, ratio(2 * tn, 2 * tn + fp + fn), np.nan),
         "balanced_accuracy": (sensitivity + specificity) / 2,
         "mcc": np.where(both, np.clip(mcc, -1.0, 1.0), np.nan),
     }

@@ -7,8 +7,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadLabels, BadRecipe, ChosenOnTest, nearest
-from ..records import OperatingPoint, Split
+from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest, nearest
+from pneumoscope.records import OperatingPoint, Split
+
 from .scores import Floats, Labels, confusion_scores
 
 Rule = Literal["youden", "f1", "sensitivity", "specificity", "fixed"]

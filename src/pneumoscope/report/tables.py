@@ -14,14 +14,6 @@ from pneumoscope.report.folder import Judged, to_estimate
 from pneumoscope.report.words import ALIASES, GROUPS, Metric, interval, number
 
 ERRORS_SHOWN = 200
-SAME = {
-    ("pneumonia", "precision"): "precision",
-    ("pneumonia", "recall"): "sensitivity",
-    ("pneumonia", "f1"): "f1",
-    ("normal", "precision"): "npv",
-    ("normal", "recall"): "specificity",
-}
-"""Per-class figures that are a metric of the whole by another name, and so have its interval."""
 OFF_SCALE = frozenset({"mcc", "log_loss"})
 """Metrics that do not run from 0 to 1, so that a whisker on that scale would mislead."""
 
@@ -84,7 +76,7 @@ def class_rows(judged: Judged) -> list[ClassRow]:
         ClassRow(
             name=name,
             cells=tuple(
-                _cell(_class_estimate(judged, name, key)) for key in ("precision", "recall", "f1")
+                _cell(to_estimate(found[name][key])) for key in ("precision", "recall", "f1")
             ),
             support=int(found[name].get("support", 0)),
         )
@@ -100,16 +92,7 @@ def error_rows(judged: Judged) -> list[Shown]:
     return wrong[:ERRORS_SHOWN]
 
 
-def _class_estimate(judged: Judged, name: str, key: str) -> Estimate | None:
-    given = judged.metrics["per_class"][name].get(key)
-    if isinstance(given, Mapping):
-        return to_estimate(given)
-    return judged.estimate(SAME[name, key]) if (name, key) in SAME else None
-
-
-def _cell(estimate: Estimate | None) -> tuple[str, str]:
-    if estimate is None:
-        return "–", ""
+def _cell(estimate: Estimate) -> tuple[str, str]:
     return number(estimate.value), interval(estimate)
 
 

@@ -80,7 +80,8 @@ def read_heads(archive: zipfile.ZipFile, keys: Sequence[str]) -> dict[str, Head]
     if missing:
         names = ", ".join(name.removesuffix(".npy")[:40] for name in found[:12]) or "nothing"
         raise UnreadableData(
-            f"the archive has no array {' nor '.join(map(repr, missing))}",
+            f"the archive has no array {missing[0]!r}"
+            + (f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""),
             got=f"{archive.filename} with: {names}",
             expected="the arrays " + ", ".join(keys),
         )

@@ -30,7 +30,7 @@ class Keeper(Checkpoint):
         self._column, self._sign = _BETTER_IS[monitor]
         self._patience = patience
         self._listener = listener
-        self._started = 0.0
+        self._started = self._trained = 0.0
         self.history: list[dict[str, float]] = []
 
     @property
@@ -77,6 +77,7 @@ class Keeper(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        self._trained = time.perf_counter()
         per_epoch = int(trainer.num_training_batches)
         done = trainer.current_epoch * per_epoch + batch_idx + 1
         # Reading the loss waits for the device, so it is done a few times an epoch only.
@@ -97,13 +98,13 @@ class Keeper(Checkpoint):
     ) -> None:
         if not isinstance(pl_module, Classifier):
             raise TypeError("Keeper keeps a Classifier")
-        seconds = time.perf_counter() - self._started
         films = pl_module.recipe.train.batch_size * int(trainer.num_training_batches)
         row = {
             "epoch": trainer.current_epoch + 1,
             **pl_module.row,
-            "seconds": round(seconds, 3),
-            "images_per_second": round(films / seconds, 1),
+            "seconds": round(time.perf_counter() - self._started, 3),
+            # Of training alone, without validation.
+            "images_per_second": round(films / (self._trained - self._started), 1),
         }
         self.history.append(row)
         if self.best_row() is row:

@@ -1,0 +1,148 @@
+"""Training throughput beside the tutorial loop, alternating in one run.
+
+    python benchmarks/throughput.py FOLDER [--rounds 3] [--size 224] [--batch 32]
+
+FOLDER is a split of class folders, such as ``chest_xray/train``. The tutorial loop is the one the
+published notebooks share: ImageFolder, per-sample transforms, float32, three channels, torchvision
+ResNet-18, Adam, batch 32. Ours is ``pneumoscope train``'s own path, augmentation, weight average
+and all, timed over its training steps. Rates are images a second; the ratio is of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+from torchvision import transforms
+
+from pneumoscope.data.prepare import prepare
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import Grey, InputSpec, Record, Silent, Source
+from pneumoscope.run import Run
+from pneumoscope.training.fit import build_network, fit
+from pneumoscope.training.precision import choose_precision
+
+FILMS = 640
+
+
+def read(path: Path) -> Grey:
+    return np.asarray(Image.open(path).convert("L"))
+
+
+def our_set(folder: Path, size: int, work: Path) -> PreparedSet:
+    files = sorted(folder.glob("*/*.jpeg"))[:: max(1, len(list(folder.glob("*/*.jpeg"))) // FILMS)]
+    records = [
+        Record(
+            str(i),
+            partial(read, file),
+            int(file.parent.name == "PNEUMONIA"),
+            split="train" if i % 32 else ("val" if i % 64 else "test"),
+        )
+        for i, file in enumerate(files)
+    ]
+    # A few films of both classes in every split, so that the set is a whole one.
+    records += [
+        Record(f"{split}{label}", lambda: np.zeros((size, size), np.uint8), label, split=split)
+        for split in ("val", "test")
+        for label in (0, 1)
+    ]
+    source = Source("bench", "folder", "benchmark", "0", len(records), size, records)
+    return prepare(source, InputSpec(size, size), work / "set")
+
+
+def tutorial(folder: Path, size: int, batch: int, steps: int) -> float:
+    torch.manual_seed(0)
+    chain = transforms.Compose(
+        [
+            transforms.Resize((size, size)),
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomRotation(10),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+    films = torchvision.datasets.ImageFolder(str(folder), chain)
+    loader = iter(torch.utils.data.DataLoader(films, batch_size=batch, shuffle=True))
+    model = torchvision.models.resnet18(weights=None)
+    model.fc = nn.Linear(model.fc.in_features, 2)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
+    loss_of = nn.CrossEntropyLoss()
+    start = 0.0
+    for step in range(steps + 1):
+        if step == 1:
+            start = time.perf_counter()  # the first step warms up
+        images, labels = next(loader)
+        optimiser.zero_grad()
+        loss = loss_of(model(images), labels)
+        loss.backward()
+        optimiser.step()
+        loss.item()
+    return steps * batch / (time.perf_counter() - start)
+
+
+def ours(prepared: PreparedSet, size: int, batch: int) -> tuple[float, str]:
+    changes = [f"input.size={size}", f"train.batch_size={batch}", "train.epochs=2"]
+    recipe = load_recipe("default", changes)
+    network = build_network(prepared, recipe, size, 0)
+    precision = choose_precision(network, "resnet18", "cpu", None)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder))
+        fit(run, prepared, recipe, network, seed=0, precision=precision, listener=Silent())
+        rows = run.history_file.read_text().splitlines()
+    return float(rows[-1].split(",")[-1]), precision.name
+
+
+def bare(size: int, batch: int, precision: str, steps: int) -> float:
+    """The network step alone, on one batch that lies in memory: what no loop can beat."""
+    import timm
+
+    model = timm.create_model("resnet18", in_chans=1, num_classes=1)
+    model.to(memory_format=torch.channels_last).train()
+    films = torch.randn(batch, 1, size, size)
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
+    start = 0.0
+    for step in range(steps + 1):
+        if step == 1:
+            start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            loss = model(films).float().square().mean()
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    return steps * batch / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=32)
+    args = parser.parse_args()
+    rates: dict[str, list[float]] = {"tutorial": [], "ours": [], "bare step": []}
+    with tempfile.TemporaryDirectory() as work:
+        prepared = our_set(args.folder, args.size, Path(work))
+        for turn in range(args.rounds):
+            rates["tutorial"].append(tutorial(args.folder, args.size, args.batch, 8))
+            rate, precision = ours(prepared, args.size, args.batch)
+            rates["ours"].append(rate)
+            rates["bare step"].append(bare(args.size, args.batch, precision, 10))
+            shown = "  ".join(f"{name} {found[-1]:.1f}" for name, found in rates.items())
+            print(f"round {turn + 1}: {shown} images/s ({precision})", flush=True)
+    middle = {name: statistics.median(found) for name, found in rates.items()}
+    print(f"ours / tutorial: {middle['ours'] / middle['tutorial']:.2f}")
+    print(f"ours / bare step: {middle['ours'] / middle['bare step']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
