@@ -154,6 +154,18 @@ def test_a_file_damaged_in_the_middle(tmp_path: Path, films: Path, refused: Refu
     assert "CRC" in refused("train", films, *little())
 
 
+def test_a_prepared_set_damaged_in_the_cache(tmp_path: Path, films: Path, refused: Refused) -> None:
+    refused("train", films, *little("model.weights=none.pth"), "--out", "out")
+    (folder,) = (tmp_path / "cache" / "prepared").iterdir()
+    for name, content in (("images.npy", b"x"), ("table.parquet", b""), ("prepared.json", b"[")):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(content)
+        message = refused("train", films, *little(), "--out", "out")
+        assert "the prepared set is damaged" in message
+        assert "delete that folder" in message
+        (folder / name).write_bytes(whole)
+
+
 def test_names_of_data(tmp_path: Path, refused: Refused) -> None:
     assert "nearest: 'pneumoniamnist'" in refused("train", "pneumoniamnst")
     assert "28, 64, 128, 224" in refused("train", "pneumoniamnist@32")
@@ -225,6 +237,17 @@ def test_recipes_that_will_not_do(tmp_path: Path, films: Path, refused: Refused)
         assert words in refused("train", films, "--recipe", file)
     assert "cannot be read" in refused("train", films, "--recipe", tmp_path / "none.yaml")
     assert "cannot be read" in refused("train", films, "--recipe", f"{tmp_path}/")
+
+
+@pytest.mark.parametrize("words", [["--seed", "-1"], ["--seed", "9" * 20], ["--sed", "1"]])
+def test_options_that_will_not_do(
+    films: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, words: list[str]
+) -> None:
+    assert run(monkeypatch, "train", films, *words, "--out", "out") == 2
+    printed = capsys.readouterr().err
+    assert words[0] in printed
+    assert "Traceback" not in printed
+    assert not Path("out").exists()
 
 
 # ---- the weights ---------------------------------------------------------------------------

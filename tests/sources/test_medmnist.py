@@ -383,7 +383,7 @@ def outcome(path: Path) -> None:
 
 
 QUICK = settings(
-    max_examples=120,
+    max_examples=80,
     deadline=5000,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.errors import UnreadableData
+from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.records import SPLITS, InputSpec, Split
 from pneumoscope.run import read_json
 
@@ -48,8 +48,8 @@ class PreparedSet:
 
 def open_prepared(folder: Path) -> PreparedSet:
     """Open a prepared set. Raises UnreadableData when it is damaged or incomplete."""
-    about = read_json(folder / "prepared.json")
     try:
+        about = read_json(folder / "prepared.json")
         spec = InputSpec(**about["spec"])
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         table = pd.read_parquet(folder / "table.parquet")
@@ -57,6 +57,8 @@ def open_prepared(folder: Path) -> PreparedSet:
         masks = (
             np.load(mask_file, mmap_mode="r", allow_pickle=False) if mask_file.exists() else None
         )
+    except NotARun as error:
+        raise _damaged(folder, error.what) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, str(error)) from None
     if images.shape != (len(table), spec.stored, spec.stored) or images.dtype != np.uint8:

@@ -64,10 +64,10 @@ class _Records:
     labels: dict[Split, NDArray[np.int64]]
 
     def __iter__(self) -> Iterator[Record]:
-        with tempfile.TemporaryDirectory(prefix="pneumoscope-") as folder:
-            for split in SPLITS:
-                head = self.heads[f"{split}_images"]
-                raw = Path(folder) / split
+        for split in SPLITS:
+            head = self.heads[f"{split}_images"]
+            # The file has no name, so that even a killed process leaves nothing behind.
+            with tempfile.TemporaryFile() as raw:
                 unpack(self.path, f"{split}_images", head, raw)
                 pixels: NDArray[np.uint8] = np.memmap(
                     raw, np.uint8, "r", head.offset, head.shape, "F" if head.fortran else "C"
@@ -80,7 +80,6 @@ class _Records:
                         split=split,
                     )
                 del pixels
-                raw.unlink()
 
 
 def _grey(pixels: NDArray[np.uint8], row: int) -> Grey:

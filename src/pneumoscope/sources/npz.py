@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import shutil
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -156,23 +157,24 @@ def read_flat(archive: zipfile.ZipFile, key: str, head: Head) -> NDArray[Any]:
     return np.frombuffer(data, dtype=head.dtype, offset=head.offset)
 
 
-def unpack(path: Path, key: str, head: Head, target: Path) -> None:
-    """Copy a member to the file ``target``. The zip layer stops at the checked size and verifies
-    the CRC. Raises UnreadableData, and OutputNotWritable where it will not fit."""
-    free = shutil.disk_usage(target.parent).free
+def unpack(path: Path, key: str, head: Head, target: IO[bytes]) -> None:
+    """Copy a member to the temporary file ``target``. The zip layer stops at the checked size and
+    verifies the CRC. Raises UnreadableData, and OutputNotWritable where it will not fit."""
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free
     if head.length > free:
         raise OutputNotWritable(
             f"the disk is full: the array {key!r} does not fit into the temporary folder",
-            got=f"{free >> 20} MiB free in {target.parent}",
+            got=f"{free >> 20} MiB free in {folder}",
             expected=f"{(head.length >> 20) + 1} MiB",
             remedy="free some space, or set TMPDIR to a folder on another disk",
         )
     with (
         opened(path) as archive,
         archive.open(_member(archive, key)) as member,
-        writing(target),
-        target.open("wb") as out,
+        writing(folder),
     ):
-        shutil.copyfileobj(member, out, _CHUNK)
-    if target.stat().st_size != head.length:
+        shutil.copyfileobj(member, target, _CHUNK)
+        target.flush()
+    if target.tell() != head.length:
         raise damaged(path, f"{key!r} ends too early")
