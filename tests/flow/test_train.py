@@ -45,7 +45,7 @@ def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
         "model_card.md", "tensorboard",
     }  # fmt: skip
     assert not [name for name in files if name.endswith(".tmp")]
-    for figure in ("roc", "precision_recall", "confusion", "training_loss", "misclassified"):
+    for figure in ("roc", "precision_recall", "confusion", "loss", "scores", "misclassified"):
         assert any(figure in path.name for path in (folder / "figures").iterdir()), figure
     assert "Everything is in runs/001-resnet18-tiny" in printed
     assert "Next: " in printed and "precision:" in printed and "threads:" in printed

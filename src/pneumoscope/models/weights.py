@@ -6,6 +6,7 @@ which builds tensors and nothing else.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import re
 import struct
@@ -18,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pneumoscope.errors import BadWeights, WeightsNotFound
+from pneumoscope.errors import BadWeights, UnknownBackbone, WeightsNotFound
+from pneumoscope.models.zoo import build_backbone
 
 State = dict[str, Tensor]
 
@@ -38,11 +40,31 @@ def load_weights(backbone: nn.Module, name: str, weights: str) -> None:
     fill(backbone, state, origin=f"{weights} ({name})")
 
 
+def check_model(name: str, weights: str, side: int) -> None:
+    """Refuse, before any data is touched, a backbone or weights that will not do.
+
+    Raises UnknownBackbone also when the backbone does not take films of ``side`` px.
+    """
+    backbone = build_backbone(name).eval()
+    load_weights(backbone, name, weights)
+    try:
+        with torch.inference_mode():
+            backbone(torch.zeros(1, 1, side, side))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UnknownBackbone(
+            f"the backbone {name!r} does not take films of {side} px",
+            got=" ".join(str(error).split())[:160],
+            remedy="try --set input.size=224, or another backbone: pneumoscope models",
+        ) from None
+
+
 def _fetch(name: str) -> State:
     if not timm.models.is_model_pretrained(name):
         raise WeightsNotFound(
             f"timm has no pretrained weights for {name!r}", remedy="use --set model.weights=none"
         )
+    # The hub's client announces each of its retries; what matters is said below.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         model = timm.create_model(name, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:

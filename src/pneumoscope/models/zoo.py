@@ -41,5 +41,13 @@ def build_backbone(name: str) -> nn.Module:
             expected=nearest(name, [b.name for b in ZOO] + known),
             remedy="see: pneumoscope models",
         )
-    backbone: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0)
+    try:
+        backbone: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0)
+    except (RuntimeError, TypeError, ValueError) as error:
+        # An unknown tag after the dot, or a model that cannot be built for one channel.
+        raise UnknownBackbone(
+            f"timm cannot build {name!r} for grey films",
+            got=" ".join(str(error).split())[:160],
+            remedy="see: pneumoscope models",
+        ) from None
     return backbone

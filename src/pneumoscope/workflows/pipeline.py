@@ -6,31 +6,21 @@ run that was killed is the same call as starting a new one.
 
 from __future__ import annotations
 
-import os
-import platform
-import shlex
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-import pneumoscope
 from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import InputError, Interrupted, NotARun, OutputNotWritable
+from pneumoscope.errors import InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.metrics.thresholds import takes_target
 from pneumoscope.models.bundle import Bundle, load_bundle, save_about
-from pneumoscope.models.zoo import build_backbone
+from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import Grey, InputSpec, Listener, Silent, Source
 from pneumoscope.report.render import write_report
@@ -44,37 +34,9 @@ from pneumoscope.run import (
     write_json,
 )
 from pneumoscope.sources.detect import open_source
+from pneumoscope.workflows.work import Work, best_device, held, new_card, use_all_cores
 
 _SMALL_FILM = 64
-
-
-@dataclass
-class Work:
-    """What the stages share: the run, what it is made from, and who listens."""
-
-    run: Run
-    source: Source
-    recipe: Recipe
-    seed: int
-    device: str
-    listener: Listener
-    began: float = field(default_factory=time.perf_counter)
-
-    def note_choice(self, what: str, choice: str, why: str) -> None:
-        """Tell the listener and the run folder about an automatic choice."""
-        self.listener.choice(what, choice, why)
-        others = [c for c in self.run.card()["choices"] if c["what"] != what]
-        self.run.update_card(choices=[*others, {"what": what, "choice": choice, "why": why}])
-
-    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them."""
-        start = time.perf_counter()
-        try:
-            return work()
-        finally:
-            key = f"{stage}_seconds"
-            spent = self.run.card()["timing"].get(key, 0.0) + time.perf_counter() - start
-            self.run.update_card(timing={key: round(spent, 2)})
 
 
 def train(
@@ -92,17 +54,18 @@ def train(
     """
     listener = listener or Silent()
     check_new(out)
-    build_backbone(recipe.model.backbone)  # an unknown one is refused before any work
     source = open_source(data, cache_folder(), listener)
+    side, _ = network_side(source, recipe)
+    check_model(recipe.model.backbone, recipe.model.weights, side)
     run = create_run(
         out,
         f"{recipe.model.backbone}-{source.name}",
         recipe.to_yaml(),
-        _card(data, source, seed, command),
+        new_card(data, source, seed, command),
     )
     try:
-        with _held(run):
-            return _finish(Work(run, source, recipe, seed, _device(), listener))
+        with held(run):
+            return _finish(Work(run, source, recipe, seed, best_device(), listener))
     except InputError:
         _remove_unstarted(run)
         raise
@@ -115,7 +78,7 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
     if run.report_file.is_file():
         listener.choice("resume", "nothing to do", "the run is complete")
         return run
-    with _held(run):
+    with held(run):
         card = run.card()
         source = open_source(card["data"], cache_folder(), listener)
         if source.fingerprint != card["source"]["fingerprint"]:
@@ -126,20 +89,7 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
                 remedy="start a new run on the new data",
             )
         recipe = load_recipe(str(run.recipe_file))
-        return _finish(Work(run, source, recipe, int(card["seed"]), _device(), listener))
-
-
-@contextmanager
-def _held(run: Run) -> Iterator[None]:
-    """Hold the run against a second process, and tell who interrupts it how to go on."""
-    try:
-        with run.locked():
-            yield
-    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
-        raise Interrupted(
-            "the run was stopped, nothing is lost",
-            remedy=f"go on with: pneumoscope train --resume {shlex.quote(str(run.folder))}",
-        ) from None
+        return _finish(Work(run, source, recipe, int(card["seed"]), best_device(), listener))
 
 
 def _finish(work: Work) -> Run:
@@ -184,7 +134,7 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
     from pneumoscope.training.precision import Precision, choose_precision
 
     work.listener.stage(f"Train {work.recipe.model.backbone}")
-    threads = _use_all_cores()
+    threads = use_all_cores()
     work.note_choice("threads", str(threads), "the cores this process may use")
     side, why = network_side(work.source, work.recipe)
     work.note_choice("input size", f"{side} px", why)
@@ -216,7 +166,7 @@ def predict_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataF
     if work.run.predictions_file.is_file():
         return read_predictions(work.run)
     work.listener.stage("Predict validation and test films")
-    _use_all_cores()
+    use_all_cores()
     rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
 
     def advance(done: int, total: int) -> None:
@@ -288,52 +238,7 @@ def read_metrics(run: Run) -> dict[str, Any]:
     return read_json(run.metrics_file)
 
 
-def _card(data: str, source: Source, seed: int, command: str) -> dict[str, Any]:
-    path = Path(data).expanduser()
-    return {
-        "version": pneumoscope.__version__,
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": command,
-        "data": str(path.absolute()) if path.exists() else data,
-        "seed": seed,
-        "source": {
-            "name": source.name,
-            "form": source.form,
-            "why": source.why,
-            "fingerprint": source.fingerprint,
-            "count": source.count,
-            "native_size": source.native_size,
-            "notes": list(source.notes),
-        },
-        "choices": [],
-        "environment": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "system": f"{platform.system()} {platform.machine()}",
-            "threads": _cores(),
-        },
-        "timing": {},
-        "warnings": [],
-    }
-
-
 def _remove_unstarted(run: Run) -> None:
     """A run that bad input ended before training leaves no folder; one with a checkpoint stays."""
     if not any(run.checkpoints.glob("*")):
         shutil.rmtree(run.folder, ignore_errors=True)
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _use_all_cores() -> int:
-    cores = _cores()
-    torch.set_num_threads(cores)
-    return cores

@@ -1,0 +1,108 @@
+"""What the stages of a pipeline share: the run, its record, and who listens."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pneumoscope
+from pneumoscope.errors import Interrupted
+from pneumoscope.recipe import Recipe
+from pneumoscope.records import Listener, Source
+from pneumoscope.run import Run
+
+
+@dataclass
+class Work:
+    """What the stages share: the run, what it is made from, and who listens."""
+
+    run: Run
+    source: Source
+    recipe: Recipe
+    seed: int
+    device: str
+    listener: Listener
+
+    def note_choice(self, what: str, choice: str, why: str) -> None:
+        """Tell the listener and the run folder about an automatic choice."""
+        self.listener.choice(what, choice, why)
+        others = [c for c in self.run.card()["choices"] if c["what"] != what]
+        self.run.update_card(choices=[*others, {"what": what, "choice": choice, "why": why}])
+
+    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them."""
+        start = time.perf_counter()
+        try:
+            return work()
+        finally:
+            key = f"{stage}_seconds"
+            spent = self.run.card()["timing"].get(key, 0.0) + time.perf_counter() - start
+            self.run.update_card(timing={key: round(spent, 2)})
+
+
+@contextmanager
+def held(run: Run) -> Iterator[None]:
+    """Hold the run against a second process, and tell who interrupts it how to go on."""
+    try:
+        with run.locked():
+            yield
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+        raise Interrupted(
+            "the run was stopped, nothing is lost",
+            remedy=f"go on with: pneumoscope train --resume {shlex.quote(str(run.folder))}",
+        ) from None
+
+
+def new_card(data: str, source: Source, seed: int, command: str) -> dict[str, Any]:
+    path = Path(data).expanduser()
+    return {
+        "version": pneumoscope.__version__,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command": command,
+        "data": str(path.absolute()) if path.exists() else data,
+        "seed": seed,
+        "source": {
+            "name": source.name,
+            "form": source.form,
+            "why": source.why,
+            "fingerprint": source.fingerprint,
+            "count": source.count,
+            "native_size": source.native_size,
+            "notes": list(source.notes),
+        },
+        "choices": [],
+        "environment": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "system": f"{platform.system()} {platform.machine()}",
+            "threads": _cores(),
+        },
+        "timing": {},
+        "warnings": [],
+    }
+
+
+def best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def use_all_cores() -> int:
+    cores = _cores()
+    torch.set_num_threads(cores)
+    return cores
