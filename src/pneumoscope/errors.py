@@ -98,6 +98,10 @@ class OutputNotWritable(InputError):
     """Nothing can be written there: no permission, or the disk is full."""
 
 
+class Diverged(InputError):
+    """Training ran away: the recipe's learning rate is too high for this network and data."""
+
+
 class NotARun(InputError):
     """The folder is not a run folder, or not in the state the command needs."""
 

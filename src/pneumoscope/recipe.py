@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pneumoscope.errors import BadRecipe, nearest
 from pneumoscope.schema import describe, explain, section_of
@@ -119,10 +119,17 @@ class DecideChoices(Section):
     rule: Literal["youden", "f1", "sensitivity", "specificity", "fixed"] = Field(
         description="what the threshold maximises, or holds"
     )
-    target: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="for sensitivity, specificity: the value to hold; for fixed: the threshold"
+    target: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        description="for sensitivity, specificity: the value to hold (null: 0.95); for fixed: "
+        "the threshold (null: 0.5); for other rules: null"
     )
     flip_average: bool = Field(description="average the logit of the film and its mirror image")
+
+    @model_validator(mode="after")
+    def _target_belongs(self) -> DecideChoices:
+        if self.target is not None and self.rule in ("youden", "f1"):
+            raise ValueError(f"a target beside the rule {self.rule!r}, which takes none")
+        return self
 
 
 class Recipe(Section):

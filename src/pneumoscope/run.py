@@ -6,11 +6,13 @@ complete. A stage is done when its last file is there; ``--resume`` does the sta
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +50,11 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything needed to go on after the last finished epoch."""
+        return self.checkpoints / "last.ckpt"
 
     @property
     def weights_file(self) -> Path:
@@ -224,6 +231,15 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, older_than: float = 0.0) -> None:
+    """Delete the drafts that killed processes left in ``folder``, those older than so many
+    seconds; who calls it without an age must hold the run's lock."""
+    for draft in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime >= older_than:
+                shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -39,6 +39,12 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> BadRecipe:
             expected=_like(keys[-1], section, schema),
             remedy=_REMEDY,
         )
+    if fault["type"] == "value_error":  # two values that do not go together
+        return BadRecipe(
+            f"the values of {key!r} do not go together",
+            got=fault["msg"].removeprefix("Value error, "),
+            remedy=_REMEDY,
+        )
     allowed = describe(schema).get(key) or f"keys below it: {', '.join(section.model_fields)}"
     if fault["type"] == "missing":
         return BadRecipe(f"{key!r} is missing", expected=allowed, remedy=_REMEDY)
@@ -96,6 +102,8 @@ def _words(part: Mapping[str, Any]) -> str:
         return " or ".join(map(_words, part["anyOf"]))
     if "const" in part or "enum" in part:
         return ", ".join(part.get("enum") or [part["const"]])
+    if part["type"] == "null":
+        return "null"
     words = _WORDS[part["type"]]
     bounds = [text.format(part[name]) for name, text in _BOUNDS.items() if name in part]
     if "pattern" in part:

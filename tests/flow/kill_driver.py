@@ -70,6 +70,11 @@ def child(data: str, changes: list[str], folder: Path, limit: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def history(folder: Path) -> list[list[str]]:
+    """The rows of history.csv without its two columns of time."""
+    return [line.split(",")[:-2] for line in (folder / "history.csv").read_text().splitlines()]
+
+
 def main(data: str, work: Path, picks: int, changes: list[str]) -> None:
     whole = work / "whole"
     if child(data, changes, whole, 0) != 0:
@@ -88,11 +93,13 @@ def main(data: str, work: Path, picks: int, changes: list[str]) -> None:
             (folder / name).read_bytes() == (whole / name).read_bytes()
             for name in ("predictions.csv", "model.safetensors")
         )
+        same = same and history(folder) == history(whole)
         metrics = [json.loads((f / "metrics.json").read_text()) for f in (folder, whole)]
         for found in metrics:
             found.pop("timing")
         outcomes.append([limit, code, second, final, same and metrics[0] == metrics[1]])
-    print(json.dumps({"moments": moments, "outcomes": outcomes}))  # noqa: T201
+    best = json.loads((whole / "model.json").read_text())["lineage"]["best_epoch"]
+    print(json.dumps({"moments": moments, "best": best, "outcomes": outcomes}))  # noqa: T201
 
 
 if __name__ == "__main__":

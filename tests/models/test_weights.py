@@ -1,19 +1,25 @@
 """Weights in torchvision's and timm's layout, into a grey stem; hostile and foreign files."""
 
+import contextlib
+import io
 import pickle
+import re
+import tempfile
 from pathlib import Path
 
 import pytest
 import timm
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.models.weights import load_weights, read_state
-from pneumoscope.models.zoo import build_backbone
+from pneumoscope.models.zoo import ZOO, build_backbone
 
-NAMES = ["resnet18", "resnet50", "densenet121", "efficientnet_b0", "convnext_tiny"]
+NAMES = [backbone.name for backbone in ZOO]
 
 
 def features_of_grey(name: str, weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,12 +54,22 @@ def shaken(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval()
 
 
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".old.pth"])
 @pytest.mark.parametrize("name", NAMES)
-def test_torchvision_layout_gives_torchvisions_features(name: str, tmp_path: Path) -> None:
+def test_torchvision_layout_gives_torchvisions_features(
+    name: str, suffix: str, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     model = shaken(torchvision.models.get_model(name, weights=None))
-    torch.save(model.state_dict(), tmp_path / "w.pth")
-    grey, got = features_of_grey(name, tmp_path / "w.pth")
+    state, file = dict(model.state_dict()), tmp_path / f"w{suffix}"
+    if suffix == ".safetensors":
+        save_file({key: value.contiguous() for key, value in state.items()}, file)
+    else:
+        if suffix == ".old.pth":  # as published before batch norms counted their batches
+            state = {k: v for k, v in state.items() if "num_batches_tracked" not in k}
+            state = {re.sub(r"(denselayer\d+\.\w{4})([12])", r"\1.\2", k): state[k] for k in state}
+        torch.save(state, file)
+    grey, got = features_of_grey(name, file)
     expected = torchvision_features(name, model.double(), grey.repeat(1, 3, 1, 1))
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
 
@@ -88,6 +104,29 @@ def test_another_backbones_weights_are_refused(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet34", pretrained=False).state_dict(), tmp_path / "w.pth")
     with pytest.raises(BadWeights, match="model.backbone"):
         load_weights(build_backbone("resnet50"), "resnet50", str(tmp_path / "w.pth"))
+
+
+def test_equal_shapes_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save(torchvision.models.efficientnet_b0(weights=None).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(BadWeights, match="timm's layout"):
+        load_weights(
+            build_backbone("tf_efficientnet_b0"), "tf_efficientnet_b0", str(tmp_path / "w.pth")
+        )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damaged_pth_files_always_say_so(data: st.DataObject) -> None:
+    buffer = io.BytesIO()
+    torch.save({"w": torch.arange(40.0)}, buffer)
+    raw = bytearray(buffer.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(raw) - 1), min_size=1, max_size=6)):
+        raw[place] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "w.pth"
+        file.write_bytes(raw)
+        with contextlib.suppress(BadWeights):
+            read_state(file)
 
 
 class Bomb:

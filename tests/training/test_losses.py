@@ -31,20 +31,27 @@ def test_balanced_classes_pull_equally() -> None:
     assert float(loss.weights @ torch.tensor([0.25, 0.75])) == pytest.approx(1.0)
 
 
-def test_cross_entropy_is_torchs() -> None:
+def test_cross_entropy_is_torchs_without_weights() -> None:
     scores = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
-    got = Loss(choices("cross_entropy", "balanced", 0.1), 3, 4)(scores, LABELS)
-    expected = F.cross_entropy(
-        scores, LABELS.long(), weight=torch.tensor([2.0, 2 / 3]), label_smoothing=0.1
-    )
-    torch.testing.assert_close(got, expected)
+    got = Loss(choices("cross_entropy", smoothing=0.1), 3, 4)(scores, LABELS)
+    torch.testing.assert_close(got, F.cross_entropy(scores, LABELS.long(), label_smoothing=0.1))
+
+
+@pytest.mark.parametrize("name", ["bce", "cross_entropy"])
+def test_the_optimum_lies_at_the_smoothed_targets_also_when_balanced(name: str) -> None:
+    loss = Loss(choices(name, "balanced", smoothing=0.1), 3, 4)
+    logits = torch.logit(torch.tensor([0.05, 0.95, 0.95, 0.95]))
+    scores = torch.stack([torch.zeros(4), logits], 1) if loss.outputs == 2 else logits[:, None]
+    scores = scores.clone().requires_grad_()
+    loss(scores, LABELS).backward()
+    assert float(scores.grad.abs().max()) < 1e-6
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_bce_on_the_difference_is_cross_entropy_on_two_outputs(smoothing: float) -> None:
     scores = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
-    two = Loss(choices("cross_entropy", smoothing=smoothing), 3, 4)(scores, LABELS)
-    one = Loss(choices("bce", smoothing=smoothing), 3, 4)(
+    two = Loss(choices("cross_entropy", "balanced", smoothing), 3, 4)(scores, LABELS)
+    one = Loss(choices("bce", "balanced", smoothing), 3, 4)(
         (scores[:, 1] - scores[:, 0])[:, None], LABELS
     )
     torch.testing.assert_close(one, two)

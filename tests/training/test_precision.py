@@ -26,7 +26,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, float32: float, bf16: float) -> None:
 def test_bf16_where_it_is_clearly_faster(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     timed(monkeypatch, 3.0, 1.0)
     got = choose_precision(network, "resnet18", "cpu", None)
-    assert got.name == "bf16" and "3.0 times" in got.why
+    assert got.name == "bf16" and "3.00 times" in got.why
 
 
 def test_float32_where_the_gain_is_small(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,10 +25,12 @@ from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared, split_
 from pneumoscope.errors import OutputNotWritable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.records import SPLITS, Grey, InputSpec, Record, Source
-from pneumoscope.run import refusal, slug, write_json, writing
+from pneumoscope.run import refusal, slug, sweep, write_json, writing
 
 Advance = Callable[[int, int], None]
 """Called with (films done, films in all)."""
+
+_DAY = 24 * 3600.0
 
 MOST_BAD = 0.05
 """A source of which more than this part cannot be read is refused."""
@@ -47,7 +49,8 @@ def cache_folder() -> Path:
 def prepared_name(source: Source, spec: InputSpec) -> str:
     """The folder name that this content under this spec has in the cache."""
     print_ = source.fingerprint[:16]
-    return f"{slug(source.name)}-{spec.stored}px-{spec.fit}-{print_}"
+    # The schema is raised when the way films are prepared changes, so old sets are not reused.
+    return f"{slug(source.name)}-{spec.stored}px-{spec.fit}-v{SCHEMA}-{print_}"
 
 
 def prepare(
@@ -63,6 +66,7 @@ def prepare(
         return open_prepared(folder)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent, older_than=_DAY)
         _check_space(source, spec, folder.parent)
         draft = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.tmp")
         draft.mkdir()

@@ -53,11 +53,6 @@ def choose(
     return OperatingPoint(rule, _most_central(best), text, split)
 
 
-def takes_target(rule: Rule) -> bool:
-    """Whether ``target`` means something to that rule."""
-    return rule in _DEFAULT_TARGETS
-
-
 def _check(rule: str, split: Split, target: float | None) -> None:
     if rule not in RULES:
         raise BadRecipe("unknown threshold rule", got=repr(rule), expected=nearest(rule, RULES))

@@ -6,14 +6,26 @@ saved or exported, and no caller can get them wrong.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumoscope.records import InputSpec
 
-IMAGENET_GREY = (0.449, 0.226)
-"""Mean and standard deviation of ImageNet averaged over its three channels, of full scale."""
+
+def pretrained_grey(backbone: nn.Module) -> tuple[float, float]:
+    """Mean and standard deviation that the backbone was pretrained with, averaged over its three
+    channels, of full scale: (0.449, 0.226) for ImageNet's, timm's default."""
+    about: Any = backbone.pretrained_cfg
+    return round(sum(about["mean"]) / 3, 4), round(sum(about["std"]) / 3, 4)
+
+
+def feature_width(backbone: nn.Module) -> int:
+    """How many features come out; ``num_features`` is another number where a head remains."""
+    found: Any = getattr(backbone, "head_hidden_size", None) or backbone.num_features
+    return int(found)
 
 
 class Network(nn.Module):
@@ -40,7 +52,7 @@ class Network(nn.Module):
         self.outputs = outputs
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(int(backbone.num_features), outputs)  # type: ignore[arg-type]
+        self.head = nn.Linear(feature_width(backbone), outputs)
         self.register_buffer("mean", torch.tensor(255.0 * normalisation[0]))
         self.register_buffer("std", torch.tensor(255.0 * normalisation[1]))
 

@@ -15,17 +15,26 @@ from pathlib import Path
 
 import timm
 import torch
+import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pneumoscope.errors import BadWeights, UnknownBackbone, WeightsNotFound
-from pneumoscope.models.zoo import build_backbone
+from pneumoscope.models.zoo import ZOO, build_backbone
 
 State = dict[str, Tensor]
 
+# What torch.load and safetensors raise on damaged files, found by damaging them.
+_DAMAGED = (
+    *(pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, struct.error),
+    *(ValueError, LookupError, TypeError, AttributeError, OSError, AssertionError),
+)
+
 # The classifier of each layout: it knows 1,000 everyday classes and is replaced by our head.
 _CLASSIFIER = re.compile(r"^(fc|classifier|head|last_linear)\.")
+# Keys of torchvision's published DenseNets: denselayer1.norm.1 is today's denselayer1.norm1.
+_LEGACY_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 _HEAD_NORM = re.compile(r"^(head\.norm|classifier\.0)\.(weight|bias)$")
 
 
@@ -36,8 +45,8 @@ def load_weights(backbone: nn.Module, name: str, weights: str) -> None:
     """
     if weights == "none":
         return
-    state = _fetch(name) if weights == "imagenet" else read_state(Path(weights))
-    fill(backbone, state, origin=f"{weights} ({name})")
+    state = _fetch(name) if weights == "imagenet" else read_state(Path(weights).expanduser())
+    fill(backbone, name, state, origin=weights)
 
 
 def check_model(name: str, weights: str, side: int) -> None:
@@ -95,7 +104,7 @@ def read_state(path: Path) -> State:
                 # An unusual pickle protocol either loads or is refused below; no need to remark.
                 warnings.filterwarnings("ignore", "Detected pickle protocol")
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, struct.error) as error:
+    except _DAMAGED as error:
         raise BadWeights(
             "the weights file cannot be loaded",
             got=f"{path} ({' '.join(str(error).split())[:120]})",
@@ -114,28 +123,44 @@ def _unwrap(loaded: object, path: Path) -> State:
     return {str(key).removeprefix("module."): value for key, value in loaded.items()}
 
 
-def fill(backbone: nn.Module, state: State, origin: str) -> None:
-    """Copy ``state`` into ``backbone``, by name where the layouts agree, else by order.
+def fill(backbone: nn.Module, name: str, state: State, origin: str) -> None:
+    """Copy ``state`` in timm's or torchvision's layout into ``backbone``, timm's ``name``.
 
-    timm and torchvision define the same layers in the same order under other names, so tensors
-    are matched in order and every shape is checked. Raises BadWeights when they do not fit.
+    The two define the layers of our zoo in the same order under other names. Other backbones are
+    matched by name only: equal shapes do not make equal networks (paddings and epsilons differ).
+    Raises BadWeights when the file does not fit.
     """
-    want = backbone.state_dict()
-    have = state if set(want) <= set(state) else _by_order(state, want, origin)
+    want, have = _learned(backbone.state_dict()), _learned(state)
+    if not set(want) <= set(have):
+        have = _from_torchvision(name, have, want, origin)
     fitted = {key: _fit(have[key], target, key, origin) for key, target in want.items()}
-    backbone.load_state_dict(fitted)
+    backbone.load_state_dict(fitted, strict=False)
 
 
-def _by_order(state: State, want: State, origin: str) -> State:
-    have = [(k, v) for k, v in state.items() if not _CLASSIFIER.match(k) or _HEAD_NORM.match(k)]
-    if len(have) != len(want):
+def _learned(state: State) -> State:
+    """Without the batch counters of batch norms, which older files lack and nothing reads."""
+    return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+
+
+def _from_torchvision(name: str, state: State, want: State, origin: str) -> State:
+    """Torchvision's tensors under timm's names. A .safetensors file is sorted by name, so the
+    order comes from torchvision's own network, not from the file."""
+    state = {_LEGACY_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    order: list[str] = []
+    if name in {known.name for known in ZOO}:
+        with torch.device("meta"):
+            order = list(_learned(torchvision.models.get_model(name, weights=None).state_dict()))
+    body = [key for key in order if not _CLASSIFIER.match(key) or _HEAD_NORM.match(key)]
+    if not set(body) <= set(state) or len(body) != len(want):
+        missing = sorted(set(want) - set(state))
         raise BadWeights(
-            "the weights are not of this backbone",
-            got=f"{len(have)} tensors in {origin}",
-            expected=f"{len(want)} tensors",
+            f"the weights are not of {name!r}",
+            got=f"{len(state)} tensors in {origin}; none called {missing[0]!r}",
+            expected="a state dict of that backbone in timm's layout"
+            + (" or torchvision's" if order else ""),
             remedy="check --set model.backbone=… against the file",
         )
-    return {key: tensor for key, (_, tensor) in zip(want, have, strict=True)}
+    return {key: state[theirs] for key, theirs in zip(want, body, strict=True)}
 
 
 def _fit(tensor: Tensor, target: Tensor, key: str, origin: str) -> Tensor:

@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import lightning
 import numpy as np
@@ -17,7 +16,7 @@ from safetensors.torch import load_file
 from pneumoscope.data.loader import make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.bundle import Bundle, save_bundle
-from pneumoscope.models.network import IMAGENET_GREY, Network
+from pneumoscope.models.network import Network, pretrained_grey
 from pneumoscope.models.weights import load_weights
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe
@@ -32,16 +31,22 @@ from pneumoscope.training.precision import Precision
 _SAMPLE = 2000
 
 
-def build_network(prepared: PreparedSet, recipe: Recipe, network_side: int, seed: int) -> Network:
-    """The untrained network of a recipe, its random weights drawn from ``seed``."""
+def build_network(
+    prepared: PreparedSet, recipe: Recipe, network_side: int, seed: int, *, begun: bool = False
+) -> Network:
+    """The untrained network of a recipe, its random weights drawn from ``seed``.
+
+    ``begun`` leaves pretrained weights out, when a checkpoint is going to replace them all.
+    """
     torch.manual_seed(seed)
     backbone = build_backbone(recipe.model.backbone)
-    load_weights(backbone, recipe.model.backbone, recipe.model.weights)
+    if not begun:
+        load_weights(backbone, recipe.model.backbone, recipe.model.weights)
     random = recipe.model.weights == "none"
     return Network(
         backbone,
         InputSpec(prepared.spec.stored, network_side, prepared.spec.fit),
-        normalisation=train_grey(prepared) if random else IMAGENET_GREY,
+        normalisation=train_grey(prepared) if random else pretrained_grey(backbone),
         outputs=2 if recipe.loss.name == "cross_entropy" else 1,
         dropout=recipe.model.dropout,
     )
@@ -85,19 +90,15 @@ def fit(
             module,
             train,
             make_loader(prepared, "val", 2 * recipe.train.batch_size),
-            ckpt_path=_resumable(keeper.last),
+            ckpt_path=run.last_checkpoint if run.last_checkpoint.is_file() else None,
             weights_only=True,
         )
     return _finish(run, prepared, recipe, keeper, module.judged, precision)
 
 
-def _resumable(last: Path) -> Path | None:
-    return last if last.is_file() else None
-
-
 def _trainer(run: Run, recipe: Recipe, keeper: Keeper, precision: Precision) -> lightning.Trainer:
     return lightning.Trainer(
-        accelerator="auto",
+        accelerator="gpu" if precision.device == "cuda" else "cpu",
         devices=1,
         precision="bf16-mixed" if precision.name == "bf16" else "32-true",
         max_epochs=recipe.train.epochs,
@@ -140,7 +141,7 @@ def _finish(
     precision: Precision,
 ) -> Bundle:
     best = keeper.best_row()
-    network.load_state_dict(load_file(keeper.best))
+    network.load_state_dict(load_file(keeper.weights_of(best)))
     # The normalisation lies in the weights; model.json repeats it for people to read.
     mean, std = (round(float(value) / 255, 4) for value in (network.mean, network.std))
     bundle = Bundle(

@@ -33,15 +33,10 @@ class Keeper(Checkpoint):
         self._started = self._trained = 0.0
         self.history: list[dict[str, float]] = []
 
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint: everything needed to continue."""
-        return self._run.checkpoints / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """The weights of the best epoch."""
-        return self._run.checkpoints / "best.safetensors"
+    def weights_of(self, row: dict[str, float]) -> Path:
+        """Where the weights of that epoch lie, while it is the best. The number is in the name,
+        so that weights can never be taken for those of another epoch after a kill."""
+        return self._run.checkpoints / f"best-{row['epoch']:04.0f}.safetensors"
 
     def best_row(self) -> dict[str, float]:
         """The epoch that is best on validation; the earlier one of equals."""
@@ -109,16 +104,22 @@ class Keeper(Checkpoint):
         self.history.append(row)
         if self.best_row() is row:
             state = {k: v.cpu().contiguous() for k, v in pl_module.judged.state_dict().items()}
-            write_atomic(self.best, save(state))
+            write_atomic(self.weights_of(row), save(state))
         write_atomic(self._run.history_file, pd.DataFrame(self.history).to_csv(index=False))
         self._save(trainer)
+        self._forget_older()
         trainer.should_stop = trainer.should_stop or self._no_longer_better()
 
+    def _forget_older(self) -> None:
+        for file in self._run.checkpoints.glob("best-*.safetensors"):
+            if file != self.weights_of(self.best_row()):
+                file.unlink()
+
     def _save(self, trainer: lightning.Trainer) -> None:
-        draft = self.last.with_suffix(".tmp")
-        with writing(self.last):
+        draft = self._run.checkpoints / ".last.ckpt.tmp"
+        with writing(self._run.folder):
             try:
                 trainer.save_checkpoint(draft)
-                draft.replace(self.last)
+                draft.replace(self._run.last_checkpoint)
             finally:
                 draft.unlink(missing_ok=True)

@@ -10,10 +10,11 @@ from pneumoscope.recipe import LossChoices
 
 
 class Loss(nn.Module):
-    """Scores float (B, 1) or (B, 2) and labels float (B,) 0/1 to a scalar.
+    """Scores float (B, 1) or (B, 2) and labels float (B,) 0/1 to the mean over films.
 
-    ``balanced`` weighs class c by n / (2 n_c), so both classes pull equally. ``cross_entropy``
-    divides by the sum of the weights of the batch, as torch does; ``bce`` by the batch size.
+    ``balanced`` weighs a film of class c by n / (2 n_c), so both classes pull equally. The weight
+    is the film's, also of its smoothed target: torch's own ``weight=`` with label smoothing
+    weighs each class's term by that class, which moves the optimum off the smoothed targets.
     """
 
     weights: Tensor
@@ -34,9 +35,10 @@ class Loss(nn.Module):
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.choices.label_smoothing
         if self.choices.name == "cross_entropy":
-            return F.cross_entropy(
-                scores, labels.long(), weight=self.weights, label_smoothing=smoothing
+            losses = F.cross_entropy(
+                scores, labels.long(), label_smoothing=smoothing, reduction="none"
             )
-        targets = labels * (1 - smoothing) + smoothing / 2
-        each = self.weights[labels.long()]
-        return F.binary_cross_entropy_with_logits(scores[:, 0], targets, weight=each)
+        else:
+            targets = labels * (1 - smoothing) + smoothing / 2
+            losses = F.binary_cross_entropy_with_logits(scores[:, 0], targets, reduction="none")
+        return (losses * self.weights[labels.long()]).mean()

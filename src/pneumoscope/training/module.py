@@ -20,13 +20,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.data.augment import augment
 from pneumoscope.data.loader import Batch
+from pneumoscope.errors import Diverged
 from pneumoscope.metrics.scores import auroc
 from pneumoscope.models.network import Network, logit_of
 from pneumoscope.recipe import OptimChoices, Recipe
 from pneumoscope.training.losses import Loss
 
 # Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
-# decay to the fourth power, gives the same average.
+# decay to the fourth power, gives nearly the same average.
 _EMA_EVERY = 4
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -55,13 +56,17 @@ class Classifier(lightning.LightningModule):
         return cast(Network, self.average.module)
 
     def on_train_epoch_start(self) -> None:
-        # Dropout draws from the global generator; seeding it here makes epochs independent.
-        torch.manual_seed(_mix(self.seed, self.current_epoch))
         self._train = _Tally()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         images, labels = batch
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.current_epoch, index))
+        augmenting, dropping = (
+            _mix(self.seed, stream, self.current_epoch, index) for stream in (1, 2)
+        )
+        generator = torch.Generator().manual_seed(augmenting)
+        # Dropout draws from the global generator. Seeding it once an epoch is not enough: the
+        # data loader draws from it too, at another moment in a resumed epoch.
+        torch.manual_seed(dropping)
         side = self.network.spec.network
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             films = augment(images, self.recipe.augment, side, generator)
@@ -91,15 +96,20 @@ class Classifier(lightning.LightningModule):
         self._val.add(self.loss(scores, labels), logit_of(scores), labels)
 
     def on_validation_epoch_end(self) -> None:
-        if self.trainer.sanity_checking:
-            return
-        figures = self._val.figures()
+        losses = self._train.loss(), self._val.loss()
+        if not all(map(math.isfinite, losses)):
+            raise Diverged(
+                f"training diverged in epoch {self.current_epoch + 1}",
+                got=f"training loss {losses[0]}, validation loss {losses[1]}",
+                expected="finite losses",
+                remedy="lower the rate: --set optim.learning_rate=…, or clip: --set optim.clip=1",
+            )
         self.row = {
-            "train_loss": self._train.loss(),
+            "train_loss": losses[0],
             "train_accuracy": self._train.accuracy(),
-            "val_loss": self._val.loss(),
+            "val_loss": losses[1],
             "val_accuracy": self._val.accuracy(),
-            "val_auroc": auroc(*figures),
+            "val_auroc": auroc(*self._val.figures()),
             "learning_rate": float(self.optimizers().param_groups[0]["lr"]),  # type: ignore[union-attr]
         }
         self.log_dict(self.row)
@@ -126,9 +136,6 @@ class _Tally:
         self._logits.append(logits)
         self._labels.append(labels)
 
-    def last_loss(self) -> float:
-        return float(self._losses[-1]) / len(self._labels[-1])
-
     def loss(self) -> float:
         """Mean over films."""
         return float(torch.stack(self._losses).sum()) / sum(map(len, self._labels))
@@ -141,7 +148,7 @@ class _Tally:
     def figures(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Labels int64 (n,) and logits float64 (n,)."""
         labels = torch.cat(self._labels).cpu().numpy().astype(np.int64)
-        return labels, torch.cat(self._logits).double().cpu().numpy()
+        return labels, torch.cat(self._logits).cpu().double().numpy()
 
 
 def _average(network: Network, decay: float) -> AveragedModel | None:

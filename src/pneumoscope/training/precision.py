@@ -31,10 +31,11 @@ _STEPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """The precision of a run and the reason for it."""
+    """The precision of a run, the reason for it, and the device it is for (cpu or cuda)."""
 
     name: Name
     why: str
+    device: str = "cpu"
 
 
 def choose_precision(
@@ -45,20 +46,21 @@ def choose_precision(
     ``memory`` is a JSON file of earlier answers, or None. The network is not changed.
     """
     if device.startswith("cuda") and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return Precision("float32", "this GPU has no bf16 arithmetic")
+        return Precision("float32", "this GPU has no bf16 arithmetic", device)
     key = _key(network, backbone, device)
     known = _recall(memory)
     if key in known:
-        return _decide(known[key], "measured earlier on this machine")
-    gain = _measure(network, device, "float32") / _measure(network, device, "bf16")
+        return _decide(known[key], "measured earlier on this machine", device)
+    # Rounded before deciding: what is remembered must decide alike.
+    gain = round(_measure(network, device, "float32") / _measure(network, device, "bf16"), 2)
     if memory is not None:
-        _remember(memory, {**known, key: round(gain, 2)})
-    return _decide(gain, "measured")
+        _remember(memory, {**known, key: gain})
+    return _decide(gain, "measured", device)
 
 
-def _decide(gain: float, how: str) -> Precision:
+def _decide(gain: float, how: str, device: str) -> Precision:
     name: Name = "bf16" if gain >= _WORTH else "float32"
-    return Precision(name, f"bf16 trains {gain:.1f} times as fast as float32, {how}")
+    return Precision(name, f"bf16 trains {gain:.2f} times as fast as float32, {how}", device)
 
 
 def _measure(network: Network, device: str, name: Name) -> float:

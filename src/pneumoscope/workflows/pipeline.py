@@ -18,7 +18,6 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
 from pneumoscope.inference.predict import predict_logits, probability
-from pneumoscope.metrics.thresholds import takes_target
 from pneumoscope.models.bundle import Bundle, load_bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
@@ -30,6 +29,7 @@ from pneumoscope.run import (
     create_run,
     open_run,
     read_json,
+    sweep,
     write_atomic,
     write_json,
 )
@@ -88,6 +88,7 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
                 expected=card["source"]["fingerprint"],
                 remedy="start a new run on the new data",
             )
+        sweep(run.folder)
         recipe = load_recipe(str(run.recipe_file))
         return _finish(Work(run, source, recipe, int(card["seed"]), best_device(), listener))
 
@@ -138,13 +139,15 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
     work.note_choice("threads", str(threads), "the cores this process may use")
     side, why = network_side(work.source, work.recipe)
     work.note_choice("input size", f"{side} px", why)
-    network = build_network(prepared, work.recipe, side, work.seed)
+    begun = work.run.last_checkpoint.is_file()
+    network = build_network(prepared, work.recipe, side, work.seed, begun=begun)
     asked = work.recipe.train.precision
     kept = work.run.card().get("precision")
     if kept:
-        precision = Precision(kept["name"], kept["why"])  # a resumed run computes as it began
+        # A resumed run computes as it began.
+        precision = Precision(kept["name"], kept["why"], work.device)
     elif asked != "auto":
-        precision = Precision(asked, "the recipe says so")
+        precision = Precision(asked, "the recipe says so", work.device)
     else:
         memory = cache_folder() / "precision.json"
         precision = choose_precision(network, work.recipe.model.backbone, work.device, memory)
@@ -187,8 +190,7 @@ def judge_stage(work: Work, bundle: Bundle, predictions: pd.DataFrame) -> None:
         return
     work.listener.stage("Judge on the locked test split")
     decide = work.recipe.decide
-    target = decide.target if takes_target(decide.rule) else None
-    point = operating_point_from(predictions, decide.rule, target)
+    point = operating_point_from(predictions, decide.rule, decide.target)
     save_about(bundle.with_operating_points(point), work.run.folder)
     metrics = evaluate(predictions, split="test", operating_point=point, seed=work.seed)
     write_json(work.run.metrics_file, metrics)

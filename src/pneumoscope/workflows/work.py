@@ -40,7 +40,8 @@ class Work:
         self.run.update_card(choices=[*others, {"what": what, "choice": choice, "why": why}])
 
     def timed(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them."""
+        """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them, but what
+        a killed process spent is lost."""
         start = time.perf_counter()
         try:
             return work()
