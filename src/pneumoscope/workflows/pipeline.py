@@ -223,7 +223,7 @@ def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
     if recipe.input.size != "auto":
         return recipe.input.size, "the recipe says so"
     if source.native_size <= _SMALL_FILM:
-        return 112, f"films of {source.native_size} px are enlarged, so that the stem keeps detail"
+        return 64, f"films of {source.native_size} px need no more: docs/log.md"
     return 112, "the best accuracy a minute on a CPU"
 
 
