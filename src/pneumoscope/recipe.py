@@ -116,7 +116,7 @@ class TrainChoices(Section):
 class DecideChoices(Section):
     """How probabilities become decisions; fitted on validation rows only."""
 
-    rule: Literal["youden", "f1", "sensitivity", "specificity", "fixed"] = Field(
+    rule: Literal["youden", "youden_smooth", "f1", "sensitivity", "specificity", "fixed"] = Field(
         description="what the threshold maximises, or holds"
     )
     target: Annotated[float, Field(gt=0, lt=1)] | None = Field(
@@ -127,7 +127,7 @@ class DecideChoices(Section):
 
     @model_validator(mode="after")
     def _target_belongs(self) -> DecideChoices:
-        if self.target is not None and self.rule in ("youden", "f1"):
+        if self.target is not None and self.rule in ("youden", "youden_smooth", "f1"):
             raise ValueError(f"a target beside the rule {self.rule!r}, which takes none")
         return self
 

@@ -105,3 +105,32 @@ def test_bad_rules_and_targets() -> None:
         choose("sensitivity", y, p, "val", 95)
     with pytest.raises(BadRecipe, match="no target"):
         choose("youden", y, p, "val", 0.9)
+
+
+def test_smooth_youden_finds_the_crossing_of_two_known_densities() -> None:
+    """Two normals of equal spread cross midway: at logit 0 for means −2 and 2."""
+    rng = np.random.default_rng(0)
+    logits = np.r_[rng.normal(-2, 1, 4000), rng.normal(2, 1, 4000)]
+    labels = np.repeat([0, 1], 4000)
+    found = choose("youden_smooth", labels, 1 / (1 + np.exp(-logits)), "val")
+    assert abs(np.log(found.threshold / (1 - found.threshold))) < 0.15
+
+
+def test_smooth_youden_varies_less_than_the_staircase() -> None:
+    cuts: dict[str, list[float]] = {"youden": [], "youden_smooth": []}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        logits = np.r_[rng.normal(-1.5, 1, 60), rng.normal(1.5, 1.4, 120)]
+        labels = np.repeat([0, 1], [60, 120])
+        for rule, found in cuts.items():
+            found.append(choose(rule, labels, 1 / (1 + np.exp(-logits)), "val").threshold)
+    assert np.std(cuts["youden_smooth"]) < 0.8 * np.std(cuts["youden"])
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (0.5, 0.5), (0.2, 0.9)])
+def test_smooth_youden_survives_constant_classes(values: tuple[float, float]) -> None:
+    labels = np.array([0, 0, 1, 1])
+    found = choose("youden_smooth", labels, np.array(values)[labels], "val")
+    assert 0 <= found.threshold <= 1
+    if values[0] < values[1]:
+        assert values[0] < found.threshold < values[1]
