@@ -23,7 +23,11 @@ import torch
 from filelock import FileLock
 
 from pneumoscope.cli import main as cli
+from pneumoscope.data.prepare import prepare, prepared_name
+from pneumoscope.recipe import load_recipe
 from pneumoscope.run import create_run
+from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.workflows.pipeline import stored_spec
 
 Usage = namedtuple("Usage", "total used free")
 COMMAND = Path(sys.executable).with_name("pneumoscope")
@@ -155,8 +159,10 @@ def test_a_file_damaged_in_the_middle(tmp_path: Path, films: Path, refused: Refu
 
 
 def test_a_prepared_set_damaged_in_the_cache(tmp_path: Path, films: Path, refused: Refused) -> None:
-    refused("train", films, *little("model.weights=none.pth"), "--out", "out")
-    (folder,) = (tmp_path / "cache" / "prepared").iterdir()
+    source = medmnist_source(films)
+    spec = stored_spec(source, load_recipe("default", LITTLE))
+    folder = tmp_path / "cache" / "prepared" / prepared_name(source, spec)
+    prepare(source, spec, folder)
     for name, content in (("images.npy", b"x"), ("table.parquet", b""), ("prepared.json", b"[")):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(content)
