@@ -286,7 +286,7 @@ def test_weights_that_will_not_do(tmp_path: Path, films: Path, refused: Refused)
         ("hostile2.pth", "cannot be loaded"),
         ("empty.pth", "cannot be loaded"),
         ("text.safetensors", "cannot be loaded"),
-        ("other.pth", "not of this backbone"),
+        ("other.pth", "the weights are not of"),
         ("list.pth", "no state dict"),
     ):
         assert words in message(tmp_path / name)

