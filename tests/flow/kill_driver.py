@@ -35,7 +35,8 @@ class Ticking(Silent):
         self.fuse = fuse
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
-        self.fuse.tick()
+        if unit == "step" or done == total // 2:  # once in a stage that counts films
+            self.fuse.tick()
 
 
 def arm(fuse: Fuse) -> None:

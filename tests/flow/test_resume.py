@@ -22,7 +22,7 @@ def test_killed_runs_end_as_a_whole_one(tiny_npz: Path, tmp_path: Path) -> None:
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [sys.executable, DRIVER, tiny_npz, tmp_path, "8", *changes],
+        [sys.executable, DRIVER, tiny_npz, tmp_path, "10", *changes],
         capture_output=True,
         text=True,
         env=environment,
