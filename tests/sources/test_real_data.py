@@ -1,0 +1,32 @@
+"""The real PneumoniaMNIST file, where it lies beside the checkout; skipped elsewhere."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pneumoscope.data.prepare import prepare
+from pneumoscope.records import InputSpec
+from pneumoscope.sources.medmnist import medmnist_source
+
+FILE = Path(__file__).parents[2].parent / "shared" / "data" / "pneumoniamnist.npz"
+pytestmark = pytest.mark.skipif(
+    not FILE.is_file(), reason="no ../shared/data/pneumoniamnist.npz beside the checkout"
+)
+
+
+def test_counts_pixels_and_the_remark_on_the_variant(tmp_path: Path) -> None:
+    source = medmnist_source(FILE)
+    assert (source.count, source.native_size) == (5030, 28)
+    assert any("imbalanced" in note for note in source.notes)
+    prepared = prepare(source, InputSpec(28, 64), tmp_path / "set")
+    splits = prepared.about["flow"]["splits"]
+    assert {name: (s["n"], s["positives"]) for name, s in splits.items()} == {
+        "train": (3882, 3494),
+        "val": (524, 389),
+        "test": (624, 390),
+    }
+    with np.load(FILE, allow_pickle=False) as arrays:
+        rows = prepared.rows("test")
+        assert np.array_equal(prepared.images[rows], arrays["test_images"])
+        assert np.array_equal(prepared.labels(rows), arrays["test_labels"][:, 0])
