@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -54,6 +54,11 @@ class Source:
     native_size: int
     records: Iterable[Record]
     notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the records."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "records"}
+        return named | {"notes": list(self.notes)}
 
 
 @dataclass(frozen=True, slots=True)

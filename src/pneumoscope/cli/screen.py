@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 
@@ -13,7 +14,6 @@ from rich.progress import (
     TaskID,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -27,16 +27,15 @@ class Screen:
     """A listener that shows; use it as a context."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        # In a terminal lines break between words; a file keeps them whole.
+        self.console = console or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self._bar = Progress(
-            TextColumn("  "),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=None),  # what the others leave of the line
             TaskProgressColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("left  {task.fields[note]}", markup=False),
             console=self.console,
+            expand=True,
             transient=True,
         )
         self._task: TaskID | None = None

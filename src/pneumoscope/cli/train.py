@@ -66,8 +66,11 @@ def _show(run: Run, screen: Screen) -> None:
     for name in _SHOWN:
         table.add_row(*_row(name, metrics["metrics"][name]))
     screen.console.print(table)
-    screen.console.print(f"Everything is in {_short(run.folder)}", markup=False)
-    screen.console.print(f"Next: open {_short(run.report_file)} in a browser", markup=False)
+    for line in (
+        f"Everything is in {_short(run.folder)}",
+        f"Next: open {_short(run.report_file)} in a browser",
+    ):
+        screen.console.print(line, markup=False, soft_wrap=True)  # a path must stay whole
 
 
 def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:

@@ -173,15 +173,7 @@ def _about(
         "schema": SCHEMA,
         "spec": spec.to_json(),
         "fingerprint": source.fingerprint,
-        "source": {
-            "name": source.name,
-            "form": source.form,
-            "why": source.why,
-            "fingerprint": source.fingerprint,
-            "count": source.count,
-            "native_size": source.native_size,
-            "notes": list(source.notes),
-        },
+        "source": source.to_json(),
         "flow": {
             "found": source.count,
             "kept": len(table),

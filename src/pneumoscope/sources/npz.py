@@ -34,6 +34,12 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 # numpy.savez knows no others, and Python's bzip2 and LZMA readers unpack without any limit.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+# What zipfile raises on damaged archives: a broken directory makes it seek to impossible places
+# (ValueError, OverflowError), a broken method is one that it does not know.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError),
+    *(ValueError, ArithmeticError, NotImplementedError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,8 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    # A damaged directory makes zipfile seek to impossible places: ValueError, OverflowError.
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, ArithmeticError) as error:
+    except _DAMAGED as error:
         raise damaged(path, str(error) or "it ends too early") from None
-    except NotImplementedError as error:
-        raise damaged(path, str(error)) from None
     except OSError as error:
         raise UnreadableData(
             "the file cannot be read", got=f"{path} ({error.strerror or error})"

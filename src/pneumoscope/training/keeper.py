@@ -81,11 +81,10 @@ class Keeper(Checkpoint):
             self._listener.progress(done, per_epoch * (trainer.max_epochs or 1), "step", note)
 
     def _note(self, epoch: int, epochs: int | None, loss: float) -> str:
-        note = f"epoch {epoch}/{epochs}  loss {loss:.3f}"
+        note = f"epoch {epoch}/{epochs} loss {loss:.2f}"  # must fit a line of 80 columns
         if self.history:
             row, best = self.history[-1], self.best_row()
-            note += f"  val AUROC {row['val_auroc']:.4f}  (best epoch {best['epoch']:.0f}: "
-            note += f"{best['val_auroc']:.4f})"
+            note += f" val AUROC {row['val_auroc']:.3f} (best {best['val_auroc']:.3f})"
         return note
 
     def on_train_epoch_end(

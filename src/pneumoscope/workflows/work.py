@@ -72,15 +72,7 @@ def new_card(data: str, source: Source, seed: int, command: str) -> dict[str, An
         "command": command,
         "data": str(path.absolute()) if path.exists() else data,
         "seed": seed,
-        "source": {
-            "name": source.name,
-            "form": source.form,
-            "why": source.why,
-            "fingerprint": source.fingerprint,
-            "count": source.count,
-            "native_size": source.native_size,
-            "notes": list(source.notes),
-        },
+        "source": source.to_json(),
         "choices": [],
         "environment": {
             "python": platform.python_version(),
