@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from tests.flow.conftest import QUICK
@@ -51,6 +52,17 @@ def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
     assert "Next: " in printed and "precision:" in printed and "threads:" in printed
     assert len(pd.read_csv(folder / "history.csv")) == 2
     assert load_file(folder / "model.safetensors")
+
+
+def test_the_cards_own_lines_read_a_film(
+    finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = finished
+    code = (folder / "model_card.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(folder)
+    Image.fromarray(np.full((50, 40), 90, np.uint8)).save("film.png")
+    exec(compile(code, "model_card.md", "exec"), {})
+    assert 0 <= float(capsys.readouterr().out.strip(" []\n")) <= 1
 
 
 def test_metrics_are_those_of_the_predictions(finished: tuple[Path, str]) -> None:

@@ -17,7 +17,7 @@ def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> No
         "## Intended use",
         "## Data",
         "## Limits",
-        "pneumoscope predict 001-resnet18-test IMAGE",
+        "bundle = load_bundle",
         "at least 0.410",
         "chosen on the validation split",
         "patient ids are not known",

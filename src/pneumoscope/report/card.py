@@ -47,8 +47,8 @@ def _use(judged: Judged) -> Iterator[str]:
     point = judged.metrics["operating_point"]
     yield "## How to use"
     yield ""
-    yield "```"
-    yield f"pneumoscope predict {_plain(judged.folder.name)} IMAGE"
+    yield "```python"
+    yield words.HOW_TO_USE
     yield "```"
     yield ""
     yield (

@@ -119,4 +119,4 @@ def _read_optional(path: Path) -> str:
 
 
 def _remedy(folder: Path) -> str:
-    return f"run: pneumoscope evaluate {folder}"
+    return f"complete the run: pneumoscope train --resume {folder}"

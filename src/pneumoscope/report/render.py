@@ -225,7 +225,11 @@ def _reproduce(material: Material) -> Context:
 
 
 def _use(material: Material) -> Context:
-    return {"judged": material.judged, "disclaimer": words.DISCLAIMER}
+    return {
+        "judged": material.judged,
+        "disclaimer": words.DISCLAIMER,
+        "how": words.HOW_TO_USE,
+    }
 
 
 SECTIONS = (

@@ -10,6 +10,18 @@ from dataclasses import dataclass
 from pneumoscope.records import Estimate
 from pneumoscope.report.folder import Judged
 
+HOW_TO_USE = """\
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from pneumoscope.imaging.geometry import fit_square
+from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.models.bundle import load_bundle
+
+bundle = load_bundle(Path("."))  # this folder
+film = np.asarray(Image.open("film.png").convert("L"))  # grey, air dark
+films = fit_square(film, bundle.network.spec)[None]
+print(probability(predict_logits(bundle, films, np.array([0]))))"""
 DISCLAIMER = "Research use only. Not a medical device."
 SMALL = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
