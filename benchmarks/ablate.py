@@ -32,7 +32,7 @@ from pneumoscope.run import Run
 from pneumoscope.sources.medmnist import medmnist_source
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import choose_precision
-from pneumoscope.workflows.pipeline import network_side, stored_spec
+from pneumoscope.workflows.data import network_side, stored_spec
 
 SHIFT = AugmentChoices(
     flip=0, rotation=12, translation=0.08, scale=0.15, stretch=0.15, brightness=0.15,

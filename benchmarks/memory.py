@@ -22,10 +22,13 @@ from pathlib import Path
 STEPS = 12
 
 
-def noise(seed: int, size: int):  # noqa: ANN201
+def noise(seed: int, size: int, side: int):  # noqa: ANN201
     import numpy as np
 
-    return np.random.default_rng(seed).integers(0, 256, (size, size), dtype=np.uint8)
+    from pneumoscope.records import Film
+
+    films = np.random.default_rng(seed).integers(0, 256, (size, size), dtype=np.uint8)
+    return Film(films, size, size)
 
 
 def sample(peaks: dict[str, int], stop: threading.Event) -> None:

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
-from PIL import Image
 from torch import nn
 from torchvision import transforms
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.imaging.read import read_film
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Grey, InputSpec, Record, Silent, Source
+from pneumoscope.records import Film, InputSpec, Record, Silent, Source
 from pneumoscope.run import Run
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import choose_precision
@@ -35,24 +35,21 @@ from pneumoscope.training.precision import choose_precision
 FILMS = 640
 
 
-def read(path: Path) -> Grey:
-    return np.asarray(Image.open(path).convert("L"))
-
-
 def our_set(folder: Path, size: int, work: Path) -> PreparedSet:
     files = sorted(folder.glob("*/*.jpeg"))[:: max(1, len(list(folder.glob("*/*.jpeg"))) // FILMS)]
     records = [
         Record(
             str(i),
-            partial(read, file),
+            partial(read_film, file),
             int(file.parent.name == "PNEUMONIA"),
             split="train" if i % 32 else ("val" if i % 64 else "test"),
         )
         for i, file in enumerate(files)
     ]
+    black = np.zeros((size, size), np.uint8)
     # A few films of both classes in every split, so that the set is a whole one.
     records += [
-        Record(f"{split}{label}", lambda: np.zeros((size, size), np.uint8), label, split=split)
+        Record(f"{split}{label}", lambda side: Film(black, size, size), label, split=split)
         for split in ("val", "test")
         for label in (0, 1)
     ]

@@ -29,6 +29,31 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class DataChoices(Section):
+    """Which films train, validate and test."""
+
+    test: Literal["official", "new"] = Field(
+        description="official keeps the data's own test split, and cuts one where there is none; "
+        "new always cuts one"
+    )
+    val: Literal["auto", "official", "new"] = Field(
+        description="auto keeps the data's own validation split unless it is too small to tell "
+        "anything, and cuts one from train where there is none"
+    )
+    test_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
+        description="part of all films that a test split cut here gets"
+    )
+    val_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
+        description="part of the other films that a validation split cut here gets"
+    )
+    split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        description="cuts follow from it, and not from --seed, so all seeds share their test films"
+    )
+    most_bad: Fraction = Field(
+        description="the data is refused when more than this part of its films cannot be used"
+    )
+
+
 class InputChoices(Section):
     """What the network sees."""
 
@@ -142,6 +167,7 @@ class Recipe(Section):
         description="part of the run folder's records",
     )
     about: str = Field(description="one sentence: where it comes from, what it is for")
+    data: DataChoices
     input: InputChoices
     augment: AugmentChoices
     model: ModelChoices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,24 +19,50 @@ Grey = NDArray[np.uint8]
 """Grey levels, uint8, 0–255, air dark and bone bright."""
 
 
+Facts = Mapping[str, str | float | int]
+"""What is known of a film beside its pixels: view, age (years), sex, subtype, mode, bytes …"""
+
+FORMS = ("medmnist", "folder", "rsna", "dicom", "huggingface", "table", "unlabelled", "phantom")
+"""The forms that data comes in; ``--form`` takes one of these words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One radiograph, read.
+
+    ``pixels`` are uint8 (H, W), 0–255, air dark. ``height`` and ``width`` are the native size in
+    pixels; ``pixels`` may be smaller, where the decoder reduced them. ``patient_id`` is the one
+    that the file itself names. ``facts`` are those found in the file.
+    """
+
+    pixels: Grey
+    height: int
+    width: int
+    patient_id: str | None = None
+    facts: Facts = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One radiograph of a source, not yet read.
 
-    ``read()`` gives uint8 (H, W), 0–255, air dark, or raises ``UnreadableImage``.
-    ``mask`` gives bool (H, W), true where the abnormality is, when the truth is known.
-    ``boxes`` are (x, y, width, height) in native pixels, origin top left.
-    ``label`` is 1 pneumonia, 0 normal, None unknown. ``facts`` hold scalars only.
+    ``read(side)`` gives the Film, or raises ``UnreadableImage``; ``side`` is that of the square
+    that will be made of it, so a decoder may reduce the film as far as that loses nothing.
+    It is called from several threads. ``mask`` gives bool (H, W), true where the abnormality is,
+    when the truth is known. ``boxes`` are (x, y, width, height) in native pixels, origin top left.
+    ``label`` is 1 pneumonia, 0 normal, None unknown. ``private`` says that the ids may name a
+    person: they are then kept only as salted hashes, unless the user asks for them.
     """
 
     image_id: str
-    read: Callable[[], Grey]
+    read: Callable[[int], Film]
     label: int | None
     patient_id: str | None = None
     split: Split | None = None
     boxes: tuple[tuple[float, float, float, float], ...] = ()
     mask: Callable[[], NDArray[np.bool_]] | None = None
-    facts: Mapping[str, str | float | int] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +70,8 @@ class Source:
     """A data set as found: what it is, how that was seen, and its records in a fixed order.
 
     ``fingerprint`` changes when the content changes. ``native_size`` is the longest side in
-    pixels of a typical image. ``records`` may be iterated more than once.
+    pixels of a typical image. ``records`` may be iterated more than once. ``passed_over`` counts
+    the files that are no records, by reason.
     """
 
     name: str
@@ -54,11 +82,45 @@ class Source:
     native_size: int
     records: Iterable[Record]
     notes: tuple[str, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All but the records."""
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "records"}
-        return named | {"notes": list(self.notes)}
+        return named | {"notes": list(self.notes), "passed_over": dict(self.passed_over)}
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """The data as the user named it, and what the user said about how to read it.
+
+    ``data`` is a path or a name; ``form`` one of FORMS, None to find out by looking. ``classes``
+    maps a class name of the data, folded by ``sources.classes``, to normal, pneumonia or ignore.
+    ``labels`` is a table of labels beside the films. ``columns`` names table columns by what they
+    hold: image, label, patient, split. ``keep_ids`` keeps ids as they are.
+    """
+
+    data: str
+    form: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    labels: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    keep_ids: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready, with paths made absolute, so that it can be asked again from anywhere."""
+        path = Path(self.data).expanduser()
+        return {
+            **asdict(self),
+            "data": str(path.absolute()) if path.exists() else self.data,
+            "labels": str(self.labels.expanduser().absolute()) if self.labels else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> DataRequest:
+        """The request that ``to_json`` wrote."""
+        labels = value.get("labels")
+        return cls(**{**value, "labels": Path(labels) if labels else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +185,9 @@ class Listener(Protocol):
     def choice(self, what: str, choice: str, why: str) -> None:
         """Something was chosen automatically, and why."""
 
+    def note(self, text: str) -> None:
+        """Something about the data that the user should know."""
+
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
         """``done`` of ``total`` units of the present stage are done."""
 
@@ -134,6 +199,9 @@ class Silent:
         pass
 
     def choice(self, what: str, choice: str, why: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
         pass
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:

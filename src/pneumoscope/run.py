@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable, PneumoscopeError
 
 SCHEMA = 1
-_ALWAYS_KNOWN = ("data", "seed", "source", "choices", "timing")
+_ALWAYS_KNOWN = ("data", "request", "seed", "source", "choices", "timing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,18 @@ class Run:
 
 
 def create_run(out: Path | None, label: str, recipe_yaml: str, card: Mapping[str, Any]) -> Run:
-    """Make a new run folder holding recipe.yaml and run.json, in one step.
+    """Make a new run folder holding recipe.yaml and run.json, in one step. Raises as
+    ``create_folder`` does."""
+
+    def fill(draft: Path, name: str) -> None:
+        write_atomic(draft / "recipe.yaml", recipe_yaml)
+        write_json(draft / "run.json", {"schema": SCHEMA, "name": name, **card})
+
+    return Run(create_folder(out, label, fill))
+
+
+def create_folder(out: Path | None, label: str, fill: Callable[[Path, str], None]) -> Path:
+    """Make a new folder for results: ``fill(draft, name)`` writes its files, then it appears.
 
     ``out`` names the folder itself; without it ``runs/NNN-label`` is numbered. Raises
     OutputExists when ``out`` is there already and OutputNotWritable when it cannot be made.
@@ -124,20 +135,19 @@ def create_run(out: Path | None, label: str, recipe_yaml: str, card: Mapping[str
         draft = parent / f".new-run-{uuid4().hex[:12]}"
         draft.mkdir()
         try:
-            write_atomic(draft / "recipe.yaml", recipe_yaml)
             if out:
-                return _claim(draft, out.absolute(), card)
+                return _claim(draft, out.absolute(), fill)
             # From reading the highest number to taking the next, nobody else may do the same.
             with FileLock(parent / ".numbers.lock"):
-                return _claim(draft, parent / f"{next_number(parent):03d}-{slug(label)}", card)
+                return _claim(draft, parent / f"{next_number(parent):03d}-{slug(label)}", fill)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _claim(draft: Path, target: Path, card: Mapping[str, Any]) -> Run:
+def _claim(draft: Path, target: Path, fill: Callable[[Path, str], None]) -> Path:
     """Move the draft to its name. Renaming onto a folder that holds files fails, so two
     runs started at once can never share one."""
-    write_json(draft / "run.json", {"schema": SCHEMA, "name": target.name, **card})
+    fill(draft, target.name)
     check_new(target)
     try:
         draft.rename(target)
@@ -145,7 +155,7 @@ def _claim(draft: Path, target: Path, card: Mapping[str, Any]) -> Run:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise
         raise _exists(target) from None
-    return Run(target)
+    return target
 
 
 def _exists(out: Path) -> OutputExists:

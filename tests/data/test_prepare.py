@@ -1,26 +1,32 @@
 """Prepared sets: pixels and rows agree, bad films are counted, nothing half-written stays."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pneumoscope.data.prepare import prepare
-from pneumoscope.data.prepared import open_prepared
+from pneumoscope.data.prepare import prepare, prepared_name
+from pneumoscope.data.prepared import flow, open_prepared
 from pneumoscope.errors import OutputNotWritable, UnreadableData, UnreadableImage
-from pneumoscope.records import SPLITS, Grey, InputSpec, Record, Source
+from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
 
 SPEC = InputSpec(8, 8)
 
 
-def shade(level: int) -> Grey:
-    return np.full((8, 8), level, np.uint8)
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-def broken() -> Grey:
+def shade(level: int, side: int) -> Film:
+    return Film(np.full((8, 8), level, np.uint8), 80, 90, facts={"mode": "L", "bytes": level})
+
+
+def broken(side: int) -> Film:
     raise UnreadableImage("truncated file")
 
 
@@ -46,7 +52,9 @@ def test_pixels_rows_and_counts_agree(tmp_path: Path) -> None:
     assert got.table["image_id"].tolist() == [f"film-{i}" for i in range(60)]
     assert got.table["fact_view"].eq("PA").all()
     assert got.masks is not None and got.masks[7].tolist() == np.eye(8).tolist()
-    assert got.about["flow"]["splits"]["val"] == {"n": 20, "positives": 10, "patients": None}
+    assert got.table["fact_bytes"].tolist() == list(range(60))
+    assert got.table[["height", "width"]].drop_duplicates().to_numpy().tolist() == [[80, 90]]
+    assert flow(got)["splits"]["val"] == {"n": 20, "positives": 10, "patients": None}
     assert isinstance(got.images, np.memmap)
 
 
@@ -62,17 +70,147 @@ def test_bad_films_are_dropped_with_their_reason(tmp_path: Path) -> None:
     assert got.about["flow"]["dropped"] == [{"reason": "truncated file", "count": 3}]
 
 
-def test_too_many_bad_films_are_refused_and_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableData, match="4 of 60 films of toy"):
+def test_too_many_bad_films_are_refused_and_listed(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableData, match="4 of 60 films of toy") as caught:
         prepare(source(bad=4), SPEC, tmp_path / "set")
-    assert list(tmp_path.iterdir()) == []
+    assert caught.value.got == "4 × truncated file"
+    assert pd.read_csv(tmp_path / "set" / "dropped.csv").to_numpy().tolist() == [
+        [f"film-{i}", "truncated file"] for i in range(4)
+    ]
+    # The films were read: who allows more need not wait again, who does not is told again.
+    assert len(prepare(source(bad=4), SPEC, tmp_path / "set", most_bad=0.1).table) == 56
+    with pytest.raises(UnreadableData, match="4 of 60"):
+        prepare(source(bad=4), SPEC, tmp_path / "set")
 
 
-def test_a_split_without_both_classes_is_refused(tmp_path: Path) -> None:
-    toy = source(6)
-    one_class = [replace(r, label=1) for r in toy.records]
-    with pytest.raises(UnreadableData, match="one class"):
-        prepare(replace(toy, records=one_class), SPEC, tmp_path / "set")
+def test_all_films_bad_is_refused_whatever_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableData, match="60 of 60"):
+        prepare(source(bad=60), SPEC, tmp_path / "set", most_bad=1.0)
+
+
+def private(count: int) -> Source:
+    records = [
+        replace(r, image_id=f"Meier, Anna {i}", patient_id=f"MRN-{i // 2}", private=True)
+        for i, r in enumerate(source(count).records)
+    ]
+    return replace(source(count), records=records)
+
+
+def test_private_ids_are_kept_as_hashes_that_join_a_patients_films(tmp_path: Path) -> None:
+    got = prepare(private(60), SPEC, tmp_path / "set")
+    assert got.table["patient_id"].nunique() == 30
+    assert got.table["image_id"].nunique() == 60
+    for file in (tmp_path / "set").iterdir():
+        data = file.read_bytes()
+        assert b"Anna" not in data and b"MRN" not in data, file
+    twin = prepare(private(60), SPEC, tmp_path / "twin")
+    assert twin.table.equals(got.table)
+
+
+def test_ids_are_kept_when_the_user_asks(tmp_path: Path) -> None:
+    got = prepare(private(60), SPEC, tmp_path / "set", keep_ids=True)
+    assert got.table["image_id"][3] == "Meier, Anna 3"
+    assert got.table["patient_id"][3] == "MRN-1"
+    assert prepared_name(source(), SPEC) != prepared_name(source(), SPEC, keep_ids=True)
+
+
+def test_ids_of_dropped_films_are_hashed_too(tmp_path: Path) -> None:
+    records = [replace(r, read=broken) if i < 2 else r for i, r in enumerate(private(60).records)]
+    prepare(replace(source(60), records=records), SPEC, tmp_path / "set")
+    assert "Anna" not in (tmp_path / "set" / "dropped.csv").read_text()
+
+
+def test_a_closed_cache_folder_still_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path / "file" / "cache"))
+    got = prepare(private(60), SPEC, tmp_path / "set")
+    assert got.table["patient_id"].nunique() == 30
+    assert not (tmp_path / "set" / "salt").exists()
+
+
+def test_boxes_come_back(tmp_path: Path) -> None:
+    records = [
+        replace(r, boxes=((1.0, 2.0, 3.5, 4.0), (5.0, 6.0, 7.0, 8.0))) if i % 2 else r
+        for i, r in enumerate(source().records)
+    ]
+    got = prepare(replace(source(), records=records), SPEC, tmp_path / "set")
+    assert [list(box) for box in got.table["boxes"][1]] == [[1, 2, 3.5, 4], [5, 6, 7, 8]]
+    assert got.table["boxes"][0] is None
+
+
+def test_facts_of_two_types_become_words(tmp_path: Path) -> None:
+    records = [
+        replace(r, facts={"grade": 3 if i % 2 else "high"}) for i, r in enumerate(source().records)
+    ]
+    got = prepare(replace(source(), records=records), SPEC, tmp_path / "set")
+    assert got.table["fact_grade"][:2].tolist() == ["high", "3"]
+
+
+def test_equal_content_has_an_equal_digest_wherever_it_lies(tmp_path: Path) -> None:
+    first = prepare(source(), SPEC, tmp_path / "set").content
+    moved = replace(source(), fingerprint="another", name="moved")
+    assert prepare(moved, SPEC, tmp_path / "moved").content == first
+    relabelled = [replace(r, label=1 - (r.label or 0)) for r in source().records]
+    other = prepare(replace(source(), records=relabelled), SPEC, tmp_path / "other")
+    assert other.content != first
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("cut", ["nothing", "half a line", "pixels without their line"])
+def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
+    """Whole films of the draft are not read again, and the set is the same to the byte."""
+    reads: list[int] = []
+
+    def counted(level: int, side: int) -> Film:
+        reads.append(level)
+        return shade(level % 200, side)
+
+    def records(limit: int) -> Iterator[Record]:
+        for i, record in enumerate(source(300).records):
+            if i == limit:
+                raise Killed
+            yield replace(record, read=broken if i == 2 else partial(counted, i))
+
+    def killed_at(limit: int) -> Source:
+        return replace(source(300), records=Once(partial(records, limit)))
+
+    with pytest.raises(Killed):
+        prepare(killed_at(290), SPEC, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+    draft = tmp_path / ".set.tmp"
+    done = len((draft / "journal.jsonl").read_bytes().splitlines())
+    assert 0 < done < 290
+    if cut == "half a line":
+        with (draft / "journal.jsonl").open("r+b") as file:
+            file.truncate((draft / "journal.jsonl").stat().st_size - 5)
+        done -= 1
+    elif cut == "pixels without their line":
+        with (draft / "images.npy").open("ab") as file:
+            file.write(b"\xff" * 1000)
+    reads.clear()
+    got = prepare(killed_at(1000), SPEC, tmp_path / "set")
+    assert sorted(reads) == list(range(done, 300))
+    whole = prepare(killed_at(1000), SPEC, tmp_path / "whole")
+    for name in ("images.npy", "masks.npy", "table.parquet", "dropped.csv", "prepared.json"):
+        assert (got.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert sorted(f.name for f in got.folder.iterdir()) == sorted(
+        ["images.npy", "masks.npy", "table.parquet", "dropped.csv", "prepared.json"]
+    )
+
+
+class Once:
+    """Records that are made anew on each iteration, as those of a real source."""
+
+    def __init__(self, make: Callable[[], Iterator[Record]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[Record]:
+        return self._make()
 
 
 def test_second_call_reads_no_film(tmp_path: Path) -> None:
@@ -92,12 +230,7 @@ def test_a_set_that_lacks_space_is_refused_before_it_is_read(
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("U", (), {"free": 1000})())
     with pytest.raises(OutputNotWritable, match="disk is full"):
         prepare(source(), SPEC, tmp_path / "set")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_killed_draft_is_no_prepared_set(tmp_path: Path) -> None:
-    (tmp_path / ".set.12345678.tmp").mkdir()
-    assert len(prepare(source(), SPEC, tmp_path / "set").table) == 60
+    assert [file.name for file in tmp_path.iterdir()] == [".set.lock"]
 
 
 @pytest.mark.parametrize("name", ["images.npy", "table.parquet", "prepared.json"])

@@ -14,7 +14,7 @@ import torch
 
 import pneumoscope.training.fit  # noqa: F401  imported before the forks, to be paid for once
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Silent
+from pneumoscope.records import DataRequest, Silent
 from pneumoscope.workflows import pipeline
 
 
@@ -67,7 +67,7 @@ def child(data: str, changes: list[str], folder: Path, limit: int) -> int:
             pipeline.resume(folder, listener=Ticking(fuse))
         else:
             recipe = load_recipe("default", changes)
-            pipeline.train(data, recipe, seed=3, out=folder, listener=Ticking(fuse))
+            pipeline.train(DataRequest(data), recipe, seed=3, out=folder, listener=Ticking(fuse))
         folder.with_suffix(".moments").write_text(str(fuse.count))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -176,7 +176,7 @@ def test_names_of_data(tmp_path: Path, refused: Refused) -> None:
     assert "nearest: 'pneumoniamnist'" in refused("train", "pneumoniamnst")
     assert "28, 64, 128, 224" in refused("train", "pneumoniamnist@32")
     assert "neither a path" in refused("train", "")
-    assert "folders cannot be read yet" in refused("train", tmp_path)
+    assert "no film" in refused("train", tmp_path)
 
 
 # ---- the recipe ----------------------------------------------------------------------------

@@ -48,3 +48,25 @@ def test_mask_takes_the_same_path() -> None:
     mask[10:30, 5:15] = True
     got = fit_square_mask(mask, InputSpec(20, 20))
     assert got[6:14, 6:14].all() and not got[:4].any() and not got[:, :4].any()
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    side=st.integers(1, 40),
+    seed=st.integers(0, 9),
+)
+def test_mirroring_and_turning_a_film_does_the_same_to_its_square(
+    fit, height: int, width: int, side: int, seed: int
+) -> None:
+    """No axis is treated otherwise than the other, and nothing drifts to a side."""
+    film = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    spec = InputSpec(side, side, fit)
+    square = fit_square(film, spec).astype(int)
+    assert square.min() >= (0 if fit == "pad" else film.min()) and square.max() <= film.max()
+    # Pillow resizes one axis after the other and rounds between them.
+    assert np.abs(fit_square(film.T, spec).T.astype(int) - square).max() <= 1
+    if (height - width) % 2 == 0 or fit == "squash":  # an odd pixel has to go to one side
+        assert np.abs(fit_square(film[:, ::-1], spec)[:, ::-1].astype(int) - square).max() <= 1

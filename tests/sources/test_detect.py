@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData
-from pneumoscope.records import Silent, Source
+from pneumoscope.records import DataRequest, Silent, Source
 from pneumoscope.sources import detect
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.download import Published
@@ -35,8 +38,14 @@ def save(path: Path) -> Path:
     return path
 
 
-def opened(data: str) -> Source:
-    return open_source(data, Path("cache"), Silent())
+def opened(data: str, **said: Any) -> Source:
+    return open_source(DataRequest(data, **said), Path("cache"), Silent())
+
+
+def film(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((20, 30), 99, np.uint8)).save(path)
+    return path
 
 
 def test_a_path(films: Path) -> None:
@@ -107,9 +116,9 @@ def test_sizes_that_there_are_not(here: Path, data: str, sizes: str) -> None:
         ("PneumoniaMNIST", "'pneumoniamnist'"),
         ("pneumoniamnst@64", "'pneumoniamnist'"),
         ("fantom", "'phantom'"),
-        ("zzz", "one of: phantom, pneumoniamnist"),
-        ("./films.npz", "an .npz file that exists"),
-        ("films.npz", "an .npz file that exists"),
+        ("zzz", "one of: kermany, phantom, pneumoniamnist"),
+        ("./films.npz", "a file or folder that exists"),
+        ("films.npz", "a file or folder that exists"),
     ],
 )
 def test_the_nearest_name_is_suggested(here: Path, data: str, nearest: str) -> None:
@@ -122,13 +131,55 @@ def test_a_path_wins_over_a_name(here: Path) -> None:
     save(here / "phantom")
     assert opened("phantom").form == "medmnist"
     (here / "pneumoniamnist").mkdir()
-    with pytest.raises(UnreadableData, match="folder"):
+    with pytest.raises(UnreadableData, match="no film"):
         opened("pneumoniamnist")
 
 
-def test_a_folder_cannot_be_read_yet(here: Path) -> None:
-    with pytest.raises(UnreadableData, match="folders cannot be read yet"):
-        opened(str(here))
+def test_each_form_is_seen_by_looking(here: Path) -> None:
+    film(here / "classes" / "NORMAL" / "a.png")
+    film(here / "classes" / "PNEUMONIA" / "b.png")
+    film(here / "plain" / "a.png")
+    pd.DataFrame({"path": ["a.png"], "label": [1]}).to_csv(here / "plain" / "t.csv", index=False)
+    films = here / "rsna" / "stage_2_train_images" / "x.dcm"
+    film(films.with_suffix(".png")).rename(films)
+    rows = "patientId,x,y,width,height,Target\nx,,,,,0\n"
+    (here / "rsna" / "stage_2_train_labels.csv").write_text(rows)
+    image = {"bytes": film(here / "one.png").read_bytes(), "path": "one.png"}
+    pd.DataFrame({"image": [image], "label": [0]}).to_parquet(here / "set.parquet")
+    pd.DataFrame({"path": ["one.png"], "label": [0]}).to_parquet(here / "table.parquet")
+    seen = {
+        "classes": "folder",
+        "plain": "unlabelled",
+        "plain/t.csv": "table",
+        "rsna": "rsna",
+        "set.parquet": "huggingface",
+        "table.parquet": "table",
+        "one.png": "unlabelled",
+    }
+    assert {name: opened(name).form for name in seen} == seen
+
+
+def test_the_user_overrules_what_is_seen(here: Path) -> None:
+    film(here / "set" / "NORMAL" / "a.png")
+    film(here / "set" / "PNEUMONIA" / "b.png")
+    assert opened("set", form="unlabelled").form == "unlabelled"
+    table = here / "labels.csv"
+    table.write_text("id,label\na,1\nb,0\n")
+    source = opened("set", labels=table)
+    assert (source.form, [r.label for r in source.records]) == ("dicom", [1, 0])
+    with pytest.raises(InputError, match="nearest: 'folder'"):
+        opened("set", form="folders")
+
+
+def test_what_is_no_data_is_refused_by_name(here: Path) -> None:
+    (here / "films.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(UnreadableData, match="archives are not read"):
+        opened("films.zip")
+    (here / "text.txt").write_text("hello")
+    with pytest.raises(UnreadableData):
+        opened("text.txt")
+    with pytest.raises(DataNotFound, match="not a regular file"):
+        opened("/dev/zero")
 
 
 def test_a_broken_link_and_a_link_to_itself(here: Path) -> None:

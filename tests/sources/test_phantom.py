@@ -64,20 +64,20 @@ def test_read_and_mask_are_one_draw(records: list[Record], monkeypatch: pytest.M
     monkeypatch.setattr(phantom, "draw_phantom", counting)
     record = next(r for r in records if r.label == 1)
     assert record.mask is not None
-    assert record.read().shape == record.mask().shape
+    assert record.read(0).pixels.shape == record.mask().shape
     assert calls == [int(record.image_id.removeprefix("phantom-"))]
 
 
 def test_reader_may_write_on_what_it_got(records: list[Record]) -> None:
-    first = records[0].read()
+    first = records[0].read(0).pixels
     kept = first.copy()
     first[:] = 0
-    assert np.array_equal(records[0].read(), kept)
+    assert np.array_equal(records[0].read(0).pixels, kept)
 
 
 def test_records_survive_pickling(records: list[Record]) -> None:
     twin = pickle.loads(pickle.dumps(records[7]))
-    assert np.array_equal(twin.read(), records[7].read())
+    assert np.array_equal(twin.read(0).pixels, records[7].read(0).pixels)
     assert twin.mask is not None and twin.mask().any() == (twin.label == 1)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pneumoscope.data.prepare import prepare
+from pneumoscope.data.prepared import flow
 from pneumoscope.records import InputSpec
 from pneumoscope.sources.medmnist import medmnist_source
 
@@ -20,7 +21,7 @@ def test_counts_pixels_and_the_remark_on_the_variant(tmp_path: Path) -> None:
     assert (source.count, source.native_size) == (5030, 28)
     assert any("imbalanced" in note for note in source.notes)
     prepared = prepare(source, InputSpec(28, 64), tmp_path / "set")
-    splits = prepared.about["flow"]["splits"]
+    splits = flow(prepared)["splits"]
     assert {name: (s["n"], s["positives"]) for name, s in splits.items()} == {
         "train": (3882, 3494),
         "val": (524, 389),

@@ -24,6 +24,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A path, hf:owner/name, or pneumoniamnist[@64|128|224], kermany, phantom",
+    ),
+]
+FormOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORM",
+        help="What DATA is, where looking does not tell: folder, rsna, dicom, huggingface, "
+        "table, medmnist, unlabelled",
+    ),
+]
+ClassesOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WORD=CLASS", help="What a class word means: normal, pneumonia or ignore"),
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A table of labels for the films of DATA")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=NAME", help="The table's column for image, label, patient or split"),
+]
+KeepIdsOption = Annotated[
+    bool, typer.Option("--keep-ids", help="Keep patient and DICOM ids; else salted hashes")
+]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="See: pneumoscope recipes")
 ]
@@ -59,14 +88,17 @@ def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
     """The whole path on synthetic films: about a minute, no network needed."""
     from pneumoscope.cli import train as verb
 
-    verb.train("phantom", "demo", [], seed=seed, out=out)
+    verb.demo(seed=seed, out=out)
 
 
 @app.command()
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(metavar="[DATA]", help="A path, or pneumoniamnist[@64|128|224], phantom"),
+        typer.Argument(
+            metavar="[DATA]",
+            help="A path, hf:owner/name, or pneumoniamnist[@64|128|224], kermany, phantom",
+        ),
     ] = None,
     recipe: RecipeOption = "default",
     change: ChangeOption = None,
@@ -75,17 +107,76 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Complete a run that was stopped")
     ] = None,
+    form: FormOption = None,
+    classes: ClassesOption = None,
+    labels: LabelsOption = None,
+    column: ColumnOption = None,
+    keep_ids: KeepIdsOption = False,
 ) -> None:
     """Prepare DATA, train on it, judge on its test split, and write a report."""
     from pneumoscope.cli import train as verb
+    from pneumoscope.cli.request import request_of
 
     if resume is not None:
-        verb.check_alone(data, recipe, change, out)
+        unchanged = recipe == "default" and not seed
+        verb.check_alone(data, not unchanged, change, out, form, classes, labels, column, keep_ids)
         verb.resume(resume)
-    elif data is None:
+        return
+    if data is None:
         raise typer.BadParameter("name the data, or a run with --resume", param_hint="DATA")
-    else:
-        verb.train(data, recipe, change or [], seed=seed, out=out)
+    request = request_of(data, form, classes, labels, column, keep_ids)
+    verb.train(request, recipe, change or [], seed=seed, out=out)
+
+
+@app.command()
+def prepare(
+    data: DataArgument,
+    size: Annotated[
+        int, typer.Option(min=0, max=1024, help="Side in pixels; 0: the one that train takes")
+    ] = 0,
+    recipe: RecipeOption = "default",
+    change: ChangeOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The prepared set; else the cache folder")
+    ] = None,
+    form: FormOption = None,
+    classes: ClassesOption = None,
+    labels: LabelsOption = None,
+    column: ColumnOption = None,
+    keep_ids: KeepIdsOption = False,
+) -> None:
+    """Read DATA once, store it for training, and say what was found and what is wrong."""
+    from pneumoscope.cli import prepare as verb
+    from pneumoscope.cli.request import request_of
+
+    request = request_of(data, form, classes, labels, column, keep_ids)
+    verb.prepare(request, recipe, change or [], size=size, out=out)
+
+
+@app.command()
+def audit(
+    data: DataArgument,
+    against: Annotated[
+        str | None, typer.Option(metavar="DATA", help="A second set: do they share films?")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 where a finding is severe")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-audit-…")
+    ] = None,
+    form: FormOption = None,
+    classes: ClassesOption = None,
+    labels: LabelsOption = None,
+    column: ColumnOption = None,
+    keep_ids: KeepIdsOption = False,
+) -> None:
+    """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
+    from pneumoscope.cli import audit as verb
+    from pneumoscope.cli.request import request_of
+
+    request = request_of(data, form, classes, labels, column, keep_ids)
+    verb.audit(request, against, strict=strict, out=out)
 
 
 @app.command()

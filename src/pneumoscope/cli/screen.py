@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -63,6 +64,13 @@ class Screen:
     def choice(self, what: str, choice: str, why: str) -> None:
         self.console.print(f"  {_plain(what)}: {_plain(choice)} [dim]({_plain(why)})[/dim]")
 
+    def note(self, text: str) -> None:
+        self.console.print(f"  [dim]note:[/dim] {_plain(text)}")
+
+    def line(self, text: str) -> None:
+        """A line of the result, never broken: a path must stay whole."""
+        self.console.print(printable(text), markup=False, soft_wrap=True)
+
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
         if not self.console.is_terminal:
             self._line(done, total, unit, note)
@@ -84,6 +92,12 @@ class Screen:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+
+
+def short(path: Path) -> str:
+    """``path`` as the user would type it from here."""
+    here = Path.cwd()
+    return printable(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _plain(text: str) -> str:

@@ -10,15 +10,22 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from pneumoscope.cli.screen import Screen
-from pneumoscope.errors import printable
+from pneumoscope.cli.screen import Screen, short
 from pneumoscope.recipe import load_recipe
+from pneumoscope.records import DataRequest
 from pneumoscope.run import Run, check_new
 
 _SHOWN = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
 
 
-def train(data: str, recipe: str, changes: list[str], *, seed: int, out: Path | None) -> None:
+def demo(*, seed: int, out: Path | None) -> None:
+    """Train on phantoms by the recipe made for them."""
+    train(DataRequest("phantom"), "demo", [], seed=seed, out=out)
+
+
+def train(
+    request: DataRequest, recipe: str, changes: list[str], *, seed: int, out: Path | None
+) -> None:
     """Start a new run and show its result."""
     chosen = load_recipe(recipe, changes)
     check_new(out)
@@ -27,7 +34,7 @@ def train(data: str, recipe: str, changes: list[str], *, seed: int, out: Path | 
         from pneumoscope.workflows import pipeline
 
         command = shlex.join(["pneumoscope", *sys.argv[1:]])
-        run = pipeline.train(data, chosen, seed=seed, out=out, command=command, listener=screen)
+        run = pipeline.train(request, chosen, seed=seed, out=out, command=command, listener=screen)
     _show(run, screen)
 
 
@@ -41,9 +48,9 @@ def resume(folder: Path) -> None:
     _show(run, screen)
 
 
-def check_alone(data: str | None, recipe: str, change: list[str] | None, out: Path | None) -> None:
+def check_alone(*asked: object) -> None:
     """``--resume`` takes everything from the run folder, so nothing else may be asked."""
-    if data is not None or recipe != "default" or change or out is not None:
+    if any(asked):
         raise typer.BadParameter(
             "a resumed run keeps its data, recipe and folder: give --resume RUN alone",
             param_hint="--resume",
@@ -66,11 +73,8 @@ def _show(run: Run, screen: Screen) -> None:
     for name in _SHOWN:
         table.add_row(*_row(name, metrics["metrics"][name]))
     screen.console.print(table)
-    for line in (
-        f"Everything is in {_short(run.folder)}",
-        f"Next: open {_short(run.report_file)} in a browser",
-    ):
-        screen.console.print(line, markup=False, soft_wrap=True)  # a path must stay whole
+    screen.line(f"Everything is in {short(run.folder)}")
+    screen.line(f"Next: open {short(run.report_file)} in a browser")
 
 
 def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:
@@ -78,8 +82,3 @@ def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:
     if estimate["value"] is None:
         return title, "–", estimate["method"]
     return title, f"{estimate['value']:.3f}", f"{estimate['low']:.3f} – {estimate['high']:.3f}"
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    return printable(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,36 +1,42 @@
-"""From a source to a prepared set: read, make square, write in a stream.
+"""From a source to a prepared set: read on all cores, make square, write in a stream.
 
-Memory holds one image at a time. The folder appears under its name only when it is complete, so
-a killed run leaves nothing that looks finished.
+Memory holds a few films at a time. The folder appears under its name only when it is complete; a
+killed run leaves a draft, with which the next one goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-from numpy.lib import format as npy
+from filelock import FileLock
 from platformdirs import user_cache_path
 
-from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared, split_counts
+from pneumoscope.data.draft import Draft, Outcome, reasons
+from pneumoscope.data.ids import Pseudonym, load_salt, salted
+from pneumoscope.data.pool import cores, in_order, pieces
+from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
 from pneumoscope.errors import OutputNotWritable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
-from pneumoscope.records import SPLITS, Grey, InputSpec, Record, Source
-from pneumoscope.run import refusal, slug, sweep, write_json, writing
+from pneumoscope.imaging.read import quiet_decoders
+from pneumoscope.records import Film, InputSpec, Record, Source
+from pneumoscope.run import slug, sweep, write_atomic, write_json, writing
 
 Advance = Callable[[int, int], None]
 """Called with (films done, films in all)."""
 
-_DAY = 24 * 3600.0
+_WEEK = 7 * 24 * 3600.0
+_PIECE = 16
+"""Films a worker takes at once: the cost of handing them over is spread, memory stays small."""
 
 MOST_BAD = 0.05
 """A source of which more than this part cannot be read is refused."""
@@ -46,45 +52,43 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / "pneumoscope"
 
 
-def prepared_name(source: Source, spec: InputSpec) -> str:
+def prepared_name(source: Source, spec: InputSpec, *, keep_ids: bool = False) -> str:
     """The folder name that this content under this spec has in the cache."""
     print_ = source.fingerprint[:16]
     # The schema is raised when the way films are prepared changes, so old sets are not reused.
-    return f"{slug(source.name)}-{spec.stored}px-{spec.fit}-v{SCHEMA}-{print_}"
+    name = f"{slug(source.name)}-{spec.stored}px-{spec.fit}-v{SCHEMA}-{print_}"
+    return f"{name}-ids" if keep_ids else name
 
 
 def prepare(
-    source: Source, spec: InputSpec, folder: Path, advance: Advance | None = None
+    source: Source,
+    spec: InputSpec,
+    folder: Path,
+    advance: Advance | None = None,
+    *,
+    keep_ids: bool = False,
+    most_bad: float = MOST_BAD,
 ) -> PreparedSet:
     """Write the prepared set to ``folder``, or open it when it is there already.
 
-    Raises UnreadableData when more than 5 % of the films are bad or a split is left without
-    both classes, OutputNotWritable when the disk is full or closed. Bad films are dropped and
-    counted with their reason.
+    Raises UnreadableData when more than the part ``most_bad`` of the films is bad,
+    OutputNotWritable when the disk is full or closed. Bad films are dropped, counted with their
+    reason and listed in ``dropped.csv``. Ids that may name a person are hashed unless
+    ``keep_ids``.
     """
     if (folder / "prepared.json").is_file():
-        return open_prepared(folder)
+        return _check_bad(open_prepared(folder), most_bad)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        sweep(folder.parent, older_than=_DAY)
-        _check_space(source, spec, folder.parent)
-        draft = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.tmp")
-        draft.mkdir()
-        try:
-            _write(source, spec, draft, advance)
-            _publish(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    return open_prepared(folder)
-
-
-def _publish(draft: Path, folder: Path) -> None:
-    try:
-        draft.rename(folder)
-    except OSError as error:
-        # A second process prepared the same content in the meantime: its set is as good.
-        if not (folder / "prepared.json").is_file():
-            raise refusal(error, folder) from None
+        # A second process that prepares the same set waits here, and then finds it made.
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not (folder / "prepared.json").is_file():
+                sweep(folder.parent, older_than=_WEEK)
+                _check_space(source, spec, folder.parent)
+                draft = folder.with_name(f".{folder.name}.tmp")
+                _write(source, spec, draft, advance, keep_ids=keep_ids)
+                draft.rename(folder)
+    return _check_bad(open_prepared(folder), most_bad)
 
 
 def _check_space(source: Source, spec: InputSpec, parent: Path) -> None:
@@ -99,125 +103,111 @@ def _check_space(source: Source, spec: InputSpec, parent: Path) -> None:
         )
 
 
-def _write(source: Source, spec: InputSpec, draft: Path, advance: Advance | None) -> None:
-    rows: list[dict[str, Any]] = []
-    dropped: Counter[str] = Counter()
-    done = 0
-    with (
-        _Stack(draft / "images.npy", spec.stored) as images,
-        _Stack(draft / "masks.npy", spec.stored) as masks,
-    ):
-        for record in source.records:
-            try:
-                image = record.read()
-            except UnreadableImage as error:
-                dropped[error.what] += 1
-            else:
-                images.append(fit_square(image, spec))
-                if record.mask is not None:
-                    masks.append(fit_square_mask(record.mask(), spec).astype(np.uint8))
-                rows.append(_row(record, image))
-            done += 1
-            if advance:
-                advance(done, source.count)
-    if masks.count != images.count:  # truth is kept only when it is known for every film
-        (draft / "masks.npy").unlink()
-    table = _table(rows)
-    _check_usable(source, table, dropped)
-    table.to_parquet(draft / "table.parquet", index=False)
-    write_json(draft / "prepared.json", _about(source, spec, table, dropped))
+def _write(
+    source: Source, spec: InputSpec, folder: Path, advance: Advance | None, *, keep_ids: bool
+) -> None:
+    draft = Draft(folder, spec.stored)
+    try:
+        read = partial(_read_piece, spec=spec, pseudonym=_pseudonym(folder, keep_ids))
+        left = islice(source.records, draft.done, None)
+        with quiet_decoders():
+            for outcomes in in_order(read, pieces(left, _PIECE), cores()):
+                draft.add(outcomes)
+                if advance:
+                    advance(draft.done, source.count)
+        table, dropped = draft.finish()
+    finally:
+        draft.close()
+    (folder / "salt").unlink(missing_ok=True)
+    table.to_parquet(folder / "table.parquet", index=False)
+    write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
+    write_json(folder / "prepared.json", _about(source, spec, table, dropped))
 
 
-def _row(record: Record, image: Grey) -> dict[str, Any]:
-    facts = {f"fact_{key}": value for key, value in record.facts.items()}
-    return {
-        "image_id": record.image_id,
-        "patient_id": record.patient_id,
+def _pseudonym(draft: Path, keep_ids: bool) -> Pseudonym:
+    if keep_ids:
+        return str
+    try:
+        return salted(load_salt(cache_folder()))
+    except OSError:  # a closed cache folder: the salt lives as long as the draft
+        return salted(load_salt(draft))
+
+
+def _read_piece(records: list[Record], spec: InputSpec, pseudonym: Pseudonym) -> list[Outcome]:
+    return [_read(record, spec, pseudonym) for record in records]
+
+
+def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
+    known = pseudonym if record.private else str
+    image_id = known(record.image_id)
+    try:
+        film = record.read(spec.stored)
+    except UnreadableImage as error:
+        return Outcome({"image_id": image_id}, reason=error.what)
+    # An id that the file itself names is a person's, whatever the source thought of the file.
+    patient = known(record.patient_id) if record.patient_id else None
+    if patient is None and film.patient_id:
+        patient = pseudonym(film.patient_id)
+    row: dict[str, Any] = {
+        "image_id": image_id,
+        "patient_id": patient,
         "split": record.split,
         "label": record.label,
-        "height": image.shape[0],
-        "width": image.shape[1],
-        **facts,
+        "height": film.height,
+        "width": film.width,
+        "pixel_hash": pixel_hash(film),
+        **{f"fact_{name}": fact for name, fact in {**film.facts, **record.facts}.items()},
     }
+    if record.boxes:
+        row["boxes"] = [list(box) for box in record.boxes]
+    mask = None
+    if record.mask is not None:
+        mask = fit_square_mask(record.mask(), spec).astype(np.uint8)
+    return Outcome(row, fit_square(film.pixels, spec), mask)
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    columns = ["image_id", "patient_id", "split", "label", "height", "width"]
-    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
-    # Without this an all-unknown column would be stored as null type and read back as object.
-    return table.astype({"patient_id": "string", "label": "Int8", "image_id": "string"})
+def pixel_hash(film: Film) -> str:
+    """32 hex digits, equal for films of equal native size and equal pixels as decoded."""
+    hasher = hashlib.blake2b(f"{film.height}x{film.width}".encode(), digest_size=16)
+    hasher.update(np.ascontiguousarray(film.pixels).data)
+    return hasher.hexdigest()
 
 
-def _check_usable(source: Source, table: pd.DataFrame, dropped: Counter[str]) -> None:
-    bad = dropped.total()
-    if bad > MOST_BAD * max(source.count, 1):
-        reasons = "; ".join(f"{count} × {reason}" for reason, count in dropped.most_common(5))
+def _check_bad(prepared: PreparedSet, most_bad: float) -> PreparedSet:
+    flow = prepared.about["flow"]
+    bad = flow["found"] - flow["kept"]
+    if bad > most_bad * max(flow["found"], 1) or not flow["kept"]:
+        shown = "; ".join(f"{d['count']} × {d['reason']}" for d in flow["dropped"][:5])
         raise UnreadableData(
-            f"{bad} of {source.count} films of {source.name} cannot be read",
-            got=reasons,
-            expected=f"at most {MOST_BAD:.0%}",
+            f"{bad} of {flow['found']} films of {prepared.about['source']['name']} cannot be used",
+            got=shown or "no film",
+            expected=f"at most {most_bad:.0%}",
+            remedy=f"they are listed in {prepared.folder / 'dropped.csv'}; --set data.most_bad=0.2 "
+            "allows more",
         )
-    for split in SPLITS:
-        classes = table.loc[table["split"] == split, "label"].dropna().nunique()
-        if classes < 2:
-            raise UnreadableData(
-                f"the {split} split of {source.name} has {('no', 'one')[classes]} class",
-                expected="normal and pneumonia in every split",
-            )
+    return prepared
 
 
 def _about(
-    source: Source, spec: InputSpec, table: pd.DataFrame, dropped: Counter[str]
+    source: Source, spec: InputSpec, table: pd.DataFrame, dropped: list[dict[str, str]]
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "spec": spec.to_json(),
         "fingerprint": source.fingerprint,
+        "content": content_digest(table),
         "source": source.to_json(),
         "flow": {
-            "found": source.count,
+            "found": len(table) + len(dropped),
             "kept": len(table),
-            "dropped": [{"reason": r, "count": c} for r, c in dropped.most_common()],
-            "patients_known": bool(table["patient_id"].notna().all()) and len(table) > 0,
-            "splits": split_counts(table),
+            "dropped": reasons(dropped),
         },
     }
 
 
-class _Stack:
-    """A ``.npy`` of uint8 (N, S, S) that grows: the header gets its N when all is written.
-
-    The header of a growing array is padded by numpy to the same length for any N below 10**21,
-    so it can be written twice in the same place.
-    """
-
-    def __init__(self, path: Path, side: int) -> None:
-        self.count = 0
-        self._side = side
-        self._file = path.open("wb")
-
-    def __enter__(self) -> _Stack:
-        self._write_header()
-        return self
-
-    def append(self, image: Grey) -> None:
-        """Add one uint8 (S, S)."""
-        self._file.write(np.ascontiguousarray(image).data)
-        self.count += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._file.seek(0)
-            self._write_header()
-        self._file.close()
-
-    def _write_header(self) -> None:
-        shape = (self.count, self._side, self._side)
-        npy.write_array_header_1_0(
-            self._file, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
+def content_digest(table: pd.DataFrame) -> str:
+    """32 hex digits of all pixels, labels and official splits, wherever the files lie."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for row in zip(table["pixel_hash"], table["label"], table["split"], strict=True):
+        hasher.update("\t".join(map(str, row)).encode() + b"\n")
+    return hasher.hexdigest()

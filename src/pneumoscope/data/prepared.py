@@ -19,7 +19,7 @@ from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.records import SPLITS, InputSpec, Split
 from pneumoscope.run import read_json
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class PreparedSet:
     @property
     def fingerprint(self) -> str:
         return str(self.about["fingerprint"])
+
+    @property
+    def content(self) -> str:
+        """Digest of all pixels, labels and official splits; the same wherever the data lies."""
+        return str(self.about["content"])
 
     def rows(self, split: Split) -> NDArray[np.int64]:
         """Row numbers of a split, ascending, int64 (n,)."""
@@ -64,6 +69,15 @@ def open_prepared(folder: Path) -> PreparedSet:
     if images.shape != (len(table), spec.stored, spec.stored) or images.dtype != np.uint8:
         raise _damaged(folder, f"images {images.shape}, table of {len(table)} rows")
     return PreparedSet(folder, spec, images, masks, table, about)
+
+
+def flow(prepared: PreparedSet) -> dict[str, Any]:
+    """The films' way into the splits: found, kept, dropped by reason, films and patients of each
+    split, whether all patients are known."""
+    table = prepared.table
+    known = bool(table["patient_id"].notna().all()) and len(table) > 0
+    counts = {"patients_known": known, "splits": split_counts(table)}
+    return {**prepared.about["flow"], **counts}
 
 
 def split_counts(table: pd.DataFrame) -> dict[str, dict[str, int | None]]:

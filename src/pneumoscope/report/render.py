@@ -125,7 +125,7 @@ def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
 
 
 def _page(material: Material) -> str:
-    environment = _environment()
+    environment = page_environment()
     parts = []
     for section in SECTIONS:
         context = section.gather(material)
@@ -137,9 +137,6 @@ def _page(material: Material) -> str:
         remarks=words.summarise(material.judged),
         keys=_keys(material.judged),
         parts=parts,
-        disclaimer=words.DISCLAIMER,
-        style=_asset("report.css"),
-        script=_asset("report.js"),
     )
 
 
@@ -250,7 +247,8 @@ def _tiles(panel: Panel, material: Material) -> dict[str, Any]:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """What every page is made with; style, script and disclaimer are there for all."""
     environment = Environment(
         loader=PackageLoader("pneumoscope.report"),
         autoescape=True,
@@ -258,6 +256,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["disclaimer"] = words.DISCLAIMER
+    environment.globals["style"] = _asset("report.css")
+    environment.globals["script"] = _asset("report.js")
     environment.filters["identifier"] = words.identifier
     environment.filters["split_name"] = words.split_name
     environment.filters["unbroken"] = words.unbroken

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels, DataNotFound, UnreadableData
-from pneumoscope.records import CLASSES, SPLITS, Grey, Record, Source, Split
+from pneumoscope.records import CLASSES, SPLITS, Film, Grey, Record, Source, Split
 from pneumoscope.sources.npz import Head, opened, read_flat, read_heads, unpack
 
 _KEYS = tuple(f"{split}_{part}" for split in SPLITS for part in ("images", "labels"))
@@ -75,11 +75,17 @@ class _Records:
                 for row, label in enumerate(self.labels[split].tolist()):
                     yield Record(
                         image_id=f"{split}-{row:06d}",
-                        read=partial(_grey, pixels, row),
+                        read=partial(_read, pixels, row),
                         label=label,
                         split=split,
                     )
                 del pixels
+
+
+def _read(pixels: NDArray[np.uint8], row: int, side: int = 0) -> Film:
+    grey = _grey(pixels, row)
+    height, width = grey.shape
+    return Film(grey, height, width, facts={"mode": "L" if pixels.ndim == 3 else "RGB"})
 
 
 def _grey(pixels: NDArray[np.uint8], row: int) -> Grey:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import InputError
 from pneumoscope.imaging.phantom import GENERATOR_VERSION, Phantom, draw_phantom, true_subtype
-from pneumoscope.records import SPLITS, Grey, Record, Source, Split
+from pneumoscope.records import SPLITS, Film, Record, Source, Split
 
 SHARES: tuple[float, float, float] = (0.70, 0.10, 0.20)
 """Share of films in train, val and test; met up to the films of one patient."""
@@ -120,9 +120,10 @@ def _record(spec: PhantomSpec, film: PlannedFilm) -> Record:
     )
 
 
-def _read_image(spec: PhantomSpec, film: PlannedFilm) -> Grey:
+def _read_image(spec: PhantomSpec, film: PlannedFilm, side: int = 0) -> Film:
     # A copy: the cached film must not change under its next reader.
-    return _draw(spec, film).image.copy()
+    image = _draw(spec, film).image.copy()
+    return Film(image, *image.shape)
 
 
 def _read_mask(spec: PhantomSpec, film: PlannedFilm) -> NDArray[np.bool_]:

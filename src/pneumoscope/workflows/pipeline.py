@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
-from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.prepare import cache_folder
+from pneumoscope.data.prepared import PreparedSet, flow
+from pneumoscope.data.split import with_splits
 from pneumoscope.errors import InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.models.bundle import Bundle, load_bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import Grey, InputSpec, Listener, Silent, Source
+from pneumoscope.records import DataRequest, Grey, Listener, Silent
 from pneumoscope.report.render import write_report
 from pneumoscope.run import (
     Run,
@@ -33,14 +34,17 @@ from pneumoscope.run import (
     write_atomic,
     write_json,
 )
-from pneumoscope.sources.detect import open_source
+from pneumoscope.workflows.data import (
+    find_data,
+    network_side,
+    prepare_source,
+    stored_spec,
+)
 from pneumoscope.workflows.work import Work, best_device, held, new_card, use_all_cores
-
-_SMALL_FILM = 64
 
 
 def train(
-    data: str,
+    request: DataRequest,
     recipe: Recipe,
     *,
     seed: int = 0,
@@ -54,18 +58,18 @@ def train(
     """
     listener = listener or Silent()
     check_new(out)
-    source = open_source(data, cache_folder(), listener)
+    source = find_data(request, listener)
     side, _ = network_side(source, recipe)
     check_model(recipe.model.backbone, recipe.model.weights, side)
     run = create_run(
         out,
         f"{recipe.model.backbone}-{source.name}",
         recipe.to_yaml(),
-        new_card(data, source, seed, command),
+        new_card(request, source, seed, command),
     )
     try:
         with held(run):
-            return _finish(Work(run, source, recipe, seed, best_device(), listener))
+            return _finish(Work(run, request, source, recipe, seed, best_device(), listener))
     except InputError:
         _remove_unstarted(run)
         raise
@@ -80,17 +84,23 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
         return run
     with held(run):
         card = run.card()
-        source = open_source(card["data"], cache_folder(), listener)
-        if source.fingerprint != card["source"]["fingerprint"]:
-            raise NotARun(
-                "the data has changed since the run began",
-                got=f"{card['data']}, fingerprint {source.fingerprint}",
-                expected=card["source"]["fingerprint"],
-                remedy="start a new run on the new data",
-            )
+        request = DataRequest.from_json(card["request"])
+        source = find_data(request, listener)
+        if "content" not in card and source.fingerprint != card["source"]["fingerprint"]:
+            raise _changed(card)
         sweep(run.folder)
         recipe = load_recipe(str(run.recipe_file))
-        return _finish(Work(run, source, recipe, int(card["seed"]), best_device(), listener))
+        seed = int(card["seed"])
+        return _finish(Work(run, request, source, recipe, seed, best_device(), listener))
+
+
+def _changed(card: dict[str, Any]) -> NotARun:
+    return NotARun(
+        "the data has changed since the run began",
+        got=card["data"],
+        expected=f"content {card.get('content') or card['source']['fingerprint']}",
+        remedy="start a new run on the new data",
+    )
 
 
 def _finish(work: Work) -> Run:
@@ -104,25 +114,35 @@ def _finish(work: Work) -> Run:
 
 
 def prepare_stage(work: Work) -> PreparedSet:
-    """The source as uint8 squares in the cache folder, or in the run when that is closed."""
+    """The source as uint8 squares in the cache folder, or in the run when that is closed, with
+    its splits."""
     spec = stored_spec(work.source, work.recipe)
-    work.listener.stage(f"Prepare {work.source.name}")
-    work.listener.choice("form", work.source.form, work.source.why)
 
-    def advance(done: int, total: int) -> None:
-        work.listener.progress(done, total, "film")
+    def prepared_in(folder: Path | None) -> PreparedSet:
+        return prepare_source(
+            work.source,
+            spec,
+            work.listener,
+            folder=folder,
+            keep_ids=work.request.keep_ids,
+            most_bad=work.recipe.data.most_bad,
+        )
 
-    folder = cache_folder() / "prepared" / prepared_name(work.source, spec)
-    if work.run.local_data.exists():
-        folder = work.run.local_data
+    kept_here = work.run.local_data.exists()
     try:
-        prepared = prepare(work.source, spec, folder, advance)
+        prepared = prepared_in(work.run.local_data if kept_here else None)
     except OutputNotWritable as error:
-        if folder == work.run.local_data or "full" in error.what:
+        if kept_here or "full" in error.what:
             raise
         work.note_choice("prepared set", "kept in the run folder", f"{error.got}")
-        prepared = prepare(work.source, spec, work.run.local_data, advance)
-    work.run.update_card(flow=prepared.about["flow"])
+        prepared = prepared_in(work.run.local_data)
+    card = work.run.card()
+    if card.get("content", prepared.content) != prepared.content:
+        raise _changed(card)
+    prepared, plan = with_splits(prepared, work.recipe.data)
+    for choice in plan.choices:
+        work.note_choice(*choice)
+    work.run.update_card(content=prepared.content, flow=flow(prepared))
     return prepared
 
 
@@ -206,25 +226,6 @@ def report_stage(work: Work, prepared: PreparedSet) -> None:
         return None if row is None else np.asarray(prepared.images[row])
 
     write_report(work.run.folder, film)
-
-
-def stored_spec(source: Source, recipe: Recipe) -> InputSpec:
-    """How films are stored: at the network's size, or at their own where that is smaller.
-
-    So shrinking happens once, antialiased, in ``imaging.geometry``; what is left to the device
-    is enlarging, where training's resample and the network's own resize are the same bilinear.
-    """
-    side, _ = network_side(source, recipe)
-    return InputSpec(min(source.native_size, side), side, recipe.input.fit)
-
-
-def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
-    """Side of the network's input in pixels, and why."""
-    if recipe.input.size != "auto":
-        return recipe.input.size, "the recipe says so"
-    if source.native_size <= _SMALL_FILM:
-        return 64, f"films of {source.native_size} px need no more: docs/log.md"
-    return 112, "the best accuracy a minute on a CPU"
 
 
 def read_predictions(run: Run) -> pd.DataFrame:

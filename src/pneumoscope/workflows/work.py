@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import time
@@ -10,15 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import pneumoscope
+from pneumoscope.data.pool import cores
 from pneumoscope.errors import Interrupted
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Listener, Source
+from pneumoscope.records import DataRequest, Listener, Source
 from pneumoscope.run import Run
 
 
@@ -27,6 +26,7 @@ class Work:
     """What the stages share: the run, what it is made from, and who listens."""
 
     run: Run
+    request: DataRequest
     source: Source
     recipe: Recipe
     seed: int
@@ -64,13 +64,14 @@ def held(run: Run) -> Iterator[None]:
         ) from None
 
 
-def new_card(data: str, source: Source, seed: int, command: str) -> dict[str, Any]:
-    path = Path(data).expanduser()
+def new_card(request: DataRequest, source: Source, seed: int, command: str) -> dict[str, Any]:
+    asked = request.to_json()
     return {
         "version": pneumoscope.__version__,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command,
-        "data": str(path.absolute()) if path.exists() else data,
+        "data": asked["data"],
+        "request": asked,
         "seed": seed,
         "source": source.to_json(),
         "choices": [],
@@ -78,7 +79,7 @@ def new_card(data: str, source: Source, seed: int, command: str) -> dict[str, An
             "python": platform.python_version(),
             "torch": torch.__version__,
             "system": f"{platform.system()} {platform.machine()}",
-            "threads": _cores(),
+            "threads": cores(),
         },
         "timing": {},
         "warnings": [],
@@ -89,13 +90,7 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def use_all_cores() -> int:
-    cores = _cores()
-    torch.set_num_threads(cores)
-    return cores
+    count = cores()
+    torch.set_num_threads(count)
+    return count

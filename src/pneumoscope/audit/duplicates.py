@@ -1,0 +1,225 @@
+"""The same film more than once: by its pixels' hash, and by how it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.audit.findings import Finding, few, films
+from pneumoscope.audit.similar import COPY, Rows, Whitening, close_pairs, likeness
+from pneumoscope.data.prepared import PreparedSet
+
+MOST_PAIRS = 20_000
+"""Pairs looked at, at most: a set that is one film many times over would have billions.
+A pair takes 2.5 ms."""
+
+_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Rows of the table that are one film.
+
+    ``exact`` are groups of rows with equal pixels, ``near`` pairs of rows (first, second) that
+    are one film stored in two ways, with their likeness; of an exact group only the first row
+    takes part in pairs. ``hashed`` says that pixel hashes are known, ``complete`` that every
+    close pair was looked at.
+    """
+
+    exact: tuple[tuple[int, ...], ...]
+    near: tuple[tuple[int, int, float], ...]
+    hashed: bool
+    complete: bool
+
+    @property
+    def redundant(self) -> int:
+        """How many films the exact groups have beyond one each."""
+        return sum(len(group) - 1 for group in self.exact)
+
+    def groups(self) -> list[tuple[int, ...]]:
+        """All groups, exact ones and near pairs, as rows."""
+        return [*self.exact, *((first, second) for first, second, _ in self.near)]
+
+
+def find_duplicates(
+    prepared: PreparedSet, thumbs: NDArray[np.uint8], skip: NDArray[np.bool_]
+) -> Duplicates:
+    """Exact groups by ``pixel_hash``, and near pairs among all other films.
+
+    ``thumbs`` is uint8 (N, 32, 32); films in ``skip`` (N,) have no content to compare.
+    """
+    exact = exact_groups(prepared.table)
+    again = {row for group in exact for row in group[1:]}
+    alone = np.array([i for i in range(len(thumbs)) if i not in again and not skip[i]], np.int64)
+    near, complete = _near_pairs(prepared.images, thumbs, alone)
+    return Duplicates(exact, near, "pixel_hash" in prepared.table, complete)
+
+
+def exact_groups(table: pd.DataFrame) -> tuple[tuple[int, ...], ...]:
+    """Groups of two and more rows with the same pixel hash, in the order of the table."""
+    if "pixel_hash" not in table:
+        return ()
+    hashes = table["pixel_hash"].reset_index(drop=True)
+    again = hashes[hashes.notna() & hashes.duplicated(keep=False)]
+    groups = again.groupby(again, sort=False).groups.values()
+    return tuple(tuple(int(row) for row in group) for group in groups)
+
+
+def _near_pairs(
+    images: NDArray[np.uint8], thumbs: NDArray[np.uint8], rows: Rows
+) -> tuple[tuple[tuple[int, int, float], ...], bool]:
+    """Pairs of ``rows`` that are one film, the most alike first, and whether all were seen."""
+    whitening = Whitening(thumbs[rows])
+    codes = whitening.codes(thumbs[rows])
+    pairs: list[tuple[int, int, float]] = []
+    seen = 0
+    for first, second, _ in close_pairs(codes, whitening.close):
+        left = MOST_PAIRS - seen
+        a, b = rows[first[:left]], rows[second[:left]]
+        seen += len(first)
+        alike = likeness(images[a], images[b])
+        pairs += [(int(a[k]), int(b[k]), float(alike[k])) for k in np.flatnonzero(alike >= COPY)]
+        if seen > MOST_PAIRS:
+            break
+    pairs.sort(key=lambda pair: (-pair[2], pair[0], pair[1]))
+    return tuple(pairs), seen <= MOST_PAIRS
+
+
+def duplicate_findings(duplicates: Duplicates, table: pd.DataFrame) -> list[Finding]:
+    """What the duplicates mean for a model that learns from this table."""
+    ids = table["image_id"].astype(str).to_numpy()
+    found = [*_copies(duplicates, ids), *_conflicts(duplicates, table, ids)]
+    found.append(
+        Finding(
+            "DUP-OTHER-EXPOSURE",
+            "info",
+            "Whether one child was filmed twice cannot be seen from the pixels.",
+            0,
+            "Keep all films of a patient in one split, which takes patient ids.",
+            status="not provable",
+        )
+    )
+    if not duplicates.hashed:
+        found.append(
+            Finding(
+                "DUP-NO-HASH",
+                "info",
+                "This set was prepared without pixel hashes, so exact duplicates are not known.",
+                0,
+                "Prepare the set anew.",
+                status="not provable",
+            )
+        )
+    return found
+
+
+def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> list[Finding]:
+    found = []
+    if duplicates.exact:
+        groups = len(duplicates.exact)
+        found.append(
+            Finding(
+                "DUP-EXACT",
+                "warning",
+                f"{films(duplicates.redundant)} repeat the pixels of another, in "
+                f"{groups} group{'s' * (groups > 1)}.",
+                duplicates.redundant,
+                "Keep one film of each group: the others weigh on the model without teaching it.",
+                few(ids[row] for group in duplicates.exact for row in group),
+            )
+        )
+    if duplicates.near:
+        count = len(duplicates.near)
+        found.append(
+            Finding(
+                "DUP-NEAR",
+                "warning",
+                f"{count} pair{'s' * (count > 1)} of films show one exposure stored in two ways.",
+                count,
+                "Look at the pairs and keep one film of each, or keep them in one split.",
+                few(ids[row] for pair in duplicates.near for row in pair[:2]),
+            )
+        )
+    if not duplicates.complete:
+        found.append(
+            Finding(
+                "DUP-NEAR",
+                "warning",
+                f"More than {MOST_PAIRS:,} pairs look alike, and the search stopped there.",
+                MOST_PAIRS,
+                "Remove the duplicates that were found, then audit again.",
+                status="not provable",
+            )
+        )
+    return found
+
+
+def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -> list[Finding]:
+    """Groups whose films lie in two splits or carry two labels."""
+    found = []
+    across = [g for g in duplicates.groups() if _distinct(table["split"], g) > 1]
+    if across:
+        found.append(
+            Finding(
+                "DUP-ACROSS-SPLITS",
+                "severe",
+                f"{len(across)} film{'s' * (len(across) > 1)} lie in more than one official split.",
+                len(across),
+                "Drop the copies from training before judging on the other split.",
+                few(ids[row] for group in across for row in group),
+            )
+        )
+    torn = [g for g in duplicates.groups() if _distinct(table["label"], g) > 1]
+    if torn:
+        found.append(
+            Finding(
+                "DUP-LABELS-DISAGREE",
+                "severe",
+                f"{len(torn)} film{'s' * (len(torn) > 1)} are labelled both normal and pneumonia.",
+                len(torn),
+                "Ask who labelled them, or drop every film of these groups.",
+                few(ids[row] for group in torn for row in group),
+            )
+        )
+    return found
+
+
+def _distinct(column: pd.Series[Any], rows: tuple[int, ...]) -> int:
+    return int(column.iloc[list(rows)].dropna().nunique())
+
+
+def duplicates_json(duplicates: Duplicates, table: pd.DataFrame) -> dict[str, Any]:
+    """Groups and pairs as plain data, at most 200 of each, with the counts of all."""
+    exact = [{"films": _rows(table, group)} for group in duplicates.exact[:_LISTED]]
+    near = [
+        {"films": _rows(table, pair[:2]), "likeness": round(pair[2], 4)}
+        for pair in duplicates.near[:_LISTED]
+    ]
+    return {
+        "exact_groups": len(duplicates.exact),
+        "redundant": duplicates.redundant,
+        "near_pairs": len(duplicates.near),
+        "complete": duplicates.complete,
+        "exact": exact,
+        "near": near,
+    }
+
+
+def _rows(table: pd.DataFrame, rows: tuple[int, ...]) -> list[dict[str, Any]]:
+    """``row`` is the film's place in the prepared set, by which its picture is found."""
+    part = table.iloc[list(rows)]
+    return [
+        {
+            "row": row,
+            "image_id": str(image_id),
+            "split": None if pd.isna(split) else str(split),
+            "label": None if pd.isna(label) else int(label),
+        }
+        for row, image_id, split, label in zip(
+            rows, part["image_id"], part["split"], part["label"], strict=True
+        )
+    ]

@@ -1,0 +1,161 @@
+"""A prepared set that is being made: it grows film by film, and a killed process loses nothing.
+
+The pixels of a film are written before its line in the journal. So whatever the journal names is
+there in full, and the next process goes on behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from pneumoscope.records import Grey
+
+_COLUMNS = ("image_id", "patient_id", "split", "label", "height", "width", "pixel_hash")
+_JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one film: its row, with ``image`` uint8 (S, S) and, where the truth is known,
+    ``mask`` uint8 (S, S); or the reason why it was dropped."""
+
+    row: dict[str, Any]
+    image: Grey | None = None
+    mask: NDArray[np.uint8] | None = None
+    reason: str = ""
+
+
+class Draft:
+    """The folder of a set that is being made; ``done`` films need not be read again."""
+
+    def __init__(self, folder: Path, side: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        lines = _whole_lines(folder / _JOURNAL)
+        kept = [line for line in lines if "reason" not in line]
+        self.done = len(lines)
+        self._images = Stack(folder / "images.npy", side, len(kept))
+        self._masks = Stack(folder / "masks.npy", side, sum(line["mask"] for line in kept))
+        self._journal: IO[bytes] = (folder / _JOURNAL).open("ab")
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Write films in their order: pixels first, then their lines."""
+        lines: list[dict[str, Any]] = []
+        for outcome in outcomes:
+            if outcome.image is None:
+                lines.append({"row": outcome.row, "reason": outcome.reason})
+                continue
+            self._images.append(outcome.image)
+            if outcome.mask is not None:
+                self._masks.append(outcome.mask)
+            lines.append({"row": outcome.row, "mask": outcome.mask is not None})
+        self._images.flush()
+        self._masks.flush()
+        self._journal.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        self._journal.flush()
+        self.done += len(lines)
+
+    def finish(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+        """Complete the files; the table of the kept films, and id and reason of the dropped."""
+        whole = self._masks.count == self._images.count
+        self.close()
+        if not whole:  # truth is kept only when it is known for every film
+            (self.folder / "masks.npy").unlink()
+        lines = _whole_lines(self.folder / _JOURNAL)
+        (self.folder / _JOURNAL).unlink()
+        dropped = [
+            {"image_id": line["row"]["image_id"], "reason": line["reason"]}
+            for line in lines
+            if "reason" in line
+        ]
+        return table_of([line["row"] for line in lines if "reason" not in line]), dropped
+
+    def close(self) -> None:
+        """Write what is buffered and let go of the files."""
+        self._images.close()
+        self._masks.close()
+        self._journal.close()
+
+
+def _whole_lines(journal: Path) -> list[dict[str, Any]]:
+    """The lines of the journal; a last one that a kill cut short is taken away."""
+    if not journal.exists():
+        return []
+    data = journal.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end < len(data):
+        with journal.open("r+b") as file:
+            file.truncate(end)
+    return [json.loads(line) for line in data[:end].splitlines()]
+
+
+def table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The table of a prepared set, with fixed types for its fixed columns."""
+    names = dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)])
+    table = pd.DataFrame({name: [row.get(name) for row in rows] for name in names})
+    for name in names:
+        if name.startswith("fact_"):
+            table[name] = _one_type(table[name])
+    text = dict.fromkeys(("image_id", "patient_id", "split", "pixel_hash"), "string")
+    # Without this an all-unknown column would be stored as null type and read back as object.
+    return table.astype({**text, "label": "Int8", "height": "int32", "width": "int32"})
+
+
+def _one_type(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers stay numbers; a column of words, or of both, becomes words."""
+    if all(value is None or isinstance(value, int | float) for value in values):
+        return values.astype("float64")
+    return values.map(str, na_action="ignore").astype("string")
+
+
+def reasons(dropped: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """How often each reason occurs, most frequent first."""
+    counts = Counter(film["reason"] for film in dropped)
+    return [{"reason": reason, "count": count} for reason, count in counts.most_common()]
+
+
+class Stack:
+    """A ``.npy`` of uint8 (N, S, S) that grows: the header gets its N when all is written.
+
+    The header of a growing array is padded by numpy to the same length for any N below 10**21,
+    so it can be written twice in the same place.
+    """
+
+    def __init__(self, path: Path, side: int, count: int = 0) -> None:
+        self.count = count
+        self._side = side
+        self._file = path.open("r+b" if path.exists() else "w+b")
+        self._write_header()
+        # What lies behind the films that the journal knows was cut short by a kill.
+        self._file.truncate(self._file.tell() + count * side * side)
+        self._file.seek(0, 2)
+
+    def append(self, image: NDArray[np.uint8]) -> None:
+        """Add one uint8 (S, S)."""
+        self._file.write(np.ascontiguousarray(image).data)
+        self.count += 1
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._write_header()
+            self._file.close()
+
+    def _write_header(self) -> None:
+        self._file.seek(0)
+        shape = (self.count, self._side, self._side)
+        npy.write_array_header_1_0(
+            self._file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )

@@ -1,0 +1,191 @@
+"""Who trains, who validates, who tests: stratified by label and never dividing a patient.
+
+Official splits are kept unless the user asks for new ones. The outcome depends on the order of
+the films, on which of them share a patient, on the labels and on the seed; not on how ids are
+written, so hashing them moves nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.errors import InputError, PneumoscopeError, UnreadableData
+from pneumoscope.recipe import DataChoices
+from pneumoscope.records import CLASSES, SPLITS, Split
+
+_TELLING = 20
+"""Films of its smaller class from which a validation split is worth keeping: below, its
+sensitivity or specificity moves in steps of more than 5 points."""
+
+Labels = NDArray[np.int64]
+Groups = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The split of every film, object (N,) of SPLITS or None where it has no label, and how that
+    came to be: (what, choice, why) for test and val."""
+
+    split: NDArray[np.object_]
+    choices: tuple[tuple[str, str, str], ...]
+
+
+def with_splits(prepared: PreparedSet, choices: DataChoices) -> tuple[PreparedSet, Plan]:
+    """The prepared set as training sees it. Raises UnreadableData where a split would lack a
+    class, InputError where ``choices`` ask for what the data has not."""
+    plan = plan_splits(prepared.table, choices)
+    split = pd.array(plan.split, dtype="string")
+    set_ = replace(prepared, table=prepared.table.assign(split=split))
+    _check_usable(set_)
+    return set_, plan
+
+
+def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
+    """Decide on train, val and test for a table with ``label``, ``patient_id`` and the official
+    ``split``."""
+    labels, groups = label_codes(table), patient_codes(table)
+    labelled = labels >= 0
+    official = table["split"].astype(object).where(table["split"].notna(), None).to_numpy()
+    split: NDArray[np.object_] = official.copy()
+    split[~labelled] = None
+    told = []
+    if choices.test == "new" or not (split == "test").any():
+        if choices.test == "new":
+            split[:] = None
+        # A patient of the official validation films stays out of a test split that is cut here.
+        pool = labelled & ~np.isin(groups, groups[split == "val"])
+        split[_cut(pool, labels, groups, choices.test_share, choices.split_seed)] = "test"
+        told.append(("test split", _share(choices.test_share, pool), _patients(table)))
+    else:
+        told.append(("test split", _official(split, "test"), "kept as the data has it"))
+    why = _why_new_val(split, labels, choices)
+    if why is None:
+        told.append(("val split", _official(split, "val"), "kept as the data has it"))
+    else:
+        pool = labelled & (split != "test")
+        split[pool] = "train"
+        split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
+        told.append(("val split", _share(choices.val_share, pool), _patients(table) + why))
+    split[labelled & ~np.isin(split, ("val", "test"))] = "train"
+    return Plan(split, tuple(told))
+
+
+def _cut(
+    pool: NDArray[np.bool_], labels: Labels, groups: Groups, share: float, seed: int
+) -> NDArray[np.int64]:
+    """The rows of ``pool`` that are cut out of it: near ``share`` of each class, whole patients."""
+    rows = np.flatnonzero(pool)
+    cut = assign(labels[rows], groups[rows], (1 - share, share), seed) == 1
+    divided = np.intersect1d(groups[rows][cut], groups[rows][~cut])
+    if len(divided):  # a fault of ours, which must not pass unseen
+        raise PneumoscopeError(f"{len(divided)} patients lie on both sides of a cut")
+    kept: NDArray[np.int64] = rows[cut]
+    return kept
+
+
+def _official(split: NDArray[np.object_], name: Split) -> str:
+    return f"official, {int((split == name).sum()):,} films"
+
+
+def _share(share: float, pool: NDArray[np.bool_]) -> str:
+    return f"cut here, {share:.0%} of {int(pool.sum()):,} films"
+
+
+def _patients(table: pd.DataFrame) -> str:
+    known = int(table["patient_id"].notna().sum())
+    if known == len(table):
+        return "no patient divided"
+    return f"patients known for {known:,} films only" if known else "patients unknown"
+
+
+def _why_new_val(split: NDArray[np.object_], labels: Labels, choices: DataChoices) -> str | None:
+    """Why validation is cut here, as a clause to add; None where the official split stays."""
+    there = [int(((split == "val") & (labels == label)).sum()) for label in (0, 1)]
+    if choices.val == "official":
+        if not any(there):
+            raise InputError(
+                "data.val=official asks for a split that the data has not",
+                expected="an official validation split",
+                remedy="--set data.val=auto cuts one from the training films",
+            )
+        return None
+    if choices.val == "new" or not any(there):
+        return ""
+    rest = [int(((split != "test") & (labels == label)).sum()) for label in (0, 1)]
+    if min(there) < min(_TELLING, int(choices.val_share * min(rest))):
+        return (
+            f"; the official one of {sum(there)} films tells nothing and was pooled with train "
+            "(--set data.val=official keeps it)"
+        )
+    return None
+
+
+def label_codes(table: pd.DataFrame) -> Labels:
+    """Labels 0 and 1, -1 where unknown, int64 (N,)."""
+    return table["label"].fillna(-1).to_numpy(dtype=np.int64)
+
+
+def patient_codes(table: pd.DataFrame) -> Groups:
+    """A number for each patient in the order of first appearance, int64 (N,). A film whose
+    patient is unknown counts as a patient of its own."""
+    own = "film " + pd.Series(np.arange(len(table)), index=table.index).astype("string")
+    names = ("patient " + table["patient_id"].astype("string")).fillna(own)
+    return pd.factorize(names)[0].astype(np.int64)
+
+
+def folds(labels: Labels, groups: Groups, count: int, seed: int) -> NDArray[np.int64]:
+    """The fold 0 … count-1 of each film for cross-validation, int64 (N,)."""
+    if count < 2:
+        raise InputError("cross-validation needs folds", got=count, expected="at least 2")
+    return assign(labels, groups, [1 / count] * count, seed)
+
+
+def assign(labels: Labels, groups: Groups, shares: Sequence[float], seed: int) -> Groups:
+    """The part 0 … len(shares)-1 of each film, int64 (N,); no group is divided.
+
+    ``labels`` are small integers, ``groups`` numbers from 0. Each part gets near its share of
+    every label, and one group with each label where there are enough. The largest groups are
+    dealt first, in an order drawn from ``seed``, each to the part that it fills least.
+    """
+    kinds, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((int(groups.max(initial=-1)) + 1, len(kinds)))
+    np.add.at(counts, (groups, label), 1.0)
+    want = np.outer(shares, counts.sum(axis=0))
+    enough = (counts > 0).sum(axis=0) >= len(shares)
+    want = np.maximum(np.where(enough, np.maximum(want, 1.0), want), 1e-9)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    have = np.zeros_like(want)
+    part_of = np.zeros(len(counts), dtype=np.int64)
+    for group in order:
+        present = counts[group] > 0
+        filled = ((have + counts[group]) / want)[:, present].max(axis=1, initial=0.0)
+        part = int(np.argmin(filled))
+        have[part] += counts[group]
+        part_of[group] = part
+    return part_of[groups]
+
+
+def _check_usable(prepared: PreparedSet) -> None:
+    name = prepared.about["source"]["name"]
+    label = label_codes(prepared.table)
+    if not (label >= 0).any():
+        raise UnreadableData(
+            f"the films of {name} have no labels",
+            expected="folders of classes, or a table with --labels FILE",
+        )
+    for split in SPLITS:
+        found = np.unique(label[prepared.rows(split)])
+        if len(found) < 2:
+            only = f"only {CLASSES[int(found[0])]}" if len(found) else "no film"
+            raise UnreadableData(
+                f"the {split} split of {name} has {only}",
+                expected="normal and pneumonia in every split",
+                remedy="add films of the other class; pneumoscope audit shows what is there",
+            )

@@ -1,0 +1,291 @@
+"""The few attributes of a DICOM file that its pixels need, read without reading the rest.
+
+pydicom builds an object for every element and item, whoever sent the file. This walk keeps none
+but the wanted values, goes round nested sequences without recursion, and is bounded by the bytes
+that there are, whatever lengths they claim. What identifies a person is passed over unread,
+but for the patient's id. PS3.5 chapter 7, PS3.10 chapter 7.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import BinaryIO
+
+from pneumoscope.errors import UnreadableImage
+from pneumoscope.imaging.headers import DAMAGED, TOO_EARLY
+
+_TRANSFER_SYNTAX = 0x00020010
+PIXEL_DATA = 0x7FE00010
+_PIXEL_TAGS = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
+_LONGEST_HEADER = 16 << 20
+_MOST_INFLATED = 256 << 20
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_LONG_VRS = frozenset(
+    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+)
+
+IMPLICIT = "1.2.840.10008.1.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+
+class Tag(IntEnum):
+    """The attributes that are read; all others are passed over."""
+
+    CHARACTER_SET = 0x00080005
+    MODALITY = 0x00080060
+    PATIENT_ID = 0x00100020
+    SEX = 0x00100040
+    AGE = 0x00101010
+    VIEW = 0x00185101
+    SAMPLES = 0x00280002
+    PHOTOMETRIC = 0x00280004
+    PLANAR = 0x00280006
+    FRAMES = 0x00280008
+    ROWS = 0x00280010
+    COLUMNS = 0x00280011
+    ALLOCATED = 0x00280100
+    STORED = 0x00280101
+    HIGH_BIT = 0x00280102
+    SIGNED = 0x00280103
+    PADDING = 0x00280120
+    PADDING_LIMIT = 0x00280121
+    CENTRE = 0x00281050
+    WIDTH = 0x00281051
+    INTERCEPT = 0x00281052
+    SLOPE = 0x00281053
+    FUNCTION = 0x00281056
+    RED = 0x00281101
+    GREEN = 0x00281102
+    BLUE = 0x00281103
+    RED_DATA = 0x00281201
+    GREEN_DATA = 0x00281202
+    BLUE_DATA = 0x00281203
+    MODALITY_LUT = 0x00283000
+    VOI_LUT = 0x00283010
+
+
+_WANTED = frozenset(int(tag) for tag in Tag)
+
+Values = dict[int, tuple[bytes, bytes]]
+"""VR as written, and value, by tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How a data set is written down: VRs implicit or explicit, and the byte order of struct."""
+
+    implicit: bool
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element's place: its value is ``data[start:end]``; ``length`` is what it claims."""
+
+    tag: int
+    vr: bytes
+    start: int
+    end: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The wanted values of a data set, and where its pixel data lie in ``stream``.
+
+    ``pixels`` is None when there are none; its ``length`` is 0xFFFFFFFF when encapsulated.
+    """
+
+    syntax: str
+    coding: Coding
+    values: Values
+    pixels: Element | None
+    stream: BinaryIO
+
+    def raw(self, tag: int) -> bytes:
+        """The value's bytes, empty where absent."""
+        return self.values[tag][1] if tag in self.values else b""
+
+    def vr(self, tag: int) -> bytes:
+        """The VR as written, empty where it is implicit or the element absent."""
+        return self.values[tag][0] if tag in self.values else b""
+
+    def text(self, tag: int) -> str:
+        """ASCII text without padding; other bytes become ``?``."""
+        return self.raw(tag).decode("ascii", "replace").strip(" \0")
+
+    def whole(self, tag: int) -> int | None:
+        """The first unsigned 16-bit number (US), None where absent."""
+        value = self.raw(tag)
+        return struct.unpack_from(self.coding.order + "H", value)[0] if len(value) >= 2 else None
+
+    def decimal(self, tag: int) -> float | None:
+        """The first number of a decimal or integer string (DS, IS), None where absent."""
+        text = self.text(tag).split("\\")[0].strip(" \0")
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            name = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+            raise UnreadableImage("a number of the DICOM header is none", got=name)
+        return value
+
+    def item(self, tag: int, wanted: frozenset[int]) -> Values:
+        """The wanted values of the first item of a sequence, empty where there is none."""
+        data = self.raw(tag)
+        if len(data) < 8:
+            return {}
+        group, element, length = struct.unpack_from(self.coding.order + "HHI", data)
+        if group << 16 | element != _ITEM:
+            return {}
+        end = len(data) if length == _UNDEFINED else min(8 + length, len(data))
+        implicit = self.coding.implicit or self.vr(tag) == b"UN"
+        return {
+            e.tag: (e.vr, data[e.start : e.end])
+            for e in elements(data, 8, end, Coding(implicit, self.coding.order))
+            if e.tag in wanted
+        }
+
+
+def read_header(stream: BinaryIO) -> Header:
+    """Parse a DICOM file with its preamble, up to the pixel data. Raises UnreadableImage."""
+    stream.seek(0)
+    data = stream.read(_LONGEST_HEADER)
+    syntax, position = _file_meta(data)
+    if syntax == DEFLATED:
+        stream.seek(position)
+        data, position = _inflate(stream), 0
+        stream = io.BytesIO(data)
+        data = data[:_LONGEST_HEADER]
+    coding = Coding(syntax == IMPLICIT, ">" if syntax == BIG_ENDIAN else "<")
+    first = data[position + 4 : position + 6]
+    if len(first) == 2:
+        # Some writers name one coding and use the other; the first element shows which.
+        coding = Coding(not _is_vr(first), coding.order)
+    values: Values = {}
+    pixels, end = None, position
+    for element in elements(data, position, len(data), coding):
+        if element.tag in _PIXEL_TAGS:
+            pixels = element
+            break
+        end = element.end
+        if element.end <= len(data) and element.tag in _WANTED:
+            values[element.tag] = (element.vr, data[element.start : element.end])
+    if pixels is None and end != len(data):
+        long = len(data) == _LONGEST_HEADER
+        raise UnreadableImage("the DICOM header is longer than is read here" if long else TOO_EARLY)
+    return Header(syntax, coding, values, pixels, stream)
+
+
+def _file_meta(data: bytes) -> tuple[str, int]:
+    """Transfer syntax, and where the data set begins (PS3.10 7.1)."""
+    position, syntax = 132, ""
+    # The group ends where another begins, for its stated length is often missing or wrong.
+    while data[position : position + 2] == b"\x02\0" and position + 8 <= len(data):
+        element = _element(data, position, Coding(False, "<"))
+        if element.tag == _TRANSFER_SYNTAX:
+            syntax = data[element.start : element.end].decode("ascii", "replace").strip(" \0")
+        position = element.end
+    if position > len(data):
+        raise UnreadableImage(TOO_EARLY)
+    if not syntax:
+        raise UnreadableImage("the DICOM file names no transfer syntax")
+    return syntax, position
+
+
+def _inflate(stream: BinaryIO) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts, left = [], _MOST_INFLATED
+    try:
+        while left > 0 and not inflater.eof and (piece := stream.read(1 << 16)):
+            while piece and left > 0:
+                parts.append(inflater.decompress(piece, left))
+                left -= len(parts[-1])
+                piece = inflater.unconsumed_tail
+    except zlib.error as error:
+        raise UnreadableImage(DAMAGED, got="zlib.error") from error
+    if left <= 0:
+        raise UnreadableImage("the deflated data set is larger than is read here")
+    if not inflater.eof:
+        raise UnreadableImage(TOO_EARLY)
+    return b"".join(parts)
+
+
+def _is_vr(letters: bytes) -> bool:
+    return len(letters) == 2 and letters.isalpha() and letters.isupper()
+
+
+def elements(data: bytes, position: int, end: int, coding: Coding) -> Iterator[Element]:
+    """The elements of one data set, without those inside its sequences.
+
+    An element's ``end`` may lie beyond the data, when the file was cut or lies; it is the last.
+    Pixel data end the walk. Raises UnreadableImage where no element can be.
+    """
+    while position + 8 <= end:
+        element = _element(data, position, coding)
+        if element.tag in (_ITEM_END, _SEQUENCE_END):
+            return
+        if element.length == _UNDEFINED and element.tag not in _PIXEL_TAGS:
+            inner = Coding(coding.implicit or element.vr == b"UN", coding.order)
+            stop = _skip(data, element.start, end, inner)
+            element = Element(element.tag, element.vr, element.start, stop, element.length)
+        yield element
+        if element.tag in _PIXEL_TAGS:
+            return
+        position = element.end
+
+
+def _element(data: bytes, position: int, coding: Coding) -> Element:
+    group, number = struct.unpack_from(coding.order + "HH", data, position)
+    tag = group << 16 | number
+    if coding.implicit or group == 0xFFFE:
+        (length,) = struct.unpack_from(coding.order + "I", data, position + 4)
+        return Element(tag, b"", position + 8, position + 8 + length, length)
+    vr = data[position + 4 : position + 6]
+    if vr in _LONG_VRS:
+        if position + 12 > len(data):
+            raise UnreadableImage(TOO_EARLY)
+        (length,) = struct.unpack_from(coding.order + "I", data, position + 8)
+        start = position + 12
+    elif _is_vr(vr):
+        (length,) = struct.unpack_from(coding.order + "H", data, position + 6)
+        start = position + 8
+    else:
+        raise UnreadableImage(DAMAGED, got="no DICOM element where one should be")
+    return Element(tag, vr, start, start + length, length)
+
+
+def _skip(data: bytes, position: int, end: int, coding: Coding) -> int:
+    """Where a sequence of undefined length ends that begins at ``position``.
+
+    Goes round whatever is nested inside with a stack of its own: in a sequence there are items,
+    in an item elements. (-1, since then no recursion limit can be met by a hostile file.)
+    """
+    stack = [(True, coding)]  # (inside a sequence rather than an item, coding)
+    while stack:
+        if position + 8 > end:
+            raise UnreadableImage(TOO_EARLY)
+        in_sequence, inner = stack[-1]
+        element = _element(data, position, inner)
+        position = element.start
+        if element.tag == (_SEQUENCE_END if in_sequence else _ITEM_END):
+            stack.pop()
+        elif in_sequence and element.tag != _ITEM:
+            raise UnreadableImage(DAMAGED, got="no DICOM item where one should be")
+        elif element.length == _UNDEFINED:
+            implicit = inner.implicit or element.vr == b"UN"
+            stack.append((not in_sequence, Coding(implicit, inner.order)))
+        else:
+            position = element.end
+    return position

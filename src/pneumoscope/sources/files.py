@@ -1,0 +1,224 @@
+"""Which files of a folder are films, found in fixed order and without following a link out of it.
+
+What the user points at is not trusted: links, endless trees and paths in tables may lead out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoscope.errors import UnreadableData, UnreadableImage
+from pneumoscope.imaging import read
+from pneumoscope.records import Film
+
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp")
+)
+DICOM_SUFFIXES = frozenset((".dcm", ".dicom", ".ima"))
+_DEEPEST = 32
+_SAMPLE = 16
+_USUAL_SIDE = 1024
+# Folders that systems leave behind, with thumbnails and copies in them.
+_OF_THE_SYSTEM = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
+# Files without a suffix that are no DICOM. DICOMDIR is an index of films (PS3.10, 8.6).
+_TEXTS = """
+authors changelog changes checksums contributing copying dicomdir index install licence license
+lockfile makefile manifest md5sums news notice readme sha1sums sha256sums todo version
+"""
+_NO_FILMS = frozenset(_TEXTS.split())
+_ANOTHER_KIND = "files of another kind"
+_LINKS = "links out of the folder, broken, or to folders"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """One file: its path relative to the root with ``/``, bytes, and time of change in ns."""
+
+    path: str
+    size: int
+    changed: int
+
+    @property
+    def suffix(self) -> str:
+        """The extension in lower case, with its dot; empty when there is none.
+
+        The last number of a DICOM UID that serves as a name (``1.2.840.10008``) is no extension.
+        """
+        return _suffix(self.path)
+
+    @property
+    def is_dicom(self) -> bool:
+        """Whether this may be a DICOM file, by its name: then it may name a person."""
+        return self.suffix not in IMAGE_SUFFIXES
+
+    @property
+    def image_id(self) -> str:
+        """The path as text that every table can hold; two paths never give the same."""
+        try:
+            self.path.encode()
+        except UnicodeEncodeError:
+            raw = self.path.encode("utf-8", "surrogateescape")
+            short = hashlib.blake2b(raw, digest_size=4).hexdigest()
+            return f"{raw.decode('utf-8', 'backslashreplace')} [{short}]"
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The films below ``root``, sorted by path, and how many other things were passed over."""
+
+    root: Path
+    files: tuple[FoundFile, ...]
+    passed_over: Mapping[str, int]
+
+
+def list_films(root: Path) -> Listing:
+    """Every file below ``root`` whose name may be that of a film.
+
+    Counted, not read: names that begin with a dot, foreign files, what is no regular file (a
+    pipe would block its reader), links that lead out of the folder, and links to folders, which
+    may round in circles. Raises UnreadableData when the folder is closed.
+    """
+    try:
+        base = root.resolve(strict=True)
+        passed: Counter[str] = Counter()
+        files = sorted(_walk(str(base), "", base, passed), key=lambda file: file.path)
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UnreadableData("the folder cannot be read", got=f"{root} ({why})") from None
+    return Listing(root, tuple(files), dict(passed))
+
+
+def _walk(
+    folder: str, prefix: str, base: Path, passed: Counter[str], depth: int = 0
+) -> Iterator[FoundFile]:
+    # Names are joined as text: a Path for each of 100,000 files would cost more than the disk.
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith(".") or name in _OF_THE_SYSTEM:
+                passed["hidden files"] += 1
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path, f"{prefix}{name}/", base, passed, depth + 1)
+            elif not may_be_film(name):
+                passed[_ANOTHER_KIND] += 1
+            elif isinstance(found := _look(entry, prefix + name, base), FoundFile):
+                yield found
+            else:
+                passed[found] += 1
+
+
+def _below(
+    folder: str, prefix: str, base: Path, passed: Counter[str], depth: int
+) -> Iterator[FoundFile]:
+    if depth > _DEEPEST:
+        passed["folders nested too deep"] += 1
+        return
+    try:
+        yield from _walk(folder, prefix, base, passed, depth)
+    except OSError:  # closed, gone meanwhile, or a path too long for the system
+        passed["folders that may not be read"] += 1
+
+
+def _look(entry: os.DirEntry[str], path: str, base: Path) -> FoundFile | str:
+    """The file, or the reason to pass it over."""
+    try:
+        if entry.is_symlink():
+            if not (entry.is_file() and Path(entry.path).resolve().is_relative_to(base)):
+                return _LINKS
+        elif not entry.is_file(follow_symlinks=False):
+            return _ANOTHER_KIND
+        stat = entry.stat()
+    except (OSError, RuntimeError):  # a link to itself; a file that went away
+        return _LINKS if entry.is_symlink() else "files that may not be read"
+    return FoundFile(path, stat.st_size, stat.st_mtime_ns)
+
+
+def may_be_film(name: str) -> bool:
+    """Whether a file of this name may be a film.
+
+    Archives of DICOM often give their files no extension at all.
+    """
+    suffix = _suffix(name)
+    if suffix:
+        return suffix in IMAGE_SUFFIXES or suffix in DICOM_SUFFIXES
+    return name.casefold() not in _NO_FILMS
+
+
+def _suffix(path: str) -> str:
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    return f".{suffix.lower()}" if dot and stem and suffix and not suffix.isdecimal() else ""
+
+
+def read_file(file: Path, side: int = 0) -> Film:
+    """The film in ``file``; ``side`` as in ``Record.read``. Raises UnreadableImage, whose reason
+    names no file, also where the file has gone or was closed since it was listed."""
+    try:
+        return read.read_film(file, side)
+    except FileNotFoundError:
+        raise UnreadableImage("the file is no longer there") from None
+    except PermissionError:
+        raise UnreadableImage("the file may not be read") from None
+    except OSError as error:
+        why = f": {error.strerror}" if error.strerror else ""
+        raise UnreadableImage(f"the file cannot be read{why}") from None
+
+
+def typical_side(root: Path, files: Sequence[FoundFile]) -> int:
+    """The longest side in pixels of a typical film: the median of a few evenly spaced ones.
+
+    Where none of them can be read, that of a usual radiograph: reading says what is wrong.
+    """
+    step = max(len(files) / _SAMPLE, 1)
+    chosen = [files[int(i * step)] for i in range(min(_SAMPLE, len(files)))]
+    sides = []
+    for file in chosen:
+        with contextlib.suppress(UnreadableImage, OSError):
+            sides.append(max(read.native_size(root / file.path)))
+    return int(statistics.median(sides)) if sides else _USUAL_SIDE
+
+
+def fingerprint(form: str, files: Iterable[FoundFile], *other: str) -> str:
+    """32 hex digits that change when a file is added, taken away, renamed or written to.
+
+    Like make and git, it trusts size and time of change: reading every byte would cost what the
+    cache is there to save. The prepared set holds a digest of the pixels themselves.
+    """
+    hasher = hashlib.blake2b(form.encode(), digest_size=16)
+    for text in other:
+        hasher.update(f"{len(text)}:{text}".encode("utf-8", "surrogateescape"))
+    for file in files:
+        hasher.update(
+            f"{file.path}\0{file.size}\0{file.changed}\n".encode("utf-8", "surrogateescape")
+        )
+    return hasher.hexdigest()
+
+
+def inside(root: Path, path: str) -> Path:
+    """The file that ``path``, as a table gives it, names below ``root``.
+
+    Raises UnreadableImage where it leads out of ``root`` (absolute, ``..``, a link) or to nothing.
+    """
+    if not path or "\0" in path:
+        raise UnreadableImage("the table gives no path")
+    base = root.resolve()
+    try:
+        file = (base / path.replace("\\", "/")).resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links; half a character of JSON
+        raise UnreadableImage("the path in the table cannot be followed") from None
+    if not file.is_relative_to(base):
+        raise UnreadableImage("the path in the table leads out of its folder")
+    try:
+        regular = file.is_file()
+    except OSError:  # a name too long for a file
+        regular = False
+    if not regular:
+        raise UnreadableImage("there is no such file")
+    return file

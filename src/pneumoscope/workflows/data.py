@@ -1,0 +1,85 @@
+"""From what the user named to a prepared set, with its splits: what every verb begins with.
+
+No torch here, so that ``prepare`` and ``audit`` start at once.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pneumoscope.data.prepare import MOST_BAD, cache_folder, prepare, prepared_name
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.recipe import Recipe
+from pneumoscope.records import DataRequest, InputSpec, Listener, Source
+from pneumoscope.run import check_new
+from pneumoscope.sources.detect import open_source
+
+_SMALL_FILM = 64
+
+
+def find_data(request: DataRequest, listener: Listener) -> Source:
+    """The source that the user named; its form, how that was seen, and its remarks are said."""
+    source = open_source(request, cache_folder(), listener)
+    listener.stage(f"Found {source.count:,} films in {source.name}")
+    listener.choice("form", source.form, source.why)
+    for reason, count in source.passed_over.items():
+        listener.choice("passed over", f"{count:,}", reason)
+    for note in source.notes:
+        listener.note(note)
+    return source
+
+
+def prepare_data(
+    request: DataRequest, recipe: Recipe, listener: Listener, *, side: int = 0, out: Path | None
+) -> PreparedSet:
+    """The prepared set of ``request`` in the cache folder or in ``out``; ``side`` in pixels, 0
+    for the one that training by ``recipe`` would take."""
+    check_new(out)
+    source = find_data(request, listener)
+    spec = stored_spec(source, recipe)
+    if side:
+        spec = InputSpec(side, side, recipe.input.fit)
+    return prepare_source(
+        source, spec, listener, folder=out, keep_ids=request.keep_ids, most_bad=recipe.data.most_bad
+    )
+
+
+def prepare_source(
+    source: Source,
+    spec: InputSpec,
+    listener: Listener,
+    *,
+    folder: Path | None = None,
+    keep_ids: bool = False,
+    most_bad: float = MOST_BAD,
+) -> PreparedSet:
+    """The prepared set of ``source``, with progress told; in the cache folder unless named."""
+    listener.stage(f"Prepare {source.name} at {spec.stored} px")
+    start = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        rate = done / max(time.monotonic() - start, 1e-3)
+        listener.progress(done, total, "film", f"{rate:,.0f} films/s")
+
+    place = folder or cache_folder() / "prepared" / prepared_name(source, spec, keep_ids=keep_ids)
+    return prepare(source, spec, place, advance, keep_ids=keep_ids, most_bad=most_bad)
+
+
+def stored_spec(source: Source, recipe: Recipe) -> InputSpec:
+    """How films are stored: at the network's size, or at their own where that is smaller.
+
+    So shrinking happens once, antialiased, in ``imaging.geometry``; what is left to the device
+    is enlarging, where training's resample and the network's own resize are the same bilinear.
+    """
+    side, _ = network_side(source, recipe)
+    return InputSpec(min(source.native_size, side), side, recipe.input.fit)
+
+
+def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
+    """Side of the network's input in pixels, and why."""
+    if recipe.input.size != "auto":
+        return recipe.input.size, "the recipe says so"
+    if source.native_size <= _SMALL_FILM:
+        return 64, f"films of {source.native_size} px need no more: docs/log.md"
+    return 112, "the best accuracy a minute on a CPU"

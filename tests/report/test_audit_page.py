@@ -1,0 +1,576 @@
+"""The audit's page: every finding and film in its place, and every name only text."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+import json
+import re
+import tempfile
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tests.report.test_browser import CHROMIUM, browse
+from tests.report.test_render import HOSTILE, Page, read
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.records import InputSpec
+from pneumoscope.report.audit_charts import FINEST, MOST_MARKS, bin_sizes, sizes_plate
+from pneumoscope.report.audit_films import SIDE, shortened, small_uri
+from pneumoscope.report.audit_page import SECTIONS, write_audit
+from pneumoscope.report.audit_tables import fact_tables, verdict, whisker_at
+from pneumoscope.report.folder import to_estimate
+
+SPLITS = ("train", "val", "test")
+Json = dict[str, Any]
+
+
+def make_set(count: int = 48, side: int = 28, seed: int = 0, **columns: Any) -> PreparedSet:
+    """A prepared set of noise, no two films alike: even rows normal, odd ones pneumonia."""
+    images = np.random.default_rng(seed).integers(0, 256, (count, side, side), dtype=np.uint8)
+    rows = np.arange(count)
+    table = pd.DataFrame(
+        {
+            "image_id": [f"set{seed}/film_{row:03d}.png" for row in rows],
+            "patient_id": [f"p{row // 2}" for row in rows],
+            "split": [SPLITS[row % 3] for row in rows],
+            "label": pd.array([row % 2 for row in rows], dtype="Int8"),
+            "height": rows * 10 + 500,
+            "width": rows * 12 + 600,
+            "fact_bytes": rows * 100 + 1000,
+            "fact_mode": ["L", "RGB"] * (count // 2) + ["L"] * (count % 2),
+        }
+    ).assign(**columns)
+    about = {"fingerprint": "9f2c41d0", "source": {"name": "a set"}, "flow": {}}
+    return PreparedSet(Path("unused"), InputSpec(side, side), images, None, table, about)
+
+
+def finding(code: str, severity: str, title: str, **more: Any) -> Json:
+    given = {"count": 3, "remedy": f"Mend {code}.", "examples": [], "status": "found"}
+    return {"code": code, "severity": severity, "title": title, "about": code, **given, **more}
+
+
+def estimate(value: float | None, low: float | None, high: float | None) -> Json:
+    return {"value": value, "low": low, "high": high, "level": 0.95, "method": "DeLong", "n": 48}
+
+
+def film(prepared: PreparedSet, row: int) -> Json:
+    line = prepared.table.iloc[row]
+    label = None if pd.isna(line["label"]) else int(line["label"])
+    return {"row": row, "image_id": line["image_id"], "split": line["split"], "label": label}
+
+
+def make_audit(prepared: PreparedSet) -> Json:
+    ids = prepared.table["image_id"].tolist()
+    return {
+        "schema": 1,
+        "name": "a set",
+        "form": "folder",
+        "source": {"why": "split/CLASS/ files", "notes": ["From one hospital."]},
+        "seed": 0,
+        "counts": {
+            "films": 48,
+            "found": 50,
+            "dropped": [{"reason": "the file is truncated", "count": 2}],
+            "passed_over": {"a hidden file": 7},
+            "by_class": {"normal": 24, "pneumonia": 24},
+            "by_split_and_class": {
+                "test": {"normal": 4, "pneumonia": 12},
+                "train": {"normal": 8, "pneumonia": 8},
+                "val": {"normal": 12, "pneumonia": 4},
+            },
+            "patients": {"known": 24, "films_without": 0, "most_films": 2, "median_films": 2.0},
+        },
+        "findings": [
+            finding("SHORTCUT", "info", "Thumbnails predict the label."),
+            finding("UNREADABLE", "warning", "2 films could not be read."),
+            finding("DUP-EXACT", "severe", "Films repeat.", examples=[ids[4], ids[9], "gone"]),
+        ],
+        "not_provable": [finding("PATIENTS", "warning", "Patients are not known.", count=0)],
+        "duplicates": {
+            "exact_groups": 1,
+            "redundant": 1,
+            "near_pairs": 1,
+            "complete": True,
+            "exact": [{"films": [film(prepared, 0), film(prepared, 6)]}],
+            "near": [{"films": [film(prepared, 3), film(prepared, 7)], "likeness": 0.971}],
+        },
+        "baselines": [
+            {
+                "name": "metadata",
+                "what": "file facts alone",
+                "features": ["bytes"],
+                "cross_validated": estimate(0.888, 0.879, 0.897),
+                "official_test": estimate(0.834, 0.8, 0.864),
+                "single": [{"feature": "bytes", "auroc": estimate(0.75, 0.7, 0.8)}],
+                "why_not": None,
+            },
+            {
+                "name": "border",
+                "what": "the outer tenth alone",
+                "cross_validated": None,
+                "official_test": None,
+                "single": [],
+                "why_not": "too few films",
+            },
+        ],
+        "genealogy": None,
+    }
+
+
+def make_genealogy(prepared: PreparedSet, against: PreparedSet) -> Json:
+    pair = {
+        "image_id": prepared.table["image_id"].iloc[2],
+        "split": "test",
+        "image_id_of_other": against.table["image_id"].iloc[5],
+        "split_of_other": "train",
+        "likeness": 0.98,
+    }
+    return {
+        "against": "another set",
+        "looked": {"test": 16, "train": 16},
+        "found": 13,
+        "exact": 4,
+        "shared": {"test": estimate(0.75, 0.505, 0.898), "train": estimate(0.0625, 0.011, 0.283)},
+        "overlap": [
+            {"split": "test", "split_of_other": "train", "count": 12},
+            {"split": "train", "split_of_other": "val", "count": 1},
+        ],
+        "pairs": [pair] * 20,
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a set in which everything was found, compared with another."""
+    prepared, against = make_set(), make_set(seed=1)
+    audit = {**make_audit(prepared), "genealogy": make_genealogy(prepared, against)}
+    return write_audit(tmp_path_factory.mktemp("audit"), audit, prepared, against)
+
+
+def part(page: str, name: str) -> str:
+    """One section of the page as HTML."""
+    found = re.search(rf'<section id="{name}".*?</section>', page, flags=re.DOTALL)
+    assert found, name
+    return found[0]
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", " ".join(Page(html.replace("<wbr>", "")).words))
+
+
+def pictures(html: str) -> list[np.ndarray]:
+    """Every film of ``html`` as stored in it."""
+    found = re.findall(r'<img src="data:image/\w+;base64,([^"]+)"', html)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(code)))) for code in found]
+
+
+def test_page_asks_nothing_of_the_network_and_says_what_it_is_not(whole: Path) -> None:
+    page = read(whole)
+    for tag, attributes in Page(page).tags:
+        for name in ("src", "href", "srcset", "action", "xlink:href"):
+            value = attributes.get(name) or ""
+            assert value.startswith(("data:", "#")) or not value, (tag, value)
+    assert not re.search(r"https?://|@import|url\((?!#)", page)
+    assert "default-src 'none'" in page
+    assert page.count("Research use only. Not a medical device.") >= 2
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(whole: Path) -> None:
+    page = read(whole)
+    tags = Page(page).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = {a["href"][1:] for _, a in tags if (a.get("href") or "").startswith("#")}
+    assert wanted <= set(ids)
+    assert {section.name for section in SECTIONS} <= wanted
+
+
+def test_summary_names_the_gravest_first(whole: Path) -> None:
+    summary = words(part(read(whole), "summary"))
+    assert "1 severe finding, 1 warning, 1 remark; 1 question cannot be answered." in summary
+    order = ("Films repeat.", "2 films could not be read.", "Thumbnails predict", "are not known.")
+    at = [summary.index(sentence) for sentence in order]
+    assert at == sorted(at)
+    assert "50.0%" in summary
+    assert "of 50 found" in summary
+    assert "0.888 0.879–0.897" in summary
+
+
+def test_severity_is_a_word_and_a_form_not_a_colour_alone(whole: Path) -> None:
+    badges = re.findall(r'<span class="badge [\w-]+">(.*?)</span>', read(whole), flags=re.DOTALL)
+    forms = {re.sub(r"<svg.*?</svg>", "", badge): badge for badge in badges}
+    assert set(forms) == {"severe", "warning", "remark", "not provable"}
+    assert len({re.search(r"<svg.*</svg>", badge)[0] for badge in forms.values()}) == 4
+
+
+def test_examples_are_shown_by_the_films_of_their_ids(whole: Path) -> None:
+    cards = part(read(whole), "findings")
+    images = make_set().images
+    found = pictures(cards)
+    assert len(found) == 2
+    np.testing.assert_array_equal(found[0], images[4])
+    np.testing.assert_array_equal(found[1], images[9])
+    assert cards.count("not available</div>") == 1  # the film that the set does not have
+    assert "Mend DUP-EXACT." in words(cards)
+
+
+def test_not_provable_is_never_called_clean(whole: Path) -> None:
+    unknown = words(part(read(whole), "unknown"))
+    assert "Patients are not known." in unknown
+    assert "not the same as clean" in unknown
+
+
+def test_content_counts_films_by_split_and_class(whole: Path) -> None:
+    content = words(part(read(whole), "content"))
+    assert "training 8 50.0% 8 50.0% 16" in content
+    assert "test 4 25.0% 12 75.0% 16" in content
+    assert "all 24 50.0% 24 50.0% 48" in content
+    for said in ("7: a hidden file", "2: the file is truncated", "50 films found"):
+        assert said in content
+    assert "24 patients median 2 films, at most 2" in content
+    bars = re.findall(r'<rect class="part-(\w+)" x="([\d.]+)" y="0" width="([\d.]+)"', read(whole))
+    assert bars[4] == ("normal", "0.00", "24.60")  # the test split, less the gap
+    assert bars[5] == ("pneumonia", "25.00", "75.00")
+
+
+def test_samples_are_films_of_their_class_and_the_same_each_time(whole: Path) -> None:
+    samples = part(read(whole), "samples")
+    assert words(samples).count("16 of 24") == 2
+    images = make_set().images
+    rows = [int(np.flatnonzero((images == p).all(axis=(1, 2)))[0]) for p in pictures(samples)]
+    assert [row % 2 for row in rows] == [0] * 16 + [1] * 16
+    assert len(set(rows)) == 32
+
+
+def test_baselines_have_intervals_and_reasons(whole: Path) -> None:
+    baselines = part(read(whole), "baselines")
+    said = words(baselines)
+    assert "0.888 (0.879–0.897)" in said
+    assert "0.834 (0.800–0.864)" in said
+    assert "Not measured: too few films." in said
+    assert "bytes 0.750 0.700–0.800" in said
+
+
+def test_duplicates_stand_side_by_side_those_of_two_splits_first() -> None:
+    prepared = make_set()
+    audit = make_audit(prepared)
+    # Rows 0, 6 and 12 are all of train; 3 and 4 differ in split and label, 1 and 3 in split.
+    audit["duplicates"] |= {
+        "exact": [
+            {"films": [film(prepared, r) for r in (0, 6)]},
+            {"films": [film(prepared, r) for r in (1, 3)]},
+            {"films": [film(prepared, r) for r in (0, 6, 12, 18, 24, 3)]},
+        ],
+        "near": [{"films": [film(prepared, r) for r in (3, 4)], "likeness": 0.95}] * 30,
+        "exact_groups": 3,
+        "near_pairs": 30,
+    }
+    duplicates = part(_page(audit, prepared), "duplicates")
+    groups = re.findall(r'<div class="twins.*?</div>\s*</div>', duplicates, flags=re.DOTALL)
+    assert len(groups) == 24
+    assert "two labels two splits" in words(groups[0])
+    assert "And 9 more" in words(duplicates)
+    found = pictures(groups[0])
+    np.testing.assert_array_equal(found[0], prepared.images[3])
+    np.testing.assert_array_equal(found[1], prepared.images[4])
+
+
+def test_large_group_shows_the_film_that_lies_elsewhere() -> None:
+    prepared = make_set()
+    audit = make_audit(prepared)
+    rows = (0, 6, 12, 18, 24, 3, 1)
+    audit["duplicates"] |= {"exact": [{"films": [film(prepared, r) for r in rows]}], "near": []}
+    group = part(_page(audit, prepared), "duplicates")
+    found = pictures(group)
+    assert len(found) == 4
+    np.testing.assert_array_equal(found[1], prepared.images[3])
+    np.testing.assert_array_equal(found[2], prepared.images[1])
+    assert "and 3 more" in words(group)
+
+
+def test_shared_films_come_from_both_sets(whole: Path) -> None:
+    shared = part(read(whole), "shared")
+    said = words(shared)
+    assert "13 of 32 films looked for lie in another set too, and 4 have the same pixels" in said
+    assert "test 16 12 75.0% 50.5\u2060–\u206089.8% 12 0" in said
+    assert "training 16 1 6.2% 1.1\u2060–\u206028.3% 0 1" in said
+    found = pictures(shared)
+    assert len(found) == 32
+    np.testing.assert_array_equal(found[0], make_set().images[2])
+    np.testing.assert_array_equal(found[1], make_set(seed=1).images[5])
+    assert "And 4 more" in said
+
+
+def test_films_of_the_other_set_may_be_missing() -> None:
+    prepared, against = make_set(), make_set(seed=1)
+    audit = {**make_audit(prepared), "genealogy": make_genealogy(prepared, against)}
+    shared = part(_page(audit, prepared), "shared")
+    assert len(pictures(shared)) == 16
+    assert shared.count("not available</div>") == 16
+
+
+def test_nothing_shared_is_not_called_different() -> None:
+    prepared = make_set()
+    nothing = {"against": "another", "looked": {"test": 16}, "found": 0, "exact": 0, "pairs": []}
+    shared = words(part(_page({**make_audit(prepared), "genealogy": nothing}, prepared), "shared"))
+    assert "None of 16 films looked for was found in another." in shared
+    assert "could not be seen" in shared
+
+
+def test_hostile_names_are_only_text() -> None:
+    prepared = make_set(
+        image_id=[f"<script>{row}</script>{HOSTILE}" for row in range(48)],
+        fact_mode=[HOSTILE, "RGB"] * 24,
+    )
+    prepared.table.insert(0, f"fact_{HOSTILE}", [HOSTILE] * 48)
+    audit = _soiled(make_audit(prepared))
+    audit["genealogy"] = _soiled(make_genealogy(prepared, prepared))
+    audit["command"] = audit["version"] = HOSTILE
+    page = _page(audit, prepared, prepared)
+    assert [tag for tag, _ in Page(page).tags].count("script") == 1
+    assert "<script>alert" not in page
+    assert page.count("<img ") > 40  # the films are found all the same
+
+
+def _soiled(value: Any) -> Any:
+    """Every text of an audit made hostile, but for the words that mean something to the page."""
+    known = ("severe", "warning", "info", "metadata", "border", "found", "train", "val", "test")
+    if isinstance(value, dict):
+        keep = ("by_class", "by_split_and_class", "looked", "shared")
+        return {
+            (k + HOSTILE if k == "a hidden file" else k): v if k in keep else _soiled(v)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_soiled(item) for item in value]
+    if isinstance(value, str) and value not in known and "<script>" not in value:
+        return value + HOSTILE
+    return value
+
+
+def test_control_and_direction_marks_appear_as_escapes() -> None:
+    odd = "a\u202egpj.exe\n\x1b[31m"
+    prepared = make_set(2, image_id=[odd, "b"])
+    audit = {**make_audit(make_set()), "name": odd + "\ud800"}
+    page = _page(audit, prepared)
+    assert "\u202e" not in page
+    assert "\x1b" not in page
+    assert r"<h1>a\u202egpj.exe\n\x1b[31m\ud800</h1>" in page
+    assert len(pictures(part(page, "samples"))) == 2
+
+
+def test_long_ids_keep_their_end_and_the_whole_on_hover() -> None:
+    long = "folder/" * 40 + "film_1.png"
+    assert len(shortened(long)) == 48
+    assert shortened(long).endswith("folder/film_1.png")
+    assert shortened("short.png") == "short.png"
+    page = _page(make_audit(make_set()), make_set(2, image_id=[long, "b"]))
+    assert f'title="{long}"' in page
+
+
+AWKWARD = {
+    "one film": make_set(1),
+    "one class": make_set(label=pd.array([1] * 48, dtype="Int8")),
+    "no labels": make_set(label=pd.array([pd.NA] * 48, dtype="Int8")),
+    "no splits": make_set(split=[None] * 48),
+    "one size": make_set(height=[28] * 48, width=[28] * 48),
+    "facts unknown": make_set(fact_age=[np.nan] * 48, fact_view=[None] * 47 + ["AP"]),
+}
+
+
+@pytest.mark.parametrize("prepared", AWKWARD.values(), ids=AWKWARD.keys())
+def test_awkward_sets_have_a_page(prepared: PreparedSet) -> None:
+    said = words(
+        re.sub(r"<(style|script)>.*?</\1>", "", _page(_bare(prepared), prepared), flags=16)
+    )
+    for trace in ("{{", "{%", "None", "nan", "NaN", "<NA>", "Undefined"):
+        assert trace not in re.sub(r"None of|Undefined behaviour", "", said), trace
+
+
+def _bare(prepared: PreparedSet) -> Json:
+    """An audit that found nothing and knows little."""
+    unknown = estimate(None, None, None)
+    films = len(prepared.table)
+    return {
+        "name": "bare",
+        "form": "folder",
+        "counts": {"films": films, "by_split_and_class": {"no split": {"unknown": films}}},
+        "findings": [],
+        "baselines": [
+            {"name": "metadata", "what": "facts", "cross_validated": unknown, "single": []},
+            {"name": "border", "what": "border", "cross_validated": estimate(0.4, None, None)},
+        ],
+        "duplicates": {"near": [{"films": [], "likeness": None}]},
+    }
+
+
+def test_nothing_found_is_not_called_clean() -> None:
+    summary = words(part(_page(_bare(make_set()), make_set()), "summary"))
+    assert "No check found anything." in summary
+    assert "not the same as clean" in summary
+
+
+def test_an_empty_audit_has_a_page() -> None:
+    page = _page({}, make_set())
+    assert "a data set" in page
+    assert 'id="baselines"' not in page
+
+
+def test_json_holds_the_audit_with_null_for_not_a_number(tmp_path: Path) -> None:
+    prepared = make_set()
+    audit = make_audit(prepared)
+    before = copy.deepcopy(audit)
+    audit["baselines"][0]["official_test"]["value"] = float("nan")
+    write_audit(tmp_path, audit, prepared)
+    stored = json.loads((tmp_path / "audit.json").read_text("utf-8"))
+    before["baselines"][0]["official_test"]["value"] = None
+    assert stored == before
+
+
+def test_same_audit_same_bytes_and_nothing_left_over(whole: Path, tmp_path: Path) -> None:
+    prepared, against = make_set(), make_set(seed=1)
+    audit = {**make_audit(prepared), "genealogy": make_genealogy(prepared, against)}
+    assert write_audit(tmp_path, audit, prepared, against) == tmp_path / "audit.html"
+    assert read(tmp_path / "audit.html") == read(whole)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["audit.html", "audit.json"]
+
+
+def test_command_and_version_are_told(whole: Path) -> None:
+    assert "pneumoscope audit DATA --against OTHER" in read(whole)
+    told = {**make_audit(make_set()), "command": "pneumoscope audit x", "version": "9.8.7"}
+    page = _page(told, make_set())
+    assert "pneumoscope audit x" in page
+    assert "pneumoscope 9.8.7" in page
+
+
+def test_sizes_are_gathered_and_none_is_lost() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(300, 3000, (100_000, 2))
+    points[0] = (9000, 200)  # a film far from all others
+    of = rng.integers(0, 3, 100_000)
+    of[0] = 1
+    cells = bin_sizes(points, of)
+    for kind in range(3):
+        assert cells[kind].count.sum() == (of == kind).sum()
+        mean = (cells[kind].width * cells[kind].count).sum() / cells[kind].count.sum()
+        assert mean == pytest.approx(points[of == kind, 0].mean())
+    assert sum(len(c.count) for c in cells.values()) <= MOST_MARKS
+    alone = cells[1].width == 9000
+    assert alone.sum() == 1
+    assert (cells[1].height[alone][0], cells[1].count[alone][0]) == (200, 1)
+
+
+def test_few_sizes_keep_their_places() -> None:
+    points = np.array([[1024.0, 1024], [2000, 1500], [1024, 1024], [1024, 1024]])
+    cells = bin_sizes(points, np.array([0, 0, 0, 1]))
+    assert cells[0].width.tolist() == [1024, 2000]
+    assert cells[0].count.tolist() == [2, 1]
+    assert (cells[1].width.tolist(), cells[1].count.tolist()) == ([1024], [1])
+    assert FINEST**2 * 3 > MOST_MARKS  # otherwise cells would never have to grow
+
+
+def test_one_size_is_said_and_not_drawn() -> None:
+    prepared = make_set(height=[28] * 48, width=[40] * 48)
+    assert sizes_plate(prepared.table) is None
+    said = words(part(_page(make_audit(prepared), prepared), "sizes"))
+    assert "Every film is 40 pixels wide and 28 high" in said
+
+
+def test_facts_are_told_by_class() -> None:
+    found = fact_tables(make_set(fact_bits=[8.0, 16.0] * 24).table)
+    assert found.classes == (("normal", 24), ("pneumonia", 24))
+    size = dict(found.numbers)
+    # Rows 0, 2 … 46 are normal: widths 600, 624 … 1152, whose middle is 876.
+    assert size["width"][0][0] == "876"
+    assert size["bytes"][1][0] == "3,400"
+    mode = {fact.name: dict(fact.rows) for fact in found.words}
+    assert mode["mode"]["RGB"] == ((0, "0.0%"), (24, "100.0%"))
+    assert mode["bits"]["8"] == ((24, "100.0%"), (0, "0.0%"))
+
+
+def test_verdict_counts_in_words() -> None:
+    found = [{"severity": "info"}, {"severity": "severe"}, {"severity": "info"}]
+    assert verdict(found, 0) == "1 severe finding, 2 remarks."
+    assert verdict([], 2) == "No check found anything; 2 questions cannot be answered."
+
+
+@pytest.mark.parametrize(
+    ("given", "at"),
+    [
+        ((0.75, 0.7, 0.8), (40.0, 50.0, 60.0)),
+        ((0.55, 0.45, 0.65), (0.0, 10.0, 30.0)),
+        ((0.45, 0.4, 0.5), None),
+        ((None, None, None), None),
+    ],
+)
+def test_whiskers_run_from_a_guess_to_one(
+    given: tuple[float | None, ...], at: tuple[float, ...] | None
+) -> None:
+    found = whisker_at(to_estimate(estimate(*given)))
+    assert found == (None if at is None else pytest.approx(at))
+
+
+def test_films_are_small() -> None:
+    smooth = np.tile(np.linspace(0, 255, 224).astype(np.uint8), (224, 1))
+    code = small_uri(smooth).split(",", 1)[1]
+    assert Image.open(io.BytesIO(base64.b64decode(code))).size == (SIDE, SIDE)
+    assert len(code) < 6000
+
+
+PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
+<pre id="found">nothing</pre>
+<script id="text" type="application/json">TEXT</script>
+<script>
+const frame = document.getElementById("page");
+frame.addEventListener("load", () => {
+  const inner = frame.contentDocument, root = inner.documentElement;
+  const clipped = (node) => node.closest(".scroll, pre, .skip");
+  const wide = [...inner.body.querySelectorAll("*")]
+    .filter((node) => !clipped(node) && node.getBoundingClientRect().right > WIDTH + 0.5)
+    .map((node) => node.tagName + "." + (node.className.baseVal ?? node.className));
+  document.getElementById("found").textContent = JSON.stringify({
+    scroll: root.scrollWidth, inner: frame.contentWindow.innerWidth, wide: wide.slice(0, 5),
+    images: [...inner.images].every((image) => image.src.startsWith("data:")),
+    requests: frame.contentWindow.performance.getEntriesByType("resource")
+      .map((entry) => entry.name).filter((name) => !name.startsWith("data:")),
+  });
+});
+frame.srcdoc = JSON.parse(document.getElementById("text").textContent);
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_browser_finds_no_fault_with_the_longest_names(width: int, tmp_path: Path) -> None:
+    long = [f"{row}" + "x" * 300 for row in range(48)]
+    prepared = make_set(image_id=long, fact_mode=["M" * 300, "L"] * 24)
+    audit = make_audit(prepared) | {"name": "n" * 300, "command": "c" * 300}
+    audit["genealogy"] = make_genealogy(prepared, prepared)
+    audit["findings"].append(finding("C" * 80, "severe", "t" * 300, examples=long[:3]))
+    audit["counts"]["passed_over"] = {"r" * 300: 1}
+    text = json.dumps(_page(audit, prepared, prepared)).replace("<", "\\u003c")
+    probe = tmp_path / "probe.html"
+    probe.write_text(PROBE.replace("WIDTH", str(width)).replace("TEXT", text, 1), encoding="utf-8")
+    log, dom = browse(probe, tmp_path)
+    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
+    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
+    assert measured, dom[:500]
+    found = json.loads(unescape(measured[1]))
+    assert found["inner"] == width
+    assert found["wide"] == []
+    assert found["scroll"] <= width
+    assert found["images"]
+    assert found["requests"] == []
+
+
+def _page(audit: Json, prepared: PreparedSet, against: PreparedSet | None = None) -> str:
+    """The page as text, written into a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read(write_audit(Path(folder), audit, prepared, against))

@@ -1,0 +1,251 @@
+"""Columns found by the user's word, by name and by content; facts that name nobody."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pneumoscope.errors import BadLabels, InputError
+from pneumoscope.records import DataRequest
+from pneumoscope.sources.columns import Columns, find_columns
+from pneumoscope.sources.facts import fact_columns, fact_name
+from pneumoscope.sources.tablefile import Table
+
+FILMS = [f"f{i}.png" for i in range(10)]
+ONES = ["0", "1"] * 5
+
+
+def films(cells: list[str]) -> float:
+    """The share of the cells that name a film: those that end in .png."""
+    return sum(cell.endswith(".png") for cell in cells) / max(len(cells), 1)
+
+
+def find(
+    columns: dict[str, list[str]],
+    said: dict[str, str] | None = None,
+    classes: dict[str, str] | None = None,
+    fits: Callable[[list[str]], float] = films,
+    unread: tuple[str, ...] = (),
+) -> Columns:
+    table = Table(Path("t.csv"), pd.DataFrame(columns), "", unread)
+    return find_columns(
+        table, DataRequest("t.csv", columns=said or {}, classes=classes or {}), fits
+    )
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        *("path", "Path", "file_name", "File Name", "filename", "image_path", "IMAGE-PATH"),
+        *("filepath", "image", "Image Index", "image_id", "id", "patientId", "dicom", "img"),
+    ],
+)
+@pytest.mark.parametrize("label", ["label", "Target", "class", "Finding Labels", "pneumonia", "y"])
+def test_common_names_are_known(image: str, label: str) -> None:
+    found = find({"note": ["x"] * 10, label: ONES, image: FILMS})
+    assert (found.image, found.label) == (image, label)
+
+
+@pytest.mark.parametrize("name", ["patient", "PatientID", "patient_id", "Subject", "subject_id"])
+def test_the_patient_column_is_found(name: str) -> None:
+    assert find({"path": FILMS, "label": ONES, name: list("aabbccddee")}).patient == name
+
+
+def test_without_patient_split_or_box_columns_there_are_none() -> None:
+    assert find({"path": FILMS, "label": ONES}) == Columns("path", "label")
+
+
+def test_of_two_image_columns_the_one_that_names_films_is_taken_and_said() -> None:
+    both = {"image_id": [str(i) for i in range(10)], "file": FILMS, "label": ONES}
+    assert find(both).image == "file"
+    found = find(both | {"image_id": FILMS[:5] + ["-"] * 5})
+    assert found.image == "file"
+    assert "'image_id'" in found.notes[0]
+
+
+def test_an_image_column_of_another_name_is_found_by_its_cells() -> None:
+    found = find({"radiograph of the chest": FILMS, "label": ONES})
+    assert found.image == "radiograph of the chest"
+    assert "'radiograph of the chest'" in found.notes[0]
+
+
+def test_cells_that_name_films_win_over_a_name_that_does_not() -> None:
+    table = {"id": [str(i) for i in range(10)], "radiograph": FILMS, "label": ONES}
+    assert find(table).image == "radiograph"
+    assert find(table, fits=lambda cells: 0.0).image == "id"
+
+
+def test_without_any_column_of_films_the_user_is_asked() -> None:
+    with pytest.raises(InputError, match="--column image=NAME") as caught:
+        find({"a": ["1"] * 10, "label": ONES})
+    assert caught.value.what == "no column of the table names the films"
+
+
+def test_a_label_column_of_another_name_is_found_by_words_but_not_by_numbers() -> None:
+    words = ["Normal", "PNEUMONIA"] * 5
+    assert find({"path": FILMS, "outcome": words}).label == "outcome"
+    with pytest.raises(BadLabels, match="no column of the table holds labels"):
+        find({"path": FILMS, "outcome": ONES})
+    with pytest.raises(BadLabels, match="'outcome', 'outcome2'"):
+        find({"path": FILMS, "outcome": words, "outcome2": words[::-1]})
+
+
+def test_two_label_columns_that_agree_are_said_and_that_differ_are_refused() -> None:
+    words = ["normal", "pneumonia"] * 5
+    found = find({"path": FILMS, "class": words, "label": ONES})
+    assert found.label == "label"
+    assert "'class'" in found.notes[0]
+    with pytest.raises(BadLabels, match="'label' and 'class'.*(\n.*)*--column label=label"):
+        find({"path": FILMS, "class": words[::-1], "label": ONES})
+    said = find({"path": FILMS, "class": words[::-1], "label": ONES}, {"label": "class"})
+    assert said.label == "class"
+
+
+def test_a_label_column_with_foreign_words_gives_way_to_one_that_can_be_read() -> None:
+    found = find({"path": FILMS, "label": ["covid", "tb"] * 5, "pneumonia": ONES})
+    assert found.label == "pneumonia"
+    assert "'label'" in found.notes[0]
+
+
+def test_the_users_classes_make_a_column_readable() -> None:
+    table = {"path": FILMS, "diagnosis": ["opaque", "lucid"] * 5, "class": ["a", "b"] * 5}
+    classes = {"opaque": "pneumonia", "lucid": "normal"}
+    assert find(table, classes=classes).label == "diagnosis"
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "more"),
+    [
+        ({"label": "Targt"}, "the table has no column 'Targt'", "nearest: 'Target'"),
+        ({"image": "raw"}, "the column 'raw' holds neither text nor numbers", ""),
+        ({"age": "Target"}, "a column was named for an unknown use", "nearest: 'image'"),
+    ],
+)
+def test_a_named_column_that_is_not_there_is_refused(
+    said: dict[str, str], what: str, more: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        find({"path": FILMS, "Target": ONES}, said, unread=("raw",))
+    assert caught.value.what == what
+    assert more in str(caught.value)
+
+
+def test_named_columns_win_over_names_and_content() -> None:
+    table = {"path": FILMS, "other": FILMS[::-1], "label": ONES, "who": list("aabbccddee")}
+    table |= {"part": ["train"] * 5 + ["test"] * 5, "truth": ONES[::-1]}
+    said = {"image": "OTHER", "label": "truth", "patient": "who", "split": "part"}
+    found = find(table, said)
+    assert (found.image, found.label, found.patient, found.split) == (
+        *("other", "truth", "who", "part"),
+    )
+
+
+def test_two_patient_columns_must_group_alike() -> None:
+    table = {"path": FILMS, "label": ONES, "patient_id": list("aabbccddee")}
+    assert find(table | {"subject": list("1122334455")}).patient == "patient_id"
+    with pytest.raises(InputError, match="'patient_id' and 'subject'"):
+        find(table | {"subject": list("1112334455")})
+
+
+def test_a_split_column_of_a_vague_name_counts_only_when_it_holds_splits() -> None:
+    table = {"path": FILMS, "label": ONES}
+    assert find(table | {"set": ["A", "B"] * 5}).split is None
+    assert find(table | {"fold": list("0123401234")}).split is None
+    assert find(table | {"set": ["Train", "Test"] * 5}).split == "set"
+    assert find(table | {"split": ["A", "B"] * 5}).split == "split"
+
+
+def test_two_split_columns_that_differ_are_refused() -> None:
+    table = {"path": FILMS, "label": ONES, "split": ["train", "test"] * 5}
+    assert find(table | {"subset": ["TRAINING", "Testing"] * 5}).split == "split"
+    with pytest.raises(InputError, match="'split' and 'subset'"):
+        find(table | {"subset": ["test", "train"] * 5})
+
+
+def test_box_columns_are_found_and_y_is_then_no_label() -> None:
+    box = {name: ["1"] * 10 for name in ("x", "y", "width", "height")}
+    found = find({"patientId": FILMS, **box, "Target": ONES})
+    assert found.box == ("x", "y", "width", "height")
+    assert found.label == "Target"
+    assert find({"path": FILMS, "y": ONES}).box is None
+
+
+def test_the_columns_of_rsna_are_found() -> None:
+    box = {name: [""] * 10 for name in ("x", "y", "width", "height")}
+    found = find({"patientId": FILMS, **box, "Target": ONES})
+    assert found == Columns("patientId", "Target", "patientId", None, tuple(box))  # type: ignore[arg-type]
+
+
+def test_facts_are_numbers_and_few_words() -> None:
+    frame = pd.DataFrame(
+        {
+            "Patient Age": [str(20 + i) for i in range(10)],
+            "View Position": ["PA", "AP"] * 5,
+            "score": ["0.5", "", "nan", *["1.25"] * 7],
+            "remark": [f"free text {i}" for i in range(10)],
+            "constant": ["x"] * 10,
+        }
+    )
+    kept, left_out = fact_columns(frame, ())
+    assert kept == ("Patient Age", "View Position", "score")
+    assert left_out == ["remark", "constant"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("name", "PatientName", "patientname", "patient_id", "StudyInstanceUID", "case_id"),
+        *("birth_date", "DOB", "PatientBirthDate", "studydate", "Study Date", "Address", "ZIP"),
+        *("phone", "e-mail", "accession", "AccessionNumber", "hospital", "Referring Physician"),
+        *("Unnamed: 0", "comments", "report", "MRN", "subjectid", "acquisition_time"),
+    ],
+)
+def test_columns_that_may_name_a_person_are_no_facts(name: str) -> None:
+    assert fact_columns(pd.DataFrame({name: ["a", "b"] * 10}), ())[0] == ()
+    assert fact_columns(pd.DataFrame({name: ["1", "2"] * 10}), ())[0] == ()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2019-03-01", "2020-04-02"] * 10,
+        ["20190301", "20200402"] * 10,
+        ["01.03.2019", "2/4/20"] * 10,
+        [str(4000 + i) for i in range(30)],
+        ["1234567", "2345678"] * 10,
+        ["Anna", "Berta", "Clara", "Dora"] * 2,
+        ["inf", "1"] * 10 + ["2"] * 80 + [str(i) for i in range(100)],
+        ["x" * 50, "y"] * 10,
+    ],
+    ids=[
+        "dates",
+        "dicom-dates",
+        "written-dates",
+        "running-numbers",
+        "long-numbers",
+        "names",
+        "infinite",
+        "long",
+    ],
+)
+def test_cells_that_may_name_a_person_are_no_facts(cells: list[str]) -> None:
+    assert fact_columns(pd.DataFrame({"k": cells}), ())[0] == ()
+
+
+def test_a_second_label_column_is_no_fact() -> None:
+    found = find({"path": FILMS, "label": ONES, "class": ["normal", "pneumonia"] * 5})
+    assert found.facts == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "fact"),
+    [
+        ("Patient Age", "age"),
+        ("viewPosition", "view"),
+        ("Patient Gender", "sex"),
+        ("A-B c", "a_b_c"),
+    ],
+)
+def test_names_of_facts(column: str, fact: str) -> None:
+    assert fact_name(column) == fact
