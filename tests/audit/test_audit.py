@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.audit.audit import audit, first_look
+from pneumoscope.audit.audit import audit
 from pneumoscope.audit.findings import CODES, Finding, gravest_first
+from pneumoscope.audit.first_look import first_look
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "chest_xray"
 PARTS = {
@@ -149,3 +150,14 @@ def test_the_duplicates_of_the_real_test_split_are_the_known_six(make_set) -> No
     # By the bytes of the files: 30 groups in all, 24 in train and 6 in test.
     assert (found.duplicates["exact_groups"], found.duplicates["redundant"]) == (6, 6)
     assert found.duplicates["near_pairs"] == 0
+
+
+def test_an_id_for_every_film_is_no_proof_of_separate_patients(make_set) -> None:
+    from pneumoscope.audit.counts import count_findings
+
+    images = np.zeros((200, 28, 28), np.uint8)
+    own = make_set(images, patient_id=[f"p{i}" for i in range(200)])
+    assert "PATIENT-EACH-FILM" in {f.code for f in count_findings(own) if f.status != "found"}
+    joined = [f"p{i // 2}" for i in range(200)]
+    shared = make_set(images, patient_id=joined)
+    assert "PATIENT-EACH-FILM" not in {f.code for f in count_findings(shared)}

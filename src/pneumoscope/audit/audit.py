@@ -15,7 +15,6 @@ from pneumoscope.audit.duplicates import (
     Duplicates,
     duplicate_findings,
     duplicates_json,
-    exact_groups,
     find_duplicates,
 )
 from pneumoscope.audit.findings import Finding, gravest_first
@@ -66,13 +65,6 @@ class Audit:
             "baselines": [b.to_json() for b in self.baselines],
             "genealogy": self.genealogy.to_json() if self.genealogy else None,
         }
-
-
-def first_look(prepared: PreparedSet) -> tuple[Finding, ...]:
-    """The findings that the table alone gives, in a moment: labels, splits, patients, hashes."""
-    exact = Duplicates(exact_groups(prepared.table), (), "pixel_hash" in prepared.table, True)
-    findings = [*count_findings(prepared), *duplicate_findings(exact, prepared.table)]
-    return gravest_first(findings)
 
 
 def audit(

@@ -15,6 +15,8 @@ FEW_VALIDATION = 100
 """At 100 films an accuracy of .9 has a 95 % interval of ± 6 points."""
 
 _WORDS = 20
+_MANY = 200
+"""Films among which some patient would have a second one, were these ids of patients."""
 _UNKNOWN = "unknown"
 _NONE = "no split"
 
@@ -143,11 +145,20 @@ def _patient_findings(table: pd.DataFrame, notes: tuple[str, ...]) -> list[Findi
         found.append(
             Finding("PATIENTS-UNKNOWN", "warning", title, count, remedy, (), "not provable")
         )
+    if not unknown.any() and len(table) >= _MANY and table["patient_id"].is_unique:
+        title = "Every film has a patient id of its own, so whether these are ids of patients or "
+        title += "of films cannot be told."
+        remedy = "Ask whoever made the set; read every interval as too narrow until it is known."
+        count = len(table)
+        found.append(
+            Finding("PATIENT-EACH-FILM", "warning", title, count, remedy, (), "not provable")
+        )
     placed = table[~unknown & table["split"].notna()]
-    splits = placed.groupby("patient_id")["split"].agg(lambda s: " and ".join(sorted(set(s))))
-    torn = splits[splits.str.contains(" and ")]
+    pairs = placed[["patient_id", "split"]].drop_duplicates()
+    torn = pairs[pairs["patient_id"].duplicated(keep=False)].groupby("patient_id")["split"]
     if len(torn):
-        found.append(_torn_patients(placed[placed["patient_id"].isin(torn.index)], torn, notes))
+        where = torn.agg(lambda s: " and ".join(sorted(s)))
+        found.append(_torn_patients(placed[placed["patient_id"].isin(where.index)], where, notes))
     return found
 
 

@@ -24,6 +24,7 @@ CODES = {
     "DUP-NO-HASH": "Exact duplicates without pixel hashes",
     "PATIENT-ACROSS-SPLITS": "A patient in two splits",
     "PATIENTS-UNKNOWN": "No patient ids",
+    "PATIENT-EACH-FILM": "A patient id for each film",
     "ONE-CLASS": "A split without both classes",
     "LABELS-UNKNOWN": "Films without a label",
     "FEW-VALIDATION": "Too few films to choose anything on",

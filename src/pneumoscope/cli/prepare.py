@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from pneumoscope.audit.audit import first_look
 from pneumoscope.audit.findings import Finding
+from pneumoscope.audit.first_look import first_look
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.data.split import Plan, plan_splits
 from pneumoscope.errors import printable

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Field = NDArray[np.floating[Any]]
 
@@ -278,6 +277,9 @@ def _splat(frame: Frame, points: NDArray[np.float64], sigma: float) -> Field:
     kept = (col >= 0) & (col < width) & (row >= 0) & (row < height)
     hits = np.bincount(row[kept] * width + col[kept], minlength=height * width)
     grid = np.minimum(hits.reshape(height, width), 2.0).astype(np.float32)
+    # Imported late: every source is loaded to find the one that fits, phantoms seldom drawn.
+    from scipy import ndimage
+
     blurred = ndimage.gaussian_filter(grid, sigma, truncate=2.0)
     crest: Field = blurred * np.float32(1.0 + 1.5 * sigma)
     return crest

@@ -27,7 +27,7 @@ from pneumoscope.imaging.headers import (
     j2k_header,
     jpeg_header,
 )
-from pneumoscope.imaging.jpeg import load_grey, open_jpeg
+from pneumoscope.imaging.jpeg import decode_plain, load_grey, open_jpeg
 from pneumoscope.records import Grey
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -134,6 +134,9 @@ def _fragments(header: Header, pixels: Element, most: int) -> list[bytes]:
 def decode_jpeg(frame: bytes, layout: Layout, side: int) -> Grey:
     """Grey uint8 of a DCT JPEG frame, reduced where ``side`` allows; (rows, columns) at side 0."""
     check_frame(frame, layout)
+    plain = decode_plain(frame, side)
+    if plain is not None:
+        return plain[0]
     image = open_jpeg(frame)
     load_grey(image, side)
     return np.asarray(image)

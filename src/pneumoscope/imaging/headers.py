@@ -116,19 +116,27 @@ def check_lossless_jpeg(data: bytes) -> None:
         raise UnreadableImage(TOO_EARLY)
 
 
-def check_jpeg(data: bytes) -> None:
+def check_jpeg(data: bytes) -> FrameHeader | None:
     """Refuse a JPEG that is too large, whose metadata or scans would cost far more than its
     pixels, or that is far too short for them: libjpeg paints what is missing grey and only warns.
+
+    Returns the frame header of a plain one: 8 bits, grey or three colours, and no metadata that
+    may turn it; None for others.
     """
     exifs, components, many, least = 0, 0, False, 0
+    frames: list[FrameHeader] = []
+    plain = True
     for kind, start, end in _segments(data):
+        # An Adobe segment may say that the colours are no YCbCr; APP1 is EXIF or XMP.
+        plain = plain and kind not in (0xE1, 0xEE)
         if kind == 0xE1 and data.startswith(b"Exif\0\0", start):
             exifs += 1
             check_exif(data[start + 6 : end])
         elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC) and start + 6 <= len(data):
             components = data[start + 5]
             many = kind not in (0xC0, 0xC1, 0xC3)
-            height, width = struct.unpack_from(">HH", data, start + 1)
+            precision, height, width = struct.unpack_from(">BHH", data, start)
+            frames.append(FrameHeader(height, width, components, precision, kind))
             check_size(height, width)
             least = _least_bytes(kind, height, width)
         elif kind == 0xDA and start < len(data):
@@ -141,6 +149,9 @@ def check_jpeg(data: bytes) -> None:
     # A scan of a few bytes can make the decoder pass over the whole picture once more.
     if many and data.count(b"\xff\xda") > _MOST_SCANS:
         raise UnreadableImage("the JPEG has more scans than is read here")
+    if plain and len(frames) == 1 and frames[0].kind in (0xC0, 0xC1, 0xC2):
+        return frames[0] if (frames[0].precision, components) in ((8, 1), (8, 3)) else None
+    return None
 
 
 def _least_bytes(kind: int, height: int, width: int) -> int:

@@ -34,7 +34,7 @@ from pneumoscope.imaging.headers import (
     decoding,
     webp_size,
 )
-from pneumoscope.imaging.jpeg import load_grey, open_jpeg
+from pneumoscope.imaging.jpeg import decode_plain, load_grey, open_jpeg
 from pneumoscope.records import Film, Grey
 
 FORMATS = "JPEG, PNG, TIFF, BMP, WebP or DICOM"
@@ -161,7 +161,7 @@ def _open(path: Path) -> tuple[BinaryIO, int]:
         if about.st_size > _HELD_WHOLE:
             return path.open("rb"), about.st_size
         with path.open("rb", buffering=0) as raw:
-            return io.BytesIO(raw.read(_HELD_WHOLE)), about.st_size
+            return io.BytesIO(raw.read(about.st_size)), about.st_size
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         why = getattr(error, "strerror", None) or type(error).__name__
         raise UnreadableImage("the file cannot be opened", got=why) from None
@@ -206,6 +206,13 @@ def _open_picture(stream: BinaryIO, form: str) -> ImageFile:
 
 
 def _read_picture(stream: BinaryIO, form: str, side: int) -> Film:
+    if form == "JPEG":
+        plain = decode_plain(stream.read(), side)
+        if plain is not None:
+            pixels, header = plain
+            mode = "L" if header.components == 1 else "RGB"
+            return Film(pixels, header.height, header.width, facts={"mode": mode, "format": form})
+        stream.seek(0)
     image = _open_picture(stream, form)
     mode, (width, height) = image.mode, image.size
     if isinstance(image, JpegImageFile):
