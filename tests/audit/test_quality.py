@@ -144,3 +144,15 @@ def test_real_films_are_judged_rightly_by_the_drawn_reference() -> None:
     for quarters, least in ((1, 0.97), (2, 0.88), (3, 0.97)):
         turned = look(thumbnails(np.ascontiguousarray(np.rot90(films, quarters, (1, 2)))))
         assert (turned.turned == quarters).mean() > least
+
+
+@pytest.mark.parametrize(("turned", "severity"), [(1, "info"), (4, "warning")])
+def test_as_many_as_are_named_by_mistake_are_a_remark(make_set, turned, severity) -> None:
+    from pneumoscope.audit.quality import Quality, quality_findings
+
+    images = np.zeros((400, 28, 28), np.uint8)
+    none = np.zeros(400, bool)
+    found = quality_findings(
+        make_set(images), Quality(none, none, none, np.arange(400) < turned, none)
+    )
+    assert [(f.code, f.severity, f.count) for f in found] == [("ROTATED", severity, turned)]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pneumoscope.report.card import card_text
 from pneumoscope.report.folder import read_judged
 
@@ -32,13 +34,6 @@ def test_every_row_of_the_table_has_an_interval(make_run: Callable[..., Path]) -
     assert all("–" in row.split("|")[3] or " to " in row.split("|")[3] for row in rows)
 
 
-def test_known_patients_are_said_to_be_kept_apart(make_run: Callable[..., Path]) -> None:
-    folder = make_run(
-        flow={"found": 1, "kept": 1, "dropped": [], "patients_known": True, "splits": {}}
-    )
-    assert "keeps all films of a patient in one part" in card_text(read_judged(folder))
-
-
 def test_only_rows_of_the_judged_split_are_read(
     make_run: Callable[..., Path], simulated: Callable[..., list[dict[str, Any]]]
 ) -> None:
@@ -50,3 +45,20 @@ def test_only_rows_of_the_judged_split_are_read(
     assert len(judged.predictions) == judged.metrics["n"] == 60
     assert set(judged.predictions["split"]) == {"test"}
     assert judged.predictions.index[0] == 20  # the line in the whole table, which "row N" names
+
+
+@pytest.mark.parametrize(
+    ("flow", "words"),
+    [
+        ({"patients_known": True}, "keeps all films of a patient in one part"),
+        ({"patients_known": True, "patients_divided": 170}, "170 patient ids lie in more than one"),
+        ({"patients_known": True, "patient_each_film": True}, "an id of its own"),
+        ({"patients_known": False}, "patient ids are not known"),
+        ({"patients_known": False, "patients_divided": 3}, "3 patient ids lie in more than one"),
+    ],
+)
+def test_nothing_is_claimed_of_patients_that_is_not_so(
+    make_run: Callable[..., Path], flow: dict[str, object], words: str
+) -> None:
+    folder = make_run(flow={"found": 1, "kept": 1, "dropped": [], "splits": {}, **flow})
+    assert words in card_text(read_judged(folder))

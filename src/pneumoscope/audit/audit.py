@@ -75,16 +75,16 @@ def audit(
 ) -> Audit:
     """Run every check on ``prepared``, and look for its films in ``against``."""
     table = prepared.table
-    listener.stage("looking at every film")
+    listener.stage("Look at every film")
     thumbs = thumbnails(prepared.images)
     quality = judge_quality(table, thumbs)
-    listener.stage("comparing all pairs of films")
+    listener.stage("Compare all pairs of films")
     duplicates: Duplicates = find_duplicates(prepared, thumbs, quality.constant)
-    listener.stage("predicting the label without the lungs")
+    listener.stage("Predict the label without the lungs")
     baselines = measure_baselines(prepared, thumbs, seed)
     genealogy = None
     if against is not None:
-        listener.stage("looking for shared films")
+        listener.stage("Look for shared films")
         genealogy = trace(prepared, against, thumbs, seed)
     findings = [
         *count_findings(prepared),

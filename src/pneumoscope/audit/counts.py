@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pneumoscope.audit.findings import Finding, few, films
-from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.prepared import MANY_FILMS, PreparedSet
 from pneumoscope.records import CLASSES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -15,8 +15,6 @@ FEW_VALIDATION = 100
 """At 100 films an accuracy of .9 has a 95 % interval of ± 6 points."""
 
 _WORDS = 20
-_MANY = 200
-"""Films among which some patient would have a second one, were these ids of patients."""
 _UNKNOWN = "unknown"
 _NONE = "no split"
 
@@ -145,7 +143,7 @@ def _patient_findings(table: pd.DataFrame, notes: tuple[str, ...]) -> list[Findi
         found.append(
             Finding("PATIENTS-UNKNOWN", "warning", title, count, remedy, (), "not provable")
         )
-    if not unknown.any() and len(table) >= _MANY and table["patient_id"].is_unique:
+    if not unknown.any() and len(table) >= MANY_FILMS and table["patient_id"].is_unique:
         title = "Every film has a patient id of its own, so whether these are ids of patients or "
         title += "of films cannot be told."
         remedy = "Ask whoever made the set; read every interval as too narrow until it is known."

@@ -35,6 +35,9 @@ Advance = Callable[[int, int], None]
 """Called with (films done, films in all)."""
 
 _WEEK = 7 * 24 * 3600.0
+_MARK = "content"
+"""A file of a draft: the name of what is being made there."""
+
 _PIECE = 16
 """Films a worker takes at once: the cost of handing them over is spread, memory stays small."""
 
@@ -83,12 +86,26 @@ def prepare(
         # A second process that prepares the same set waits here, and then finds it made.
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not (folder / "prepared.json").is_file():
-                sweep(folder.parent, older_than=_WEEK)
+                if folder.parent == cache_folder() / "prepared":  # elsewhere drafts are not ours
+                    sweep(folder.parent, older_than=_WEEK)
                 _check_space(source, spec, folder.parent)
                 draft = folder.with_name(f".{folder.name}.tmp")
+                _claim(draft, prepared_name(source, spec, keep_ids=keep_ids))
                 _write(source, spec, draft, advance, keep_ids=keep_ids)
                 draft.rename(folder)
     return _check_bad(open_prepared(folder), most_bad)
+
+
+def _claim(draft: Path, name: str) -> None:
+    """Make ``draft`` one of the content ``name``. What a killed process left there of other data,
+    or of another side, is taken away: a folder that the user names may have been meant for it."""
+    mark = draft / _MARK
+    if mark.is_file() and mark.read_text("utf-8") == name:
+        return
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir()
+    write_atomic(mark, name)
 
 
 def _check_space(source: Source, spec: InputSpec, parent: Path) -> None:
@@ -119,6 +136,7 @@ def _write(
     finally:
         draft.close()
     (folder / "salt").unlink(missing_ok=True)
+    (folder / _MARK).unlink()
     table.to_parquet(folder / "table.parquet", index=False)
     write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
     write_json(folder / "prepared.json", _about(source, spec, table, dropped))

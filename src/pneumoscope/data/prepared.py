@@ -21,6 +21,9 @@ from pneumoscope.run import read_json
 
 SCHEMA = 2
 
+MANY_FILMS = 200
+"""Among so many films some patient has a second one, if the ids are of patients."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedSet:
@@ -73,11 +76,18 @@ def open_prepared(folder: Path) -> PreparedSet:
 
 def flow(prepared: PreparedSet) -> dict[str, Any]:
     """The films' way into the splits: found, kept, dropped by reason, films and patients of each
-    split, whether all patients are known."""
+    split, whether all patients are known, how many lie in several splits, and whether each film
+    has an id of its own, so that it may be one of the film and not of the patient."""
     table = prepared.table
-    known = bool(table["patient_id"].notna().all()) and len(table) > 0
-    counts = {"patients_known": known, "splits": split_counts(table)}
-    return {**prepared.about["flow"], **counts}
+    known = table["patient_id"].notna()
+    pairs = table.loc[known & table["split"].notna(), ["patient_id", "split"]].drop_duplicates()
+    return {
+        **prepared.about["flow"],
+        "patients_known": bool(known.all()) and len(table) > 0,
+        "patients_divided": int((pairs["patient_id"].value_counts() > 1).sum()),
+        "patient_each_film": bool(table["patient_id"].is_unique) and len(table) >= MANY_FILMS,
+        "splits": split_counts(table),
+    }
 
 
 def split_counts(table: pd.DataFrame) -> dict[str, dict[str, int | None]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pneumoscope.records import Estimate
 from pneumoscope.report.folder import Judged
@@ -218,13 +219,7 @@ def _worst(judged: Judged) -> Iterator[str]:
 def limits(judged: Judged) -> Iterator[str]:
     """What these figures cannot show, a sentence or two each."""
     flow, source = judged.run.get("flow", {}), judged.run.get("source", {})
-    if flow.get("patients_known"):
-        yield "Patient ids are known, and the split keeps all films of a patient in one part."
-    else:
-        yield (
-            "Whether one patient’s films lie in two splits: patient ids are not known. "
-            "If some do, every figure here is too good."
-        )
+    yield _patients(flow)
     yield (
         f"How it does elsewhere: all films come from {source.get('name', 'one source')}, "
         "so other hospitals, ages and machines are untested."
@@ -235,6 +230,25 @@ def limits(judged: Judged) -> Iterator[str]:
             f"What a call is worth in practice: {int(judged.metrics['positives']) / n:.1%} of "
             "these films show pneumonia, and precision and NPV change with that share."
         )
+
+
+def _patients(flow: Mapping[str, Any]) -> str:
+    if flow.get("patients_divided"):
+        return (
+            f"How it does on patients it has not seen: {flow['patients_divided']:,} patient ids "
+            "lie in more than one of the data’s own splits, so every figure here may be too good."
+        )
+    if not flow.get("patients_known"):
+        return (
+            "Whether one patient’s films lie in two splits: patient ids are not known. "
+            "If some do, every figure here is too good."
+        )
+    if flow.get("patient_each_film"):
+        return (
+            "Whether one patient’s films lie in two splits: every film has an id of its own, "
+            "which may be one of the film and not of the patient."
+        )
+    return "Patient ids are known, and the split keeps all films of a patient in one part."
 
 
 def unbroken(text: str) -> str:
