@@ -1,5 +1,6 @@
 """Prepared sets: pixels and rows agree, bad films are counted, nothing half-written stays."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -201,6 +202,54 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
     assert sorted(f.name for f in got.folder.iterdir()) == sorted(
         ["images.npy", "masks.npy", "table.parquet", "dropped.csv", "prepared.json"]
     )
+
+
+def stopped(name: str = "toy", at: int = 290) -> Source:
+    def records() -> Iterator[Record]:
+        for i, record in enumerate(source(300).records):
+            if i == at:
+                raise Killed
+            yield replace(record, read=partial(shade, i % 200))
+
+    return replace(source(300), name=name, fingerprint=name, records=Once(records))
+
+
+def test_a_draft_of_other_data_is_not_gone_on_with(tmp_path: Path) -> None:
+    """A folder that the user names may hold what a killed process made of something else."""
+    with pytest.raises(Killed):
+        prepare(stopped(), SPEC, tmp_path / "set")
+    got = prepare(source(60), SPEC, tmp_path / "set")
+    assert got.table["image_id"].tolist() == [f"film-{i}" for i in range(60)]
+    with pytest.raises(Killed):
+        prepare(stopped(), SPEC, tmp_path / "wide")
+    assert prepare(source(60), InputSpec(4, 8), tmp_path / "wide").images.shape == (60, 4, 4)
+
+
+@pytest.mark.parametrize("damage", ["pixels cut off", "pixels gone", "journal of zeros"])
+def test_a_draft_damaged_by_a_loss_of_power_is_begun_anew(tmp_path: Path, damage: str) -> None:
+    with pytest.raises(Killed):
+        prepare(stopped(), SPEC, tmp_path / "set")
+    draft = tmp_path / ".set.tmp"
+    if damage == "pixels cut off":
+        with (draft / "images.npy").open("r+b") as file:
+            file.truncate(1000)
+    elif damage == "pixels gone":
+        (draft / "images.npy").unlink()
+    else:
+        with (draft / "journal.jsonl").open("r+b") as file:
+            file.seek(5000)
+            file.write(bytes(3000))
+    got = prepare(stopped(at=1000), SPEC, tmp_path / "set")
+    assert got.images[:, 0, 0].tolist() == [i % 200 for i in range(300)]
+
+
+def test_drafts_of_other_programs_beside_the_output_are_left_alone(tmp_path: Path) -> None:
+    for name in (".theirs.tmp", "folder/.theirs.tmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    prepare(source(), SPEC, tmp_path / "set")
+    assert (tmp_path / ".theirs.tmp").exists() and (tmp_path / "folder" / ".theirs.tmp").exists()
 
 
 class Once:

@@ -1,7 +1,8 @@
 """A prepared set that is being made: it grows film by film, and a killed process loses nothing.
 
 The pixels of a film are written before its line in the journal. So whatever the journal names is
-there in full, and the next process goes on behind it.
+there in full, and the next process goes on behind it. Only a machine that lost its power may have
+kept the line without the pixels: then all is begun anew.
 """
 
 from __future__ import annotations
@@ -43,9 +44,15 @@ class Draft:
         self.folder = folder
         lines = _whole_lines(folder / _JOURNAL)
         kept = [line for line in lines if "reason" not in line]
+        masks = sum(line["mask"] for line in kept)
+        if _lacks(folder / "images.npy", side, len(kept)) or _lacks(
+            folder / "masks.npy", side, masks
+        ):
+            (folder / _JOURNAL).unlink()
+            lines, kept, masks = [], [], 0
         self.done = len(lines)
         self._images = Stack(folder / "images.npy", side, len(kept))
-        self._masks = Stack(folder / "masks.npy", side, sum(line["mask"] for line in kept))
+        self._masks = Stack(folder / "masks.npy", side, masks)
         self._journal: IO[bytes] = (folder / _JOURNAL).open("ab")
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
@@ -88,15 +95,29 @@ class Draft:
 
 
 def _whole_lines(journal: Path) -> list[dict[str, Any]]:
-    """The lines of the journal; a last one that a kill cut short is taken away."""
+    """The lines of the journal; from one that is cut short or damaged on they are taken away."""
     if not journal.exists():
         return []
     data = journal.read_bytes()
-    end = data.rfind(b"\n") + 1
+    lines, end = [], 0
+    for line in data.splitlines(keepends=True):
+        try:
+            lines.append(json.loads(line) if line.endswith(b"\n") else None)
+        except ValueError:
+            lines.append(None)
+        if lines[-1] is None:
+            lines.pop()
+            break
+        end += len(line)
     if end < len(data):
         with journal.open("r+b") as file:
             file.truncate(end)
-    return [json.loads(line) for line in data[:end].splitlines()]
+    return lines
+
+
+def _lacks(stack: Path, side: int, count: int) -> bool:
+    """Whether ``stack`` holds fewer than ``count`` films of ``side``."""
+    return count > 0 and (not stack.exists() or stack.stat().st_size < count * side * side)
 
 
 def table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:

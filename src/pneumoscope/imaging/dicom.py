@@ -172,6 +172,8 @@ def _modality(header: Header, signed: bool) -> Lut | tuple[float, float]:
     if table is not None:
         return table
     slope, intercept = header.decimal(Tag.SLOPE), header.decimal(Tag.INTERCEPT)
+    if slope == 0:  # all pixels would be of one value
+        raise UnreadableImage(_CONTRADICTION, got="a rescale slope of 0")
     return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
 
 

@@ -25,6 +25,7 @@ PIXEL_DATA = 0x7FE00010
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
 _LONGEST_HEADER = 16 << 20
 _MOST_INFLATED = 256 << 20
+_LARGEST_NUMBER = 1e100  # so that no sum or product of two is beyond the largest float
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _LONG_VRS = frozenset(
@@ -136,7 +137,7 @@ class Header:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
+        if not abs(value) < _LARGEST_NUMBER:  # nor for NaN
             name = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
             raise UnreadableImage("a number of the DICOM header is none", got=name)
         return value

@@ -18,6 +18,7 @@ LARGEST_SIDE = 16_384
 MOST_PIXELS = 100_000_000
 _MOST_METADATA = 16 << 20
 _MOST_SCANS = 200
+_MOST_SCANNED = 2_000_000_000  # pixels of all scans: some four seconds
 _MOST_CHUNKS = 200_000
 # SOF3, DHT, SOS, DQT, DRI and COM
 _LOSSLESS_MARKERS = frozenset((0xC3, 0xC4, 0xDA, 0xDB, 0xDD, 0xFE))
@@ -147,7 +148,9 @@ def check_jpeg(data: bytes) -> FrameHeader | None:
         # Pillow joins them, and their directories may then name gigabytes of values.
         raise UnreadableImage("the image has more metadata than is read here")
     # A scan of a few bytes can make the decoder pass over the whole picture once more.
-    if many and data.count(b"\xff\xda") > _MOST_SCANS:
+    scans = data.count(b"\xff\xda") if many else 0
+    pixels = max((frame.height * frame.width for frame in frames), default=0)
+    if scans > _MOST_SCANS or scans * pixels > _MOST_SCANNED:
         raise UnreadableImage("the JPEG has more scans than is read here")
     if plain and len(frames) == 1 and frames[0].kind in (0xC0, 0xC1, 0xC2):
         return frames[0] if (frames[0].precision, components) in ((8, 1), (8, 3)) else None

@@ -40,6 +40,7 @@ from pneumoscope.records import Film, Grey
 FORMATS = "JPEG, PNG, TIFF, BMP, WebP or DICOM"
 _MOST_BYTES = 1 << 30
 _HELD_WHOLE = 32 << 20
+_MOST_AT_ONCE = 256 << 20
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -56,6 +57,7 @@ _PLUGINS: dict[str, Callable[[BinaryIO], ImageFile]] = {
     "WEBP": WebPImageFile,
 }
 _DEEP = frozenset(("I;16", "I;16B", "I;16L", "I;16N", "I", "F"))
+_AT_ONCE = frozenset(("JPEG", "WEBP"))  # which their decoders take in one piece
 _FLAT = frozenset(("1", "L", "P", "RGB", "RGBX", "YCbCr"))
 _CLEAR = frozenset(("LA", "La", "PA", "RGBA", "RGBa"))
 _ORIENTATION, _INTENT = 0x0112, 0x0106  # photometric interpretation: 0 is white is zero
@@ -142,11 +144,14 @@ def _opened(file: Path | bytes) -> Iterator[tuple[BinaryIO, str, int]]:
     """The file at its beginning, its form, and its size in bytes."""
     if isinstance(file, bytes):
         _check_length(len(file))
-        yield io.BytesIO(file), _form(file[:132]), len(file)
-        return
-    stream, size = _open(file)
+        stream: BinaryIO = io.BytesIO(file)
+        size = len(file)
+    else:
+        stream, size = _open(file)
     with stream:
         form = _form(stream.read(132))
+        if form in _AT_ONCE:
+            _check_length(size, _MOST_AT_ONCE)
         stream.seek(0)
         yield stream, form, size
 
@@ -162,16 +167,22 @@ def _open(path: Path) -> tuple[BinaryIO, int]:
             return path.open("rb"), about.st_size
         with path.open("rb", buffering=0) as raw:
             return io.BytesIO(raw.read(about.st_size)), about.st_size
+    except FileNotFoundError:
+        raise UnreadableImage("there is no such file") from None
+    except PermissionError:
+        raise UnreadableImage("the file may not be read") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         why = getattr(error, "strerror", None) or type(error).__name__
         raise UnreadableImage("the file cannot be opened", got=why) from None
 
 
-def _check_length(size: int) -> None:
+def _check_length(size: int, most: int = _MOST_BYTES) -> None:
     if size == 0:
         raise UnreadableImage("the file is empty")
-    if size > _MOST_BYTES:
-        raise UnreadableImage("the file is larger than is read here", expected="at most 1 GiB")
+    if size > most:
+        raise UnreadableImage(
+            "the file is larger than is read here", expected=f"at most {most >> 20} MiB"
+        )
 
 
 def _form(head: bytes) -> str:

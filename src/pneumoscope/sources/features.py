@@ -76,7 +76,7 @@ def find_columns(
             raise BadLabels(
                 f"the column {name!r} holds neither words nor numbers",
                 got=f"{schema.field(name).type} in {file.path}",
-                remedy="name another one with --columns",
+                remedy="name another one: --column label=NAME",
             )
     others = tuple(
         field.name
@@ -215,7 +215,7 @@ def _only(names: list[str], role: str, file: RowFile) -> str:
         else f"no {role} column is found",
         got=f"{', '.join(map(repr, file.schema.names[:12]))} in {file.path}",
         expected="one of the type Image" if role == "image" else "a ClassLabel, or one named label",
-        remedy=f"name it: --columns {role}={names[0] if names else 'NAME'}",
+        remedy=f"name it: --column {role}={names[0] if names else 'NAME'}",
     )
 
 

@@ -159,13 +159,9 @@ def _suffix(path: str) -> str:
 
 def read_file(file: Path, side: int = 0) -> Film:
     """The film in ``file``; ``side`` as in ``Record.read``. Raises UnreadableImage, whose reason
-    names no file, also where the file has gone or was closed since it was listed."""
+    names no file, also where the disk fails while it is read."""
     try:
         return read.read_film(file, side)
-    except FileNotFoundError:
-        raise UnreadableImage("the file is no longer there") from None
-    except PermissionError:
-        raise UnreadableImage("the file may not be read") from None
     except OSError as error:
         why = f": {error.strerror}" if error.strerror else ""
         raise UnreadableImage(f"the file cannot be read{why}") from None
@@ -179,9 +175,10 @@ def typical_side(root: Path, files: Sequence[FoundFile]) -> int:
     step = max(len(files) / _SAMPLE, 1)
     chosen = [files[int(i * step)] for i in range(min(_SAMPLE, len(files)))]
     sides = []
-    for file in chosen:
-        with contextlib.suppress(UnreadableImage, OSError):
-            sides.append(max(read.native_size(root / file.path)))
+    with read.quiet_decoders():
+        for file in chosen:
+            with contextlib.suppress(UnreadableImage, OSError):
+                sides.append(max(read.native_size(root / file.path)))
     return int(statistics.median(sides)) if sides else _USUAL_SIDE
 
 

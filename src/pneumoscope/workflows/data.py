@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pneumoscope.data.prepare import MOST_BAD, cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.errors import Interrupted
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Source
 from pneumoscope.run import check_new
@@ -40,9 +41,14 @@ def prepare_data(
     spec = stored_spec(source, recipe)
     if side:
         spec = InputSpec(side, side, recipe.input.fit)
-    return prepare_source(
-        source, spec, listener, folder=out, keep_ids=request.keep_ids, most_bad=recipe.data.most_bad
-    )
+    kept, most_bad = request.keep_ids, recipe.data.most_bad
+    try:
+        return prepare_source(source, spec, listener, folder=out, keep_ids=kept, most_bad=most_bad)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "preparing was stopped, and the films read so far are kept",
+            remedy="the same command goes on from there",
+        ) from None
 
 
 def prepare_source(
