@@ -722,6 +722,15 @@ WRONG = {
         lambda: dicom(PLAIN, WindowCenter=1, WindowWidth=2, VOILUTFunction="CUBIC"),
         "the VOI LUT function is not one that is read here",
     ),
+    "slope of 0": (lambda: dicom(PLAIN, RescaleSlope=0, RescaleIntercept=5), CONTRADICTION),
+    "boundless slope": (
+        lambda: dicom(PLAIN, RescaleSlope="1E308", RescaleIntercept=0),
+        "a number of the DICOM header is none",
+    ),
+    "boundless window": (
+        lambda: dicom(PLAIN, WindowCenter="1E308", WindowWidth=9),
+        "a number of the DICOM header is none",
+    ),
     "no palette": (
         lambda: dicom(PLAIN, PhotometricInterpretation="PALETTE COLOR"),
         "the DICOM file has no colour palette, or a segmented one",

@@ -266,7 +266,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     assert reason(text) == FOREIGN
     assert reason(encode(grey(), "GIF")) == FOREIGN
     assert reason(tmp_path) == "this is not a regular file"
-    assert reason(tmp_path / "none.png") == "the file cannot be opened"
+    assert reason(tmp_path / "none.png") == "there is no such file"
     assert reason(Path("a\0b.png")) == "the file cannot be opened"
 
 
@@ -280,6 +280,16 @@ def test_a_file_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate((1 << 30) + 1)
     assert reason(path) == "the file is larger than is read here"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_what_is_decoded_in_one_piece_is_refused_unread_where_it_is_hundreds_of_megabytes(
+    form: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "film"
+    path.write_bytes(encode(grey(), form))
+    os.truncate(path, (256 << 20) + 1)
+    assert reason(path) == reason(path, native_size) == "the file is larger than is read here"
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])
@@ -433,6 +443,13 @@ def test_a_progressive_jpeg_of_endless_scans_is_refused() -> None:
     data = encode(grey(), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     scans = data[:last] + data[last:-2] * 300 + data[-2:]
+    assert reason(scans) == "the JPEG has more scans than is read here"
+
+
+def test_the_scans_of_a_large_jpeg_are_fewer() -> None:
+    data = encode(np.zeros((8192, 8192), np.uint8), "JPEG", progressive=True, quality=1)
+    last = data.rindex(b"\xff\xda")
+    scans = data[:last] + data[last:-2] * 30 + data[-2:]
     assert reason(scans) == "the JPEG has more scans than is read here"
 
 

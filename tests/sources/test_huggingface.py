@@ -384,7 +384,7 @@ def test_two_image_columns_are_named_and_one_can_be_chosen(tmp_path: Path) -> No
     file = write(tmp_path / "a.parquet", [cell(0), cell(1)], mask=mask, label=[0, 1])
     told = failure(file, InputError)
     assert "'image', 'mask'" in told
-    assert "--columns image=" in told
+    assert "--column image=" in told
     chosen = records(file, columns={"image": "mask"})
     assert np.array_equal(chosen[0].read(0).pixels, grey(9))
 

@@ -1,7 +1,7 @@
 """DICOM to grey levels, air dark: decode, modality, VOI, photometric interpretation, 8 bits.
 
 The order is that of PS3.3 C.11 and C.7.6.3. Presentation LUT Shape is not applied: in the DX
-module INVERSE goes with MONOCHROME1 and IDENTITY with MONOCHROME2 (C.8.11.3.1.2), so it repeats
+module INVERSE goes with MONOCHROME1 and IDENTITY with MONOCHROME2 (table C.8-70), so it repeats
 what the photometric interpretation has said, and applying both would invert twice.
 """
 

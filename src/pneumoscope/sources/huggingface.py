@@ -214,7 +214,7 @@ def _typical_side(records: HuggingFaceRecords) -> int:
         few = list(islice(records._films(file), min(file.rows, 64)))
         spread = max(len(few) * len(chosen) // _SAMPLE, 1)
         for film in few[::spread]:
-            with contextlib.suppress(UnreadableImage, OSError):
+            with contextlib.suppress(UnreadableImage, OSError), read.quiet_decoders():
                 if not isinstance(film, str):
                     source = film if isinstance(film, bytes) else inside(records.root, str(film))
                     sides.append(max(read.native_size(source)))
