@@ -70,6 +70,10 @@ class UnreadableImage(InputError):
     """One image cannot be decoded. Never stops a run: it is counted with its reason."""
 
 
+class Unreachable(UnreadableImage):
+    """One image cannot be had now: its file is closed, or its disk went away. Looked for again."""
+
+
 class BadLabels(InputError):
     """Labels are missing, not 0 or 1, or do not match the images."""
 

@@ -162,7 +162,8 @@ def _exists(out: Path) -> OutputExists:
     return OutputExists(
         "the output folder is there already, and nothing is ever overwritten",
         got=out,
-        remedy="name another --out, or finish that run with --resume",
+        remedy="name another --out; a run that was stopped is finished by: "
+        "pneumoscope train --resume RUN",
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pneumoscope.data.prepare import prepare, prepared_name
 from pneumoscope.data.prepared import flow, open_prepared
-from pneumoscope.errors import OutputNotWritable, UnreadableData, UnreadableImage
+from pneumoscope.errors import OutputNotWritable, Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
 
 SPEC = InputSpec(8, 8)
@@ -260,6 +260,31 @@ class Once:
 
     def __iter__(self) -> Iterator[Record]:
         return self._make()
+
+
+def test_films_that_could_not_be_reached_are_looked_for_again(tmp_path: Path) -> None:
+    """Neither a file that is opened nor a disk that comes back changes the fingerprint."""
+    away = {2, 5}
+
+    def reach(i: int, side: int) -> Film:
+        reads.append(i)
+        if i in away:
+            raise Unreachable("the file may not be read")
+        return shade(i, side)
+
+    reads: list[int] = []
+    records = [replace(r, read=partial(reach, i)) for i, r in enumerate(source().records)]
+    shifty = replace(source(), records=records)
+    assert len(prepare(shifty, SPEC, tmp_path / "set").table) == 58
+    reads.clear()
+    assert len(prepare(shifty, SPEC, tmp_path / "set").table) == 58
+    assert reads == [2, 5]
+    away.remove(5)
+    assert len(prepare(shifty, SPEC, tmp_path / "set").table) == 59
+    away.clear()
+    assert "unreached" not in prepare(shifty, SPEC, tmp_path / "set").about
+    reads.clear()
+    assert len(prepare(shifty, SPEC, tmp_path / "set").table) == 60 and not reads
 
 
 def test_second_call_reads_no_film(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """Splits: stratified, never dividing a patient, following the seed and nothing else."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.data.split import assign, folds, patient_codes, plan_splits
-from pneumoscope.errors import InputError
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.split import assign, folds, patient_codes, plan_splits, with_splits
+from pneumoscope.errors import InputError, UnreadableData
 from pneumoscope.recipe import DataChoices, load_recipe
+from pneumoscope.records import InputSpec
 
 CHOICES = load_recipe("default").data
 
@@ -176,3 +180,12 @@ def test_folds_are_stratified_grouped_and_cover_all() -> None:
     assert sizes.max() - sizes.min() <= 6
     with pytest.raises(InputError, match="folds"):
         folds(labels, groups, 1, 0)
+
+
+def test_an_id_that_covers_the_set_is_named_when_nothing_can_be_cut() -> None:
+    rows = table([i % 2 for i in range(100)], ["device"] * 98 + ["p1", "p2"])
+    images = np.zeros((100, 4, 4), np.uint8)
+    about = {"source": {"name": "toy"}}
+    mine = PreparedSet(Path("x"), InputSpec(4, 4), images, None, rows, about)
+    with pytest.raises(UnreadableData, match="one patient id covers 98 of 100 films"):
+        with_splits(mine, CHOICES)

@@ -25,9 +25,10 @@ from filelock import FileLock
 from pneumoscope.cli import main as cli
 from pneumoscope.data.prepare import prepare, prepared_name
 from pneumoscope.recipe import load_recipe
+from pneumoscope.records import DataRequest
 from pneumoscope.run import create_run
 from pneumoscope.sources.medmnist import medmnist_source
-from pneumoscope.workflows.pipeline import stored_spec
+from pneumoscope.workflows.data import stored_spec
 
 Usage = namedtuple("Usage", "total used free")
 COMMAND = Path(sys.executable).with_name("pneumoscope")
@@ -69,11 +70,13 @@ def little(*changes: str) -> list[str]:
 
 
 def leftovers(folder: Path) -> set[str]:
-    """What lies there, but for folders that hold nothing and prepared sets that are whole."""
+    """What lies there, but for folders that hold nothing, locks, the salt, and prepared sets that
+    are whole or that the next process goes on with."""
     found = {p for p in folder.rglob("*") if not p.is_dir() or p.name.startswith(".")}
     whole = [p.parent for p in folder.glob("cache/prepared/*/prepared.json")]
+    whole += folder.glob("*/prepared/.*.tmp")
     kept = {p for p in found if not any(p.is_relative_to(w) for w in whole)}
-    return {str(p.relative_to(folder)) for p in kept if p.name != ".numbers.lock"}
+    return {str(p.relative_to(folder)) for p in kept if p.suffix != ".lock" and p.name != "salt"}
 
 
 Refused = Callable[..., str]
@@ -358,7 +361,7 @@ def test_a_disk_that_fills_meanwhile(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     places = {
-        "prepare": "pneumoscope.data.prepare._Stack.append",
+        "prepare": "pneumoscope.data.draft.Stack.append",
         "table": "pandas.DataFrame.to_parquet",
         "bundle": "pneumoscope.training.keeper.write_atomic",
         "temporary": "pneumoscope.sources.npz.shutil.copyfileobj",
@@ -479,7 +482,8 @@ def test_resume_stands_alone(films: Path, refused: Refused, capsys: Any, monkeyp
 
 def test_data_that_changed_since(tmp_path: Path, films: Path, refused: Refused) -> None:
     card = {"data": str(films), "seed": 0, "source": {"fingerprint": "x"}, "choices": []}
-    made = create_run(tmp_path / "out", "x", "name: x\n", card | {"timing": {}})
+    asked = {"request": DataRequest(str(films)).to_json(), "timing": {}}
+    made = create_run(tmp_path / "out", "x", "name: x\n", card | asked)
     (made.folder / ".lock").touch()
     assert "the data has changed" in refused("train", "--resume", made.folder)
     films.unlink()
@@ -488,7 +492,7 @@ def test_data_that_changed_since(tmp_path: Path, films: Path, refused: Refused) 
 
 def test_a_second_process_on_the_same_run(tmp_path: Path, refused: Refused) -> None:
     card: dict[str, Any] = {"data": "phantom", "seed": 0, "source": {}, "choices": [], "timing": {}}
-    made = create_run(tmp_path / "out", "x", "name: x\n", card)
+    made = create_run(tmp_path / "out", "x", "name: x\n", card | {"request": {"data": "phantom"}})
     with FileLock(made.folder / ".lock"):
         assert "another process is working" in refused("train", "--resume", made.folder)
 
@@ -540,6 +544,6 @@ def test_an_error_of_our_own_keeps_its_traceback(
     def broken(*args: object, **named: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "a template of ours")
 
-    monkeypatch.setattr("pneumoscope.workflows.pipeline.open_source", broken)
+    monkeypatch.setattr("pneumoscope.workflows.data.open_source", broken)
     with pytest.raises(FileNotFoundError):
         run(monkeypatch, "train", films)

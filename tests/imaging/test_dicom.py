@@ -669,6 +669,12 @@ def test_what_is_not_sane_is_left_out() -> None:
     assert set(film.facts) == {"mode", "format", "bytes"}
 
 
+@pytest.mark.parametrize("word", ["ANONYMOUS", "Anonymized", "unknown", "0000", "N/A", "No ID"])
+def test_a_word_for_nobody_is_no_patient(word: str) -> None:
+    assert read_film(dicom(PLAIN, PatientID=word)).patient_id is None
+    assert read_film(dicom(PLAIN, PatientID=f"{word}-7")).patient_id == f"{word}-7"
+
+
 def test_a_patient_id_in_another_alphabet_is_decoded() -> None:
     data = dicom(PLAIN, SpecificCharacterSet="ISO_IR 192", PatientID="胸-1")
     assert read_film(data).patient_id == "胸-1"

@@ -249,7 +249,7 @@ def baseline_findings(baselines: tuple[Baseline, ...]) -> list[Finding]:
     for baseline in baselines:
         code = f"SHORTCUT-{baseline.name.upper()}"
         if baseline.cross_validated is None:
-            title = f"Whether {baseline.what} predict the label cannot be measured: "
+            title = f"Whether the label follows from {baseline.what} cannot be measured: "
             remedy = "Measure it on more labelled films."
             found.append(
                 Finding(code, "info", f"{title}{baseline.why_not}.", 0, remedy, (), "not provable")

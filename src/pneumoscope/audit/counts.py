@@ -109,7 +109,7 @@ def _labels(table: pd.DataFrame) -> list[Finding]:
     found = []
     missing = table["label"].isna()
     if missing.any():
-        title = f"{films(int(missing.sum()))} have no label."
+        title = f"{films(int(missing.sum()))} without a label."
         remedy = "They can be predicted on, but neither trained nor judged on."
         ids = few(table.loc[missing, "image_id"].head(20))
         found.append(Finding("LABELS-UNKNOWN", "info", title, int(missing.sum()), remedy, ids))

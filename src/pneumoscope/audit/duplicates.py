@@ -125,7 +125,7 @@ def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> list[Finding]:
             Finding(
                 "DUP-EXACT",
                 "warning",
-                f"{films(duplicates.redundant)} repeat the pixels of another, in "
+                f"{films(duplicates.redundant)} repeating the pixels of another, in "
                 f"{groups} group{'s' * (groups > 1)}.",
                 duplicates.redundant,
                 "Keep one film of each group: the others weigh on the model without teaching it.",
@@ -138,7 +138,7 @@ def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> list[Finding]:
             Finding(
                 "DUP-NEAR",
                 "warning",
-                f"{count} pair{'s' * (count > 1)} of films show one exposure stored in two ways.",
+                f"{count} pair{'s' * (count > 1)} of films of one exposure, stored in two ways.",
                 count,
                 "Look at the pairs and keep one film of each, or keep them in one split.",
                 few(ids[row] for pair in duplicates.near for row in pair[:2]),
@@ -167,7 +167,7 @@ def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -
             Finding(
                 "DUP-ACROSS-SPLITS",
                 "severe",
-                f"{len(across)} film{'s' * (len(across) > 1)} lie in more than one official split.",
+                f"{films(len(across))} in more than one official split.",
                 len(across),
                 "Drop the copies from training before judging on the other split.",
                 few(ids[row] for group in across for row in group),
@@ -179,7 +179,7 @@ def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -
             Finding(
                 "DUP-LABELS-DISAGREE",
                 "severe",
-                f"{len(torn)} film{'s' * (len(torn) > 1)} are labelled both normal and pneumonia.",
+                f"{films(len(torn))} labelled both normal and pneumonia.",
                 len(torn),
                 "Ask who labelled them, or drop every film of these groups.",
                 few(ids[row] for group in torn for row in group),

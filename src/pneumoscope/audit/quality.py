@@ -125,12 +125,12 @@ def quality_findings(prepared: PreparedSet, quality: Quality) -> list[Finding]:
     by_design = bool(quality.tiny.all())
     # Films that look right to a computer may still be of a knee, so none is called severe.
     kinds: tuple[tuple[str, Severity, NDArray[np.bool_], str, str], ...] = (
-        ("CONSTANT", "warning", quality.constant, "{} show one grey level all over", "Drop them."),
+        ("CONSTANT", "warning", quality.constant, "{} of one grey level all over", "Drop them."),
         (
             "TINY",
             "info" if by_design else "warning",
             quality.tiny,
-            f"{{}} are less than {TINY} pixels wide or high",
+            f"{{}} less than {TINY} pixels wide or high",
             "Prefer a larger edition of this set: small films have lost fine structure."
             if by_design
             else "Look for the originals: enlarging brings nothing back.",
@@ -139,14 +139,14 @@ def quality_findings(prepared: PreparedSet, quality: Quality) -> list[Finding]:
             "INVERTED",
             "warning",
             quality.inverted,
-            "{} seem to be inverted, air bright and bone dark",
+            "{} seemingly inverted, air bright and bone dark",
             "Look at them; invert or drop those that are.",
         ),
         (
             "ROTATED",
             _above(quality.rotated, ROTATED_BY_CHANCE),
             quality.rotated,
-            "{} seem to be turned by a quarter or half",
+            "{} seemingly turned by a quarter or half",
             f"Look at them; turn or drop those that are. Of upright films {ROTATED_BY_CHANCE:.1%} "
             "are named here by mistake.",
         ),
@@ -154,7 +154,7 @@ def quality_findings(prepared: PreparedSet, quality: Quality) -> list[Finding]:
             "NOT-CHEST-LIKE",
             _above(quality.foreign, FOREIGN_BY_CHANCE),
             quality.foreign,
-            "{} look unlike frontal chest films, or are framed unlike the rest of this set",
+            "{} unlike frontal chest films, or framed unlike the rest of this set",
             "Look at them; drop what is no frontal chest film. Of true ones up to "
             f"{FOREIGN_BY_CHANCE:.0%} are named here for their framing.",
         ),

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 the input is at fault (one message, no traceback), 130 int
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -80,7 +81,12 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version")
     ] = False,
 ) -> None:
-    pass
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError(
+            "the present folder is no longer there", remedy="change to another one: cd"
+        ) from None
 
 
 @app.command()
@@ -208,6 +214,9 @@ def doctor() -> None:
 
 def run() -> None:
     """The console script."""
+    # A process that was started without them (a service, >&-) has none to write to.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal that is not UTF-8 shows "?" for what it cannot; no output may end a run.
         if isinstance(stream, io.TextIOWrapper):

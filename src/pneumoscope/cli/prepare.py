@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 from rich.table import Table
+from rich.text import Text
 
 from pneumoscope.audit.findings import Finding
 from pneumoscope.audit.first_look import first_look
+from pneumoscope.cli.request import words_of
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.data.split import Plan, plan_splits
 from pneumoscope.errors import printable
@@ -35,10 +36,19 @@ def prepare(
             screen.choice("left out", f"{reason['count']:,}", reason["reason"])
         if prepared.table["label"].notna().any():
             _show_splits(plan_splits(prepared.table, chosen.data), prepared.table, screen)
-        show_findings(first_look(prepared), screen)
-        asked = shlex.join(sys.argv[2:])
+        # What could not be read was just said.
+        found = [finding for finding in first_look(prepared) if finding.code != "UNREADABLE"]
+        show_findings(found, screen)
         screen.line(f"The prepared set is in {short(prepared.folder)}")
-        screen.line(f"Next: pneumoscope audit {asked}; pneumoscope train {asked}")
+        asked, trained = shlex.join(words_of(request)), shlex.join(_recipe_words(recipe, changes))
+        then = f"; pneumoscope train {asked} {trained}".rstrip()
+        both = prepared.table["label"].nunique() == len(CLASSES)
+        screen.line(f"Next: pneumoscope audit {asked}{then * both}")
+
+
+def _recipe_words(recipe: str, changes: list[str]) -> list[str]:
+    chosen = [] if recipe == "default" else ["--recipe", recipe]
+    return chosen + [word for change in changes for word in ("--set", change)]
 
 
 def _show_splits(plan: Plan, table: pd.DataFrame, screen: Screen) -> None:
@@ -59,5 +69,6 @@ def show_findings(findings: Iterable[Finding], screen: Screen) -> None:
     """A line for each finding, the gravest first; then what cannot be known."""
     for finding in findings:
         mark = _MARKS[finding.severity] if finding.status == "found" else "[dim]not provable[/]"
-        screen.console.print(f"  {mark}  {finding.code}: ", end="")
-        screen.console.print(printable(finding.title), markup=False)
+        line = Text.from_markup(f"  {mark}  {finding.code}: ")
+        # In one piece: a bar that is drawn meanwhile takes the place of half a line.
+        screen.console.print(line.append(printable(finding.title)))

@@ -25,6 +25,18 @@ def request_of(
     )
 
 
+def words_of(request: DataRequest) -> list[str]:
+    """The words of the command line that make the same request."""
+    words = [f"./{request.data}" if request.data.startswith("-") else request.data]
+    words += ["--form", request.form] if request.form else []
+    for word, meaning in request.classes.items():
+        words += ["--classes", f"{word}={meaning}"]
+    words += ["--labels", str(request.labels)] if request.labels else []
+    for key, name in request.columns.items():
+        words += ["--column", f"{key}={name}"]
+    return [*words, "--keep-ids"] if request.keep_ids else words
+
+
 def _columns(said: list[str]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for text in said:

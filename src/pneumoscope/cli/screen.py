@@ -92,6 +92,7 @@ class Screen:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+            self._bar.refresh()  # else it stands a while longer, below the next lines
 
 
 def short(path: Path) -> str:

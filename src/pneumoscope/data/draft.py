@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,12 +29,13 @@ _JOURNAL = "journal.jsonl"
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one film: its row, with ``image`` uint8 (S, S) and, where the truth is known,
-    ``mask`` uint8 (S, S); or the reason why it was dropped."""
+    ``mask`` uint8 (S, S); or the reason why it was dropped, and whether it may come back."""
 
     row: dict[str, Any]
     image: Grey | None = None
     mask: NDArray[np.uint8] | None = None
     reason: str = ""
+    unreached: bool = False
 
 
 class Draft:
@@ -60,7 +62,8 @@ class Draft:
         lines: list[dict[str, Any]] = []
         for outcome in outcomes:
             if outcome.image is None:
-                lines.append({"row": outcome.row, "reason": outcome.reason})
+                dropped = {"reason": outcome.reason, "unreached": outcome.unreached}
+                lines.append({"row": outcome.row, **dropped})
                 continue
             self._images.append(outcome.image)
             if outcome.mask is not None:
@@ -72,8 +75,9 @@ class Draft:
         self._journal.flush()
         self.done += len(lines)
 
-    def finish(self) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-        """Complete the files; the table of the kept films, and id and reason of the dropped."""
+    def finish(self) -> tuple[pd.DataFrame, list[dict[str, str]], list[int]]:
+        """Complete the files; the table of the kept films, id and reason of the dropped, and the
+        places in the source of those that could not be reached."""
         whole = self._masks.count == self._images.count
         self.close()
         if not whole:  # truth is kept only when it is known for every film
@@ -85,13 +89,14 @@ class Draft:
             for line in lines
             if "reason" in line
         ]
-        return table_of([line["row"] for line in lines if "reason" not in line]), dropped
+        unreached = [place for place, line in enumerate(lines) if line.get("unreached")]
+        return table_of([line["row"] for line in lines if "reason" not in line]), dropped, unreached
 
     def close(self) -> None:
         """Write what is buffered and let go of the files."""
-        self._images.close()
-        self._masks.close()
-        self._journal.close()
+        with ExitStack() as each:  # the others also where one of them cannot be written
+            for file in (self._images, self._masks, self._journal):
+                each.callback(file.close)
 
 
 def _whole_lines(journal: Path) -> list[dict[str, Any]]:
@@ -99,14 +104,12 @@ def _whole_lines(journal: Path) -> list[dict[str, Any]]:
     if not journal.exists():
         return []
     data = journal.read_bytes()
-    lines, end = [], 0
+    lines: list[dict[str, Any]] = []
+    end = 0
     for line in data.splitlines(keepends=True):
         try:
-            lines.append(json.loads(line) if line.endswith(b"\n") else None)
+            lines.append(json.loads(line if line.endswith(b"\n") else b""))
         except ValueError:
-            lines.append(None)
-        if lines[-1] is None:
-            lines.pop()
             break
         end += len(line)
     if end < len(data):
@@ -171,8 +174,10 @@ class Stack:
 
     def close(self) -> None:
         if not self._file.closed:
-            self._write_header()
-            self._file.close()
+            try:
+                self._write_header()
+            finally:  # a full disk refuses the header, and the file must not stay open
+                self._file.close()
 
     def _write_header(self) -> None:
         self._file.seek(0)

@@ -7,6 +7,7 @@ killed run leaves a draft, with which the next one goes on.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -18,14 +19,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
 
 from pneumoscope.data.draft import Draft, Outcome, reasons
 from pneumoscope.data.ids import Pseudonym, load_salt, salted
 from pneumoscope.data.pool import cores, in_order, pieces
 from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
-from pneumoscope.errors import OutputNotWritable, UnreadableData, UnreadableImage
+from pneumoscope.errors import OutputNotWritable, Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
 from pneumoscope.records import Film, InputSpec, Record, Source
@@ -71,20 +72,24 @@ def prepare(
     *,
     keep_ids: bool = False,
     most_bad: float = MOST_BAD,
+    waiting: Callable[[], None] | None = None,
 ) -> PreparedSet:
     """Write the prepared set to ``folder``, or open it when it is there already.
 
     Raises UnreadableData when more than the part ``most_bad`` of the films is bad,
     OutputNotWritable when the disk is full or closed. Bad films are dropped, counted with their
     reason and listed in ``dropped.csv``. Ids that may name a person are hashed unless
-    ``keep_ids``.
+    ``keep_ids``. ``waiting`` is called when another process is making the same set.
     """
     if (folder / "prepared.json").is_file():
-        return _check_bad(open_prepared(folder), most_bad)
+        prepared = open_prepared(folder)
+        if not _come_back(source, prepared):
+            return _check_bad(prepared, most_bad)
+        shutil.rmtree(folder, ignore_errors=True)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A second process that prepares the same set waits here, and then finds it made.
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with _hold(folder.with_name(f".{folder.name}.lock"), waiting):
             if not (folder / "prepared.json").is_file():
                 if folder.parent == cache_folder() / "prepared":  # elsewhere drafts are not ours
                     sweep(folder.parent, older_than=_WEEK)
@@ -94,6 +99,34 @@ def prepare(
                 _write(source, spec, draft, advance, keep_ids=keep_ids)
                 draft.rename(folder)
     return _check_bad(open_prepared(folder), most_bad)
+
+
+def _come_back(source: Source, prepared: PreparedSet) -> bool:
+    """Whether a film that could not be reached when the set was made can be now: a closed file
+    that was opened, or a disk that is back, changes no fingerprint."""
+    places = set(prepared.about.get("unreached", ()))
+    missed = (r for place, r in enumerate(source.records) if place in places) if places else ()
+    for record in missed:
+        try:
+            record.read(prepared.spec.stored)
+        except Unreachable:
+            continue
+        except UnreadableImage:
+            pass
+        return True
+    return False
+
+
+def _hold(file: Path, waiting: Callable[[], None] | None) -> AcquireReturnProxy[FileLock]:
+    """The lock ``file``, held; ``waiting`` is called when another process has it."""
+    file.touch()  # raises at once where no file can be made; a lock would be waited for
+    lock = FileLock(file)
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        if waiting:
+            waiting()
+        return lock.acquire()
 
 
 def _claim(draft: Path, name: str) -> None:
@@ -132,14 +165,15 @@ def _write(
                 draft.add(outcomes)
                 if advance:
                     advance(draft.done, source.count)
-        table, dropped = draft.finish()
+        table, dropped, unreached = draft.finish()
     finally:
         draft.close()
     (folder / "salt").unlink(missing_ok=True)
     (folder / _MARK).unlink()
     table.to_parquet(folder / "table.parquet", index=False)
     write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
-    write_json(folder / "prepared.json", _about(source, spec, table, dropped))
+    about = _about(source, spec, table, dropped)
+    write_json(folder / "prepared.json", about | ({"unreached": unreached} if unreached else {}))
 
 
 def _pseudonym(draft: Path, keep_ids: bool) -> Pseudonym:
@@ -161,7 +195,8 @@ def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
     try:
         film = record.read(spec.stored)
     except UnreadableImage as error:
-        return Outcome({"image_id": image_id}, reason=error.what)
+        unreached = isinstance(error, Unreachable)
+        return Outcome({"image_id": image_id}, reason=error.what, unreached=unreached)
     # An id that the file itself names is a person's, whatever the source thought of the file.
     patient = known(record.patient_id) if record.patient_id else None
     if patient is None and film.patient_id:
@@ -196,13 +231,14 @@ def _check_bad(prepared: PreparedSet, most_bad: float) -> PreparedSet:
     flow = prepared.about["flow"]
     bad = flow["found"] - flow["kept"]
     if bad > most_bad * max(flow["found"], 1) or not flow["kept"]:
+        enough = math.ceil(100 * bad / max(flow["found"], 1)) / 100
         shown = "; ".join(f"{d['count']} × {d['reason']}" for d in flow["dropped"][:5])
         raise UnreadableData(
             f"{bad} of {flow['found']} films of {prepared.about['source']['name']} cannot be used",
             got=shown or "no film",
-            expected=f"at most {most_bad:.0%}",
-            remedy=f"they are listed in {prepared.folder / 'dropped.csv'}; --set data.most_bad=0.2 "
-            "allows more",
+            expected=f"at most {most_bad:.0%}" if flow["kept"] else "films that can be read",
+            remedy=f"they are listed in {prepared.folder / 'dropped.csv'}"
+            + (f"; --set data.most_bad={enough} allows as many" if flow["kept"] else ""),
         )
     return prepared
 

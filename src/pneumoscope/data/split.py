@@ -187,5 +187,19 @@ def _check_usable(prepared: PreparedSet) -> None:
             raise UnreadableData(
                 f"the {split} split of {name} has {only}",
                 expected="normal and pneumonia in every split",
-                remedy="add films of the other class; pneumoscope audit shows what is there",
+                remedy=_one_patient(prepared.table)
+                or "add films of the other class; pneumoscope audit shows what is there",
             )
+
+
+def _one_patient(table: pd.DataFrame) -> str:
+    """What to do where an id that is no patient's, such as that of a device, covers the set."""
+    films = (
+        int(table["patient_id"].value_counts().max()) if table["patient_id"].notna().any() else 0
+    )
+    if films <= len(table) / 2:
+        return ""
+    return (
+        f"one patient id covers {films:,} of {len(table):,} films, which are therefore never "
+        "divided: is it an id of patients? Name another column with --column patient=NAME"
+    )

@@ -40,6 +40,11 @@ from pneumoscope.records import Facts, Film, Grey
 _DESCRIPTOR, _LUT_DATA = 0x00283002, 0x00283006
 _GREYS = ("MONOCHROME1", "MONOCHROME2")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+# What programs write when they take an id away; as an id it would make all films one patient's.
+_NOBODY = re.compile(
+    r"anon(ym(ous|i[sz]ed)?)?|de-?identified|removed|unknown|none|null|no ?id|n/?a|0+|x+",
+    re.IGNORECASE,
+)
 _AGE = re.compile(r"(\d{1,3})([DWMY]?)")
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _IDENTITY = np.arange(256, dtype=np.uint8)
@@ -242,10 +247,11 @@ def _palette_table(header: Header, layout: Layout) -> Grey:
 
 
 def _patient(header: Header) -> str | None:
-    """PatientID, None where it is empty."""
+    """PatientID, None where it is empty or a word that stands for nobody."""
     raw = header.raw(Tag.PATIENT_ID)
     if raw.isascii():
-        return raw.decode("ascii").strip(" \0") or None
+        text = raw.decode("ascii").strip(" \0")
+        return text if text and not _NOBODY.fullmatch(text) else None
     from pydicom.charset import convert_encodings, decode_bytes
 
     try:

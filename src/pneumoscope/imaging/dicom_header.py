@@ -198,7 +198,7 @@ def _file_meta(data: bytes) -> tuple[str, int]:
         if element.tag == _TRANSFER_SYNTAX:
             syntax = data[element.start : element.end].decode("ascii", "replace").strip(" \0")
         position = element.end
-    if position > len(data):
+    if position + 8 > len(data):
         raise UnreadableImage(TOO_EARLY)
     if not syntax:
         raise UnreadableImage("the DICOM file names no transfer syntax")

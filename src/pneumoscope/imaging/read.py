@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pneumoscope.errors import UnreadableImage
+from pneumoscope.errors import Unreachable, UnreadableImage
 from pneumoscope.imaging.dicom import dicom_size, read_dicom
 from pneumoscope.imaging.grey import stretch
 from pneumoscope.imaging.headers import (
@@ -168,12 +168,12 @@ def _open(path: Path) -> tuple[BinaryIO, int]:
         with path.open("rb", buffering=0) as raw:
             return io.BytesIO(raw.read(about.st_size)), about.st_size
     except FileNotFoundError:
-        raise UnreadableImage("there is no such file") from None
+        raise Unreachable("there is no such file") from None
     except PermissionError:
-        raise UnreadableImage("the file may not be read") from None
+        raise Unreachable("the file may not be read") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         why = getattr(error, "strerror", None) or type(error).__name__
-        raise UnreadableImage("the file cannot be opened", got=why) from None
+        raise Unreachable("the file cannot be opened", got=why) from None
 
 
 def _check_length(size: int, most: int = _MOST_BYTES) -> None:

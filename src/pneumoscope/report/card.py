@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pneumoscope.errors import printable
 from pneumoscope.report import tables, words
 from pneumoscope.report.folder import Judged
 
@@ -119,5 +120,5 @@ def _millions(model: object) -> str:
 
 def _plain(value: object) -> str:
     """``value`` on one line, with the characters that Markdown or HTML would act on disarmed."""
-    text = " ".join(str(value).split())
+    text = printable(" ".join(str(value).split()))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")

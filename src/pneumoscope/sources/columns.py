@@ -92,8 +92,8 @@ def find_columns(table: Table, request: DataRequest, fits: Fits) -> Columns:
     facts, left_out = fact_columns(table.frame, taken | known)
     if left_out:
         notes.append(
-            f"{len(left_out)} columns are not kept, being names, ids, dates, free text or of "
-            f"another use: {_few(left_out)}."
+            "Columns not kept, being names, ids, dates, free text or of another use: "
+            f"{_few(left_out)}."
         )
     return Columns(image, label, patient, split, box, facts, tuple(notes))
 

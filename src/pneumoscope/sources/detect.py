@@ -23,6 +23,7 @@ from pneumoscope.sources.medmnist import medmnist_source
 from pneumoscope.sources.phantom import phantom_source
 from pneumoscope.sources.rsna import looks_like_rsna, rsna_source
 from pneumoscope.sources.table import looks_like_table, table_source
+from pneumoscope.sources.tablefile import TABLE_SUFFIXES
 from pneumoscope.sources.unlabelled import unlabelled_source
 
 NAMES = ("kermany", "phantom", "pneumoniamnist")
@@ -39,8 +40,12 @@ def _medmnist(request: DataRequest) -> Source:
 
 
 def _looks_like_medmnist(path: Path) -> str | None:
-    if not path.is_file():
+    # By its name too: one that is cut short or empty is then told as such. But a table that is a
+    # zip inside is a workbook under another name, which the reader of tables says.
+    if not path.is_file() or path.suffix.lower() in TABLE_SUFFIXES:
         return None
+    if path.suffix.lower() == ".npz":
+        return "an .npz file"
     with path.open("rb") as file:
         return "a zip, as numpy writes it" if file.read(len(_ZIP)) == _ZIP else None
 
@@ -54,6 +59,16 @@ _OPENERS: Mapping[str, Opener] = {
     "table": table_source,
     "unlabelled": unlabelled_source,
 }
+
+_OPTIONS = {"classes": "--classes", "labels": "--labels", "columns": "--column"}
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    "medmnist": (),
+    "unlabelled": (),
+    "folder": ("classes",),
+    "huggingface": ("classes", "columns"),
+    "table": ("classes", "columns"),
+}
+"""What a user may say of data in these forms; of others, anything."""
 
 _LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | None]], ...] = (
     ("medmnist", lambda path, _: _looks_like_medmnist(path)),
@@ -79,6 +94,8 @@ def open_source(request: DataRequest, downloads: Path, listener: Listener) -> So
     if data.startswith("hf:"):
         return huggingface_source(fetch_hub(request, downloads, listener))
     name, _, size = data.partition("@")
+    if name in ("phantom", "pneumoniamnist"):
+        _check_said(request, (), f"data known by name: {name}")
     if name == "phantom":
         return phantom_source(size=_size(data, size, 96, range(32, 513)))
     if name == "pneumoniamnist":
@@ -115,7 +132,20 @@ def _from_path(request: DataRequest, path: Path) -> Source:
         form = next((form for form, look in _LOOKS if look(path, request)), "unlabelled")
     if form not in _OPENERS:
         raise InputError("there is no such form", got=repr(form), expected=nearest(form, _OPENERS))
+    _check_said(request, _TAKES.get(form, tuple(_OPTIONS)), f"the form {form}")
     return _OPENERS[form](request)
+
+
+def _check_said(request: DataRequest, taken: tuple[str, ...], where: str) -> None:
+    """Refuse an option that would be passed over in silence."""
+    said = [name for name in _OPTIONS if getattr(request, name) and name not in taken]
+    if said:
+        raise InputError(
+            "an option has no meaning for this data",
+            got=f"{_OPTIONS[said[0]]} for {where}",
+            expected=", ".join(_OPTIONS[name] for name in taken) or "no such option",
+            remedy="leave it out, or say with --form what the data is",
+        )
 
 
 def _check_there(path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoscope.errors import UnreadableData, UnreadableImage
+from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging import read
 from pneumoscope.records import Film
 
@@ -164,7 +164,7 @@ def read_file(file: Path, side: int = 0) -> Film:
         return read.read_film(file, side)
     except OSError as error:
         why = f": {error.strerror}" if error.strerror else ""
-        raise UnreadableImage(f"the file cannot be read{why}") from None
+        raise Unreachable(f"the file cannot be read{why}") from None
 
 
 def typical_side(root: Path, files: Sequence[FoundFile]) -> int:

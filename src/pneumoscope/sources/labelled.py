@@ -110,7 +110,7 @@ def match_films(files: Sequence[FoundFile], annotations: Annotations, where: Pat
     if not len(claimed):
         raise BadLabels(
             "no film has a row in the label table",
-            got=f"{len(files)} films, {len(annotations)} ids in {where}",
+            got=f"{len(files)} film{'s' * (len(files) != 1)}, {len(annotations)} ids in {where}",
             expected="ids that are paths or file names of the films, with or without suffix",
             remedy="name the column of the ids: --column image=NAME",
         )

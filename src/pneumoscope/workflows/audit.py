@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from pneumoscope.audit.audit import Audit, audit
@@ -9,7 +11,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.audit_page import write_audit
-from pneumoscope.run import check_new, create_folder
+from pneumoscope.run import check_new, create_folder, writing
 from pneumoscope.workflows.data import prepare_data
 
 
@@ -26,6 +28,7 @@ def audit_data(
     """
     listener = listener or Silent()
     check_new(out)
+    _check_writable(out.absolute().parent if out else Path("runs").absolute())
     prepared = _prepared(request, listener)
     other = _prepared(against, listener) if against else None
     found = audit(prepared, other, listener)
@@ -35,6 +38,14 @@ def audit_data(
 
     folder = create_folder(out, f"audit-{found.name}", fill)
     return found, folder / "audit.html"
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a closed folder before the work, not after it."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    with writing(folder):
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _prepared(request: DataRequest, listener: Listener) -> PreparedSet:

@@ -22,7 +22,7 @@ _SMALL_FILM = 64
 def find_data(request: DataRequest, listener: Listener) -> Source:
     """The source that the user named; its form, how that was seen, and its remarks are said."""
     source = open_source(request, cache_folder(), listener)
-    listener.stage(f"Found {source.count:,} films in {source.name}")
+    listener.stage(f"Found {source.count:,} film{'s' * (source.count != 1)} in {source.name}")
     listener.choice("form", source.form, source.why)
     for reason, count in source.passed_over.items():
         listener.choice("passed over", f"{count:,}", reason)
@@ -68,8 +68,13 @@ def prepare_source(
         rate = done / max(time.monotonic() - start, 1e-3)
         listener.progress(done, total, "film", f"{rate:,.0f} films/s")
 
+    def waiting() -> None:
+        listener.note("Another process is preparing the same data: waiting for it.")
+
     place = folder or cache_folder() / "prepared" / prepared_name(source, spec, keep_ids=keep_ids)
-    return prepare(source, spec, place, advance, keep_ids=keep_ids, most_bad=most_bad)
+    return prepare(
+        source, spec, place, advance, keep_ids=keep_ids, most_bad=most_bad, waiting=waiting
+    )
 
 
 def stored_spec(source: Source, recipe: Recipe) -> InputSpec:

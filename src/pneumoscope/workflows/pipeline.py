@@ -16,13 +16,13 @@ import pandas as pd
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.data.split import with_splits
-from pneumoscope.errors import InputError, NotARun, OutputNotWritable
+from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.models.bundle import Bundle, load_bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import DataRequest, Grey, Listener, Silent
+from pneumoscope.records import DataRequest, Grey, Listener, Silent, Source
 from pneumoscope.report.render import write_report
 from pneumoscope.run import (
     Run,
@@ -85,7 +85,7 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
     with held(run):
         card = run.card()
         request = DataRequest.from_json(card["request"])
-        source = find_data(request, listener)
+        source = _find_again(request, listener)
         if "content" not in card and source.fingerprint != card["source"]["fingerprint"]:
             raise _changed(card)
         sweep(run.folder)
@@ -94,12 +94,23 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
         return _finish(Work(run, request, source, recipe, seed, best_device(), listener))
 
 
+def _find_again(request: DataRequest, listener: Listener) -> Source:
+    try:
+        return find_data(request, listener)
+    except DataNotFound as error:
+        raise DataNotFound(
+            "the data of this run is no longer found",
+            got=f"{request.data} ({error.what})",
+            remedy="bring it back to that place, if only by a link, or start a new run",
+        ) from None
+
+
 def _changed(card: dict[str, Any]) -> NotARun:
     return NotARun(
         "the data has changed since the run began",
         got=card["data"],
         expected=f"content {card.get('content') or card['source']['fingerprint']}",
-        remedy="start a new run on the new data",
+        remedy="bring the old data back, or start a new run on the new",
     )
 
 
