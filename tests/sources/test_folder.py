@@ -1,7 +1,8 @@
 """Folders of classes: class and split from the nearest words above a film, and nothing guessed."""
 
-from __future__ import gc
+from __future__ import annotations
 
+import gc
 import os
 import pickle
 import tracemalloc
