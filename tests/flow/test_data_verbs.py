@@ -117,6 +117,18 @@ def test_audit_finds_the_same_films_in_another_form(
     family = json.loads(Path("a/audit.json").read_text())["genealogy"]
     codes = [f["code"] for f in json.loads(Path("a/audit.json").read_text())["findings"]]
     assert "SAME-FAMILY" in codes and family is not None
+    words = ("audit", "films.csv", "--column", "label=label", "--against", str(kaggle))
+    assert run(monkeypatch, *words, "--out", "b") == 0  # what is said of A is not asked of B
+    page = Path("b/audit.html").read_text("utf-8")
+    assert "pneumoscope audit films.csv --column label=label --against" in page
+
+
+def test_a_slip_in_the_second_name_shows_before_the_first_is_read(
+    kaggle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "audit", str(kaggle), "--against", "kermanny") == 2
+    printed = capsys.readouterr()
+    assert "nearest: 'kermany'" in printed.err and "Prepare" not in printed.out
 
 
 def test_train_on_folders_keeps_its_split_and_resumes_after_a_touch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +22,11 @@ def audit(request: DataRequest, against: str | None, *, strict: bool, out: Path 
         screen.stage("Start")  # the imports below take a second
         from pneumoscope.workflows.audit import audit_data
 
-        other = replace(request, data=against, labels=None) if against else None
-        found, page = audit_data(request, other, out=out, listener=screen)
+        other = None
+        if against:  # what was said of the form and the tables of the one is not true of the other
+            other = replace(request, data=against, form=None, labels=None, columns={})
+        command = shlex.join(["pneumoscope", *sys.argv[1:]])
+        found, page = audit_data(request, other, out=out, command=command, listener=screen)
         screen.stage(f"{len(found.findings)} findings in {found.name}")
         show_findings(found.findings, screen)
         screen.line(f"Everything is in {short(page.parent)}")

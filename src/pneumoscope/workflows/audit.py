@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 from pneumoscope.audit.audit import Audit, audit
-from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.audit_page import write_audit
 from pneumoscope.run import check_new, create_folder, writing
-from pneumoscope.workflows.data import prepare_data
+from pneumoscope.workflows.data import find_data, prepare_data
 
 
 def audit_data(
@@ -20,6 +19,7 @@ def audit_data(
     against: DataRequest | None = None,
     *,
     out: Path | None = None,
+    command: str = "",
     listener: Listener | None = None,
 ) -> tuple[Audit, Path]:
     """Every check on ``request``; the audit, and its page in a new folder beside audit.json.
@@ -29,12 +29,17 @@ def audit_data(
     listener = listener or Silent()
     check_new(out)
     _check_writable(out.absolute().parent if out else Path("runs").absolute())
-    prepared = _prepared(request, listener)
-    other = _prepared(against, listener) if against else None
+    # The default recipe's size, so that neither audit nor training waits for the other's films.
+    recipe = load_recipe("default", ["data.most_bad=1.0"])
+    asked = [request, against] if against else [request]
+    # Both are looked for before the first is read: a slip in the second name shows at once.
+    sources = [(each, find_data(each, listener)) for each in asked]
+    sets = [prepare_data(each, recipe, listener, source=source) for each, source in sources]
+    prepared, other = sets[0], sets[1] if against else None
     found = audit(prepared, other, listener)
 
     def fill(draft: Path, name: str) -> None:
-        write_audit(draft, found.to_json(), prepared, other)
+        write_audit(draft, {**found.to_json(), "command": command}, prepared, other)
 
     folder = create_folder(out, f"audit-{found.name}", fill)
     return found, folder / "audit.html"
@@ -46,9 +51,3 @@ def _check_writable(folder: Path) -> None:
     with writing(folder):
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def _prepared(request: DataRequest, listener: Listener) -> PreparedSet:
-    """The set as training by the default recipe would prepare it, so that neither waits twice."""
-    recipe = load_recipe("default", ["data.most_bad=1.0"])
-    return prepare_data(request, recipe, listener, out=None)

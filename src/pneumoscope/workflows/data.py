@@ -32,12 +32,19 @@ def find_data(request: DataRequest, listener: Listener) -> Source:
 
 
 def prepare_data(
-    request: DataRequest, recipe: Recipe, listener: Listener, *, side: int = 0, out: Path | None
+    request: DataRequest,
+    recipe: Recipe,
+    listener: Listener,
+    *,
+    source: Source | None = None,
+    side: int = 0,
+    out: Path | None = None,
 ) -> PreparedSet:
     """The prepared set of ``request`` in the cache folder or in ``out``; ``side`` in pixels, 0
-    for the one that training by ``recipe`` would take."""
+    for the one that training by ``recipe`` would take. ``source`` is given where it was found
+    already."""
     check_new(out)
-    source = find_data(request, listener)
+    source = source or find_data(request, listener)
     spec = stored_spec(source, recipe)
     if side:
         spec = InputSpec(side, side, recipe.input.fit)
