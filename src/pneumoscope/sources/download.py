@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import requests
 from filelock import FileLock
 
 from pneumoscope.errors import DataNotFound, UnreadableData
 from pneumoscope.run import writing
+
+if TYPE_CHECKING:
+    import requests
 
 _RECORD = "https://zenodo.org/records/10519652/files/"
 _CHUNK = 1 << 18
@@ -73,6 +76,8 @@ def fetch(file: Published, folder: Path, advance: Advance | None = None) -> Path
 
 
 def _complete(file: Published, part: Path, advance: Advance | None) -> None:
+    import requests  # late: every verb that reads data passes here, few of them download
+
     try:
         _download(file, part, advance)
     except requests.RequestException as error:
@@ -92,6 +97,8 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def _download(file: Published, part: Path, advance: Advance | None) -> None:
+    import requests
+
     have = part.stat().st_size if part.exists() else 0
     if have >= file.size:
         return
