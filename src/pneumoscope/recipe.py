@@ -63,12 +63,24 @@ class InputChoices(Section):
     fit: Literal["squash", "pad", "crop"] = Field(
         description="how an oblong film becomes a square: squash it, pad with black, or crop"
     )
+    margin: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        description="part of the stored side left out around what is judged: 0.125 stores 256 "
+        "for a 224 px network, as Resize(256) and CenterCrop(224) do"
+    )
+    normalisation: Literal["auto"] | tuple[Fraction, Annotated[float, Field(gt=0, le=1)]] = Field(
+        description="mean and standard deviation, of full scale; auto takes those of the "
+        "pretrained weights, or of the training films where the weights are random"
+    )
 
 
 class AugmentChoices(Section):
     """Random changes of the training films; ranges are half-widths around no change."""
 
     flip: Fraction = Field(description="probability of a left-right flip")
+    crop: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="smallest area of a random crop, part of the film, aspect 3/4 to 4/3, as "
+        "RandomResizedCrop takes them; 1 is off"
+    )
     rotation: Annotated[float, Field(ge=0, le=180)] = Field(description="degrees")
     translation: Annotated[float, Field(ge=0, le=0.5)] = Field(description="part of the side")
     scale: Annotated[float, Field(ge=0, lt=0.9)] = Field(description="0.1 means 0.9 to 1.1")
@@ -80,6 +92,13 @@ class AugmentChoices(Section):
         description="largest standard deviation of added Gaussian noise, part of full scale"
     )
     erase: Fraction = Field(description="probability that a rectangle is blanked")
+    mixup: Annotated[float, Field(ge=0, le=10)] = Field(
+        description="alpha of the beta distribution by which two films and their labels are "
+        "blended; 0 is off; beside cutmix each gets half of the batches"
+    )
+    cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
+        description="alpha by which a rectangle of another film replaces the film's own; 0 is off"
+    )
 
 
 class ModelChoices(Section):
@@ -88,16 +107,28 @@ class ModelChoices(Section):
     backbone: str = Field(min_length=1, description="any timm name; see: pneumoscope models")
     weights: str = Field(min_length=1, description="imagenet, none, or a .pth/.safetensors file")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="before the last layer")
+    freeze: str = Field(
+        min_length=1,
+        description="the last part that keeps its weights and batch statistics, such as layer3; "
+        "none, or all of the backbone",
+    )
+    unfreeze_every: Annotated[int, Field(ge=0)] = Field(
+        description="after so many epochs the topmost frozen part is freed, and so on; 0 never"
+    )
 
 
 class LossChoices(Section):
     """What is minimised."""
 
-    name: Literal["bce", "cross_entropy"] = Field(
-        description="bce has one output, cross_entropy two"
+    name: Literal["bce", "cross_entropy", "focal"] = Field(
+        description="bce and focal have one output, cross_entropy two"
     )
-    weighting: Literal["none", "balanced"] = Field(
-        description="balanced gives both classes the same total weight"
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = Field(
+        description="focal only: how far well classified films are played down"
+    )
+    weighting: Literal["none", "balanced"] | Annotated[float, Field(gt=0, le=1000)] = Field(
+        description="balanced gives both classes the same total weight; a number is the weight "
+        "of a pneumonia film beside 1 of a normal one, which others call pos_weight"
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         description="targets become smoothing/2 and 1 - smoothing/2"
@@ -112,10 +143,13 @@ class OptimChoices(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(
         description="not applied to biases and normalisation layers"
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="each layer's rate as a part of that of the layer above; 1 is off"
+    )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="part of all steps in which the rate rises linearly"
     )
-    schedule: Literal["cosine", "constant"] = Field(description="after the warm-up")
+    schedule: Literal["cosine", "linear", "constant"] = Field(description="after the warm-up")
     clip: Annotated[float, Field(ge=0)] = Field(description="gradient norm limit; 0 is off")
 
 
@@ -123,12 +157,29 @@ class TrainChoices(Section):
     """How long, how large, how precise."""
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(description="passes over train")
-    batch_size: Annotated[int, Field(ge=2, le=8192)] = Field(description="films a step")
+    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        description="time for training: epochs becomes what fits into it; null: epochs decides"
+    )
+    batch_size: Annotated[int, Field(ge=2, le=8192)] = Field(
+        description="films that go through the network together"
+    )
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = Field(
+        description="batches whose gradients make one step"
+    )
+    sampling: Literal["shuffle", "oversample", "undersample"] = Field(
+        description="shuffle draws each film once an epoch; oversample draws both classes alike "
+        "with repetition; undersample leaves out films of the larger class, others each epoch"
+    )
+    views: Annotated[int, Field(ge=0, le=1000)] = Field(
+        description="augmented views of a film whose frozen features are computed once and "
+        "reused in turn; 0 computes them anew at each step"
+    )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="highest decay of the weight average that is judged and kept; 0 is off"
     )
-    monitor: Literal["auroc", "loss"] = Field(
-        description="the validation figure by which the best epoch is chosen"
+    monitor: Literal["auroc", "loss", "last"] = Field(
+        description="the validation figure by which the epoch that is kept is chosen; last keeps "
+        "the last epoch whatever it shows"
     )
     patience: Annotated[int, Field(ge=0)] = Field(
         description="stop after so many epochs without a better one; 0 is off"
@@ -141,9 +192,9 @@ class TrainChoices(Section):
 class DecideChoices(Section):
     """How probabilities become decisions; fitted on validation rows only."""
 
-    rule: Literal["youden", "youden_smooth", "f1", "sensitivity", "specificity", "fixed"] = Field(
-        description="what the threshold maximises, or holds"
-    )
+    rule: Literal[
+        "youden", "youden_smooth", "f1", "sensitivity", "specificity", "cost", "fixed"
+    ] = Field(description="what the threshold maximises, or holds; cost: a missed pneumonia is 5")
     target: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="for sensitivity, specificity: the value to hold (null: 0.95); for fixed: "
         "the threshold (null: 0.5); for other rules: null"
@@ -175,6 +226,22 @@ class Recipe(Section):
     optim: OptimChoices
     train: TrainChoices
     decide: DecideChoices
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Recipe:
+        if self.train.sampling != "shuffle" and self.loss.weighting == "balanced":
+            raise ValueError(
+                f"train.sampling={self.train.sampling} beside loss.weighting=balanced: each alone "
+                "balances the classes, both correct twice; set one to shuffle or none"
+            )
+        if self.train.views and (self.model.freeze == "none" or self.model.unfreeze_every):
+            raise ValueError(
+                "train.views keeps the features of a part that stays frozen: set model.freeze, "
+                "and model.unfreeze_every=0"
+            )
+        if self.train.patience and self.train.monitor == "last":
+            raise ValueError("train.patience needs a train.monitor that says which epoch is better")
+        return self
 
     def to_yaml(self) -> str:
         """The complete recipe as YAML, in the order of the schema."""

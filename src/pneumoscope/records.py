@@ -128,13 +128,20 @@ class InputSpec:
     """How any film becomes the network's input; prepared set and model must agree.
 
     ``stored`` is the side in pixels of the square uint8 image on disk, ``network`` the side the
-    backbone sees, never the smaller one; the network's first layer enlarges from one to the other.
+    backbone sees; the network's first layers cut ``margin`` off (half of it on each side, as part
+    of the stored side) and enlarge what is left.
     """
 
     stored: int
     network: int
     fit: Literal["squash", "pad", "crop"] = "squash"
     interpolation: Literal["bilinear"] = "bilinear"
+    margin: float = 0.0
+
+    @property
+    def visible(self) -> int:
+        """Side in stored pixels of the centre square that is judged."""
+        return round(self.stored * (1 - self.margin))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -170,6 +177,72 @@ class OperatingPoint:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A temperature and the split it was chosen on: the calibrated logit is logit / temperature.
+
+    Order and decisions stay as they are; only what a probability claims changes.
+    """
+
+    temperature: float
+    chosen_on: Split
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Conformal:
+    """Between which probabilities a reading is withheld, and the split that was found on.
+
+    ``pneumonia_from`` is the lowest probability at which pneumonia is a plausible label,
+    ``normal_to`` the highest at which normal is. Both are plausible between them, and the film is
+    left to a person; where ``normal_to`` is the lower of the two there is no such film.
+    ``positives`` and ``negatives`` count the films of ``chosen_on``.
+    """
+
+    miss_rate: float
+    pneumonia_from: float
+    normal_to: float
+    positives: int
+    negatives: int
+    chosen_on: Split
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model says of one film: the one answer of command line, library and service.
+
+    ``probability`` of pneumonia, 0–1, and ``logit`` are the calibrated ones where the model is
+    calibrated; None where the film could not be read, and ``error`` then says why. ``decision``
+    is normal or pneumonia at ``operating_point``; None too where the model ``abstained`` or has
+    no operating point. ``findings`` are codes of what is odd about the film. ``heatmap`` is
+    uint8 (H, W) where one was asked for.
+    """
+
+    name: str
+    probability: float | None = None
+    logit: float | None = None
+    decision: str | None = None
+    operating_point: OperatingPoint | None = None
+    abstained: bool = False
+    findings: tuple[str, ...] = ()
+    error: str | None = None
+    heatmap: Grey | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready, without the heatmap."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "heatmap"}
+        point = self.operating_point
+        return named | {
+            "operating_point": point.to_json() if point else None,
+            "findings": list(self.findings),
+        }
 
 
 def _finite(value: Any) -> Any:

@@ -41,7 +41,7 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> BadRecipe:
         )
     if fault["type"] == "value_error":  # two values that do not go together
         return BadRecipe(
-            f"the values of {key!r} do not go together",
+            f"the values of {key!r} do not go together" if key else "two choices contradict",
             got=fault["msg"].removeprefix("Value error, "),
             remedy=_REMEDY,
         )
@@ -104,6 +104,8 @@ def _words(part: Mapping[str, Any]) -> str:
         return ", ".join(part.get("enum") or [part["const"]])
     if part["type"] == "null":
         return "null"
+    if part["type"] == "array":
+        return f"[{', '.join(map(_words, part['prefixItems']))}]"
     words = _WORDS[part["type"]]
     bounds = [text.format(part[name]) for name, text in _BOUNDS.items() if name in part]
     if "pattern" in part:

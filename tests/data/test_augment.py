@@ -7,11 +7,23 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator
+from torchvision.transforms import RandomResizedCrop
 
-from pneumoscope.data.augment import affine_matrices, augment, grey_tables, resample
+from pneumoscope.data.augment import (
+    Draw,
+    affine_matrices,
+    augment,
+    crop_matrices,
+    grey_tables,
+    mix,
+    resample,
+)
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import AugmentChoices
+from pneumoscope.records import InputSpec
 
-NONE = dict.fromkeys(AugmentChoices.model_fields, 0.0)
+NONE = dict.fromkeys(AugmentChoices.model_fields, 0.0) | {"crop": 1.0}
 
 
 def choices(**changed: float) -> AugmentChoices:
@@ -23,8 +35,8 @@ def films(count: int = 4, side: int = 28) -> torch.Tensor:
     return torch.randint(0, 256, (count, side, side), dtype=torch.uint8, generator=generator)
 
 
-def seeded(seed: int = 0) -> Generator:
-    return Generator().manual_seed(seed)
+def seeded(seed: int = 0, count: int = 4) -> Draw:
+    return Draw(Generator().manual_seed(seed), count)
 
 
 @pytest.mark.parametrize("side", [28, 64, 112])
@@ -69,9 +81,10 @@ def test_shift_by_whole_pixels_moves_columns() -> None:
     brightness=st.floats(0, 1),
     noise=st.floats(0, 0.5),
     erase=st.floats(0, 1),
+    crop=st.floats(0.01, 1),
 )
 def test_whatever_the_ranges_levels_stay_between_0_and_255(**ranges: float) -> None:
-    got = augment(films(3, 16), choices(flip=0.5, **ranges), 24, seeded())
+    got = augment(films(3, 16), choices(flip=0.5, **ranges), 24, seeded(count=3))
     assert got.shape == (3, 24, 24)
     assert torch.isfinite(got).all()
     assert got.min() >= -1e-3 and got.max() <= 255 + 1e-3
@@ -98,7 +111,7 @@ def test_inputs_are_not_changed() -> None:
 
 
 def test_grey_table_is_gamma_then_contrast_then_brightness() -> None:
-    tables = grey_tables(5, choices(gamma=0.5, contrast=0.3, brightness=0.1), seeded(1))
+    tables = grey_tables(choices(gamma=0.5, contrast=0.3, brightness=0.1), seeded(1, 5))
     draw = Generator().manual_seed(1)
     gamma = 2 ** ((torch.rand(5, generator=draw) * 2 - 1) * 0.5)
     contrast = 1 + (torch.rand(5, generator=draw) * 2 - 1) * 0.3
@@ -110,7 +123,7 @@ def test_grey_table_is_gamma_then_contrast_then_brightness() -> None:
 
 def test_noise_has_the_asked_strength() -> None:
     grey = torch.full((64, 64, 64), 128, dtype=torch.uint8)
-    got = augment(grey, choices(noise=0.1), 64, seeded())
+    got = augment(grey, choices(noise=0.1), 64, seeded(count=64))
     spread = got.std(dim=(1, 2)) / 255
     # Uniform between 0 and 0.1 over the films.
     assert spread.max() < 0.105
@@ -120,7 +133,7 @@ def test_noise_has_the_asked_strength() -> None:
 
 def test_erasing_blanks_the_asked_share_of_films() -> None:
     white = torch.full((400, 32, 32), 255, dtype=torch.uint8)
-    got = augment(white, choices(erase=0.3), 32, seeded())
+    got = augment(white, choices(erase=0.3), 32, seeded(count=400))
     blanked = (got < 200).flatten(1)
     assert 0.22 < blanked.any(dim=1).float().mean() < 0.38
     hit = blanked[blanked.any(dim=1)].float().mean(dim=1)
@@ -128,6 +141,62 @@ def test_erasing_blanks_the_asked_share_of_films() -> None:
 
 
 def test_matrices_compose_to_the_asked_scale() -> None:
-    matrices = affine_matrices(1000, choices(scale=0.2), seeded())
-    zoom = 1 / np.sqrt(np.abs(np.linalg.det(matrices[:, :, :2].numpy())))
+    matrices = affine_matrices(choices(scale=0.2), seeded(count=1000))
+    zoom = 1 / np.sqrt(np.abs(np.linalg.det(matrices[:, :2, :2].numpy())))
     assert 0.8 <= zoom.min() < 0.82 and 1.18 < zoom.max() <= 1.2
+
+
+def test_the_margin_is_left_out_as_the_network_leaves_it_out() -> None:
+    network = Network(
+        build_backbone("resnet18"), InputSpec(32, 24, margin=0.25), normalisation=(0.0, 1)
+    )
+    batch = films(4, 32)
+    got = augment(batch, choices(), 24, seeded(), visible=0.75)
+    torch.testing.assert_close(got, network._resize(batch)[:, 0], atol=2e-3, rtol=0)
+
+
+def test_random_crops_have_torchvisions_areas_and_aspects() -> None:
+    matrices = crop_matrices(choices(crop=0.3), seeded(count=4000), 1.0)
+    width, height = matrices[:, 0, 0], matrices[:, 1, 1]
+    x, y = matrices[:, 0, 2], matrices[:, 1, 2]
+    assert (x.abs() + width <= 1 + 1e-6).all() and (y.abs() + height <= 1 + 1e-6).all()
+    whole = (width < 1) & (height < 1)  # torchvision draws the others again
+    theirs = torch.tensor(
+        [RandomResizedCrop.get_params(torch.zeros(1, 500, 500), (0.3, 1.0), (3 / 4, 4 / 3))
+         for _ in range(2000)]
+    ) / 500  # fmt: skip
+    ours = (height * width)[whole]
+    assert float(ours.mean()) == pytest.approx(
+        float((theirs[:, 2] * theirs[:, 3]).mean()), abs=0.02
+    )
+    aspect = (width / height)[whole].log()
+    assert float(aspect.std()) == pytest.approx(
+        float((theirs[:, 3] / theirs[:, 2]).log().std()), abs=0.02
+    )
+    assert 0.29 < float(ours.min()) < 0.32
+
+
+def test_processes_that_share_a_batch_change_its_films_alike() -> None:
+    wild = choices(rotation=20, gamma=0.5, noise=0.1, erase=0.5, translation=0.1, crop=0.5)
+    whole = augment(films(), wild, 32, seeded(5))
+    for part in (slice(0, 2), slice(2, 4)):
+        draw = Draw(Generator().manual_seed(5), 4, part)
+        torch.testing.assert_close(augment(films()[part], wild, 32, draw), whole[part])
+
+
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.4, 0.0), (0.0, 1.0), (0.4, 1.0)])
+def test_blended_labels_are_the_share_of_each_film(mixup: float, cutmix: float) -> None:
+    labels = torch.tensor([0.0, 1.0, 0.0, 1.0])
+    flat = (255 * labels)[:, None, None].expand(4, 32, 32)
+    for seed in range(20):
+        generator = Generator().manual_seed(seed)
+        got, soft = mix(flat, labels, choices(mixup=mixup, cutmix=cutmix), generator)
+        torch.testing.assert_close(got.mean(dim=(1, 2)) / 255, soft, atol=1e-5, rtol=0)
+    assert torch.equal(flat[1], torch.full((32, 32), 255.0))
+
+
+def test_nothing_is_blended_unless_asked() -> None:
+    labels = torch.tensor([0.0, 1.0, 0.0, 1.0])
+    batch = films().float()
+    got = mix(batch, labels, choices(), Generator())
+    assert got[0] is batch and got[1] is labels

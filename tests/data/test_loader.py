@@ -58,3 +58,24 @@ def test_a_batch_pairs_images_with_their_labels() -> None:
 def test_loader_draws_its_split_only() -> None:
     seen = torch.cat([images[:, 0, 0] for images, _ in make_loader(prepared(), "val", 7)])
     assert seen.tolist() == list(range(30, 50))
+
+
+LABELS = np.array([0] * 10 + [1] * 90)
+
+
+def test_oversampling_shows_both_classes_alike_and_no_film_less_than_its_share() -> None:
+    rows = np.arange(100)
+    drawn = np.concatenate(list(Batches(rows, 10, 1, sampling="oversample", labels=LABELS)))
+    assert len(drawn) == 100 and (LABELS[drawn] == 0).sum() == 50
+    assert np.bincount(drawn, minlength=100)[:10].tolist() == [5] * 10
+    assert np.bincount(drawn, minlength=100)[10:].max() == 1
+
+
+def test_undersampling_takes_as_many_of_each_and_others_each_epoch() -> None:
+    batches = Batches(np.arange(100), 10, 1, sampling="undersample", labels=LABELS)
+    first = np.concatenate(list(batches))
+    batches.set_epoch(1)
+    second = np.concatenate(list(batches))
+    assert len(batches) == 2 and len(first) == 20
+    assert sorted(first[LABELS[first] == 0]) == list(range(10))
+    assert set(first[LABELS[first] == 1]) != set(second[LABELS[second] == 1])

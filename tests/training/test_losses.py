@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torchvision.ops import sigmoid_focal_loss
 
 from pneumoscope.recipe import LossChoices
 from pneumoscope.training.losses import Loss
@@ -12,8 +13,10 @@ from pneumoscope.training.losses import Loss
 LABELS = torch.tensor([0.0, 1.0, 1.0, 1.0])
 
 
-def choices(name: str, weighting: str = "none", smoothing: float = 0.0) -> LossChoices:
-    return LossChoices(name=name, weighting=weighting, label_smoothing=smoothing)
+def choices(
+    name: str, weighting: str | float = "none", smoothing: float = 0.0, gamma: float = 2.0
+) -> LossChoices:
+    return LossChoices(name=name, weighting=weighting, label_smoothing=smoothing, focal_gamma=gamma)
 
 
 def test_bce_by_hand() -> None:
@@ -60,3 +63,30 @@ def test_bce_on_the_difference_is_cross_entropy_on_two_outputs(smoothing: float)
 def test_outputs_follow_the_loss() -> None:
     assert Loss(choices("bce"), 1, 2).outputs == 1
     assert Loss(choices("cross_entropy"), 1, 2).outputs == 2
+
+
+def test_a_number_is_torchs_pos_weight() -> None:
+    scores = torch.randn(4, 1, generator=torch.Generator().manual_seed(2))
+    got = Loss(choices("bce", 3.0), 3, 4)(scores, LABELS)
+    expected = F.binary_cross_entropy_with_logits(
+        scores[:, 0], LABELS, pos_weight=torch.tensor(3.0)
+    )
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_focal_is_torchvisions(gamma: float) -> None:
+    scores = torch.randn(4, 1, generator=torch.Generator().manual_seed(3))
+    got = Loss(choices("focal", gamma=gamma), 3, 4)(scores, LABELS)
+    expected = sigmoid_focal_loss(scores[:, 0], LABELS, alpha=-1, gamma=gamma, reduction="mean")
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("name", ["bce", "cross_entropy"])
+def test_a_blend_costs_what_its_parts_cost(name: str) -> None:
+    outputs = 2 if name == "cross_entropy" else 1
+    scores = torch.randn(4, outputs, generator=torch.Generator().manual_seed(4))
+    loss = Loss(choices(name), 1, 2)
+    zeros, ones = torch.zeros(4), torch.ones(4)
+    blend = 0.3 * loss(scores, ones) + 0.7 * loss(scores, zeros)
+    torch.testing.assert_close(loss(scores, torch.full((4,), 0.3)), blend)

@@ -7,6 +7,7 @@ exactly the batches an uninterrupted one would have drawn.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.records import Split
+
+Sampling = Literal["shuffle", "oversample", "undersample"]
 
 Batch = tuple[Tensor, Tensor]
 """Images uint8 (B, S, S), 0–255, and labels float32 (B,), 0 or 1."""
@@ -36,14 +39,29 @@ class Films(Dataset[Batch]):
 class Batches(Sampler[NDArray[np.int64]]):
     """Row numbers, a batch at a time.
 
-    With a ``seed`` the rows are shuffled anew each epoch and the last, incomplete batch is left
-    out when there is a whole one; without it they come in order and completely.
+    With a ``seed`` the rows are drawn anew each epoch and the last, incomplete batch is left
+    out when there is a whole one; without it they come in order and completely. ``labels`` 0/1
+    (n,) of the rows are needed to sample by class: ``oversample`` draws n rows with repetition,
+    both classes alike; ``undersample`` as many of each class as the smaller one has.
     """
 
-    def __init__(self, rows: NDArray[np.int64], size: int, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        size: int,
+        seed: int | None = None,
+        *,
+        sampling: Sampling = "shuffle",
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
         self._rows = rows
         self._size = size
         self._seed = seed
+        self._sampling = sampling
+        self._classes = [] if labels is None else [rows[labels == label] for label in (0, 1)]
+        self._count = len(rows)
+        if sampling == "undersample":
+            self._count = 2 * min(map(len, self._classes))
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -51,21 +69,40 @@ class Batches(Sampler[NDArray[np.int64]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self._rows), self._size)
+        whole, rest = divmod(self._count, self._size)
         return whole if self._seed is not None and whole else whole + bool(rest)
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         rows = self._rows
         if self._seed is not None:
-            rows = np.random.default_rng([self._seed, self.epoch]).permutation(rows)
+            rows = self._draw(np.random.default_rng([self._seed, self.epoch]))
         for start in range(0, len(self) * self._size, self._size):
             # Rising row numbers read the file forwards; the order inside a batch is immaterial.
             yield np.sort(rows[start : start + self._size])
 
+    def _draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The rows of an epoch, in the order in which they are shown."""
+        if self._sampling == "shuffle":
+            return rng.permutation(self._rows)
+        drawn = [
+            # Whole rounds before any repetition: no film is left out by chance.
+            np.resize(rng.permutation(rows), count)
+            for rows, count in zip(self._classes, self._shares(), strict=True)
+        ]
+        return rng.permutation(np.concatenate(drawn))
+
+    def _shares(self) -> tuple[int, int]:
+        return self._count - self._count // 2, self._count // 2
+
 
 def make_loader(
-    prepared: PreparedSet, split: Split, batch_size: int, seed: int | None = None
+    prepared: PreparedSet,
+    split: Split,
+    batch_size: int,
+    seed: int | None = None,
+    sampling: Sampling = "shuffle",
 ) -> DataLoader[Batch]:
-    """Batches of a split; shuffled when a seed is given."""
-    batches = Batches(prepared.rows(split), batch_size, seed)
+    """Batches of a split; drawn anew each epoch when a seed is given."""
+    rows = prepared.rows(split)
+    batches = Batches(rows, batch_size, seed, sampling=sampling, labels=prepared.labels(rows))
     return DataLoader(Films(prepared), sampler=batches, batch_size=None, num_workers=0)

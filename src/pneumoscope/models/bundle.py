@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from pneumoscope.errors import BadWeights
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import CLASSES, InputSpec, OperatingPoint
+from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import read_json, write_atomic, write_json
 
 SCHEMA = 1
@@ -38,10 +38,18 @@ class Bundle:
     precision: str
     operating_points: tuple[OperatingPoint, ...]
     lineage: dict[str, Any]
+    calibration: Calibration | None = None
+    conformal: Conformal | None = None
 
     def with_operating_points(self, *points: OperatingPoint) -> Bundle:
-        """A copy that carries those thresholds."""
+        """A copy that carries those thresholds; the first is the one that decides."""
         return replace(self, operating_points=points)
+
+    def with_calibration(
+        self, calibration: Calibration | None, conformal: Conformal | None
+    ) -> Bundle:
+        """A copy that carries what was fitted on validation rows, None where nothing could be."""
+        return replace(self, calibration=calibration, conformal=conformal)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,6 +64,8 @@ class Bundle:
             "flip_average": self.flip_average,
             "precision": self.precision,
             "operating_points": [point.to_json() for point in self.operating_points],
+            "calibration": self.calibration.to_json() if self.calibration else None,
+            "conformal": self.conformal.to_json() if self.conformal else None,
             "lineage": self.lineage,
         }
 
@@ -85,6 +95,11 @@ def load_bundle(folder: Path) -> Bundle:
         )
         network.load_state_dict(load_file(folder / "model.safetensors"))
         points = tuple(OperatingPoint(**point) for point in about["operating_points"])
+        calibration, conformal = about.get("calibration"), about.get("conformal")
+        fitted = (
+            Calibration(**calibration) if calibration else None,
+            Conformal(**conformal) if conformal else None,
+        )
     except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
         raise BadWeights(
             "the model cannot be loaded", got=f"{folder} ({' '.join(str(error).split())[:200]})"
@@ -98,4 +113,6 @@ def load_bundle(folder: Path) -> Bundle:
         precision=str(about["precision"]),
         operating_points=points,
         lineage=dict(about["lineage"]),
+        calibration=fitted[0],
+        conformal=fitted[1],
     )

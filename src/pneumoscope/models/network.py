@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pneumoscope.models.freeze import freeze_parts, parts_of, run_parts
 from pneumoscope.records import InputSpec
 
 
@@ -53,18 +54,42 @@ class Network(nn.Module):
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(feature_width(backbone), outputs)
+        self._frozen = 0
         self.register_buffer("mean", torch.tensor(255.0 * normalisation[0]))
         self.register_buffer("std", torch.tensor(255.0 * normalisation[1]))
+
+    def freeze(self, count: int) -> None:
+        """Keep the weights and batch statistics of the backbone's first ``count`` parts."""
+        self._frozen = count
+        freeze_parts(self.backbone, count)
+
+    def train(self, mode: bool = True) -> Network:
+        """Training mode, in which frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for _, part in parts_of(self.backbone)[: self._frozen if mode else 0]:
+            part.eval()
+        return self
 
     def forward(self, films: Tensor) -> Tensor:
         """Logits of pneumonia, float32 (B,)."""
         return logit_of(self.scores(films))
 
+    def frozen_features(self, films: Tensor) -> Tensor:
+        """What leaves the frozen parts, for a backbone that is a chain of its parts."""
+        parts = parts_of(self.backbone)[: self._frozen]
+        return run_parts(parts, self._normalise(self._resize(films)))
+
+    def scores_of(self, features: Tensor) -> Tensor:
+        """The raw outputs of what ``frozen_features`` gave, float32 (B, outputs)."""
+        return self._judge(run_parts(parts_of(self.backbone)[self._frozen :], features))
+
     def scores(self, films: Tensor) -> Tensor:
         """The raw outputs, float32 (B, outputs)."""
-        features = self.backbone(self._normalise(self._resize(films)))
+        return self._judge(self.backbone(self._normalise(self._resize(films))))
+
+    def _judge(self, features: Tensor) -> Tensor:
         # The last product in float32: in bf16 the logits would have 256 steps and many ties.
-        with torch.autocast(films.device.type, enabled=False):
+        with torch.autocast(features.device.type, enabled=False):
             scores: Tensor = self.head(self.dropout(features.float()))
         return scores
 
@@ -72,7 +97,10 @@ class Network(nn.Module):
         if films.ndim == 3:
             films = films.unsqueeze(1)
         films = films.float()
-        side = self.spec.network
+        side, visible = self.spec.network, self.spec.visible
+        if visible < films.shape[-1]:
+            start = (films.shape[-1] - visible) // 2
+            films = films[..., start : start + visible, start : start + visible]
         if films.shape[-1] == side:
             return films
         return F.interpolate(films, (side, side), mode="bilinear", align_corners=False)

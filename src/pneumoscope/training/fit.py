@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ import numpy as np
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
+from torch import nn
 
 from pneumoscope.data.loader import make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.bundle import Bundle, save_bundle
+from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.network import Network, pretrained_grey
 from pneumoscope.models.weights import load_weights
 from pneumoscope.models.zoo import build_backbone
@@ -42,14 +45,26 @@ def build_network(
     backbone = build_backbone(recipe.model.backbone)
     if not begun:
         load_weights(backbone, recipe.model.backbone, recipe.model.weights)
-    random = recipe.model.weights == "none"
-    return Network(
+    network = Network(
         backbone,
-        InputSpec(prepared.spec.stored, network_side, prepared.spec.fit),
-        normalisation=train_grey(prepared) if random else pretrained_grey(backbone),
+        InputSpec(
+            prepared.spec.stored, network_side, prepared.spec.fit, margin=recipe.input.margin
+        ),
+        normalisation=_normalisation(prepared, recipe, backbone),
         outputs=2 if recipe.loss.name == "cross_entropy" else 1,
         dropout=recipe.model.dropout,
     )
+    network.freeze(frozen_count(backbone, recipe.model.freeze))
+    return network
+
+
+def _normalisation(
+    prepared: PreparedSet, recipe: Recipe, backbone: nn.Module
+) -> tuple[float, float]:
+    if recipe.input.normalisation != "auto":
+        return recipe.input.normalisation
+    random = recipe.model.weights == "none"
+    return train_grey(prepared) if random else pretrained_grey(backbone)
 
 
 def train_grey(prepared: PreparedSet) -> tuple[float, float]:
@@ -77,10 +92,10 @@ def fit(
     """Train, from the last checkpoint if there is one, and save the best epoch as a bundle."""
     keep_freed_memory()
     run.checkpoints.mkdir(exist_ok=True)
-    train = make_loader(prepared, "train", recipe.train.batch_size, seed)
+    train = make_loader(prepared, "train", recipe.train.batch_size, seed, recipe.train.sampling)
     labels = prepared.labels(prepared.rows("train"))
     loss = Loss(recipe.loss, int(labels.sum()), len(labels))
-    steps = len(train) * recipe.train.epochs
+    steps = math.ceil(len(train) / recipe.train.accumulate) * recipe.train.epochs
     module = Classifier(network, recipe, loss, steps=steps, seed=seed)
     module.to(memory_format=torch.channels_last)
     keeper = Keeper(run, recipe.train.monitor, recipe.train.patience, listener)
@@ -102,6 +117,7 @@ def _trainer(run: Run, recipe: Recipe, keeper: Keeper, precision: Precision) -> 
         devices=1,
         precision="bf16-mixed" if precision.name == "bf16" else "32-true",
         max_epochs=recipe.train.epochs,
+        accumulate_grad_batches=recipe.train.accumulate,
         logger=TensorBoardLogger(run.folder, name="", version="tensorboard"),
         callbacks=[keeper],
         num_sanity_val_steps=0,
@@ -158,7 +174,7 @@ def _finish(
             "fingerprint": prepared.fingerprint,
             "best_epoch": int(best["epoch"]),
             "epochs": len(keeper.history),
-            "monitor": f"val_{recipe.train.monitor}",
+            "monitor": keeper.monitor,
         },
     )
     save_bundle(bundle, run.folder)

@@ -19,7 +19,7 @@ from pneumoscope.records import Listener
 from pneumoscope.run import Run, write_atomic, writing
 from pneumoscope.training.module import Classifier
 
-_BETTER_IS = {"auroc": ("val_auroc", 1.0), "loss": ("val_loss", -1.0)}
+_BETTER_IS = {"auroc": ("val_auroc", 1.0), "loss": ("val_loss", -1.0), "last": ("", 0.0)}
 
 
 class Keeper(Checkpoint):
@@ -33,13 +33,20 @@ class Keeper(Checkpoint):
         self._started = self._trained = 0.0
         self.history: list[dict[str, float]] = []
 
+    @property
+    def monitor(self) -> str:
+        """What decides which epoch is kept, in words."""
+        return self._column or "the last epoch"
+
     def weights_of(self, row: dict[str, float]) -> Path:
         """Where the weights of that epoch lie, while it is the best. The number is in the name,
         so that weights can never be taken for those of another epoch after a kill."""
         return self._run.checkpoints / f"best-{row['epoch']:04.0f}.safetensors"
 
     def best_row(self) -> dict[str, float]:
-        """The epoch that is best on validation; the earlier one of equals."""
+        """The epoch that is best on validation; the earlier one of equals. Or simply the last."""
+        if not self._column:
+            return self.history[-1]
         return max(self.history, key=lambda row: self._sign * row[self._column])
 
     def state_dict(self) -> dict[str, Any]:
@@ -55,7 +62,7 @@ class Keeper(Checkpoint):
         trainer.should_stop = self._no_longer_better()
 
     def _no_longer_better(self) -> bool:
-        if not (self._patience and self.history):
+        if not (self._patience and self._column and self.history):
             return False
         return self.history[-1]["epoch"] - self.best_row()["epoch"] >= self._patience
 
@@ -84,7 +91,8 @@ class Keeper(Checkpoint):
         note = f"epoch {epoch}/{epochs} loss {loss:.2f}"  # must fit a line of 80 columns
         if self.history:
             row, best = self.history[-1], self.best_row()
-            note += f" val AUROC {row['val_auroc']:.3f} (best {best['val_auroc']:.3f})"
+            note += f" val AUROC {row['val_auroc']:.3f}"
+            note += f" (best {best['val_auroc']:.3f})" if self._column else ""
         return note
 
     def on_train_epoch_end(

@@ -6,15 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pneumoscope.models.network import logit_of
 from pneumoscope.recipe import LossChoices
 
 
 class Loss(nn.Module):
-    """Scores float (B, 1) or (B, 2) and labels float (B,) 0/1 to the mean over films.
+    """Scores float (B, 1) or (B, 2) and labels float (B,), 0 to 1, to the mean over films.
 
-    ``balanced`` weighs a film of class c by n / (2 n_c), so both classes pull equally. The weight
-    is the film's, also of its smoothed target: torch's own ``weight=`` with label smoothing
-    weighs each class's term by that class, which moves the optimum off the smoothed targets.
+    ``balanced`` weighs a film of class c by n / (2 n_c), so both classes pull equally; a number w
+    weighs pneumonia w and normal 1. The weight is the film's, also of its smoothed target:
+    torch's own ``weight=`` with label smoothing weighs each class's term by that class, which
+    moves the optimum off the smoothed targets. A label between 0 and 1, of two blended films, has
+    a weight between both. ``focal`` is Lin 2017 without its alpha, which is the weighting here.
     """
 
     weights: Tensor
@@ -23,7 +26,9 @@ class Loss(nn.Module):
         super().__init__()
         self.choices = choices
         weights = [1.0, 1.0]
-        if choices.weighting == "balanced":
+        if not isinstance(choices.weighting, str):
+            weights[1] = choices.weighting
+        elif choices.weighting == "balanced":
             weights = [total / (2 * (total - positives)), total / (2 * positives)]
         self.register_buffer("weights", torch.tensor(weights), persistent=False)
 
@@ -34,11 +39,11 @@ class Loss(nn.Module):
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.choices.label_smoothing
-        if self.choices.name == "cross_entropy":
-            losses = F.cross_entropy(
-                scores, labels.long(), label_smoothing=smoothing, reduction="none"
-            )
-        else:
-            targets = labels * (1 - smoothing) + smoothing / 2
-            losses = F.binary_cross_entropy_with_logits(scores[:, 0], targets, reduction="none")
-        return (losses * self.weights[labels.long()]).mean()
+        targets = labels * (1 - smoothing) + smoothing / 2
+        # Two outputs and softmax are one output, their difference, and the logistic function.
+        logits = logit_of(scores)
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        if self.choices.name == "focal":
+            missed = (targets - torch.sigmoid(logits)).abs()
+            losses = losses * missed.pow(self.choices.focal_gamma)
+        return (losses * torch.lerp(self.weights[0], self.weights[1], labels)).mean()

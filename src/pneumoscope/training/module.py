@@ -18,13 +18,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from pneumoscope.data.augment import augment
+from pneumoscope.data.augment import Draw, augment, mix
 from pneumoscope.data.loader import Batch
 from pneumoscope.errors import Diverged
 from pneumoscope.metrics.scores import auroc
+from pneumoscope.models.freeze import frozen_after
 from pneumoscope.models.network import Network, logit_of
-from pneumoscope.recipe import OptimChoices, Recipe
+from pneumoscope.recipe import Recipe
 from pneumoscope.training.losses import Loss
+from pneumoscope.training.optimizer import make_optimizer, rate
 
 # Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
 # decay to the fourth power, gives nearly the same average.
@@ -45,6 +47,7 @@ class Classifier(lightning.LightningModule):
         self.seed = seed
         self.average = _average(network, recipe.train.ema)
         self.row: dict[str, float] = {}
+        self._averaged = 0
         self._train = _Tally()
         self._val = _Tally()
 
@@ -57,23 +60,31 @@ class Classifier(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self._train = _Tally()
+        model = self.recipe.model
+        if model.unfreeze_every:
+            backbone, every = self.network.backbone, model.unfreeze_every
+            self.network.freeze(frozen_after(backbone, model.freeze, self.current_epoch, every))
+            self.network.train()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        images, labels = batch
-        augmenting, dropping = (
-            _mix(self.seed, stream, self.current_epoch, index) for stream in (1, 2)
-        )
-        generator = torch.Generator().manual_seed(augmenting)
         # Dropout draws from the global generator. Seeding it once an epoch is not enough: the
         # data loader draws from it too, at another moment in a resumed epoch.
-        torch.manual_seed(dropping)
-        side = self.network.spec.network
-        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            films = augment(images, self.recipe.augment, side, generator)
+        torch.manual_seed(_seed_of(self.seed, 2, self.current_epoch, index))
+        films, labels = self._change(*batch, index)
         scores = self.network.scores(films)
         loss: Tensor = self.loss(scores, labels)
         self._train.add(loss.detach(), logit_of(scores.detach()), labels)
         return loss
+
+    def _change(self, images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """Augmented films float32 (B, s, s) and their labels, blended where the recipe says so."""
+        spec, choices = self.network.spec, self.recipe.augment
+        generator = torch.Generator().manual_seed(_seed_of(self.seed, 1, self.current_epoch, index))
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            draw = Draw(generator, len(images))
+            visible = spec.visible / spec.stored
+            films = augment(images, choices, spec.network, draw, visible=visible)
+            return mix(films, labels, choices, generator)
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
         # Lightning refuses to clip beside a fused optimiser because that one may unscale
@@ -82,8 +93,10 @@ class Classifier(lightning.LightningModule):
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optim.clip)
 
     def on_train_batch_end(self, *_: Any) -> None:
-        due = self.global_step == 1 or self.global_step % _EMA_EVERY == 0
+        step = self.global_step
+        due = step != self._averaged and (step == 1 or step % _EMA_EVERY == 0)
         if self.average is not None and due:
+            self._averaged = step  # several batches can make one step
             self.average.update_parameters(self.network)
 
     def on_validation_epoch_start(self) -> None:
@@ -115,6 +128,8 @@ class Classifier(lightning.LightningModule):
         self.log_dict(self.row)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        if self.recipe.model.unfreeze_every:
+            self.network.requires_grad_(True)  # what is freed later needs its optimiser, too
         optimizer = make_optimizer(self.network, self.recipe.optim)
         schedule = LambdaLR(optimizer, lambda step: rate(step, self.steps, self.recipe.optim))
         return {
@@ -147,7 +162,8 @@ class _Tally:
 
     def figures(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Labels int64 (n,) and logits float64 (n,)."""
-        labels = torch.cat(self._labels).cpu().numpy().astype(np.int64)
+        # A blend counts as the film that makes up most of it.
+        labels = torch.cat(self._labels).round().cpu().numpy().astype(np.int64)
         return labels, torch.cat(self._logits).cpu().double().numpy()
 
 
@@ -169,31 +185,6 @@ def _average(network: Network, decay: float) -> AveragedModel | None:
     return model
 
 
-def make_optimizer(network: nn.Module, choices: OptimChoices) -> Optimizer:
-    """The optimiser; weight decay acts on weights proper, not on biases and normalisation."""
-    heavy = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    light = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": heavy, "weight_decay": choices.weight_decay},
-        {"params": light, "weight_decay": 0.0},
-    ]
-    rate_ = choices.learning_rate
-    if choices.name == "sgd":
-        return torch.optim.SGD(groups, lr=rate_, momentum=0.9, nesterov=True, fused=True)
-    kind = torch.optim.AdamW if choices.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate_, fused=True)
-
-
-def rate(step: int, steps: int, choices: OptimChoices) -> float:
-    """The learning rate at a step, as a part of the highest one: linear rise, then schedule."""
-    rise = max(1, round(choices.warmup * steps)) if choices.warmup > 0 else 0
-    if step < rise:
-        return (step + 1) / rise
-    if choices.schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise))))
-
-
-def _mix(*parts: int) -> int:
+def _seed_of(*parts: int) -> int:
     """One 64-bit seed from several numbers, well spread."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])

@@ -47,7 +47,7 @@ def prepare_data(
     source = source or find_data(request, listener)
     spec = stored_spec(source, recipe)
     if side:
-        spec = InputSpec(side, side, recipe.input.fit)
+        spec = InputSpec(side, side, recipe.input.fit)  # the whole film, for any use
     kept, most_bad = request.keep_ids, recipe.data.most_bad
     try:
         return prepare_source(source, spec, listener, folder=out, keep_ids=kept, most_bad=most_bad)
@@ -85,13 +85,15 @@ def prepare_source(
 
 
 def stored_spec(source: Source, recipe: Recipe) -> InputSpec:
-    """How films are stored: at the network's size, or at their own where that is smaller.
+    """How films are stored: at the network's size and its margin, or at their own where smaller.
 
     So shrinking happens once, antialiased, in ``imaging.geometry``; what is left to the device
     is enlarging, where training's resample and the network's own resize are the same bilinear.
     """
     side, _ = network_side(source, recipe)
-    return InputSpec(min(source.native_size, side), side, recipe.input.fit)
+    margin = recipe.input.margin
+    stored = round(side / (1 - margin))
+    return InputSpec(min(source.native_size, stored), side, recipe.input.fit, margin=margin)
 
 
 def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
