@@ -88,6 +88,10 @@ class AugmentChoices(Section):
     brightness: Annotated[float, Field(ge=0, le=1)] = Field(description="part of full scale")
     contrast: Annotated[float, Field(ge=0, lt=1)] = Field(description="0.2 means x0.8 to x1.2")
     gamma: Annotated[float, Field(ge=0, lt=1)] = Field(description="0.2 means 2**-0.2 to 2**0.2")
+    field: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="largest strength of a smooth random field of brightness over the film, part "
+        "of full scale"
+    )
     noise: Annotated[float, Field(ge=0, le=0.5)] = Field(
         description="largest standard deviation of added Gaussian noise, part of full scale"
     )

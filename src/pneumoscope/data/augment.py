@@ -10,6 +10,7 @@ once. Noise and erasing follow. All randomness comes from the generator passed i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,6 +23,7 @@ from pneumoscope.recipe import AugmentChoices
 
 _GREY = 127.5
 _BANK = 1 << 22
+_BENDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def augment(
     tables = grey_tables(choices, draw)
     matrices = affine_matrices(choices, draw) @ crop_matrices(choices, draw, visible)
     films = resample(_look_up(images, tables), matrices[:, :2], side)
+    if choices.field > 0:
+        films = _add_field(films, choices.field, draw).clamp_(0.0, 255.0)
     if choices.noise > 0:
         films = _add_noise(films, choices.noise, draw).clamp_(0.0, 255.0)
     if choices.erase > 0:
@@ -152,6 +156,20 @@ def _noise_bank() -> Tensor:
     return torch.randn(_BANK, generator=Generator().manual_seed(0))
 
 
+def _add_field(films: Tensor, most: float, draw: Draw) -> Tensor:
+    """Add a field of few bends, as uneven exposure and soft tissue make it: what tells the classes
+    apart in a film of 8 x 8 pixels is then no longer to be trusted."""
+    bends = torch.randn(draw.whole, 1, _BENDS, _BENDS, generator=draw.generator)[draw.here]
+    strength = 255 * most * draw.rand()
+    field = F.interpolate(
+        (bends * strength[:, None, None, None]).to(films.device),
+        films.shape[-2:],
+        mode="bicubic",
+        align_corners=True,
+    )
+    return films.add_(field[:, 0])
+
+
 def _add_noise(films: Tensor, most: float, draw: Draw) -> Tensor:
     sigma = 255 * most * draw.rand()[:, None, None]
     first = draw.here.start
@@ -177,13 +195,22 @@ def _rectangles(side: int, probability: float, draw: Draw) -> Tensor:
     return in_rows[:, :, None] & in_columns[:, None, :]
 
 
+def _roll(values: Tensor) -> Tensor:
+    return values.roll(1, 0)
+
+
 def mix(
-    films: Tensor, labels: Tensor, choices: AugmentChoices, generator: Generator
+    films: Tensor,
+    labels: Tensor,
+    choices: AugmentChoices,
+    generator: Generator,
+    roll: Callable[[Tensor], Tensor] = _roll,
 ) -> tuple[Tensor, Tensor]:
     """Blend each film of a batch, float (B, s, s), with the next one, and their labels (B,).
 
     Mixup (Zhang 2018) weighs whole films; CutMix (Yun 2019) replaces a rectangle, and the label by
-    its area. Where both are on, each batch takes one of them. New tensors are returned.
+    its area. Where both are on, each batch takes one of them. New tensors are returned. ``roll``
+    gives each film's neighbour, which may be in another process.
     """
     if not (choices.mixup or choices.cutmix):
         return films, labels
@@ -192,12 +219,12 @@ def mix(
     cut = choices.cutmix > 0 and (choices.mixup == 0 or rng.random() < 0.5)
     alpha = choices.cutmix if cut else choices.mixup
     kept = float(rng.beta(alpha, alpha))
-    others = films.roll(1, 0)
+    others = roll(films)
     if cut:
         films, kept = _paste(films, others, kept, rng)
     else:
         films = torch.lerp(others, films, kept)
-    return films, torch.lerp(labels.roll(1, 0), labels, kept)
+    return films, torch.lerp(roll(labels), labels, kept)
 
 
 def _paste(
