@@ -110,12 +110,24 @@ class NotARun(InputError):
     """The folder is not a run folder, or not in the state the command needs."""
 
 
+class NoSuchHardware(InputError):
+    """The accelerator, devices or machines that were asked for are not there."""
+
+
 class ChosenOnTest(InputError):
     """A threshold, temperature or epoch was about to be chosen on test rows."""
 
 
+class NotComparable(InputError):
+    """The runs were not judged on the same films, so no difference between them means anything."""
+
+
 class Interrupted(PneumoscopeError):
     """The user stopped a run, which can be completed: the command line ends with exit code 130."""
+
+
+class WorkerLost(PneumoscopeError):
+    """A training process died; what it trained up to the last epoch is kept."""
 
 
 _FEW = 24

@@ -243,6 +243,16 @@ class Recipe(Section):
                 "train.views keeps the features of a part that stays frozen: set model.freeze, "
                 "and model.unfreeze_every=0"
             )
+        if self.train.views and (self.augment.mixup or self.augment.cutmix):
+            raise ValueError(
+                "augment.mixup and augment.cutmix blend other films at each step, but train.views "
+                "keeps the features of films as they are: set both to 0, or train.views=0"
+            )
+        if self.train.views and self.train.minutes is not None:
+            raise ValueError(
+                "train.minutes measures steps on films, and train.views trains on kept features: "
+                "set train.minutes=null and train.epochs, or train.views=0"
+            )
         if self.train.patience and self.train.monitor == "last":
             raise ValueError("train.patience needs a train.monitor that says which epoch is better")
         return self

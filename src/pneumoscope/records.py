@@ -124,6 +124,23 @@ class DataRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Hardware:
+    """What trains: ``accelerator`` auto, cpu or gpu; ``devices`` on each of ``nodes`` machines."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together, one for each device."""
+        return self.devices * self.nodes
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class InputSpec:
     """How any film becomes the network's input; prepared set and model must agree.
 
@@ -219,10 +236,11 @@ class Reading:
     """What a model says of one film: the one answer of command line, library and service.
 
     ``probability`` of pneumonia, 0–1, and ``logit`` are the calibrated ones where the model is
-    calibrated; None where the film could not be read, and ``error`` then says why. ``decision``
-    is normal or pneumonia at ``operating_point``; None too where the model ``abstained`` or has
-    no operating point. ``findings`` are codes of what is odd about the film. ``heatmap`` is
-    uint8 (H, W) where one was asked for.
+    calibrated, and so is the threshold of ``operating_point``; they are None where the film could
+    not be read, and ``error`` then says why. ``decision`` is normal or pneumonia at
+    ``operating_point``; None too where the model ``abstained`` or has no operating point.
+    ``findings`` are codes of what is odd about the film. ``heatmap`` is uint8 (H, W) where one
+    was asked for.
     """
 
     name: str

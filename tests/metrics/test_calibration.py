@@ -1,14 +1,26 @@
-"""Calibration against a bin-by-bin loop and a case worked by hand."""
+"""Calibration against a bin-by-bin loop, a case worked by hand, scipy and statsmodels."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from scipy.optimize import minimize_scalar
 from sklearn.calibration import calibration_curve
+from sklearn.metrics import log_loss as sk_log_loss
 
-from pneumoscope.metrics.calibration import bin_of, ece, reliability
+from pneumoscope.metrics.calibration import (
+    COOLEST,
+    HOTTEST,
+    bin_of,
+    ece,
+    recalibrate,
+    reliability,
+    temperature,
+)
 
 
 def test_ece_by_hand() -> None:
@@ -46,3 +58,58 @@ def test_edges_of_bins() -> None:
     assert bin_of(np.array([0.0, 0.5, 1.0]), 2).tolist() == [0, 1, 1]
     empty = reliability(np.array([], dtype=int), np.array([]))
     assert empty.counts.tolist() == [0] * 15 and math.isnan(empty.observed[0])
+
+
+def logits_of(n: int, scale: float, shift: float = 0.0, seed: int = 3) -> tuple[Any, Any]:
+    """Labels drawn from calibrated logits, and those logits stretched and shifted."""
+    rng = np.random.default_rng(seed)
+    true = rng.normal(0.3, 1.8, n)
+    labels = (rng.random(n) < 1 / (1 + np.exp(-true))).astype(int)
+    return labels, scale * true + shift
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 2.7])
+def test_temperature_against_scipy(scale: float) -> None:
+    labels, logits = logits_of(700, scale)
+
+    def loss(log_t: float) -> float:
+        p = 1 / (1 + np.exp(-logits / np.exp(log_t)))
+        return float(sk_log_loss(labels, p))
+
+    best = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-10})
+    assert temperature(labels, logits) == pytest.approx(np.exp(best.x), rel=1e-5)
+    assert temperature(labels, logits) == pytest.approx(scale, rel=0.15)
+
+
+def test_temperature_where_the_rows_do_not_say() -> None:
+    assert math.isnan(temperature(np.array([1, 1]), np.array([0.3, 2.0])))
+    apart, logits = np.array([0, 0, 1, 1]), np.array([-2.0, -1.0, 1.0, 2.0])
+    assert temperature(apart, logits) == pytest.approx(COOLEST)
+    assert temperature(1 - apart, logits) == pytest.approx(HOTTEST)
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_recalibration_against_statsmodels(clustered: bool) -> None:
+    labels, logits = logits_of(500, 1.7, 0.4)
+    patients = np.arange(500) // 3
+    more = {"cov_type": "cluster", "cov_kwds": {"groups": patients}} if clustered else {}
+    reference = sm.Logit(labels, sm.add_constant(logits)).fit(disp=0, **more)
+    found = recalibrate(labels, logits, patients if clustered else None)
+    ours = (found.intercept, found.slope, found.intercept_error, found.slope_error)
+    np.testing.assert_allclose(ours, [*reference.params, *reference.bse], rtol=1e-6)
+    family = sm.families.Binomial()
+    model = sm.GLM(labels, np.ones(500), family=family, offset=logits)
+    each = patients if clustered else np.arange(500)  # each film its own cluster is HC1
+    large = model.fit(cov_type="cluster", cov_kwds={"groups": each})
+    np.testing.assert_allclose(found.large, large.params[0], rtol=1e-6)
+    np.testing.assert_allclose(found.large_error, large.bse[0], rtol=1e-5)
+
+
+def test_recalibration_without_a_maximum_is_nan() -> None:
+    apart = recalibrate(np.array([0, 0, 1, 1]), np.array([-2.0, -1.0, 1.0, 2.0]))
+    assert math.isnan(apart.slope) and math.isnan(apart.slope_error)
+    assert apart.large == pytest.approx(0.0, abs=1e-9)
+    single = recalibrate(np.ones(5, dtype=int), np.arange(5.0))
+    assert math.isnan(single.large)
+    constant = recalibrate(np.array([0, 1, 1]), np.zeros(3))
+    assert math.isnan(constant.slope) and constant.large == pytest.approx(math.log(2))

@@ -205,7 +205,7 @@ def test_order_of_rows_and_names_of_patients_change_nothing() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     y, p = binormal(60, 4)
     whole = bootstrap(y, p, 0.5, resamples=50)
-    monkeypatch.setattr("pneumoscope.metrics.intervals._CHUNK", 7 * 60)
+    monkeypatch.setattr("pneumoscope.metrics.resample._CHUNK", 7 * 60)
     chunked = bootstrap(y, p, 0.5, resamples=50)
     for name, e in whole.items():
         assert chunked[name].low == pytest.approx(e.low, abs=1e-12), name

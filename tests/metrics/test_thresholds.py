@@ -24,10 +24,13 @@ def arrays(pairs: list[tuple[int, float]]) -> tuple[Any, Any]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(ROWS, st.sampled_from(["youden", "f1", "sensitivity", "specificity"]), st.floats(0, 1))
+@given(
+    ROWS, st.sampled_from(["youden", "f1", "sensitivity", "specificity", "cost"]), st.floats(0, 1)
+)
 def test_no_threshold_does_better(pairs: list[tuple[int, float]], rule: Any, target: float) -> None:
     y, p = arrays([*pairs, (0, 0.4), (1, 0.6)])
-    goal = target if rule in ("sensitivity", "specificity") else None
+    target = 10 * target + 0.01 if rule == "cost" else target
+    goal = target if rule in ("sensitivity", "specificity", "cost") else None
     point = choose(rule, y, p, "val", goal)
     assert 0 <= point.threshold <= np.nextafter(1, 2) and point.chosen_on == "val"
 
@@ -37,6 +40,8 @@ def test_no_threshold_does_better(pairs: list[tuple[int, float]], rule: Any, tar
             return c.sensitivity + c.specificity - 1
         if rule == "f1":
             return c.f1
+        if rule == "cost":
+            return -(target * c.fn + c.fp) / y.size
         other = "specificity" if rule == "sensitivity" else "sensitivity"
         return getattr(c, other) if getattr(c, rule) >= target - 1e-12 else -1.0
 
@@ -89,7 +94,7 @@ def test_never_on_test(rule: Any) -> None:
         choose(rule, np.array([0, 1]), np.array([0.2, 0.9]), "test")
 
 
-@pytest.mark.parametrize("rule", ["youden", "f1", "sensitivity", "specificity"])
+@pytest.mark.parametrize("rule", ["youden", "f1", "sensitivity", "specificity", "cost"])
 @pytest.mark.parametrize("labels", [[], [0, 0], [1, 1]])
 def test_one_class_is_refused(rule: Any, labels: list[int]) -> None:
     y = np.array(labels, dtype=int)
@@ -103,6 +108,9 @@ def test_bad_rules_and_targets() -> None:
         choose("yuden", y, p, "val")  # type: ignore[arg-type]
     with pytest.raises(BadRecipe, match="out of range"):
         choose("sensitivity", y, p, "val", 95)
+    for cost in (0, -1, float("inf")):
+        with pytest.raises(BadRecipe, match="cost ratio"):
+            choose("cost", y, p, "val", cost)
     with pytest.raises(BadRecipe, match="no target"):
         choose("youden", y, p, "val", 0.9)
 
@@ -134,3 +142,12 @@ def test_smooth_youden_survives_constant_classes(values: tuple[float, float]) ->
     assert 0 <= found.threshold <= 1
     if values[0] < values[1]:
         assert values[0] < found.threshold < values[1]
+
+
+def test_dearer_misses_lower_the_threshold() -> None:
+    """Two films of each class: at .3 a miss costs less than two alarms, at 5 more."""
+    y, p = np.array([0, 1, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4, 0.9])
+    assert choose("cost", y, p, "val", 0.5).threshold == pytest.approx(0.65)
+    point = choose("cost", y, p, "val")
+    assert point.threshold == pytest.approx(0.15)
+    assert point.rule == "least cost, a missed pneumonia counts as 5 false alarms"

@@ -1,5 +1,6 @@
 """A bundle comes back as it was saved, and a damaged one says so."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pneumoscope.errors import BadWeights, NotARun
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import InputSpec, OperatingPoint
+from pneumoscope.records import Calibration, Conformal, InputSpec, OperatingPoint
 
 
 def make() -> Bundle:
@@ -24,9 +25,11 @@ def make() -> Bundle:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    bundle = make()
+    fitted = Calibration(1.7, "val"), Conformal(0.1, 0.2, 0.6, 40, 30, "val")
+    bundle = make().with_calibration(*fitted)
     save_bundle(bundle, tmp_path)
     again = load_bundle(tmp_path)
+    assert (again.calibration, again.conformal) == fitted
     films = torch.randint(0, 255, (3, 28, 28), dtype=torch.uint8)
     with torch.inference_mode():
         torch.testing.assert_close(again.network(films), bundle.network(films))
@@ -45,3 +48,13 @@ def test_a_cut_file_says_so(tmp_path: Path) -> None:
 def test_no_bundle_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotARun, match=r"model\.json"):
         load_bundle(tmp_path)
+
+
+def test_a_bundle_from_before_calibration_loads(tmp_path: Path) -> None:
+    save_bundle(make(), tmp_path)
+    file = tmp_path / "model.json"
+    about = json.loads(file.read_text())
+    assert about.pop("calibration") is None and about.pop("conformal") is None
+    file.write_text(json.dumps(about))
+    again = load_bundle(tmp_path)
+    assert again.calibration is None and again.conformal is None

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumoscope.evaluation.evaluate import evaluate
+from pneumoscope.evaluation.choices import Choices, choose_all
+from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.records import OperatingPoint
 from pneumoscope.report.render import write_report
 
@@ -40,19 +41,46 @@ def simulate(count: int, positives: int, seed: int, apart: float = 2.4) -> Rows:
     ]
 
 
-def judge(rows: Rows) -> dict[str, Any]:
-    """metrics.json of these rows, by the judge that a run has."""
+def judge_rows(rows: Rows) -> dict[str, Any]:
+    """metrics.json of these rows, by the judge that a run has; two facts are made up."""
     table = pd.DataFrame(rows)
     table["patient_id"] = table["patient_id"].replace("", None)
+    age, kind = (
+        np.arange(len(table)) % 80,
+        np.where(np.arange(len(table)) % 2, "viral", "bacterial"),
+    )
+    facts = pd.DataFrame(
+        {
+            "image_id": table["image_id"],
+            "age": age,
+            "subtype": np.where(table["label"] == 1, kind, "none"),
+            "mode": "L",
+        }
+    )
+    return judge(
+        table,
+        split="test",
+        choices=_choices(),
+        facts=facts,
+        prevalence=0.05,
+        how=How(resamples=200),
+    )
+
+
+def _choices() -> Choices:
+    """Chosen on simulated validation rows, but for the threshold."""
+    val = pd.DataFrame(simulate(200, 120, seed=77)).assign(split="val", patient_id=None)
     point = OperatingPoint("youden", THRESHOLD, "maximum youden", "val")
-    return evaluate(table, split="test", operating_point=point, resamples=200)
+    return choose_all(val, point)
 
 
 def write_run(folder: Path, rows: Rows, **run: Any) -> Path:
     """Write a judged run folder. ``run`` is laid over run.json."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps({**_card(rows, folder.name), **run}))
-    (folder / "metrics.json").write_text(json.dumps({**judge(rows), "timing": {}}, allow_nan=False))
+    (folder / "metrics.json").write_text(
+        json.dumps({**judge_rows(rows), "timing": {}}, allow_nan=False)
+    )
     (folder / "model.json").write_text(json.dumps(MODEL))
     (folder / "recipe.yaml").write_text("data:\n  size: 28\nmodel:\n  backbone: resnet18\n")
     (folder / "history.csv").write_text(_history(14))

@@ -35,15 +35,18 @@ frame.addEventListener("load", () => {
   const wide = [...inner.body.querySelectorAll("*")]
     .filter((node) => !clipped(node) && node.getBoundingClientRect().right > WIDTH + 0.5)
     .map((node) => node.tagName + "." + (node.className.baseVal ?? node.className));
-  const table = inner.querySelector("table.sortable");
+  const table = inner.querySelector("#films table.sortable");
   const head = [...table.tHead.rows[0].cells].at(-1);
   const column = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[3].textContent));
   head.querySelector("button").click();
   const rising = column();
   head.querySelector("button").click();
+  const points = inner.querySelector("#operating table.sortable");
+  points.tHead.rows[0].cells[2].querySelector("button").click();
+  const sensitivity = [...points.tBodies[0].rows].map((row) => Number(row.cells[2].dataset.value));
   document.getElementById("found").textContent = JSON.stringify({
     scroll: root.scrollWidth, inner: frame.contentWindow.innerWidth, wide: wide.slice(0, 5),
-    rising, falling: column(), sort: head.getAttribute("aria-sort"),
+    sensitivity, rising, falling: column(), sort: head.getAttribute("aria-sort"),
   });
 });
 frame.srcdoc = text;
@@ -69,6 +72,8 @@ def test_browser_finds_no_fault(reported: Path, tmp_path: Path, width: int) -> N
     assert found["rising"] == sorted(found["rising"])
     assert found["falling"] == found["rising"][::-1]
     assert found["sort"] == "descending"
+    assert found["sensitivity"] == sorted(found["sensitivity"])
+    assert len(set(found["sensitivity"])) > 1
 
 
 def browse(page: Path, tmp_path: Path) -> tuple[str, str]:

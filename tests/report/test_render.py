@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -100,7 +101,7 @@ def test_images_are_lazy_and_have_words(page: str) -> None:
     assert len(images) > 20
     assert all(image["alt"] and image["loading"] == "lazy" for image in images)
     charts = [a for tag, a in Page(page).tags if tag == "svg" and a.get("class") == "chart"]
-    assert len(charts) == 8
+    assert len(charts) == 13
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
 
 
@@ -193,6 +194,7 @@ def test_nothing_misread_is_said_and_drawn(
     rows = simulated(30, 15, seed=4)
     for row in rows:
         row["probability"] = 0.95 if row["label"] else 0.05
+        row["logit"] = math.log(19) if row["label"] else -math.log(19)
     page = read(write_report(make_run(rows), film))
     assert "There is none." in page
     assert "is misread; with other films some would be" in page
@@ -256,6 +258,7 @@ def test_pictures_are_200_dpi_on_white(reported: Path) -> None:
     assert names == {
         *("roc", "precision_recall", "confusion", "probabilities", "reliability", "labels"),
         *("loss", "scores", "misclassified", "predictions", "samples"),
+        *("reliability_calibrated", "prevalence", "decision_curve", "subgroups", "risk_coverage"),
     }
     with Image.open(reported / "figures" / "roc.png") as picture:
         assert picture.info["dpi"] == pytest.approx((200, 200), abs=0.1)

@@ -106,13 +106,41 @@ def train(
             help="A path, hf:owner/name, or pneumoniamnist[@64|128|224], kermany, phantom",
         ),
     ] = None,
-    recipe: RecipeOption = "default",
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe", "-r", metavar="NAME|FILE", help="Give several to compare them; else default"
+        ),
+    ] = None,
     change: ChangeOption = None,
     seed: SeedOption = 0,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, max=100, metavar="N", help="Train N times: --seed and those after it"),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="M", help="Train as many epochs as fit into M minutes"),
+    ] = None,
     out: OutOption = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Complete a run that was stopped")
+        Path | None, typer.Option(metavar="RUN", help="Complete a run, or several, that stopped")
     ] = None,
+    overfit_one_batch: Annotated[
+        bool, typer.Option("--overfit-one-batch", help="Only check that one batch can be learnt")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Only time the parts of a training step")
+    ] = False,
+    accelerator: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu or gpu; auto takes a GPU if there is one")
+    ] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Train in N processes, on a GPU each or a CPU")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, metavar="M", help="Machines, on each of which torchrun starts us")
+    ] = 1,
     form: FormOption = None,
     classes: ClassesOption = None,
     labels: LabelsOption = None,
@@ -122,16 +150,29 @@ def train(
     """Prepare DATA, train on it, judge on its test split, and write a report."""
     from pneumoscope.cli import train as verb
     from pneumoscope.cli.request import request_of
+    from pneumoscope.records import Hardware
 
+    verb.follow()
+    hardware = Hardware(accelerator, devices, nodes)
     if resume is not None:
-        unchanged = recipe == "default" and not seed
-        verb.check_alone(data, not unchanged, change, out, form, classes, labels, column, keep_ids)
+        verb.check_alone(data, recipe, change, seed, out, form, classes, labels, column, keep_ids)
+        verb.check_alone(seeds, minutes, overfit_one_batch, profile, hardware != Hardware())
         verb.resume(resume)
         return
     if data is None:
         raise typer.BadParameter("name the data, or a run with --resume", param_hint="DATA")
     request = request_of(data, form, classes, labels, column, keep_ids)
-    verb.train(request, recipe, change or [], seed=seed, out=out)
+    asked = verb.Asked(
+        request,
+        tuple(recipe or ["default"]),
+        tuple(change or ()),
+        seed,
+        out,
+        seeds,
+        minutes,
+        hardware,
+    )
+    verb.start(asked, overfit_one_batch=overfit_one_batch, profile=profile)
 
 
 @app.command()
@@ -183,6 +224,86 @@ def audit(
 
     request = request_of(data, form, classes, labels, column, keep_ids)
     verb.audit(request, against, strict=strict, out=out)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder")],
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Another data set; else the run's own")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT", help="test, val or train; else test, or all of DATA"),
+    ] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(metavar="P", help="Share of pneumonia to give PPV and NPV at")
+    ] = None,
+    cost: Annotated[
+        str | None, typer.Option(metavar="FN:FP", help="What a miss and an alarm cost, e.g. 5:1")
+    ] = None,
+    miss_rate: Annotated[
+        float | None, typer.Option(metavar="R", help="Errors a class allowed before abstaining")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-evaluate-…")
+    ] = None,
+    form: FormOption = None,
+    classes: ClassesOption = None,
+    labels: LabelsOption = None,
+    column: ColumnOption = None,
+    keep_ids: KeepIdsOption = False,
+) -> None:
+    """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention."""
+    from pneumoscope.cli import evaluate as verb
+    from pneumoscope.cli.request import request_of
+
+    if data is None and any((form, classes, labels, column, keep_ids)):
+        raise typer.BadParameter("these options are about DATA: name it", param_hint="--data")
+    request = request_of(data, form, classes, labels, column, keep_ids) if data else None
+    verb.evaluate(verb.Asked(run, request, split, prevalence, cost, miss_rate, out))
+
+
+@app.command()
+def predict(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run folder, or a folder with model.json, or of such"),
+    ],
+    films: Annotated[
+        list[str], typer.Argument(metavar="IMAGE|DIR…", help="Films, and folders of films")
+    ],
+    csv: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A row for each film; - is the output")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same as JSON; - is the output")
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The operating point; else the first")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")] = "auto",
+) -> None:
+    """Read new films with a trained model."""
+    from pneumoscope.cli import predict as verb
+
+    verb.run_predict(verb.request_of(run, films, csv, json, point, device))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Finished run folders; the first is the reference"),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-compare-…")
+    ] = None,
+) -> None:
+    """Compare finished runs film by film: differences with intervals, tests, a page."""
+    from pneumoscope.cli import compare as verb
+
+    verb.compare(runs, out)
 
 
 @app.command()

@@ -16,9 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.share import Share
 from pneumoscope.records import Split
 
 Sampling = Literal["shuffle", "oversample", "undersample"]
+
+_ALONE = Share()
 
 Batch = tuple[Tensor, Tensor]
 """Images uint8 (B, S, S), 0–255, and labels float32 (B,), 0 or 1."""
@@ -42,7 +45,8 @@ class Batches(Sampler[NDArray[np.int64]]):
     With a ``seed`` the rows are drawn anew each epoch and the last, incomplete batch is left
     out when there is a whole one; without it they come in order and completely. ``labels`` 0/1
     (n,) of the rows are needed to sample by class: ``oversample`` draws n rows with repetition,
-    both classes alike; ``undersample`` as many of each class as the smaller one has.
+    both classes alike; ``undersample`` as many of each class as the smaller one has. ``share`` is
+    the part of each batch that comes; all processes draw the same batches.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class Batches(Sampler[NDArray[np.int64]]):
         *,
         sampling: Sampling = "shuffle",
         labels: NDArray[np.int64] | None = None,
+        share: Share = _ALONE,
     ) -> None:
         self._rows = rows
+        self._share = share
         self._size = size
         self._seed = seed
         self._sampling = sampling
@@ -78,7 +84,8 @@ class Batches(Sampler[NDArray[np.int64]]):
             rows = self._draw(np.random.default_rng([self._seed, self.epoch]))
         for start in range(0, len(self) * self._size, self._size):
             # Rising row numbers read the file forwards; the order inside a batch is immaterial.
-            yield np.sort(rows[start : start + self._size])
+            batch = np.sort(rows[start : start + self._size])
+            yield batch[self._share.of(len(batch))]
 
     def _draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """The rows of an epoch, in the order in which they are shown."""
@@ -101,8 +108,17 @@ def make_loader(
     batch_size: int,
     seed: int | None = None,
     sampling: Sampling = "shuffle",
+    share: Share = _ALONE,
 ) -> DataLoader[Batch]:
-    """Batches of a split; drawn anew each epoch when a seed is given."""
+    """Batches of a split; drawn anew each epoch when a seed is given.
+
+    Of those, each process has its ``share``; without a seed it has its share of the rows, so that
+    one after the other they are all rows in order.
+    """
     rows = prepared.rows(split)
-    batches = Batches(rows, batch_size, seed, sampling=sampling, labels=prepared.labels(rows))
+    if seed is None:
+        rows, batch_size = rows[share.of(len(rows))], max(1, batch_size // share.size)
+        share = _ALONE
+    labels = prepared.labels(rows)
+    batches = Batches(rows, batch_size, seed, sampling=sampling, labels=labels, share=share)
     return DataLoader(Films(prepared), sampler=batches, batch_size=None, num_workers=0)

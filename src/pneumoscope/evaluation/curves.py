@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pneumoscope.metrics import calibration
-from pneumoscope.metrics.intervals import resampled_weights, wilson
+from pneumoscope.metrics.intervals import wilson
+from pneumoscope.metrics.resample import resampled_weights
 from pneumoscope.metrics.scores import BINS, precision_recall_curve, roc_curve
 
 Floats = NDArray[np.float64]

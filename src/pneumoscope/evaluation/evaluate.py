@@ -8,43 +8,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
+from pneumoscope.errors import ChosenOnTest, UnreadableData
+from pneumoscope.evaluation.rows import Rows, rows_of
 from pneumoscope.metrics.intervals import bootstrap, delong, undefined, wilson
-from pneumoscope.metrics.scores import Confusion, Floats, Labels, confusion
+from pneumoscope.metrics.scores import Confusion, confusion
 from pneumoscope.metrics.thresholds import Rule, choose
-from pneumoscope.records import CLASSES, Estimate, OperatingPoint, Split
-
-COLUMNS = ("image_id", "patient_id", "split", "label", "logit", "probability")
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """One split as arrays, checked; ``patients`` is None where no patient has several films."""
-
-    labels: Labels
-    probabilities: Floats
-    patients: NDArray[Any] | None
-    patient_count: int | None
+from pneumoscope.records import CLASSES, Estimate, OperatingPoint
 
 
 def evaluate(
     predictions: pd.DataFrame,
     *,
-    split: Split,
+    split: str,
     operating_point: OperatingPoint,
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Any]:
-    """Judge the rows of one split and return the content of ``metrics.json``.
+    """Judge the rows of one split at one point: the first part of ``metrics.json``.
 
     Proportions get Wilson's interval and AUROC DeLong's, unless some patient has several films:
     then the films are not independent and all get the patient-clustered bootstrap, as the rest
@@ -56,7 +43,7 @@ def evaluate(
     """
     start = clock()
     _refuse_test(operating_point)
-    rows, threshold = _rows(predictions, split), operating_point.threshold
+    rows, threshold = rows_of(predictions, split), operating_point.threshold
     y, p = rows.labels, rows.probabilities
     counts = confusion(y, p >= threshold)
     found = bootstrap(y, p, threshold, rows.patients, level, resamples, seed)
@@ -83,7 +70,7 @@ def operating_point_from(
     Raises as ``metrics.thresholds.choose``; ``ChosenOnTest`` when there are only test rows and
     ``UnreadableData`` when there are no val rows (the rule ``"fixed"`` needs none).
     """
-    rows = _rows(predictions, "val")
+    rows = rows_of(predictions, "val")
     if rows.labels.size == 0 and rule != "fixed":
         splits = sorted(predictions["split"].astype(str).unique())
         kind = ChosenOnTest if splits == ["test"] else UnreadableData
@@ -97,69 +84,16 @@ def operating_point_from(
 
 
 def _refuse_test(point: OperatingPoint) -> None:
-    if point.chosen_on == "test":
+    if point.chosen_on not in ("train", "val"):
         raise ChosenOnTest(
-            "the operating point was chosen on the test split",
+            f"the operating point was chosen on the {point.chosen_on} split",
             got=point,
             remedy="choose it on 'val', with operating_point_from",
         )
 
 
-def _rows(predictions: pd.DataFrame, split: Split) -> _Rows:
-    """The rows of a split, checked; rows of other splits may hold anything."""
-    missing = [name for name in COLUMNS if name not in predictions.columns]
-    if missing:
-        raise UnreadableData(
-            f"the predictions lack the columns {missing}",
-            got=list(map(str, predictions.columns)),
-            expected=", ".join(COLUMNS),
-        )
-    rows = predictions[predictions["split"] == split]
-    repeated = rows["image_id"][rows["image_id"].duplicated()]
-    if len(repeated):
-        raise UnreadableData(
-            f"{len(repeated)} {split} rows repeat an image id",
-            got=f"{repeated.iloc[0]!r} twice",
-            expected="one row per film, else intervals are too narrow",
-        )
-    labels, probabilities = _numbers(rows["label"]), _numbers(rows["probability"])
-    _check(labels, np.isin(labels, (0.0, 1.0)), BadLabels, f"{split} labels", "0 or 1")
-    inside = (probabilities >= 0) & (probabilities <= 1)
-    _check(probabilities, inside, UnreadableData, f"{split} probabilities", "0 to 1")
-    ids = rows["patient_id"]
-    known = ids.dropna().astype(str)
-    several = bool(known.duplicated().any())
-    # A number never equals a patient's id, for ids carry a prefix here.
-    alone = pd.Series(np.arange(len(ids)).astype(str), index=ids.index)
-    patients = np.where(ids.isna(), "row " + alone, "id " + ids.astype(str)).astype(str)
-    return _Rows(
-        labels=labels.astype(np.int64),
-        probabilities=probabilities,
-        patients=patients if several else None,
-        patient_count=int(known.nunique()) if len(known) == len(ids) else None,
-    )
-
-
-def _numbers(column: pd.Series[Any]) -> Floats:
-    """The column as float64, NaN where it is no number."""
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _check(
-    values: Floats,
-    good: NDArray[np.bool_],
-    kind: type[BadLabels] | type[UnreadableData],
-    what: str,
-    expected: str,
-) -> None:
-    if not good.all():
-        bad = values[~good]
-        what = f"{bad.size} of {values.size} {what} are missing or out of range"
-        raise kind(what, got=f"{bad[0]:g} first", expected=expected)
-
-
 def _in_closed_form(
-    rows: _Rows, counts: Confusion, found: dict[str, Estimate], level: float
+    rows: Rows, counts: Confusion, found: dict[str, Estimate], level: float
 ) -> dict[str, Estimate]:
     """Wilson and DeLong in place of the bootstrap where films are independent; true n and why."""
     c = counts

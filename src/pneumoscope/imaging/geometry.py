@@ -6,11 +6,15 @@ goes from the stored to the network size. So no two paths can disagree.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.records import Grey, InputSpec
+
+Boxes = Iterable[tuple[float, float, float, float]]
 
 
 def fit_square(image: Grey, spec: InputSpec) -> Grey:
@@ -32,6 +36,36 @@ def fit_square(image: Grey, spec: InputSpec) -> Grey:
 def fit_square_mask(mask: NDArray[np.bool_], spec: InputSpec) -> NDArray[np.bool_]:
     """Bool (H, W) to bool (stored, stored) by the same path as the image; true above half."""
     return fit_square(mask.astype(np.uint8) * np.uint8(255), spec) >= 128
+
+
+def fit_boxes(
+    boxes: Boxes, size: tuple[int, int], spec: InputSpec
+) -> tuple[tuple[float, float, float, float], ...]:
+    """Boxes (x, y, width, height), origin top left, from native pixels to those of the square
+    that ``fit_square`` makes of a film of ``size`` (height, width).
+
+    What ``crop`` cuts off is cut off the box; a box that lies outside is left out.
+    """
+    height, width = size
+    down, right = spec.stored / height, spec.stored / width
+    top = left = 0.0
+    if spec.fit != "squash":
+        side = max(size) if spec.fit == "pad" else min(size)
+        down = right = spec.stored / side
+        # Whole pixels, as _pad_square and _crop_square take them; negative where air is added.
+        sign = -1 if spec.fit == "pad" else 1
+        top, left = sign * (abs(side - height) // 2), sign * (abs(side - width) // 2)
+    fitted = []
+    for x, y, w, h in boxes:
+        x0, x1 = (_held((at - left) * right, spec.stored) for at in (x, x + w))
+        y0, y1 = (_held((at - top) * down, spec.stored) for at in (y, y + h))
+        if x1 > x0 and y1 > y0:
+            fitted.append((x0, y0, x1 - x0, y1 - y0))
+    return tuple(fitted)
+
+
+def _held(at: float, side: int) -> float:
+    return min(max(at, 0.0), float(side))
 
 
 def _resize(image: Grey, side: int) -> Grey:

@@ -31,17 +31,22 @@ def predict_logits(
     """
     network = bundle.network.to(device)
     logits = np.empty(len(rows))
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        logits[start : start + len(part)] = batch_logits(bundle, np.asarray(images[part]), device)
+        if advance:
+            advance(start + len(part), len(rows))
+    network.to("cpu")
+    return logits
+
+
+def batch_logits(bundle: Bundle, films: NDArray[np.uint8], device: str) -> NDArray[np.float64]:
+    """Logits, float64 (B,), of one batch uint8 (B, S, S); the network lies on ``device``."""
     dtype = torch.bfloat16 if bundle.precision == "bf16" else torch.float32
     autocast = torch.autocast(device.split(":")[0], dtype, enabled=dtype is torch.bfloat16)
     with torch.inference_mode(), autocast:
-        for start in range(0, len(rows), BATCH):
-            part = rows[start : start + BATCH]
-            films = torch.from_numpy(np.asarray(images[part])).to(device)
-            logits[start : start + len(part)] = _logits(bundle, films).double().cpu().numpy()
-            if advance:
-                advance(start + len(part), len(rows))
-    network.to("cpu")
-    return logits
+        logits = _logits(bundle, torch.from_numpy(films).to(device)).double().cpu().numpy()
+    return np.asarray(logits, dtype=np.float64)
 
 
 def _logits(bundle: Bundle, films: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ evaluations. Coverage of every method: ``benchmarks/interval_coverage.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from statistics import NormalDist
 from typing import Any
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from pneumoscope.records import Estimate
 
 from .calibration import ece
+from .resample import in_order, resampled_weights
 from .scores import (
     Floats,
     Labels,
@@ -39,9 +39,6 @@ from .scores import (
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, -math.log(np.finfo(np.float64).eps))}
 """The range of each metric that is not 0 to 1."""
 
-_CHUNK = 2**19
-"""Weights held at once: 4 MB, near the size of a core's cache, whatever N and R are."""
-
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Estimate:
     """Wilson's score interval of ``successes / n`` independent trials; NaN when n is 0.
@@ -52,8 +49,8 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Estimate:
     if n == 0:
         return undefined("0/0", 0, level)
     value = successes / n
-    low, high = _wilson_bounds(value, n, level)
-    return _estimate(value, low, high, level, "Wilson score", n)
+    low, high = wilson_bounds(value, n, level)
+    return held_within(value, low, high, level, "Wilson score", n)
 
 
 def delong(labels: Labels, scores: Floats, level: float = 0.95) -> Estimate:
@@ -77,15 +74,15 @@ def delong(labels: Labels, scores: Floats, level: float = 0.95) -> Estimate:
     bound = ((1 - level) / 2) ** (1 / pairs)
     if value in (0.0, 1.0):
         low, high = (bound, 1.0) if value == 1.0 else (0.0, 1 - bound)
-        return _estimate(value, low, high, level, f"exact, {pairs} disjoint pairs", labels.size)
+        return held_within(value, low, high, level, f"exact, {pairs} disjoint pairs", labels.size)
     variance = 0.0
     if pairs > 1:
         variance = float(v10.var(ddof=1) / v10.size + v01.var(ddof=1) / v01.size)
     if variance < 1e-24:
-        low, high = _wilson_bounds(value, pairs, level)
-        return _estimate(value, low, high, level, f"Wilson, {pairs} disjoint pairs", labels.size)
-    low, high = _logit_bounds(value, math.sqrt(variance), level)
-    return _estimate(value, low, high, level, "DeLong, logit scale", labels.size)
+        low, high = wilson_bounds(value, pairs, level)
+        return held_within(value, low, high, level, f"Wilson, {pairs} disjoint pairs", labels.size)
+    low, high = logit_bounds(value, math.sqrt(variance), level)
+    return held_within(value, low, high, level, "DeLong, logit scale", labels.size)
 
 
 def structural_components(labels: Labels, scores: Floats) -> tuple[Floats, Floats]:
@@ -119,12 +116,12 @@ def bootstrap(
     takes each film as a patient. Intervals are for test sets with this share of positives.
 
     Resamples in which a metric is undefined are left out of its interval. ECE has its own,
-    ``_ece_bounds``, and so have metrics on which all resamples agree, ``_rule_of_three``.
+    ``ece_bounds``, and so have metrics on which all resamples agree, ``_rule_of_three``.
     """
     values = _plain(labels, probabilities, threshold)
     if labels.size == 0:
         return {name: undefined("no films", 0, level) for name in values}
-    labels, probabilities, ids = _in_order(labels, probabilities, patients)
+    labels, probabilities, ids = in_order(labels, probabilities, patients)
     table = ScoreTable(labels, probabilities, threshold)
     parts = [table.scores(weights) for weights in resampled_weights(labels, ids, resamples, seed)]
     draws = {name: np.concatenate([part[name] for part, _ in parts]) for name in values}
@@ -138,11 +135,11 @@ def bootstrap(
         if error < 1e-12 or value in bounds:
             (low, high), how = extremes[name], "all alike: rule of three"
         elif name == "ece":
-            (low, high), how = _ece_bounds(table.gap, noise, level), "test inversion"
+            (low, high), how = ece_bounds(table.gap, noise, level), "test inversion"
         else:
-            (low, high), how = _logit_bounds(value, error, level, bounds), "logit scale"
+            (low, high), how = logit_bounds(value, error, level, bounds), "logit scale"
         method = f"{kind}, {how}, {resamples} resamples"
-        out[name] = _estimate(value, low, high, level, method, labels.size, bounds)
+        out[name] = held_within(value, low, high, level, method, labels.size, bounds)
     return out
 
 
@@ -150,44 +147,6 @@ def undefined(why: str, n: int, level: float) -> Estimate:
     """The estimate of a metric that does not exist on these rows, all NaN."""
     nan = float("nan")
     return Estimate(nan, nan, nan, level, f"undefined: {why}", n)
-
-
-def _in_order(
-    labels: Labels, probabilities: Floats, patients: NDArray[Any] | None
-) -> tuple[Labels, Floats, NDArray[np.int64]]:
-    """Rows by falling probability, ties by label and patient, with patients numbered from 0."""
-    if patients is None:
-        order = np.lexsort((labels, -probabilities))
-        return labels[order], probabilities[order], np.arange(labels.size)
-    ids = np.unique(patients, return_inverse=True)[1]
-    order = np.lexsort((ids, labels, -probabilities))
-    return labels[order], probabilities[order], ids[order]
-
-
-def resampled_weights(
-    labels: Labels, ids: NDArray[np.int64], resamples: int, seed: int
-) -> Iterator[Floats]:
-    """How often each row is drawn, float (R, N) a chunk; R adds up to ``resamples``.
-
-    Patients ``ids`` (0 to C − 1, rows in any order) are drawn with replacement, those with a
-    positive film and those without apart.
-    """
-    positive = np.bincount(ids, weights=labels) > 0
-    strata = [np.flatnonzero(positive), np.flatnonzero(~positive)]
-    # A generator for each stratum, so that the size of a chunk changes nothing.
-    generators = np.random.default_rng(seed).spawn(len(strata))
-    step = max(1, _CHUNK // labels.size)
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = np.zeros((rows, positive.size))
-        for members, generator in zip(strata, generators, strict=True):
-            size = members.size
-            if size:
-                picks = generator.integers(size, size=(rows, size))
-                picks += size * np.arange(rows)[:, None]
-                counts = np.bincount(picks.ravel(), minlength=rows * size)
-                drawn[:, members] = counts.reshape(rows, size)
-        yield np.take(drawn, ids, axis=1)
 
 
 def _rule_of_three(
@@ -216,7 +175,7 @@ def _rule_of_three(
     return {name: (low, high) for name, (low, high) in ends.items()}
 
 
-def _ece_bounds(gap: Floats, noise: Floats, level: float) -> tuple[float, float]:
+def ece_bounds(gap: Floats, noise: Floats, level: float) -> tuple[float, float]:
     """Bounds of the true ECE ``Σ|gap|`` by test inversion over worlds with gaps ``t · gap``.
 
     ``gap`` float (B,) is (share of rows) · (observed − predicted) in each bin; ``noise`` float
@@ -238,7 +197,7 @@ def _ece_bounds(gap: Floats, noise: Floats, level: float) -> tuple[float, float]
     return largest((1 + level) / 2), largest((1 - level) / 2)
 
 
-def _logit_bounds(
+def logit_bounds(
     value: float, error: float, level: float, bounds: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[float, float]:
     """Bounds of a value within ``bounds`` and off their ends, by its error on the logit scale."""
@@ -262,7 +221,7 @@ def _plain(labels: Labels, probabilities: Floats, threshold: float) -> dict[str,
     }
 
 
-def _estimate(
+def held_within(
     value: float,
     low: float,
     high: float,
@@ -278,7 +237,7 @@ def _estimate(
     return Estimate(value, low, high, level, method, n)
 
 
-def _wilson_bounds(value: float, n: int, level: float) -> tuple[float, float]:
+def wilson_bounds(value: float, n: int, level: float) -> tuple[float, float]:
     z2 = _z(level) ** 2
     centre = (value + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)

@@ -11,11 +11,11 @@ from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest, nearest
 from pneumoscope.metrics.scores import Floats, Labels, confusion_scores
 from pneumoscope.records import OperatingPoint, Split
 
-Rule = Literal["youden", "youden_smooth", "f1", "sensitivity", "specificity", "fixed"]
+Rule = Literal["youden", "youden_smooth", "f1", "sensitivity", "specificity", "cost", "fixed"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 _GRID = 512
-_DEFAULT_TARGETS = {"sensitivity": 0.95, "specificity": 0.95, "fixed": 0.5}
+_DEFAULT_TARGETS = {"sensitivity": 0.95, "specificity": 0.95, "cost": 5.0, "fixed": 0.5}
 
 
 def choose(
@@ -30,31 +30,47 @@ def choose(
     ``rule`` is ``"youden"`` (largest sensitivity + specificity − 1), ``"youden_smooth"`` (the same
     of kernel-smoothed rates, which varies less from sample to sample), ``"f1"`` (largest F1),
     ``"sensitivity"`` (reach ``target``, .95 unless told, at the largest specificity),
-    ``"specificity"`` (the reverse) or ``"fixed"`` (``target`` itself, .5 unless told; the rows
-    are not looked at). A target reached on these rows is reached on new ones about half the time.
+    ``"specificity"`` (the reverse), ``"cost"`` (least cost, where a missed pneumonia costs
+    ``target`` false alarms, 5 unless told, at the share of pneumonia of these rows) or ``"fixed"``
+    (``target`` itself, .5 unless told; the rows are not looked at). A target reached on these
+    rows is reached on new ones about half the time.
 
     ``labels`` int (N,) of {0, 1}, ``probabilities`` float (N,) in [0, 1]. Raises ``ChosenOnTest``
     for the test split, ``BadLabels`` when a class is missing, ``BadRecipe`` for an unknown rule
-    or a target that is not within [0, 1].
+    or a target that is not within [0, 1] (above 0 for a cost).
     """
     _check(rule, split, target)
     goal = _DEFAULT_TARGETS.get(rule, 0.0) if target is None else float(target)
     if rule == "fixed":
         return OperatingPoint("fixed", goal, f"fixed at {goal:g}", split)
+    threshold, text = best_threshold(rule, labels, probabilities, goal, split)
+    return OperatingPoint(rule, threshold, text, split)
+
+
+def best_threshold(
+    rule: Rule, labels: Labels, probabilities: Floats, goal: float = 0.0, where: str = ""
+) -> tuple[float, str]:
+    """The threshold that ``rule`` likes best on these rows, and the rule in words.
+
+    It does not ask which rows they are: what decides is chosen through ``choose``, which does.
+    ``where`` names the rows in the error. Raises ``BadLabels`` when a class is missing.
+    """
     if labels.size == 0 or labels.min() == labels.max():
         raise BadLabels(
             f"the rule {rule!r} cannot choose a threshold from one class",
-            got=f"{int((labels == 1).sum())} positives among {labels.size} {split} rows",
+            got=f"{int((labels == 1).sum())} positives among {labels.size} {where} rows",
             expected="at least one normal and one pneumonia film",
             remedy="give the split both classes, or decide with the rule 'fixed'",
         )
     if rule == "youden_smooth":
-        threshold = _smooth_youden(labels, probabilities)
-        return OperatingPoint(rule, threshold, "maximum youden, smoothed", split)
+        return _smooth_youden(labels, probabilities), "maximum youden, smoothed"
     thresholds = _candidates(probabilities)
     best = thresholds[_optimal(rule, labels, probabilities, thresholds, goal)]
-    text = f"{rule} >= {goal:g}" if rule in _DEFAULT_TARGETS else f"maximum {rule}"
-    return OperatingPoint(rule, _most_central(best), text, split)
+    if rule == "cost":
+        text = f"least cost, a missed pneumonia counts as {goal:g} false alarms"
+    else:
+        text = f"{rule} >= {goal:g}" if rule in _DEFAULT_TARGETS else f"maximum {rule}"
+    return _most_central(best), text
 
 
 def _check(rule: str, split: Split, target: float | None) -> None:
@@ -66,7 +82,10 @@ def _check(rule: str, split: Split, target: float | None) -> None:
             expected="validation rows",
             remedy="choose on 'val', then judge on 'test'",
         )
-    if target is not None and not 0.0 <= target <= 1.0:
+    if target is not None and rule == "cost":
+        if not 0.0 < target < float("inf"):
+            raise BadRecipe("the cost ratio is out of range", got=target, expected="above 0")
+    elif target is not None and not 0.0 <= target <= 1.0:
         raise BadRecipe(f"the target of {rule!r} is out of range", got=target, expected="0 to 1")
     if target is not None and rule not in _DEFAULT_TARGETS:
         raise BadRecipe(f"the rule {rule!r} takes no target", got=target)
@@ -97,6 +116,12 @@ def _optimal(
         objective = scores["balanced_accuracy"]
     elif rule == "f1":
         objective = scores["f1"]
+    elif rule == "cost":
+        share = float((labels == 1).mean())
+        missed = goal * share * (1 - scores["sensitivity"])
+        alarms = (1 - share) * (1 - scores["specificity"])
+        # The unit of cost is scaled so that a step stays above the tolerance below.
+        objective = -(missed + alarms) / max(goal, 1.0)
     else:
         other = "specificity" if rule == "sensitivity" else "sensitivity"
         reached = scores[rule] >= goal - 1e-12

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pneumoscope.models.freeze import freeze_parts, parts_of, run_parts
+from pneumoscope.models.freeze import Parts, freeze_parts, parts_of, run_parts
 from pneumoscope.records import InputSpec
 
 
@@ -63,10 +63,15 @@ class Network(nn.Module):
         self._frozen = count
         freeze_parts(self.backbone, count)
 
+    @property
+    def frozen_parts(self) -> Parts:
+        """The frozen parts with their names, in the order in which a film passes them."""
+        return parts_of(self.backbone)[: self._frozen]
+
     def train(self, mode: bool = True) -> Network:
         """Training mode, in which frozen parts stay in evaluation mode."""
         super().train(mode)
-        for _, part in parts_of(self.backbone)[: self._frozen if mode else 0]:
+        for _, part in self.frozen_parts if mode else ():
             part.eval()
         return self
 
@@ -76,8 +81,7 @@ class Network(nn.Module):
 
     def frozen_features(self, films: Tensor) -> Tensor:
         """What leaves the frozen parts, for a backbone that is a chain of its parts."""
-        parts = parts_of(self.backbone)[: self._frozen]
-        return run_parts(parts, self._normalise(self._resize(films)))
+        return run_parts(self.frozen_parts, self._normalise(self._resize(films)))
 
     def scores_of(self, features: Tensor) -> Tensor:
         """The raw outputs of what ``frozen_features`` gave, float32 (B, outputs)."""

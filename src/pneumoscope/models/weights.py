@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pneumoscope.errors import BadWeights, UnknownBackbone, WeightsNotFound
+from pneumoscope.models.freeze import check_chain, frozen_count
 from pneumoscope.models.zoo import ZOO, build_backbone
 
 State = dict[str, Tensor]
@@ -49,10 +50,12 @@ def load_weights(backbone: nn.Module, name: str, weights: str) -> None:
     fill(backbone, name, state, origin=weights)
 
 
-def check_model(name: str, weights: str, side: int) -> None:
+def check_model(name: str, weights: str, side: int, freeze: str = "none", views: int = 0) -> None:
     """Refuse, before any data is touched, a backbone or weights that will not do.
 
-    Raises UnknownBackbone also when the backbone does not take films of ``side`` px.
+    ``freeze`` and ``views`` are the recipe's model.freeze and train.views. Raises UnknownBackbone
+    also when the backbone does not take films of ``side`` px, and BadRecipe when it has no part
+    ``freeze`` or cannot be cut behind it, where views ask for that.
     """
     backbone = build_backbone(name).eval()
     load_weights(backbone, name, weights)
@@ -65,6 +68,9 @@ def check_model(name: str, weights: str, side: int) -> None:
             got=" ".join(str(error).split())[:160],
             remedy="try --set input.size=224, or another backbone: pneumoscope models",
         ) from None
+    frozen_count(backbone, freeze)
+    if views:
+        check_chain(backbone, side, name)
 
 
 def _fetch(name: str) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pneumoscope.errors import printable
-from pneumoscope.report import tables, words
+from pneumoscope.report import review, tables, words
 from pneumoscope.report.folder import Judged
 
 
@@ -18,9 +18,12 @@ def card_text(judged: Judged) -> str:
         _model(judged),
         _data(judged),
         _metrics(judged),
+        _points(judged),
+        _calibration(judged),
         _limits(judged),
     )
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    written = ("\n".join(part) for part in parts)
+    return "\n\n".join(part for part in written if part) + "\n"
 
 
 def _head(judged: Judged) -> Iterator[str]:
@@ -102,6 +105,30 @@ def _metrics(judged: Judged) -> Iterator[str]:
     for _, rows in tables.metric_groups(judged):
         for row in rows:
             yield f"| {_plain(row.title)} | {row.value} | {row.interval} | {_plain(row.method)} |"
+
+
+def _points(judged: Judged) -> Iterator[str]:
+    rows = review.point_rows(judged)
+    if not rows:
+        return
+    yield "## Operating points"
+    yield ""
+    yield "Chosen on validation films; the first is the one that decides."
+    yield ""
+    yield "| Point | Threshold | Sensitivity | Specificity | PPV | NPV |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for row in rows:
+        cells = " | ".join(f"{value} ({interval})" for value, interval in row.cells)
+        yield f"| {_plain(row.name)}: {_plain(row.rule)} | {row.threshold} | {cells} |"
+
+
+def _calibration(judged: Judged) -> Iterator[str]:
+    said = (review.calibration_words(judged), review.abstention_words(judged))
+    if not any(said):
+        return
+    yield "## Calibration and abstention"
+    yield ""
+    yield from (f"- {_plain(text)}" for text in said if text)
 
 
 def _limits(judged: Judged) -> Iterator[str]:

@@ -8,13 +8,15 @@ from pneumoscope.evaluation import curves
 from pneumoscope.report import figures, history
 from pneumoscope.report.folder import Judged
 from pneumoscope.report.plates import Plate, house_style, make_plate
+from pneumoscope.report.review_charts import draw_review
 from pneumoscope.report.words import full, interval, level, number, split_name
 
 
 def draw_all(judged: Judged) -> dict[str, Plate]:
     """Every figure that the run's data allow, by name, in the order of the report."""
     with house_style():
-        parts = (_ranking(judged), _decisions(judged), _data(judged), _training(judged))
+        judgement = (_ranking(judged), _decisions(judged), draw_review(judged))
+        parts = (*judgement, _data(judged), _training(judged))
         return {plate.name: plate for part in parts for plate in part}
 
 

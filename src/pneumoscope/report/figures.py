@@ -26,12 +26,12 @@ def draw_roc(curve: RocCurve, auroc: str, point: str) -> Figure:
     axes.text(0.3, 0.27, "chance", color=MUTED, fontsize=8.5, va="top")
     axes.fill_between(curve.grid, curve.low, curve.high, color=NORMAL, alpha=0.18, linewidth=0)
     axes.plot(curve.false_positive_rate, curve.sensitivity, color=NORMAL, zorder=3)
-    _mark(axes, *curve.at)
+    mark(axes, *curve.at)
     if curve.at[0] < 0.65:
-        _write(axes, point, curve.at, (9, -17))
+        write(axes, point, curve.at, (9, -17))
     else:
-        _write(axes, point, curve.at, (-4, -24), ha="right")
-    _write(axes, auroc, (0.99, 0.1), ha="right", color=NORMAL, fontsize=10.5)
+        write(axes, point, curve.at, (-4, -24), ha="right")
+    write(axes, auroc, (0.99, 0.1), ha="right", color=NORMAL, fontsize=10.5)
     return figure
 
 
@@ -41,15 +41,15 @@ def draw_precision_recall(curve: PrCurve, average: str, point: str) -> Figure:
     axes.axhline(curve.prevalence, color=RULE, linewidth=1, zorder=1)
     under = curve.prevalence > 0.3
     words = f"a guess reaches the prevalence, {curve.prevalence:.3f}"
-    _write(
+    write(
         axes, words, (0.02, curve.prevalence), (0, -11 if under else 5), color=MUTED, fontsize=8.5
     )
     axes.plot(curve.recall, curve.precision, color=PNEUMONIA, zorder=3)
     if curve.at is not None:
-        _mark(axes, *curve.at)
-        _write(axes, point, curve.at, (-8, -17), ha="right")
+        mark(axes, *curve.at)
+        write(axes, point, curve.at, (-8, -17), ha="right")
     at = (0.02, 0.1) if under else (0.02, 0.6)
-    _write(axes, average, at, color=PNEUMONIA, fontsize=10.5)
+    write(axes, average, at, color=PNEUMONIA, fontsize=10.5)
     return figure
 
 
@@ -66,7 +66,7 @@ def draw_confusion(confusion: Mapping[str, int]) -> Figure:
         spine.set_visible(False)
     rows = (("tn", "fp"), ("fn", "tp"))
     for row, cells in enumerate(rows):
-        _write(axes, f"truly\n{CLASSES[row]}", (0, row + 0.49), (-6, 0), ha="right")
+        write(axes, f"truly\n{CLASSES[row]}", (0, row + 0.49), (-6, 0), ha="right")
         total = sum(confusion[name] for name in cells)
         for column, name in enumerate(cells):
             share = confusion[name] / total if total else 0.0
@@ -93,7 +93,7 @@ def draw_reliability(bins: Reliability) -> Figure:
 def _draw_counts(axes: Axes, bins: Reliability) -> None:
     axes.bar(bins.predicted, bins.count, width=0.035, color=MUTED, alpha=0.6, linewidth=0)
     for at, count in zip(bins.predicted.tolist(), bins.count.tolist(), strict=True):
-        _write(axes, f"{count:,}", (at, count), (0, 1.5), ha="center", fontsize=7.5, color=MUTED)
+        write(axes, f"{count:,}", (at, count), (0, 1.5), ha="center", fontsize=7.5, color=MUTED)
     axes.set(yticks=[], ylim=(0, float(bins.count.max()) * 1.45), xlabel="Probability given")
     axes.set_ylabel("films", color=MUTED, fontsize=8.5)
     axes.spines["left"].set_visible(False)
@@ -109,7 +109,7 @@ def draw_histogram(found: Histogram, threshold: float, confusion: Mapping[str, i
     said = f"truly normal: {confusion['tn']:,} cleared, {confusion['fp']:,} false alarms"
     _draw_class(lower, (found.edges, found.normal), threshold, said, NORMAL)
     far = threshold > 0.6
-    _write(
+    write(
         upper,
         f"threshold {threshold:.3f}",
         (threshold, 1),
@@ -132,7 +132,7 @@ def _draw_class(
     axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     style = {"xycoords": "axes fraction", "color": colour, "fontsize": 9.5}
-    _write(axes, title, (0, 1), (0, 7), **style)
+    write(axes, title, (0, 1), (0, 7), **style)
 
 
 def draw_labels(splits: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -200,7 +200,7 @@ def _unit(axes: Axes) -> None:
         axis.set_major_locator(FixedLocator([0, 0.2, 0.4, 0.6, 0.8, 1.0]))
 
 
-def _write(
+def write(
     axes: Axes,
     words: str,
     at: tuple[float, float],
@@ -224,7 +224,7 @@ def _write(
         )
 
 
-def _mark(axes: Axes, x: float, y: float) -> None:
+def mark(axes: Axes, x: float, y: float) -> None:
     axes.plot(
         [x],
         [y],

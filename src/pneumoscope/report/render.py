@@ -7,8 +7,7 @@ run has nothing to say there. To add one, add a line to ``SECTIONS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,41 +21,19 @@ from pneumoscope.report.card import card_text
 from pneumoscope.report.charts import draw_all
 from pneumoscope.report.films import Film, Panel, draw_mosaic, tile
 from pneumoscope.report.folder import Judged, read_judged
-from pneumoscope.report.plates import Plate, house_style, to_png
+from pneumoscope.report.material import Context, Material, Section
+from pneumoscope.report.plates import house_style, to_png
+from pneumoscope.report.review_sections import REVIEW
 from pneumoscope.run import write_atomic
 
-Context = Mapping[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """All that a section may draw on."""
-
-    judged: Judged
-    plates: Mapping[str, Plate]
-    gallery: Gallery
-    film: Film
-
-    def figures(self, *names: str) -> list[Plate]:
-        """The figures of these names that this run has."""
-        return [self.plates[name] for name in names if name in self.plates]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the page. ``gather`` gives the template's variables, or None to leave it out."""
-
-    name: str
-    title: str
-    gather: Callable[[Material], Context | None]
-
-
-def write_report(folder: Path, film: Film) -> Path:
+def write_report(folder: Path, film: Film, *, card: bool = True) -> Path:
     """Write figures/\\*.png, model_card.md and the self-contained report.html of a run.
 
     ``film`` gives the stored image of an image id as uint8 (H, W), air dark, or None. Each file
-    is written whole or not at all, the report last. Returns the report's path. Raises ``NotARun``
-    where the folder has not been evaluated.
+    is written whole or not at all, the report last. ``card`` False leaves the model card out,
+    where the folder holds no model. Returns the report's path. Raises ``NotARun`` where the
+    folder has not been evaluated.
     """
     judged = read_judged(folder)
     material = Material(
@@ -68,7 +45,8 @@ def write_report(folder: Path, film: Film) -> Path:
     (folder / "figures").mkdir(exist_ok=True)
     for name, content in _pictures(material).items():
         write_atomic(folder / "figures" / f"{name}.png", content)
-    write_atomic(folder / "model_card.md", card_text(judged))
+    if card:
+        write_atomic(folder / "model_card.md", card_text(judged))
     report = folder / "report.html"
     write_atomic(report, _page(material))
     return report
@@ -158,13 +136,6 @@ def _results(material: Material) -> Context:
     }
 
 
-def _calibration(material: Material) -> Context | None:
-    plates = material.figures("reliability")
-    return (
-        {"plates": plates, "ece": words.full(material.judged.estimate("ece"))} if plates else None
-    )
-
-
 def _films(material: Material) -> Context:
     sheets = _sheets(material.gallery)
     return {
@@ -225,13 +196,13 @@ def _use(material: Material) -> Context:
     return {
         "judged": material.judged,
         "disclaimer": words.DISCLAIMER,
-        "how": words.HOW_TO_USE,
+        "how": words.HOW_TO_USE if material.judged.model else "",
     }
 
 
 SECTIONS = (
     Section("results", "Results", _results),
-    Section("calibration", "Calibration", _calibration),
+    *REVIEW,
     Section("films", "Films, right and wrong", _films),
     Section("data", "Data", _data),
     Section("training", "Training", _training),

@@ -12,17 +12,9 @@ from pneumoscope.records import Estimate
 from pneumoscope.report.folder import Judged
 
 HOW_TO_USE = """\
-from pathlib import Path
-import numpy as np
-from PIL import Image
-from pneumoscope.imaging.geometry import fit_square
-from pneumoscope.inference.predict import predict_logits, probability
-from pneumoscope.models.bundle import load_bundle
-
-bundle = load_bundle(Path("."))  # this folder
-film = np.asarray(Image.open("film.png").convert("L"))  # grey, air dark
-films = fit_square(film, bundle.network.spec)[None]
-print(probability(predict_logits(bundle, films, np.array([0]))))"""
+from pneumoscope import Classifier
+classifier = Classifier.load(".")  # this folder
+print(classifier.read("film.png")[0].probability)"""
 DISCLAIMER = "Research use only. Not a medical device."
 SMALL = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
@@ -219,11 +211,18 @@ def _worst(judged: Judged) -> Iterator[str]:
 def limits(judged: Judged) -> Iterator[str]:
     """What these figures cannot show, a sentence or two each."""
     flow, source = judged.run.get("flow", {}), judged.run.get("source", {})
-    yield _patients(flow)
-    yield (
-        f"How it does elsewhere: all films come from {source.get('name', 'one source')}, "
-        "so other hospitals, ages and machines are untested."
-    )
+    name = source.get("name", "one source")
+    if judged.run.get("external"):
+        yield (
+            "Whether a patient of these films is also among those the model learnt from: two "
+            f"data sets share no ids. How it does in a third place: {name} is one more, not all."
+        )
+    else:
+        yield _patients(flow)
+        yield (
+            f"How it does elsewhere: all films come from {name}, "
+            "so other hospitals, ages and machines are untested."
+        )
     n = int(judged.metrics["n"])
     if n:
         yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,14 @@ from contextlib import contextmanager
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils.data import DataLoader
 
-from pneumoscope.data.loader import make_loader
+from pneumoscope.data.loader import Batch, make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.bundle import Bundle, save_bundle
 from pneumoscope.models.freeze import frozen_count
@@ -26,10 +30,13 @@ from pneumoscope.recipe import Recipe
 from pneumoscope.records import InputSpec, Listener
 from pneumoscope.run import Run, writing
 from pneumoscope.training.allocator import keep_freed_memory
+from pneumoscope.training.batchnorm import share_batch_norm
+from pneumoscope.training.features import drop_features, feature_loaders
 from pneumoscope.training.keeper import Keeper
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.module import Classifier
 from pneumoscope.training.precision import Precision
+from pneumoscope.training.team import present_share
 
 _SAMPLE = 2000
 
@@ -79,6 +86,15 @@ def train_grey(prepared: PreparedSet) -> tuple[float, float]:
     return round(mean, 4), round(max(square - mean**2, 1e-4) ** 0.5, 4)
 
 
+def _share_layers(network: Network, recipe: Recipe, device: str) -> None:
+    """Where several processes train: batch norm over all of them, and DDP must see, when it
+    begins, whatever will ever learn."""
+    if present_share().size > 1:
+        share_batch_norm(network, device)
+        if recipe.model.unfreeze_every:
+            network.requires_grad_(True)
+
+
 def fit(
     run: Run,
     prepared: PreparedSet,
@@ -92,29 +108,54 @@ def fit(
     """Train, from the last checkpoint if there is one, and save the best epoch as a bundle."""
     keep_freed_memory()
     run.checkpoints.mkdir(exist_ok=True)
-    train = make_loader(prepared, "train", recipe.train.batch_size, seed, recipe.train.sampling)
-    labels = prepared.labels(prepared.rows("train"))
-    loss = Loss(recipe.loss, int(labels.sum()), len(labels))
-    steps = math.ceil(len(train) / recipe.train.accumulate) * recipe.train.epochs
-    module = Classifier(network, recipe, loss, steps=steps, seed=seed)
-    module.to(memory_format=torch.channels_last)
+    _share_layers(network, recipe, precision.device)
+    views = recipe.train.views > 0
+    module, train, val = assemble(prepared, recipe, network, seed, features=views)
+    if views:
+        train, val = feature_loaders(
+            *(run, prepared, recipe, network), seed=seed, precision=precision, listener=listener
+        )
     keeper = Keeper(run, recipe.train.monitor, recipe.train.patience, listener)
-    with _quiet(), writing(run.folder):
+    with quiet(), writing(run.folder):
         trainer = _trainer(run, recipe, keeper, precision)
         trainer.fit(
             module,
             train,
-            make_loader(prepared, "val", 2 * recipe.train.batch_size),
+            val,
             ckpt_path=run.last_checkpoint if run.last_checkpoint.is_file() else None,
             weights_only=True,
         )
-    return _finish(run, prepared, recipe, keeper, module.judged, precision)
+    bundle = _finish(run, prepared, recipe, keeper, module.judged, precision)
+    drop_features(run)
+    return bundle
+
+
+def assemble(
+    prepared: PreparedSet, recipe: Recipe, network: Network, seed: int, *, features: bool = False
+) -> tuple[Classifier, DataLoader[Batch], DataLoader[Batch]]:
+    """What Lightning trains, and its batches of training and validation films.
+
+    With ``features`` the module takes features of the frozen parts instead of films.
+    """
+    share, size = present_share(), recipe.train.batch_size
+    train = make_loader(prepared, "train", size, seed, recipe.train.sampling, share)
+    labels = prepared.labels(prepared.rows("train"))
+    loss = Loss(recipe.loss, int(labels.sum()), len(labels))
+    steps = math.ceil(len(train) / recipe.train.accumulate) * recipe.train.epochs
+    module = Classifier(network, recipe, loss, steps=steps, seed=seed, features=features)
+    module.to(memory_format=torch.channels_last)
+    return module, train, make_loader(prepared, "val", 2 * size, share=share)
 
 
 def _trainer(run: Run, recipe: Recipe, keeper: Keeper, precision: Precision) -> lightning.Trainer:
+    size = present_share().size
+    nodes = size // int(os.environ["LOCAL_WORLD_SIZE"]) if size > 1 else 1
     return lightning.Trainer(
-        accelerator="gpu" if precision.device == "cuda" else "cpu",
-        devices=1,
+        accelerator=precision.device.replace("cuda", "gpu"),
+        devices=size // nodes,
+        num_nodes=nodes,
+        strategy=_strategy(recipe) if size > 1 else "auto",
+        use_distributed_sampler=False,  # the batches are divided already
         precision="bf16-mixed" if precision.name == "bf16" else "32-true",
         max_epochs=recipe.train.epochs,
         accumulate_grad_batches=recipe.train.accumulate,
@@ -128,8 +169,18 @@ def _trainer(run: Run, recipe: Recipe, keeper: Keeper, precision: Precision) -> 
     )
 
 
+def _strategy(recipe: Recipe) -> DDPStrategy:
+    """Gradients averaged over processes that were started already."""
+    return DDPStrategy(
+        cluster_environment=TorchElasticEnvironment(),
+        # Frozen for a while: known to DDP, and without a gradient.
+        find_unused_parameters=recipe.model.unfreeze_every > 0,
+        broadcast_buffers=False,  # they are equal: batch norm sees the films of all
+    )
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Lightning's remarks on matters that are settled here on purpose."""
     loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
     before = [logger.level for logger in loggers]
@@ -140,6 +191,12 @@ def _quiet() -> Iterator[None]:
             # Batches are one indexing call of a memory map: worker processes would only cost.
             warnings.filterwarnings("ignore", ".*does not have many workers.*")
             warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists.*")
+            # Frozen parts are in evaluation mode on purpose.
+            warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")
+            # All processes compute the same figures of all films.
+            warnings.filterwarnings("ignore", ".*sync_dist=True.*")
+            # The new name of that option is unknown to torch 2.14.
+            warnings.filterwarnings("ignore", ".*broadcast_buffers. is deprecated.*")
             # Lightning 2.6 calls an alias that torch 2.15 is about to drop.
             warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated.*")
             yield
@@ -177,5 +234,6 @@ def _finish(
             "monitor": keeper.monitor,
         },
     )
-    save_bundle(bundle, run.folder)
+    if present_share().rank == 0:
+        save_bundle(bundle, run.folder)
     return bundle

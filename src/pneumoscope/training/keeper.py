@@ -109,12 +109,15 @@ class Keeper(Checkpoint):
             "images_per_second": round(films / (self._trained - self._started), 1),
         }
         self.history.append(row)
-        if self.best_row() is row:
+        if self.best_row() is row and trainer.is_global_zero:
             state = {k: v.cpu().contiguous() for k, v in pl_module.judged.state_dict().items()}
             write_atomic(self.weights_of(row), save(state))
-        write_atomic(self._run.history_file, pd.DataFrame(self.history).to_csv(index=False))
+        if trainer.is_global_zero:
+            text = pd.DataFrame(self.history).to_csv(index=False)
+            write_atomic(self._run.history_file, text)
         self._save(trainer)
-        self._forget_older()
+        if trainer.is_global_zero:
+            self._forget_older()
         trainer.should_stop = trainer.should_stop or self._no_longer_better()
 
     def _forget_older(self) -> None:
@@ -126,7 +129,9 @@ class Keeper(Checkpoint):
         draft = self._run.checkpoints / ".last.ckpt.tmp"
         with writing(self._run.folder):
             try:
-                trainer.save_checkpoint(draft)
-                draft.replace(self._run.last_checkpoint)
+                trainer.save_checkpoint(draft)  # by all processes: they wait for the first
+                if trainer.is_global_zero:
+                    draft.replace(self._run.last_checkpoint)
             finally:
-                draft.unlink(missing_ok=True)
+                if trainer.is_global_zero:
+                    draft.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from the end of any epoch takes exactly the path of one that was never stopped.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, cast
 
 import lightning
@@ -20,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.data.augment import Draw, augment, mix
 from pneumoscope.data.loader import Batch
+from pneumoscope.data.share import Share
 from pneumoscope.errors import Diverged
 from pneumoscope.metrics.scores import auroc
 from pneumoscope.models.freeze import frozen_after
@@ -27,6 +29,8 @@ from pneumoscope.models.network import Network, logit_of
 from pneumoscope.recipe import Recipe
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.optimizer import make_optimizer, rate
+from pneumoscope.training.seeds import AUGMENT, DROPOUT, seed_of
+from pneumoscope.training.team import gather, present_share, roll
 
 # Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
 # decay to the fourth power, gives nearly the same average.
@@ -38,14 +42,29 @@ _Tensors = tuple[Tensor, ...] | list[Tensor]
 class Classifier(lightning.LightningModule):
     """Trains a network by a recipe; ``row`` holds the figures of the last finished epoch."""
 
-    def __init__(self, network: Network, recipe: Recipe, loss: Loss, *, steps: int, seed: int):
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        loss: Loss,
+        *,
+        steps: int,
+        seed: int,
+        features: bool = False,
+    ):
+        """With ``features`` batches carry what left the frozen parts, instead of films."""
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.loss = loss
         self.steps = steps
         self.seed = seed
+        self.share = present_share()
         self.average = _average(network, recipe.train.ema)
+        if self.average is not None and not recipe.model.unfreeze_every:
+            _share_frozen(self.judged, network)
+        self._score = Network.scores_of if features else Network.scores
+        self._change = _as_they_are if features else self._augment
         self.row: dict[str, float] = {}
         self._averaged = 0
         self._train = _Tally()
@@ -69,22 +88,29 @@ class Classifier(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         # Dropout draws from the global generator. Seeding it once an epoch is not enough: the
         # data loader draws from it too, at another moment in a resumed epoch.
-        torch.manual_seed(_seed_of(self.seed, 2, self.current_epoch, index))
+        # Processes that share a batch draw masks of their own for films of their own.
+        torch.manual_seed(seed_of(self.seed, DROPOUT, self.current_epoch, index, *self._others()))
         films, labels = self._change(*batch, index)
-        scores = self.network.scores(films)
+        scores = self._score(self.network, films)
         loss: Tensor = self.loss(scores, labels)
         self._train.add(loss.detach(), logit_of(scores.detach()), labels)
         return loss
 
-    def _change(self, images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
+    def _augment(self, images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
         """Augmented films float32 (B, s, s) and their labels, blended where the recipe says so."""
         spec, choices = self.network.spec, self.recipe.augment
-        generator = torch.Generator().manual_seed(_seed_of(self.seed, 1, self.current_epoch, index))
+        generator = torch.Generator().manual_seed(
+            seed_of(self.seed, AUGMENT, self.current_epoch, index)
+        )
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            draw = Draw(generator, len(images))
+            whole = len(images) * self.share.size
+            draw = Draw(generator, whole, self.share.of(whole))
             visible = spec.visible / spec.stored
             films = augment(images, choices, spec.network, draw, visible=visible)
-            return mix(films, labels, choices, generator)
+            return mix(films, labels, choices, generator, partial(roll, self.share))
+
+    def _others(self) -> tuple[int, ...]:
+        return (self.share.rank,) if self.share.rank else ()
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
         # Lightning refuses to clip beside a fused optimiser because that one may unscale
@@ -105,10 +131,12 @@ class Classifier(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         images, labels = batch
-        scores = self.judged.scores(images)
+        scores = self._score(self.judged, images)
         self._val.add(self.loss(scores, labels), logit_of(scores), labels)
 
     def on_validation_epoch_end(self) -> None:
+        # From here on all processes have the same figures and decide alike.
+        self._train, self._val = (tally.of_all(self.share) for tally in (self._train, self._val))
         losses = self._train.loss(), self._val.loss()
         if not all(map(math.isfinite, losses)):
             raise Diverged(
@@ -151,6 +179,20 @@ class _Tally:
         self._logits.append(logits)
         self._labels.append(labels)
 
+    def of_all(self, share: Share) -> _Tally:
+        """This tally and those of the other processes, as one."""
+        if share.size == 1:
+            return self
+        mine = [[value.cpu() for value in part] for part in self._parts()]
+        tally = _Tally()
+        for theirs in gather(share, mine):
+            for part, values in zip(tally._parts(), theirs, strict=True):
+                part.extend(values)
+        return tally
+
+    def _parts(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        return self._losses, self._logits, self._labels
+
     def loss(self) -> float:
         """Mean over films."""
         return float(torch.stack(self._losses).sum()) / sum(map(len, self._labels))
@@ -172,6 +214,12 @@ def _average(network: Network, decay: float) -> AveragedModel | None:
         return None
 
     def mix(averages: _Tensors, news: _Tensors, updates: Tensor | int) -> None:
+        pairs = zip(averages, news, strict=True)
+        # Frozen parts are shared by both networks.
+        apart = [(one, other) for one, other in pairs if one.data_ptr() != other.data_ptr()]
+        if not apart:
+            return
+        averages, news = zip(*apart, strict=True)
         steps = int(updates) * _EMA_EVERY
         # A short history in the beginning: else short runs would keep their first, bad weights.
         kept: float = min(decay, (1 + steps) / (10 + steps)) ** _EMA_EVERY
@@ -185,6 +233,12 @@ def _average(network: Network, decay: float) -> AveragedModel | None:
     return model
 
 
-def _seed_of(*parts: int) -> int:
-    """One 64-bit seed from several numbers, well spread."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
+def _share_frozen(average: Network, network: Network) -> None:
+    """Frozen parts are their own average: both networks hold the same ones."""
+    for name, part in network.frozen_parts:
+        parent, _, leaf = name.rpartition(".")
+        setattr(average.backbone.get_submodule(parent), leaf, part)
+
+
+def _as_they_are(features: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
+    return features, labels

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from timm.optim import param_groups_layer_decay
+from timm.optim._param_groups import param_groups_layer_decay
 from torch import nn
 from torch.optim import Optimizer
 

@@ -19,6 +19,7 @@ import torch
 
 from pneumoscope.errors import OutputNotWritable
 from pneumoscope.models.network import Network
+from pneumoscope.recipe import Recipe
 from pneumoscope.run import write_json
 
 Name = Literal["float32", "bf16"]
@@ -36,6 +37,16 @@ class Precision:
     name: Name
     why: str
     device: str = "cpu"
+
+
+def settle_precision(
+    network: Network, recipe: Recipe, device: str, memory: Path | None
+) -> Precision:
+    """The precision that the recipe asks for, or the faster one."""
+    asked = recipe.train.precision
+    if asked != "auto":
+        return Precision(asked, "the recipe says so", device)
+    return choose_precision(network, recipe.model.backbone, device, memory)
 
 
 def choose_precision(

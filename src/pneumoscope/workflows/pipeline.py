@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWritable
-from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
+from pneumoscope.evaluation.choices import choose_all
+from pneumoscope.evaluation.evaluate import operating_point_from
+from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.models.bundle import Bundle, load_bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import DataRequest, Grey, Listener, Silent, Source
+from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.render import write_report
 from pneumoscope.run import (
     Run,
@@ -34,16 +37,32 @@ from pneumoscope.run import (
     write_atomic,
     write_json,
 )
+from pneumoscope.training.features import drop_features
+from pneumoscope.training.torchrun import leading
 from pneumoscope.workflows.data import (
     find_data,
     network_side,
     prepare_source,
     stored_spec,
 )
-from pneumoscope.workflows.work import Work, best_device, held, new_card, use_all_cores
+from pneumoscope.workflows.hardware import check_hardware
+from pneumoscope.workflows.judging import facts_of, film_of, predictions_text, read_predictions
+from pneumoscope.workflows.work import (
+    Ready,
+    Work,
+    held,
+    new_card,
+    prepared_key,
+    use_all_cores,
+)
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from pneumoscope.models.network import Network
+    from pneumoscope.training.precision import Precision
 
 
-def train(
+@leading()
+def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     request: DataRequest,
     recipe: Recipe,
     *,
@@ -51,32 +70,42 @@ def train(
     out: Path | None = None,
     command: str = "",
     listener: Listener | None = None,
+    ready: Ready | None = None,
+    hardware: Hardware | None = None,
 ) -> Run:
     """Data in, a judged classifier out: a new run folder, complete.
 
-    Raises an InputError, and leaves no folder, when the data or the recipe will not do.
+    ``ready`` is what earlier runs of this process found out about the same data. Raises an
+    InputError, and leaves no folder, when the data or the recipe will not do.
     """
     listener = listener or Silent()
     check_new(out)
-    source = find_data(request, listener)
+    hardware = hardware or Hardware()
+    device = check_hardware(hardware, recipe, out)
+    ready = ready or Ready(find_data(request, listener))
+    source = ready.source
     side, _ = network_side(source, recipe)
-    check_model(recipe.model.backbone, recipe.model.weights, side)
+    model = recipe.model
+    check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
     run = create_run(
         out,
         f"{recipe.model.backbone}-{source.name}",
         recipe.to_yaml(),
-        new_card(request, source, seed, command),
+        {**new_card(request, source, seed, command), "hardware": hardware.to_json()},
     )
     try:
         with held(run):
-            return _finish(Work(run, request, source, recipe, seed, best_device(), listener))
+            work = Work(run, request, source, recipe, seed, device, listener, ready, hardware)
+            return _finish(work)
     except InputError:
         _remove_unstarted(run)
         raise
 
 
-def resume(folder: Path, *, listener: Listener | None = None) -> Run:
-    """Complete a run that was stopped, from where it stopped. Raises NotARun, DataNotFound."""
+@leading()
+def resume(folder: Path, *, listener: Listener | None = None, ready: Ready | None = None) -> Run:
+    """Complete a run that was stopped, from where it stopped. ``ready`` is as of ``train``.
+    Raises NotARun, DataNotFound."""
     listener = listener or Silent()
     run = open_run(folder)
     if run.report_file.is_file():
@@ -85,16 +114,20 @@ def resume(folder: Path, *, listener: Listener | None = None) -> Run:
     with held(run):
         card = run.card()
         request = DataRequest.from_json(card["request"])
-        source = _find_again(request, listener)
+        ready = ready or Ready(find_again(request, listener))
+        source = ready.source
         if "content" not in card and source.fingerprint != card["source"]["fingerprint"]:
             raise _changed(card)
         sweep(run.folder)
         recipe = load_recipe(str(run.recipe_file))
         seed = int(card["seed"])
-        return _finish(Work(run, request, source, recipe, seed, best_device(), listener))
+        hardware = Hardware(**card.get("hardware", {}))
+        device = check_hardware(hardware, recipe, folder)
+        work = Work(run, request, source, recipe, seed, device, listener, ready, hardware)
+        return _finish(work)
 
 
-def _find_again(request: DataRequest, listener: Listener) -> Source:
+def find_again(request: DataRequest, listener: Listener) -> Source:
     try:
         return find_data(request, listener)
     except DataNotFound as error:
@@ -119,7 +152,7 @@ def _finish(work: Work) -> Run:
     prepared = work.timed("prepare", lambda: prepare_stage(work))
     bundle = work.timed("train", lambda: train_stage(work, prepared))
     predictions = work.timed("predict", lambda: predict_stage(work, prepared, bundle))
-    work.timed("judge", lambda: judge_stage(work, bundle, predictions))
+    work.timed("judge", lambda: judge_stage(work, prepared, bundle, predictions))
     work.timed("report", lambda: report_stage(work, prepared))
     return work.run
 
@@ -140,13 +173,18 @@ def prepare_stage(work: Work) -> PreparedSet:
         )
 
     kept_here = work.run.local_data.exists()
-    try:
-        prepared = prepared_in(work.run.local_data if kept_here else None)
-    except OutputNotWritable as error:
-        if kept_here or "full" in error.what:
-            raise
-        work.note_choice("prepared set", "kept in the run folder", f"{error.got}")
-        prepared = prepared_in(work.run.local_data)
+    key = prepared_key(spec, work.recipe)
+    if key in work.ready.prepared and not kept_here:
+        prepared = work.ready.prepared[key]
+    else:
+        try:
+            prepared = prepared_in(work.run.local_data if kept_here else None)
+        except OutputNotWritable as error:
+            if kept_here or "full" in error.what:
+                raise
+            work.note_choice("prepared set", "kept in the run folder", f"{error.got}")
+            prepared = prepared_in(work.run.local_data)
+        work.ready.prepared[key] = prepared
     card = work.run.card()
     if card.get("content", prepared.content) != prepared.content:
         raise _changed(card)
@@ -160,34 +198,37 @@ def prepare_stage(work: Work) -> PreparedSet:
 def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
     """A bundle, trained by the recipe; the best epoch is chosen on validation films."""
     if work.run.model_file.is_file():
+        drop_features(work.run)  # a kill may have come between the two
         return load_bundle(work.run.folder)
     # Lightning takes seconds to import and only this stage needs it.
     from pneumoscope.training.fit import build_network, fit
-    from pneumoscope.training.precision import Precision, choose_precision
+    from pneumoscope.training.precision import Precision, settle_precision
 
     work.listener.stage(f"Train {work.recipe.model.backbone}")
-    threads = use_all_cores()
-    work.note_choice("threads", str(threads), "the cores this process may use")
+    threads = use_all_cores(work.hardware.devices)
+    shared = f", divided among {work.hardware.devices}" if work.hardware.devices > 1 else ""
+    work.note_choice("threads", str(threads), f"the cores this process may use{shared}")
     side, why = network_side(work.source, work.recipe)
     work.note_choice("input size", f"{side} px", why)
     begun = work.run.last_checkpoint.is_file()
     network = build_network(prepared, work.recipe, side, work.seed, begun=begun)
-    asked = work.recipe.train.precision
     kept = work.run.card().get("precision")
     if kept:
         # A resumed run computes as it began.
         precision = Precision(kept["name"], kept["why"], work.device)
-    elif asked != "auto":
-        precision = Precision(asked, "the recipe says so", work.device)
     else:
-        memory = cache_folder() / "precision.json"
-        precision = choose_precision(network, work.recipe.model.backbone, work.device, memory)
+        precision = settle_precision(
+            network, work.recipe, work.device, cache_folder() / "precision.json"
+        )
     work.run.update_card(precision={"name": precision.name, "why": precision.why})
     work.note_choice("precision", f"{precision.name}, channels_last", precision.why)
+    recipe = _fitted(work, prepared, network, precision)
+    if work.hardware.processes > 1:
+        return _trained_together(work, prepared, recipe, side, precision)
     return fit(
         work.run,
         prepared,
-        work.recipe,
+        recipe,
         network,
         seed=work.seed,
         precision=precision,
@@ -195,56 +236,108 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
     )
 
 
+def _trained_together(
+    work: Work, prepared: PreparedSet, recipe: Recipe, side: int, precision: Precision
+) -> Bundle:
+    """The same from several processes, one for each device."""
+    from pneumoscope.training.distributed import check_enough, make_plan, train_together
+
+    hardware = work.hardware
+    check_enough(prepared, recipe, hardware)
+    share = recipe.train.batch_size // hardware.processes
+    why = f"one for each device; each takes {share} films of a batch"
+    work.note_choice("processes", str(hardware.processes), why)
+    plan = make_plan(
+        work.run,
+        prepared,
+        recipe,
+        side=side,
+        seed=work.seed,
+        precision=precision,
+        devices=hardware.devices,
+    )
+    train_together(plan, work.listener)
+    return load_bundle(work.run.folder)
+
+
+def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Precision) -> Recipe:
+    """The recipe with the epochs that fit into its minutes; a resumed run keeps its number, and
+    runs that belong together have the same."""
+    recipe = work.recipe
+    if recipe.train.minutes is None:
+        return recipe
+    from pneumoscope.training.budget import fit_to_time
+
+    kept = work.run.card().get("epochs") or work.ready.epochs.get(recipe.name)
+    if not kept:
+        epochs, why = fit_to_time(
+            work.run.folder, prepared, recipe, network, seed=work.seed, precision=precision
+        )
+        kept = {"number": epochs, "why": why}
+    work.ready.epochs[recipe.name] = kept
+    work.run.update_card(epochs=kept)
+    work.note_choice("epochs", str(kept["number"]), kept["why"])
+    train = recipe.train.model_copy(update={"epochs": int(kept["number"])})
+    return recipe.model_copy(update={"train": train})
+
+
 def predict_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
     """Logits of every validation and test film, each computed once."""
     if work.run.predictions_file.is_file():
         return read_predictions(work.run)
     work.listener.stage("Predict validation and test films")
-    use_all_cores()
     rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
-
-    def advance(done: int, total: int) -> None:
-        work.listener.progress(done, total, "film")
-
-    logits = predict_logits(bundle, prepared.images, rows, device=work.device, advance=advance)
-    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
-    table["logit"] = logits
-    table["probability"] = probability(logits)
-    # 17 digits bring every float64 back exactly, so judging the file is judging the model.
-    write_atomic(work.run.predictions_file, table.to_csv(index=False, float_format="%.17g"))
+    table = predict_table(bundle, prepared, rows, work.device, work.listener)
+    write_atomic(work.run.predictions_file, predictions_text(table))
     return read_predictions(work.run)
 
 
-def judge_stage(work: Work, bundle: Bundle, predictions: pd.DataFrame) -> None:
-    """The threshold from validation rows, then the metrics of the locked test split."""
+def predict_table(
+    bundle: Bundle,
+    prepared: PreparedSet,
+    rows: NDArray[np.int64],
+    device: str,
+    listener: Listener,
+) -> pd.DataFrame:
+    """The table of predictions of ``rows`` of a prepared set, in their order."""
+    use_all_cores()
+
+    def advance(done: int, total: int) -> None:
+        listener.progress(done, total, "film")
+
+    logits = predict_logits(bundle, prepared.images, rows, device=device, advance=advance)
+    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
+    table["logit"] = logits
+    table["probability"] = probability(logits)
+    return table
+
+
+def judge_stage(
+    work: Work, prepared: PreparedSet, bundle: Bundle, predictions: pd.DataFrame
+) -> None:
+    """Thresholds, temperature and abstention from validation rows, then the locked test split."""
     if work.run.metrics_file.is_file():
         return
     work.listener.stage("Judge on the locked test split")
     decide = work.recipe.decide
-    point = operating_point_from(predictions, decide.rule, decide.target)
-    save_about(bundle.with_operating_points(point), work.run.folder)
-    metrics = evaluate(predictions, split="test", operating_point=point, seed=work.seed)
+    own = operating_point_from(predictions, decide.rule, decide.target)
+    choices = choose_all(predictions, own)
+    carrying = bundle.with_operating_points(*choices.points)
+    save_about(carrying.with_calibration(choices.calibration, choices.conformal), work.run.folder)
+    metrics = judge(
+        predictions,
+        split="test",
+        choices=choices,
+        facts=facts_of(prepared.table),
+        how=How(seed=work.seed),
+    )
     write_json(work.run.metrics_file, metrics)
 
 
 def report_stage(work: Work, prepared: PreparedSet) -> None:
     """Figures, model card and the report."""
     work.listener.stage("Write the report")
-    where = {image_id: row for row, image_id in enumerate(prepared.table["image_id"])}
-
-    def film(image_id: str) -> Grey | None:
-        row = where.get(image_id)
-        return None if row is None else np.asarray(prepared.images[row])
-
-    write_report(work.run.folder, film)
-
-
-def read_predictions(run: Run) -> pd.DataFrame:
-    """``predictions.csv`` as written, ids as text."""
-    text = {"image_id": "string", "patient_id": "string", "split": "string"}
-    # Python's own float brings back every digit in any version of pandas.
-    exact = {"logit": float, "probability": float}
-    return pd.read_csv(run.predictions_file, dtype=text, converters=exact)
+    write_report(work.run.folder, film_of([prepared]))
 
 
 def read_metrics(run: Run) -> dict[str, Any]:

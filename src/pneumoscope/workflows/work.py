@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +15,22 @@ import torch
 
 import pneumoscope
 from pneumoscope.data.pool import cores
+from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
 from pneumoscope.run import Run
+
+
+@dataclass
+class Ready:
+    """What several runs of one process share, so that it is found out once: the source, the
+    prepared sets of it by ``prepared_key``, and the epochs that fit into a recipe's minutes, by
+    the recipe's name."""
+
+    source: Source
+    prepared: dict[tuple[Any, ...], PreparedSet] = field(default_factory=dict)
+    epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -32,6 +44,8 @@ class Work:
     seed: int
     device: str
     listener: Listener
+    ready: Ready
+    hardware: Hardware = Hardware()
 
     def note_choice(self, what: str, choice: str, why: str) -> None:
         """Tell the listener and the run folder about an automatic choice."""
@@ -49,6 +63,12 @@ class Work:
             key = f"{stage}_seconds"
             spent = self.run.card()["timing"].get(key, 0.0) + time.perf_counter() - start
             self.run.update_card(timing={key: round(spent, 2)})
+
+
+def prepared_key(spec: InputSpec, recipe: Recipe) -> tuple[Any, ...]:
+    """What tells the prepared sets of one source apart: how films are stored, how many bad ones
+    are borne."""
+    return spec, recipe.data.most_bad
 
 
 @contextmanager
@@ -90,7 +110,8 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def use_all_cores() -> int:
-    count = cores()
+def use_all_cores(processes: int = 1) -> int:
+    """Compute with all cores, or with this process's part of them where several do; how many."""
+    count = max(1, cores() // processes)
     torch.set_num_threads(count)
     return count

@@ -11,7 +11,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const falling = head.getAttribute("aria-sort") === "ascending";
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", falling ? "descending" : "ascending");
-      const text = (row) => row.cells[column].textContent.trim();
+      const text = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
       const rows = [...table.tBodies[0].rows].sort((a, b) => {
         const [x, y] = [Number(text(a)), Number(text(b))];
         const order = Number.isNaN(x - y) ? text(a).localeCompare(text(b)) : x - y;

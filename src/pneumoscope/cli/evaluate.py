@@ -1,0 +1,106 @@
+"""``pneumoscope evaluate``: judge a finished run again, and say what came of it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from pneumoscope.cli.screen import Screen, short
+from pneumoscope.errors import InputError
+from pneumoscope.records import DataRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of the verb, as typed."""
+
+    run: Path
+    data: DataRequest | None
+    split: str | None
+    prevalence: float | None
+    cost: str | None
+    miss_rate: float | None
+    out: Path | None
+
+
+def evaluate(asked: Asked) -> None:
+    """Judge, show the figures in a table and in sentences, and name the next command."""
+    cost = parse_cost(asked.cost)
+    with Screen() as screen:
+        screen.stage("Start")
+        from pneumoscope.workflows.evaluate import Question, check_split, evaluate_run
+
+        check_split(asked.split)
+        question = Question(
+            asked.run, asked.data, asked.split, asked.prevalence, cost, asked.miss_rate
+        )
+        command = shlex.join(["pneumoscope", *sys.argv[1:]])
+        folder = evaluate_run(question, out=asked.out, command=command, listener=screen)
+        _show(folder, asked, screen)
+
+
+def parse_cost(text: str | None) -> float | None:
+    """``FN:FP`` as one number, how many false alarms a missed pneumonia weighs."""
+    if text is None:
+        return None
+    missed, colon, alarm = text.partition(":")
+    try:
+        ratio = float(missed) / float(alarm if colon else "1")
+    except (ValueError, ZeroDivisionError):
+        ratio = float("nan")
+    if not 0 < ratio < float("inf"):
+        raise InputError(
+            "the costs are written in another form",
+            got=repr(text),
+            expected="FN:FP, two numbers above 0",
+            remedy="for example --cost 5:1, a missed pneumonia is as bad as five false alarms",
+        )
+    return ratio
+
+
+def _show(folder: Path, asked: Asked, screen: Screen) -> None:
+    from pneumoscope.report.folder import read_judged
+    from pneumoscope.report.review import sentences
+
+    judged = read_judged(folder)
+    metrics = judged.metrics
+    screen.stage("Result")
+    auroc = metrics["metrics"]["auroc"]
+    positives = metrics["positives"]
+    screen.console.print(
+        f"  {metrics['n']:,} {judged.split} films, {positives:,} with pneumonia; "
+        f"AUROC {_cell(auroc)}"
+    )
+    points = [*metrics["operating_points"]]
+    points += [metrics["re_chosen"]] if "re_chosen" in metrics else []
+    screen.console.print(_table(points))
+    for lead, text in sentences(judged):
+        screen.console.print(f"  [bold]{lead}[/bold] {text}", soft_wrap=False)
+    screen.line(f"Everything is in {short(folder)}")
+    run = shlex.quote(str(asked.run))
+    then = f"pneumoscope evaluate {run} --prevalence 0.1" if asked.prevalence is None else ""
+    screen.line(f"Next: open {short(folder / 'report.html')} in a browser{'; ' * bool(then)}{then}")
+
+
+def _table(points: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
+    for column in ("operating point", "threshold", "sensitivity", "specificity"):
+        left = column == "operating point"
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for point in points:
+        cells = [_cell(point[key]) for key in ("sensitivity", "specificity")]
+        name = str(point["name"]).replace("_", " ")
+        name += ", optimistic" if point["chosen_on"] == "external" else ""
+        table.add_row(name, f"{point['threshold']:.3f}", *cells)
+    return table
+
+
+def _cell(estimate: dict[str, Any]) -> str:
+    if estimate["value"] is None:
+        return "–"
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f}–{estimate['high']:.3f})"

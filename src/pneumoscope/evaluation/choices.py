@@ -1,0 +1,112 @@
+"""All that is chosen on validation rows: operating points, temperature, when to abstain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
+from pneumoscope.evaluation.rows import Rows, rows_of
+from pneumoscope.metrics import calibration, conformal
+from pneumoscope.metrics.thresholds import Rule, choose
+from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split
+
+COST = 5.0
+"""False alarms that weigh as much as one missed pneumonia, unless told: a mere convention."""
+MISS_RATE = 0.1
+"""Share of each class whose reading may go wrong before a film is withheld, unless told."""
+LADDER = (0.01, 0.02, 0.05, 0.1, 0.2)
+ALWAYS: tuple[Rule, ...] = ("youden_smooth", "youden", "f1", "sensitivity", "specificity", "cost")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What validation rows said, before any other row was looked at.
+
+    The first of ``points`` is the recipe's own, by which decisions are made. ``calibration`` and
+    ``conformal`` are None where nothing could be fitted; ``notes`` say why. ``ladder`` holds
+    abstention at the miss rates of ``LADDER``, to choose between.
+    """
+
+    points: tuple[OperatingPoint, ...]
+    calibration: Calibration | None = None
+    conformal: Conformal | None = None
+    ladder: tuple[Conformal, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def choose_all(
+    predictions: pd.DataFrame,
+    own: OperatingPoint,
+    *,
+    cost: float = COST,
+    miss_rate: float = MISS_RATE,
+    split: str = "val",
+) -> Choices:
+    """Fit everything on the rows of ``split``; other rows are not looked at.
+
+    ``own`` is the recipe's operating point, from ``evaluate.operating_point_from``; one further
+    point is added for each rule that it is not. Raises ``ChosenOnTest`` unless ``split`` is val
+    or train, and as ``rows_of`` and ``conformal.fit``.
+    """
+    refuse(split)
+    chosen_on = cast(Split, split)
+    rows = rows_of(predictions, split)
+    if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
+        few = "no validation films" if rows.labels.size == 0 else "validation films of one class"
+        return Choices((own,), notes=(f"{few}: no further operating point, no calibration",))
+    points = [own]
+    for rule in ALWAYS:
+        if rule != own.name:
+            target = cost if rule == "cost" else None
+            points.append(choose(rule, rows.labels, rows.probabilities, chosen_on, target))
+    notes = []
+    fitted, why = _calibrated(rows, chosen_on)
+    notes += [why] if why else []
+    return Choices(
+        points=tuple(points),
+        calibration=fitted,
+        conformal=conformal.fit(rows.labels, rows.probabilities, chosen_on, miss_rate),
+        ladder=tuple(
+            conformal.fit(rows.labels, rows.probabilities, chosen_on, rate) for rate in LADDER
+        ),
+        notes=tuple(notes),
+    )
+
+
+def refuse(split: str) -> None:
+    """Raise ``ChosenOnTest`` unless something may be chosen on this split."""
+    if split not in ("train", "val"):
+        raise ChosenOnTest(
+            f"something was about to be chosen on the {split} split",
+            expected="validation rows",
+            remedy="choose on 'val', then judge on any other split",
+        )
+
+
+def check_choices(choices: Choices) -> None:
+    """Refuse choices of which any part was made on rows that are there to be judged."""
+    parts: Sequence[OperatingPoint | Calibration | Conformal | None]
+    parts = (*choices.points, *choices.ladder, choices.calibration, choices.conformal)
+    for part in parts:
+        if part is not None:
+            refuse(part.chosen_on)
+
+
+def _calibrated(rows: Rows, split: Split) -> tuple[Calibration | None, str]:
+    try:
+        logits = rows.checked_logits()
+    except UnreadableData as error:
+        return None, f"no temperature: {error.what}"
+    found = calibration.temperature(rows.labels, logits)
+    if not np.isfinite(found):
+        raise BadLabels("a temperature cannot be fitted on one class")
+    edge = min(found / calibration.COOLEST, calibration.HOTTEST / found) < 1.01
+    if edge:
+        why = "the validation films are told apart too well, or not at all, to say how sure to be"
+        return None, f"no temperature: {why}"
+    return Calibration(found, split), ""

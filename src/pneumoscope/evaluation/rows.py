@@ -1,0 +1,113 @@
+"""The rows of one split of a table of predictions, as arrays, checked once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.errors import BadLabels, UnreadableData
+from pneumoscope.metrics.scores import Floats, Labels
+
+COLUMNS = ("image_id", "patient_id", "split", "label", "logit", "probability")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One split, (N,) each; ``patients`` is None where no patient has several films.
+
+    ``logits`` are as given, unchecked: ``checked_logits`` is asked where they matter.
+    ``patient_count`` is None where any film's patient is unknown.
+    """
+
+    image_ids: NDArray[Any]
+    labels: Labels
+    logits: Floats
+    probabilities: Floats
+    patients: NDArray[Any] | None
+    patient_count: int | None
+
+    def in_order(self) -> Rows:
+        """The same rows by image id, so that resamples do not depend on the table's order."""
+        order = np.argsort(self.image_ids, kind="stable")
+        patients = None if self.patients is None else self.patients[order]
+        return replace(
+            self,
+            image_ids=self.image_ids[order],
+            labels=self.labels[order],
+            logits=self.logits[order],
+            probabilities=self.probabilities[order],
+            patients=patients,
+        )
+
+    def checked_logits(self) -> Floats:
+        """The logits, float (N,). Raises UnreadableData where they are not the probabilities'."""
+        with np.errstate(invalid="ignore"):
+            implied = 0.5 * (1 + np.tanh(self.logits / 2))
+            wrong = ~(np.abs(implied - self.probabilities) < 1e-4)
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            raise UnreadableData(
+                f"{int(wrong.sum())} of {wrong.size} logits do not belong to their probability",
+                got=f"logit {self.logits[at]:g} beside probability {self.probabilities[at]:g}",
+                expected="probability = 1 / (1 + exp(-logit))",
+            )
+        return self.logits
+
+
+def rows_of(predictions: pd.DataFrame, split: str) -> Rows:
+    """The rows of a split, checked; rows of other splits may hold anything."""
+    missing = [name for name in COLUMNS if name not in predictions.columns]
+    if missing:
+        raise UnreadableData(
+            f"the predictions lack the columns {missing}",
+            got=list(map(str, predictions.columns)),
+            expected=", ".join(COLUMNS),
+        )
+    rows = predictions[predictions["split"] == split]
+    repeated = rows["image_id"][rows["image_id"].duplicated()]
+    if len(repeated):
+        raise UnreadableData(
+            f"{len(repeated)} {split} rows repeat an image id",
+            got=f"{repeated.iloc[0]!r} twice",
+            expected="one row per film, else intervals are too narrow",
+        )
+    labels, probabilities = _numbers(rows["label"]), _numbers(rows["probability"])
+    _check(labels, np.isin(labels, (0.0, 1.0)), BadLabels, f"{split} labels", "0 or 1")
+    inside = (probabilities >= 0) & (probabilities <= 1)
+    _check(probabilities, inside, UnreadableData, f"{split} probabilities", "0 to 1")
+    ids = rows["patient_id"]
+    known = ids.dropna().astype(str)
+    several = bool(known.duplicated().any())
+    # A number never equals a patient's id, for ids carry a prefix here.
+    alone = pd.Series(np.arange(len(ids)).astype(str), index=ids.index)
+    patients = np.where(ids.isna(), "row " + alone, "id " + ids.astype(str)).astype(str)
+    return Rows(
+        image_ids=rows["image_id"].astype(str).to_numpy(dtype=object),
+        labels=labels.astype(np.int64),
+        logits=_numbers(rows["logit"]),
+        probabilities=probabilities,
+        patients=patients if several else None,
+        patient_count=int(known.nunique()) if len(known) == len(ids) else None,
+    )
+
+
+def _numbers(column: pd.Series[Any]) -> Floats:
+    """The column as float64, NaN where it is no number."""
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _check(
+    values: Floats,
+    good: NDArray[np.bool_],
+    kind: type[BadLabels] | type[UnreadableData],
+    what: str,
+    expected: str,
+) -> None:
+    if not good.all():
+        bad = values[~good]
+        what = f"{bad.size} of {values.size} {what} are missing or out of range"
+        raise kind(what, got=f"{bad[0]:g} first", expected=expected)

@@ -1,0 +1,196 @@
+"""The bundles behind one answer: a single one, or an ensemble whose calibrated logits are averaged.
+
+An ensemble is a folder of bundles called ``fold-*`` or ``seed-*``, or those that ``ensemble.json``
+names: {"members": [...], "operating_points": [...]}, each member a folder within. Its own
+operating points, and "conformal", hold for the mean; without them the thresholds are the means of
+the members' on the logit scale, and no film is withheld.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pneumoscope.errors import BadWeights, InputError, NotARun, nearest
+from pneumoscope.inference.predict import batch_logits
+from pneumoscope.metrics.scores import Floats
+from pneumoscope.models.bundle import Bundle, load_bundle
+from pneumoscope.records import Conformal, Grey, InputSpec, OperatingPoint
+from pneumoscope.run import read_json
+
+_EXTREME = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """One or more bundles of one input, and what holds for their mean: thresholds on the scale of
+    its calibrated probability. ``notes`` are (what, choice, why) of what was settled on loading."""
+
+    bundles: tuple[Bundle, ...]
+    operating_points: tuple[OperatingPoint, ...]
+    conformal: Conformal | None
+    notes: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def spec(self) -> InputSpec:
+        return self.bundles[0].network.spec
+
+    @property
+    def population(self) -> dict[str, Any]:
+        """``lineage["population"]``, empty where it is unknown."""
+        found = self.bundles[0].lineage.get("population")
+        return dict(found) if isinstance(found, dict) else {}
+
+    def logits(self, films: Grey, device: str) -> Floats:
+        """The mean of the members' calibrated logits, float64 (B,), for uint8 (B, S, S)."""
+        each = [batch_logits(b, films, device) / temperature(b) for b in self.bundles]
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+
+    def point(self, name: str | None) -> OperatingPoint | None:
+        """The operating point called ``name``, the first unless named; None where there is none.
+
+        Raises InputError with the nearest names.
+        """
+        if name is None:
+            return next(iter(self.operating_points), None)
+        for point in self.operating_points:
+            if point.name == name:
+                return point
+        known = [point.name for point in self.operating_points]
+        raise InputError(
+            f"the model has no operating point {name!r}",
+            expected=nearest(name, known) if known else "none: it was not judged yet",
+            remedy="leave --point out to decide at the first" if known else None,
+        )
+
+
+def load_members(folder: Path) -> Members:
+    """The bundle of ``folder``, or its ensemble. Raises NotARun, BadWeights."""
+    if (folder / "model.json").is_file():
+        return _single(load_bundle(folder))
+    if (folder / "ensemble.json").is_file():
+        return _named(folder)
+    places = [p for p in folder.glob("*") if p.name.startswith(("fold-", "seed-")) and p.is_dir()]
+    if not places:
+        raise _no_model(folder)
+    return _averaged(sorted(places, key=lambda place: (len(place.name), place.name)))
+
+
+def temperature(bundle: Bundle) -> float:
+    """What the bundle's logits are divided by; 1 where it is not calibrated."""
+    return bundle.calibration.temperature if bundle.calibration else 1.0
+
+
+def _single(bundle: Bundle) -> Members:
+    heat, fitted = temperature(bundle), bundle.conformal
+    if fitted is not None:
+        fitted = replace(
+            fitted,
+            pneumonia_from=_moved(fitted.pneumonia_from, heat),
+            normal_to=_moved(fitted.normal_to, heat),
+        )
+    notes: tuple[tuple[str, str, str], ...] = ()
+    if bundle.calibration:
+        why = "probabilities are calibrated; thresholds move with them, so decisions stay"
+        notes = (
+            ("temperature", f"{heat:.3g}", f"{why}; chosen on {bundle.calibration.chosen_on}"),
+        )
+    return Members((bundle,), _moved_points(bundle), fitted, notes)
+
+
+def _moved_points(bundle: Bundle) -> tuple[OperatingPoint, ...]:
+    """The bundle's operating points, which were chosen on plain probabilities, on the scale of
+    the calibrated ones."""
+    heat = temperature(bundle)
+    return tuple(
+        replace(point, threshold=_moved(point.threshold, heat)) for point in bundle.operating_points
+    )
+
+
+def _moved(probability: float, heat: float) -> float:
+    """A plain probability as it is at a temperature; 0 and 1 stay, and all where it is 1."""
+    if heat == 1 or not 0 < probability < 1:
+        return probability
+    return 1 / (1 + math.exp(-math.log(probability / (1 - probability)) / heat))
+
+
+def _no_model(folder: Path) -> NotARun:
+    if not folder.is_dir():
+        return NotARun(
+            "there is no such run folder", got=folder, remedy="run folders lie in: runs/"
+        )
+    unfinished = (folder / "run.json").is_file()
+    return NotARun(
+        "the folder holds no model",
+        got=folder,
+        expected="model.json and model.safetensors, or folders fold-* or seed-* that hold them",
+        remedy=f"complete the run: pneumoscope train --resume {folder}" if unfinished else None,
+    )
+
+
+def _named(folder: Path) -> Members:
+    file = folder / "ensemble.json"
+    about = read_json(file)
+    try:
+        names = [str(name) for name in about["members"]]
+        points = tuple(OperatingPoint(**point) for point in about.get("operating_points", ()))
+        conformal = Conformal(**about["conformal"]) if about.get("conformal") else None
+    except (KeyError, TypeError) as error:
+        raise BadWeights("the ensemble cannot be loaded", got=f"{file} ({error})") from None
+    outside = [n for n in names if Path(n).is_absolute() or ".." in Path(n).parts]
+    if outside or not names:
+        raise BadWeights(
+            "the ensemble names no members within its folder",
+            got=f"{outside[0] if outside else 'none'} in {file}",
+        )
+    found = _averaged([folder / name for name in names])
+    if not points:
+        return replace(found, conformal=conformal)
+    return replace(found, operating_points=points, conformal=conformal, notes=found.notes[:1])
+
+
+def _averaged(places: Sequence[Path]) -> Members:
+    for place in places:  # a mean over those that happen to be finished is another model
+        if not (place / "model.json").is_file():
+            raise NotARun("a member of the ensemble holds no model", got=place)
+    bundles = tuple(load_bundle(place) for place in places)
+    specs = {bundle.network.spec for bundle in bundles}
+    if len(specs) > 1:
+        raise BadWeights(
+            "the members of the ensemble take films of different sizes",
+            got=", ".join(sorted({f"{s.stored} px for {s.network} px, {s.fit}" for s in specs})),
+        )
+    count = f"{len(bundles)} models"
+    return Members(
+        bundles,
+        _mean_points(bundles),
+        None,
+        (
+            ("ensemble", count, "the mean of their calibrated logits"),
+            ("threshold", "mean of the members'", "on the logit scale; none was chosen for them"),
+        ),
+    )
+
+
+def _mean_points(bundles: Sequence[Bundle]) -> tuple[OperatingPoint, ...]:
+    """Of each point that all members have, the mean of its thresholds on the logit scale."""
+    tables = [{point.name: point for point in _moved_points(bundle)} for bundle in bundles]
+    return tuple(
+        replace(
+            point,
+            threshold=_mean_threshold([table[point.name].threshold for table in tables]),
+            rule=f"mean of {len(tables)} members' thresholds on the logit scale",
+        )
+        for point in bundles[0].operating_points
+        if all(point.name in table for table in tables)
+    )
+
+
+def _mean_threshold(thresholds: Sequence[float]) -> float:
+    inside = np.clip(thresholds, _EXTREME, 1 - _EXTREME)
+    return 1 / (1 + math.exp(-float(np.mean(np.log(inside / (1 - inside))))))

@@ -1,0 +1,37 @@
+"""What the sections of a report are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pneumoscope.evaluation.gallery import Gallery
+from pneumoscope.report.films import Film
+from pneumoscope.report.folder import Judged
+from pneumoscope.report.plates import Plate
+
+Context = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a section may draw on."""
+
+    judged: Judged
+    plates: Mapping[str, Plate]
+    gallery: Gallery
+    film: Film
+
+    def figures(self, *names: str) -> list[Plate]:
+        """The figures of these names that this run has."""
+        return [self.plates[name] for name in names if name in self.plates]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page. ``gather`` gives the template's variables, or None to leave it out."""
+
+    name: str
+    title: str
+    gather: Callable[[Material], Context | None]

@@ -1,0 +1,182 @@
+"""Two quick checks of a recipe on its data, without a run folder: can it learn, where time goes.
+
+Both use the run's own module, batches, precision and augmentation.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoscope.data.prepare import cache_folder
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.split import with_splits
+from pneumoscope.errors import Interrupted
+from pneumoscope.models.network import Network
+from pneumoscope.models.weights import check_model
+from pneumoscope.recipe import Recipe
+from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.run import check_new, create_folder, write_json
+from pneumoscope.training.allocator import keep_freed_memory
+from pneumoscope.training.fit import build_network
+from pneumoscope.training.overfit import MOST_STEPS, SMALL, Learnt, overfit, still_recipe
+from pneumoscope.training.precision import Precision, settle_precision
+from pneumoscope.training.profile import Profile, profile_steps, write_trace
+from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
+from pneumoscope.workflows.work import best_device, use_all_cores
+
+STEPS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a run would train: its films, recipe, network, precision and seed."""
+
+    prepared: PreparedSet
+    recipe: Recipe
+    network: Network
+    precision: Precision
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether one batch was learnt, in words, and what to try where it was not."""
+
+    learnt: Learnt
+    sentence: str
+    hints: tuple[str, ...]
+
+
+def overfit_one_batch(
+    request: DataRequest, recipe: Recipe, *, seed: int = 0, listener: Listener | None = None
+) -> Verdict:
+    """Train on one batch without random changes until its loss is small, MOST_STEPS at most."""
+    listener = listener or Silent()
+    bench = _set_up(request, still_recipe(recipe), seed, listener)
+    listener.stage(f"Overfit one batch, at most {MOST_STEPS} steps")
+    try:
+        learnt = overfit(
+            bench.prepared,
+            bench.recipe,
+            bench.network,
+            seed=seed,
+            precision=bench.precision,
+            listener=listener,
+        )
+    except (KeyboardInterrupt, SystemExit):
+        raise _stopped() from None
+    return Verdict(learnt, *_judge(learnt, recipe))
+
+
+def profile(
+    request: DataRequest,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    out: Path | None = None,
+    command: str = "",
+    listener: Listener | None = None,
+) -> Profile:
+    """Time STEPS training steps and their parts, and the bare network's step beside them.
+
+    With ``out`` that folder is made, with ``profile.json`` and ``trace.json``, a trace of a few
+    further steps for Perfetto or chrome://tracing. Raises OutputExists, OutputNotWritable.
+    """
+    listener = listener or Silent()
+    check_new(out)
+    bench = _set_up(request, recipe, seed, listener)
+    listener.stage(f"Time {STEPS} training steps")
+    parts = bench.prepared, bench.recipe, bench.network, bench.precision
+    try:
+        found = profile_steps(*parts, seed=seed, steps=STEPS)
+        if out is not None:
+            listener.stage("Trace a few more")
+
+            def fill(draft: Path, name: str) -> None:
+                write_json(draft / "profile.json", {"command": command, **found.to_json()})
+                write_trace(*parts, seed=seed, file=draft / "trace.json")
+
+            create_folder(out, "profile", fill)
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+        raise _stopped() from None
+    return found
+
+
+def _stopped() -> Interrupted:
+    return Interrupted("the check was stopped", remedy="it left nothing behind: start it again")
+
+
+def _set_up(request: DataRequest, recipe: Recipe, seed: int, listener: Listener) -> Bench:
+    source = find_data(request, listener)
+    side, why = network_side(source, recipe)
+    model = recipe.model
+    check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
+    prepared = prepare_source(
+        source,
+        stored_spec(source, recipe),
+        listener,
+        keep_ids=request.keep_ids,
+        most_bad=recipe.data.most_bad,
+    )
+    prepared, _ = with_splits(prepared, recipe.data)
+    listener.stage(f"Build {recipe.model.backbone}")
+    listener.choice("threads", str(use_all_cores()), "the cores this process may use")
+    listener.choice("input size", f"{side} px", why)
+    keep_freed_memory()
+    network = build_network(prepared, recipe, side, seed)
+    memory = cache_folder() / "precision.json"
+    precision = settle_precision(network, recipe, best_device(), memory)
+    listener.choice("precision", f"{precision.name}, channels_last", precision.why)
+    return Bench(prepared, recipe, network, precision, seed)
+
+
+def _judge(learnt: Learnt, recipe: Recipe) -> tuple[str, tuple[str, ...]]:
+    """The verdict in a sentence, and hints."""
+    last, steps = learnt.losses[-1], len(learnt.losses)
+    fell = (
+        f"its loss went from {learnt.losses[0]:.3f} to {last:.3f} in {steps} steps "
+        f"(guessing costs {learnt.guessing:.3f})"
+    )
+    if learnt.done:
+        return (
+            f"The network, loss and optimiser can learn: on one batch of {learnt.films} films "
+            f"{fell}. That says nothing yet of other films.",
+            (),
+        )
+    if not math.isfinite(last):
+        return (
+            f"Training ran away on one batch of {learnt.films} films: {fell}.",
+            (
+                f"lower the rate: --set optim.learning_rate={recipe.optim.learning_rate / 10:g}",
+                "or clip the gradients: --set optim.clip=1",
+            ),
+        )
+    sentence = (
+        f"This recipe cannot learn even one batch of {learnt.films} films by heart: {fell}; "
+        f"{SMALL * learnt.guessing:.3f} was looked for."
+    )
+    return sentence, tuple(_hints(learnt, recipe))
+
+
+def _hints(learnt: Learnt, recipe: Recipe) -> list[str]:
+    hints = []
+    rate = recipe.optim.learning_rate
+    if recipe.model.freeze != "none":
+        hints.append(
+            f"model.freeze={recipe.model.freeze} leaves few weights to train: "
+            "--set model.freeze=none"
+        )
+    if learnt.losses[-1] < 0.8 * learnt.losses[0]:
+        hints.append(f"the loss still falls, slowly: --set optim.learning_rate={rate * 3:g}")
+    else:
+        hints.append(
+            f"the loss hardly falls; the rate may be wrong by far: try {rate / 10:g} and "
+            f"{rate * 10:g} with --set optim.learning_rate=…"
+        )
+    if recipe.optim.weight_decay > 0.1:
+        hints.append("the weight decay is high: --set optim.weight_decay=0.01")
+    if recipe.optim.clip and recipe.optim.clip < 0.1:
+        hints.append("gradients are clipped to almost nothing: --set optim.clip=1")
+    return hints

@@ -1,0 +1,258 @@
+"""Finished runs compared on the films they were all judged on: from folders to a page.
+
+No torch: runs are compared from their tables of predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import pneumoscope
+from pneumoscope.errors import InputError, NotARun, NotComparable, UnreadableData
+from pneumoscope.evaluation.compare import RESAMPLES, Side, compare_sides, letter, spread
+from pneumoscope.evaluation.rows import rows_of
+from pneumoscope.metrics.paired import METRICS
+from pneumoscope.records import Listener, Silent
+from pneumoscope.report.compare_page import write_comparison
+from pneumoscope.report.folder import Judged, read_judged
+from pneumoscope.run import Run, check_new, create_folder
+from pneumoscope.workflows.judging import read_predictions
+
+LEVEL = 0.95
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Contestant:
+    """A folder as read, and its recipe by dotted key (empty where it has none)."""
+
+    judged: Judged
+    side: Side
+    recipe: dict[str, Any]
+
+
+def compare(
+    folders: Sequence[Path],
+    *,
+    out: Path | None = None,
+    command: str = "",
+    listener: Listener | None = None,
+) -> Path:
+    """Compare finished runs, the first being the reference; the new folder with comparison.json
+    and comparison.html.
+
+    ``folders`` are run folders, or folders that ``evaluate`` made. Without ``out`` the folder is
+    ``runs/NNN-compare-…``. Raises InputError for fewer than two or one twice, NotARun for a
+    folder that is no finished run, NotComparable where the judged films differ.
+    """
+    listener = listener or Silent()
+    check_new(out)
+    _check_folders(folders)
+    listener.stage(f"Compare {len(folders)} runs")
+    runs = [_read(folder, letter(at)) for at, folder in enumerate(folders)]
+    _check_split(runs)
+    notes = [note for other in runs[1:] if (note := _check_data(runs[0], other))]
+    pairs = compare_sides([run.side for run in runs], level=LEVEL, seed=SEED)
+    comparison: dict[str, Any] = {
+        "schema": 1,
+        "version": pneumoscope.__version__,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command": command,
+        "split": runs[0].judged.split,
+        "n": int(runs[0].side.rows.labels.size),
+        "positives": int(runs[0].side.rows.labels.sum()),
+        "patients": runs[0].side.rows.patient_count,
+        "level": LEVEL,
+        "resamples": RESAMPLES,
+        "seed": SEED,
+        "runs": [_described(run) for run in runs],
+        "pairs": pairs,
+        "seeds": _groups(runs),
+        "recipe_differences": _recipe_differences(runs),
+        "notes": list(dict.fromkeys(notes)),
+    }
+    for note in comparison["notes"]:
+        listener.note(note)
+
+    def fill(draft: Path, name: str) -> None:
+        write_comparison(draft, {"name": name, **comparison}, [run.judged for run in runs])
+
+    return create_folder(out, f"compare-{_label(runs)}", fill)
+
+
+def _check_folders(folders: Sequence[Path]) -> None:
+    if len(folders) < 2:
+        raise InputError(
+            "a comparison takes at least two runs",
+            got=", ".join(map(str, folders)) or "none",
+            remedy="name two or more run folders: pneumoscope compare RUN RUN",
+        )
+    seen: dict[Path, Path] = {}
+    for folder in folders:
+        place = folder.resolve()
+        if place in seen:
+            raise InputError(
+                "a run cannot be compared with itself",
+                got=f"{seen[place]} and {folder}, the same folder",
+                remedy="name each run once",
+            )
+        seen[place] = folder
+
+
+def _read(folder: Path, name: str) -> _Contestant:
+    run = Run(folder)
+    if not folder.is_dir():
+        raise NotARun("there is no such run folder", got=folder, remedy="run folders lie in: runs/")
+    if not run.card_file.is_file():
+        raise NotARun(
+            "the folder is no run",
+            got=f"no {run.card_file.name} in {folder}",
+            expected="a folder that `pneumoscope train` or `pneumoscope evaluate` made",
+        )
+    for file in (run.predictions_file, run.metrics_file):
+        if not file.is_file():
+            raise NotARun(
+                "the run is not finished",
+                got=f"no {file.name} in {folder}",
+                remedy=f"complete it: pneumoscope train --resume {folder}",
+            )
+    judged = read_judged(folder)
+    try:
+        rows = rows_of(read_predictions(run), judged.split).in_order()
+    except (ValueError, KeyError) as error:  # what pandas says of a damaged table
+        raise UnreadableData(
+            "the predictions cannot be read", got=f"{run.predictions_file} ({error})"
+        ) from None
+    if rows.labels.size != int(judged.metrics["n"]):
+        raise NotARun(
+            "the predictions are not those that were judged",
+            got=f"{rows.labels.size:,} {judged.split} rows in {run.predictions_file}",
+            expected=f"{int(judged.metrics['n']):,}, as {run.metrics_file.name} says",
+        )
+    recipe = yaml.safe_load(judged.recipe) if judged.recipe else {}
+    flat = _flat(recipe if isinstance(recipe, dict) else {})
+    return _Contestant(judged, Side(name, judged.name, rows, judged.threshold), flat)
+
+
+def _check_split(runs: Sequence[_Contestant]) -> None:
+    splits = [run.judged.split for run in runs]
+    for run, split in zip(runs, splits, strict=True):
+        if split != splits[0]:
+            raise NotComparable(
+                "the runs were judged on different splits",
+                got=f"{splits[0]} in {runs[0].judged.name}, {split} in {run.judged.name}",
+                expected="the same films, label for label",
+                remedy="judge one again: pneumoscope evaluate RUN --split SPLIT",
+            )
+
+
+def _check_data(first: _Contestant, second: _Contestant) -> str:
+    """What must be said of the data where nothing proves it the same; refused where it differs.
+
+    ``content`` digests pixels as decoded, which depends on the stored size: large JPEGs are
+    reduced while they are decoded. So only runs of one stored size can be told apart by it.
+    """
+    cards = [run.judged.run for run in (first, second)]
+    contents = [card.get("content") for card in cards]
+    prints = [(card.get("source") or {}).get("fingerprint") for card in cards]
+    sizes = [(run.judged.model.get("input") or {}).get("stored") for run in (first, second)]
+    if None not in contents and contents[0] == contents[1]:
+        return ""
+    if None not in prints and prints[0] == prints[1]:
+        return ""
+    if None not in contents and sizes[0] == sizes[1]:
+        raise NotComparable(
+            f"{first.side.title} and {second.side.title} have the same image ids, but other data",
+            got=f"content {contents[0]} and {contents[1]}",
+            expected="the same pixels, labels and official splits",
+            remedy="judge them on one data set, then compare those folders: "
+            "pneumoscope evaluate RUN --data DATA, for each run",
+        )
+    return (
+        f"{first.side.letter} and {second.side.letter} were judged on films of the same ids and "
+        "labels; whether the pixels are the same too is not recorded."
+    )
+
+
+def _described(run: _Contestant) -> dict[str, Any]:
+    """What the page says of a run, from its own files."""
+    judged, card = run.judged, run.judged.run
+    lineage = judged.model.get("lineage") or {}
+    environment = card.get("environment") or {}
+    return {
+        "letter": run.side.letter,
+        "name": judged.name,
+        "folder": str(judged.folder.absolute()),
+        "version": card.get("version"),
+        "recipe": run.recipe.get("name"),
+        "seed": card.get("seed"),
+        "backbone": judged.model.get("backbone"),
+        "parameters": judged.model.get("parameters"),
+        "epochs": lineage.get("epochs"),
+        "best_epoch": lineage.get("best_epoch"),
+        "precision": (card.get("precision") or {}).get("name"),
+        "threads": environment.get("threads"),
+        "train_seconds": (card.get("timing") or {}).get("train_seconds"),
+        "operating_point": judged.metrics["operating_point"],
+        "metrics": judged.metrics["metrics"],
+        "confusion": judged.metrics["confusion"],
+        "per_class": judged.metrics.get("per_class") or {},
+        "warnings": list(card.get("warnings") or ()),
+    }
+
+
+def _groups(runs: Sequence[_Contestant]) -> list[dict[str, Any]]:
+    """Runs of one recipe, key for key, under several seeds: mean and spread of their metrics."""
+    by_recipe: dict[str, list[_Contestant]] = {}
+    for run in runs:
+        if run.recipe:
+            by_recipe.setdefault(repr(sorted(run.recipe.items())), []).append(run)
+    out = []
+    for members in by_recipe.values():
+        seeds = [run.judged.run.get("seed") for run in members]
+        if len(set(seeds)) > 1:
+            values = [run.side.values() for run in members]
+            out.append(
+                {
+                    "recipe": members[0].recipe.get("name"),
+                    "runs": [run.side.letter for run in members],
+                    "seeds": seeds,
+                    "metrics": spread({name: [v[name] for v in values] for name in METRICS}),
+                }
+            )
+    return out
+
+
+def _recipe_differences(runs: Sequence[_Contestant]) -> list[dict[str, Any]]:
+    """The keys whose values are not the same in all runs that have a recipe, in its order."""
+    keys = dict.fromkeys(key for run in runs for key in run.recipe if key != "about")
+    out = []
+    for key in keys:
+        values = [run.recipe.get(key, _ABSENT) for run in runs if run.recipe]
+        if any(value != values[0] for value in values):
+            shown = [run.recipe.get(key) if key in run.recipe else None for run in runs]
+            absent = [key not in run.recipe for run in runs]
+            out.append({"key": key, "values": shown, "absent": absent})
+    return out
+
+
+_ABSENT = object()
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        out |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return out
+
+
+def _label(runs: Sequence[_Contestant]) -> str:
+    names = [run.judged.name for run in runs]
+    return "-".join(names) if len("-".join(names)) <= 60 else f"{names[0]}-and-{len(names) - 1}"

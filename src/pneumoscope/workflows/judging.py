@@ -1,0 +1,94 @@
+"""What training and ``evaluate`` share when they judge: files read, facts gathered, films found.
+
+No torch here: a run's own splits are judged from its table of predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.errors import NotARun
+from pneumoscope.evaluation.choices import COST, MISS_RATE, Choices, choose_all
+from pneumoscope.records import Calibration, Conformal, Grey, OperatingPoint
+from pneumoscope.run import Run, read_json
+
+FilmOf = Callable[[str], Grey | None]
+
+
+def read_predictions(run: Run) -> pd.DataFrame:
+    """``predictions.csv`` as written, ids as text."""
+    text = {"image_id": "string", "patient_id": "string", "split": "string"}
+    # Python's own float brings back every digit in any version of pandas.
+    exact = {"logit": float, "probability": float}
+    return pd.read_csv(run.predictions_file, dtype=text, converters=exact)
+
+
+def predictions_text(table: pd.DataFrame) -> str:
+    """The table as CSV. 17 digits bring every float64 back exactly, so judging the file is
+    judging the model."""
+    return str(table.to_csv(index=False, float_format="%.17g"))
+
+
+def facts_of(table: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each film beside its pixels: ``image_id`` and a column a fact.
+
+    ``table`` is a prepared set's. Native sizes are facts too, where they differ.
+    """
+    names = [str(name) for name in table.columns]
+    facts = [name for name in names if name.startswith("fact_")]
+    sizes = [name for name in ("height", "width") if name in names and table[name].nunique() > 1]
+    found = table[["image_id", *facts, *sizes]]
+    return found.rename(columns={name: name.removeprefix("fact_") for name in facts})
+
+
+def film_of(sets: Iterable[PreparedSet]) -> FilmOf:
+    """The stored image of an image id, uint8 (S, S), or None where no set holds it."""
+    where = [
+        (prepared, {image_id: row for row, image_id in enumerate(prepared.table["image_id"])})
+        for prepared in sets
+    ]
+
+    def film(image_id: str) -> Grey | None:
+        for prepared, rows in where:
+            if image_id in rows:
+                return np.asarray(prepared.images[rows[image_id]])
+        return None
+
+    return film
+
+
+def carried_choices(
+    run: Run, predictions: pd.DataFrame, cost: float | None = None, miss_rate: float | None = None
+) -> Choices:
+    """What the model carries; what it lacks, or is asked otherwise, is fitted on its validation
+    rows. Raises NotARun where the run has no operating point yet."""
+    about = read_json(run.model_file)
+    stored = [OperatingPoint(**point) for point in about.get("operating_points", ())]
+    if not stored:
+        raise NotARun(
+            "the run has not been judged yet",
+            got=run.folder,
+            remedy=f"complete it: pneumoscope train --resume {run.folder}",
+        )
+    by_name = {point.name: point for point in stored if cost is None or point.name != "cost"}
+    own = stored[0]
+    if own.name == "cost":
+        by_name[own.name] = own
+    fitted = choose_all(predictions, own, cost=cost or COST, miss_rate=miss_rate or MISS_RATE)
+    return Choices(
+        points=tuple(by_name.get(point.name, point) for point in fitted.points),
+        calibration=_record(Calibration, about.get("calibration")) or fitted.calibration,
+        conformal=(None if miss_rate else _record(Conformal, about.get("conformal")))
+        or fitted.conformal,
+        ladder=fitted.ladder,
+        notes=fitted.notes,
+    )
+
+
+def _record(kind: type[Any], found: Any) -> Any:
+    return kind(**found) if found else None

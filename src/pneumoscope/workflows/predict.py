@@ -1,0 +1,238 @@
+"""A trained model on new films: find them, read them in a stream, write rows as they come."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Protocol
+from uuid import uuid4
+
+from pneumoscope.errors import DataNotFound, InputError, OutputExists
+from pneumoscope.inference.films import FilmFile, find_films
+from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
+from pneumoscope.run import writing
+
+STDOUT = "-"
+SHOWN = 40
+"""Rows that fit a screen; of more films only those are shown that somebody should look at."""
+
+_COLUMNS = (
+    *("name", "probability", "logit", "decision", "operating_point", "threshold"),
+    *("abstained", "findings", "error"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """What the user asked for. ``csv`` and ``json`` name new files, ``-`` is standard output;
+    ``point`` an operating point, ``device`` as ``Classifier.load`` takes it."""
+
+    run: Path
+    films: tuple[str, ...]
+    csv: str | None = None
+    json: str | None = None
+    point: str | None = None
+    device: str = "auto"
+
+
+@dataclass
+class Summary:
+    """What came of it, without the rows. ``shown`` are all rows where they fit a screen, else the
+    first with errors or findings; ``odd`` counts those there are."""
+
+    point: OperatingPoint | None
+    total: int
+    read: int = 0
+    odd: int = 0
+    decisions: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    shown: list[Reading] = field(default_factory=list)
+
+    def add(self, reading: Reading) -> None:
+        """Count one row, and keep it where it is to be shown."""
+        odd = bool(reading.error or reading.findings)
+        self.odd += odd
+        self.findings.update(reading.findings)
+        if reading.error is not None:
+            self.errors[reading.error] += 1
+        else:
+            self.read += 1
+            withheld = "withheld" if reading.abstained else "undecided"
+            self.decisions[reading.decision or withheld] += 1
+        if (odd or self.total <= SHOWN) and len(self.shown) < SHOWN:
+            self.shown.append(reading)
+
+
+class _Rows(Protocol):
+    """Takes readings one by one."""
+
+    def add(self, reading: Reading) -> None: ...
+
+
+def predict(request: PredictRequest, *, listener: Listener | None = None) -> Summary:
+    """Read every film of ``request`` and write the rows that it asks for.
+
+    Raises OutputExists, OutputNotWritable, NotARun, BadWeights and InputError before any film is
+    read; what is wrong with a film is in its row.
+    """
+    listener = listener or Silent()
+    _check_outputs(request)
+    found = find_films(request.films)
+    count = len(found.files)
+    listener.stage(f"Found {count:,} film{'s' * (count != 1)}")
+    for reason, passed in found.passed_over.items():
+        listener.choice("passed over", f"{passed:,}", reason)
+    with ExitStack() as outputs:
+        # Opened before the model is loaded: a closed folder is said at once.
+        rows: list[_Rows] = []
+        if request.csv:
+            rows.append(CsvRows(outputs.enter_context(new_text(request.csv))))
+        if request.json:
+            rows.append(outputs.enter_context(JsonRows.on(request.json)))
+        return _read_all(request, found.files, rows, listener)
+
+
+def check_read(summary: Summary) -> None:
+    """Raise DataNotFound where not one film could be read."""
+    if not summary.read:
+        reasons = "; ".join(f"{n:,} × {reason}" for reason, n in summary.errors.most_common(5))
+        raise DataNotFound(
+            "no film could be read",
+            got=reasons or "no file and no folder",
+            expected="JPEG, PNG, TIFF, BMP, WebP or DICOM files, or folders of them",
+        )
+
+
+def _read_all(
+    request: PredictRequest, files: Sequence[FilmFile], rows: list[_Rows], listener: Listener
+) -> Summary:
+    # torch and timm take seconds to load, and what is said above needs neither.
+    from pneumoscope.inference.classifier import Classifier
+    from pneumoscope.workflows.work import use_all_cores
+
+    use_all_cores()
+    classifier = Classifier.load(request.run, device=request.device)
+    for note in classifier.notes:
+        listener.choice(*note)
+    summary = Summary(classifier.point(request.point), total=len(files))
+    listener.stage(f"Read on {classifier.device}")
+    for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
+        for each in (summary, *rows):
+            each.add(reading)
+        if done % 16 == 0 or done == len(files):
+            listener.progress(done, len(files), "film")
+    return summary
+
+
+class CsvRows:
+    """Rows of CSV, RFC 4180 with ``\\n`` line ends: findings joined by ``;``, nothing where there
+    is nothing, 17 digits, so that every number reads back as it was."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._write = csv.writer(file, lineterminator="\n").writerow
+        self._write(_COLUMNS)
+
+    def add(self, reading: Reading) -> None:
+        point = reading.operating_point
+        self._write(
+            (
+                reading.name,
+                _digits(reading.probability),
+                _digits(reading.logit),
+                reading.decision,
+                point.name if point else None,
+                _digits(point.threshold if point else None),
+                str(reading.abstained).lower(),
+                ";".join(reading.findings),
+                reading.error,
+            )
+        )
+
+
+class JsonRows:
+    """One JSON array of readings, a line each."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._before = "[\n"
+
+    @classmethod
+    @contextmanager
+    def on(cls, name: str) -> Iterator[JsonRows]:
+        """The rows of the new file ``name``, closed with its bracket."""
+        with new_text(name) as file:
+            rows = cls(file)
+            yield rows
+            file.write("[]\n" if rows._before == "[\n" else "\n]\n")
+
+    def add(self, reading: Reading) -> None:
+        text = json.dumps(reading.to_json(), ensure_ascii=False, allow_nan=False)
+        self._file.write(self._before + text)
+        self._before = ",\n"
+
+
+@contextmanager
+def new_text(name: str) -> Iterator[IO[str]]:
+    """A file that appears under ``name`` only when it is whole, UTF-8 whatever the locale; ``-``
+    is standard output. Raises OutputExists, OutputNotWritable."""
+    if name == STDOUT:
+        with _standard_output() as out:
+            yield out
+        return
+    target = Path(name)
+    draft = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.tmp")
+    with writing(target):
+        try:
+            with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield file
+            _check_new(name)
+            draft.rename(target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[str]]:
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    out = TextIOWrapper(raw, "utf-8", errors="backslashreplace", newline="", write_through=True)
+    try:
+        yield out
+    finally:
+        out.detach()  # else standard output would be closed with it
+
+
+def _check_outputs(request: PredictRequest) -> None:
+    if request.csv and request.csv == request.json:
+        raise InputError(
+            "CSV and JSON cannot go to the same place", got=request.csv, expected="two names"
+        )
+    for name in (request.csv, request.json):
+        if name and name != STDOUT:
+            with writing(Path(name)):
+                _check_new(name)
+
+
+def _check_new(name: str) -> None:
+    target = Path(name)
+    if target.exists() or target.is_symlink():
+        raise OutputExists(
+            "the file is there already, and nothing is ever overwritten",
+            got=name,
+            remedy="name another file, or delete this one",
+        )
+
+
+def _digits(number: float | None) -> str | None:
+    return None if number is None else f"{number:.17g}"

@@ -1,0 +1,82 @@
+"""Everything that decides is chosen on validation rows, and test rows cannot move it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from pneumoscope.errors import ChosenOnTest, InputError
+from pneumoscope.evaluation.choices import ALWAYS, LADDER, check_choices, choose_all
+from pneumoscope.evaluation.evaluate import operating_point_from
+from pneumoscope.metrics.calibration import temperature
+from pneumoscope.records import Calibration, OperatingPoint
+
+Table = Callable[..., pd.DataFrame]
+
+
+def test_test_rows_are_not_looked_at(table: Table) -> None:
+    frame = table()
+    own = operating_point_from(frame, "sensitivity", 0.9)
+    chosen = choose_all(frame, own)
+    spoilt = frame.copy()
+    spoilt.loc[spoilt.split == "test", ["label", "logit", "probability"]] = [7, 99.0, 5.0]
+    assert choose_all(spoilt, own) == chosen
+    assert choose_all(frame[frame.split == "val"], own) == chosen
+
+
+def test_own_point_first_and_one_for_each_rule(table: Table) -> None:
+    frame = table()
+    own = operating_point_from(frame, "sensitivity", 0.9)
+    chosen = choose_all(frame, own, cost=2.0, miss_rate=0.05)
+    assert chosen.points[0] == own
+    assert sorted(point.name for point in chosen.points) == sorted(ALWAYS)
+    assert "counts as 2 false alarms" in chosen.points[-1].rule
+    val = frame[frame.split == "val"]
+    assert chosen.calibration == Calibration(
+        temperature(val.label.to_numpy(), val.logit.to_numpy()), "val"
+    )
+    assert chosen.conformal is not None and chosen.conformal.miss_rate == 0.05
+    assert tuple(rung.miss_rate for rung in chosen.ladder) == LADDER
+    fixed = OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")
+    assert len(choose_all(frame, fixed).points) == len(ALWAYS) + 1
+
+
+@pytest.mark.parametrize("split", ["test", "external"])
+def test_choosing_elsewhere_is_refused(table: Table, split: str) -> None:
+    own = operating_point_from(table(), "f1")
+    with pytest.raises(ChosenOnTest, match=split):
+        choose_all(table(), own, split=split)
+    chosen = choose_all(table(), own)
+    assert chosen.calibration and chosen.conformal
+    for bad in (
+        replace(chosen, points=(*chosen.points, replace(own, chosen_on=split))),
+        replace(chosen, calibration=replace(chosen.calibration, chosen_on=split)),
+        replace(chosen, conformal=replace(chosen.conformal, chosen_on=split)),
+        replace(chosen, ladder=(replace(chosen.conformal, chosen_on=split),)),
+    ):
+        with pytest.raises(ChosenOnTest, match=split):
+            check_choices(bad)
+
+
+def test_validation_rows_that_tell_nothing(table: Table) -> None:
+    frame = table()
+    own = OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")
+    for part in (frame[frame.split == "test"], frame[(frame.split == "test") | (frame.label == 1)]):
+        chosen = choose_all(part, own)
+        assert chosen.points == (own,)
+        assert chosen.calibration is None and chosen.conformal is None and chosen.notes
+    apart = frame.assign(logit=frame.label * 8.0 - 4, probability=0.982013790037908)
+    apart["probability"] = 1 / (1 + 2.718281828459045**-apart.logit)
+    chosen = choose_all(apart, own)
+    assert chosen.calibration is None and "too well" in chosen.notes[0]
+    with pytest.raises(InputError, match="miss rate"):
+        choose_all(frame, own, miss_rate=1.5)
+
+
+def test_logits_that_are_not_the_probabilities_give_no_temperature(table: Table) -> None:
+    frame = table().assign(logit=0.0)
+    chosen = choose_all(frame, operating_point_from(frame, "f1"))
+    assert chosen.calibration is None and "do not belong" in chosen.notes[0]

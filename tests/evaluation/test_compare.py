@@ -1,0 +1,120 @@
+"""Runs against each other: which pairs, by which method, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pneumoscope.errors import NotComparable
+from pneumoscope.evaluation.compare import (
+    Side,
+    check_same_films,
+    compare_sides,
+    letter,
+    pairs_of,
+    spread,
+)
+from pneumoscope.evaluation.rows import Rows
+from pneumoscope.metrics.paired import delong_paired
+
+
+def sides(count: int, n: int = 80, patients: Any = None) -> list[Side]:
+    draw = np.random.default_rng(0)
+    labels = (np.arange(n) % 2).astype(np.int64)
+    shared = draw.normal(size=n)
+    out = []
+    for at in range(count):
+        logits = (1 + at) * (labels - 0.5) + shared + draw.normal(size=n)
+        ids = np.array([f"f{row}" for row in range(n)], dtype=object)
+        p = 1 / (1 + np.exp(-logits))
+        rows = Rows(ids, labels, logits, p, patients, n)
+        out.append(Side(letter(at), f"run-{at}", rows, 0.5))
+    return out
+
+
+def test_letters_go_on_after_z() -> None:
+    assert [letter(at) for at in (0, 25, 26, 27, 52)] == ["A", "Z", "AA", "AB", "BA"]
+
+
+def test_many_runs_meet_the_first_only() -> None:
+    assert len(pairs_of(4)) == 6
+    assert pairs_of(5) == [(0, 1), (0, 2), (0, 3), (0, 4)]
+
+
+def test_difference_is_second_less_first() -> None:
+    both = sides(2)
+    (pair,) = compare_sides(both, resamples=200)
+    a, b = both
+    exact = delong_paired(a.rows.labels, a.rows.probabilities, b.rows.probabilities)
+    assert pair["differences"]["auroc"] == exact.to_json() | {"p_holm": pytest.approx(exact.p)}
+    assert pair["differences"]["accuracy"]["value"] == pytest.approx(
+        b.right.mean() - a.right.mean()
+    )
+    decisions = pair["decisions"]
+    assert decisions["second_only"] == (b.right & ~a.right).sum()
+    by_class = decisions["by_class"].values()
+    assert sum(cells["first_only"] for cells in by_class) == decisions["first_only"]
+    assert sum(sum(cells.values()) for cells in by_class) == 80
+
+
+def test_each_run_is_judged_at_its_own_threshold() -> None:
+    a, b = sides(2)
+    strict = replace(b, threshold=1.1)
+    (pair,) = compare_sides([a, strict], resamples=50)
+    assert strict.values()["sensitivity"] == 0.0
+    assert pair["differences"]["sensitivity"]["value"] == -a.values()["sensitivity"]
+    assert pair["differences"]["auroc"] == compare_sides([a, b])[0]["differences"]["auroc"]
+
+
+def test_several_pairs_are_adjusted_apart() -> None:
+    found = compare_sides(sides(3), resamples=100)
+    for part in ([p["differences"]["auroc"] for p in found], [p["decisions"] for p in found]):
+        least = min(part, key=lambda each: each["p"])
+        assert least["p_holm"] == pytest.approx(min(1.0, 3 * least["p"]))
+        assert all(each["p_holm"] >= each["p"] for each in part)
+
+
+def test_patients_with_several_films_are_clusters() -> None:
+    patients = np.array([f"p{row // 4}" for row in range(80)])
+    (pair,) = compare_sides(sides(2, patients=patients), resamples=100)
+    assert pair["differences"]["auroc"]["method"].startswith("patient-clustered")
+    assert "by patients" in pair["decisions"]["method"]
+
+
+def test_other_films_are_refused() -> None:
+    a, b = sides(2)
+    ids = b.rows.image_ids.copy()
+    ids[3] = "other"
+    with pytest.raises(NotComparable, match="not judged on the same films") as caught:
+        check_same_films([a, replace(b, rows=replace(b.rows, image_ids=ids))])
+    assert "79 films in common" in str(caught.value.got)
+    assert "evaluate" in str(caught.value.remedy)
+
+
+def test_other_labels_are_refused() -> None:
+    a, b = sides(2)
+    labels = b.rows.labels.copy()
+    labels[7] = 1 - labels[7]
+    with pytest.raises(NotComparable, match="by different labels") as caught:
+        compare_sides([a, replace(b, rows=replace(b.rows, labels=labels))])
+    assert "1 of 80 films, such as 'f7'" in str(caught.value.got)
+
+
+def test_one_class_leaves_the_ranking_undefined() -> None:
+    both = [
+        replace(side, rows=replace(side.rows, labels=np.ones(80, np.int64))) for side in sides(2)
+    ]
+    (pair,) = compare_sides(both, resamples=50)
+    assert pair["differences"]["auroc"]["value"] is None
+    assert pair["differences"]["auroc"]["p_holm"] is None
+    assert pair["differences"]["specificity"]["value"] is None
+    assert pair["differences"]["sensitivity"]["value"] is not None
+
+
+def test_spread_over_seeds() -> None:
+    found = spread({"auroc": [0.9, 0.94], "accuracy": [0.8, float("nan")]})
+    assert found["auroc"] == {"mean": pytest.approx(0.92), "sd": pytest.approx(0.02 * 2**0.5)}
+    assert found["accuracy"] == {"mean": None, "sd": None}

@@ -1,0 +1,187 @@
+"""``evaluate`` on a run that was trained here: its own splits, other data, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from pneumoscope.cli.main import app
+from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
+from pneumoscope.imaging.phantom import draw_phantom
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import DataRequest
+from pneumoscope.report import render
+from pneumoscope.run import Run
+from pneumoscope.workflows.evaluate import Question, evaluate_run
+from pneumoscope.workflows.pipeline import train
+
+QUICK = ["train.epochs=1", "train.batch_size=16", "input.size=32"]
+
+
+@pytest.fixture(scope="module")
+def run(tiny_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    out = tmp_path_factory.mktemp("runs") / "first"
+    done = train(DataRequest(str(tiny_npz)), load_recipe("default", QUICK), out=out)
+    patch.undo()
+    return done
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty other phantoms, in folders by class."""
+    folder = tmp_path_factory.mktemp("other") / "clinic"
+    for index in range(40):
+        phantom = draw_phantom(11, index, label=index % 2, size=48)
+        place = folder / ("PNEUMONIA" if index % 2 else "NORMAL")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(phantom.image).save(place / f"{index}.png")
+    return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out: they take most of the time, and most tests look elsewhere."""
+    monkeypatch.setattr(render, "draw_all", lambda judged: {})
+    monkeypatch.setattr(render, "_pictures", lambda material: {})
+
+
+def read(folder: Path, name: str = "metrics.json") -> dict:
+    return json.loads((folder / name).read_text())
+
+
+def digest(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def test_training_leaves_all_that_was_chosen(run: Run) -> None:
+    about, metrics = read(run.folder, "model.json"), read(run.folder)
+    points = about["operating_points"]
+    assert points[0]["name"] == "youden_smooth" and len(points) == 6
+    assert {point["chosen_on"] for point in points} == {"val"}
+    assert about["conformal"]["chosen_on"] == "val"
+    assert metrics["operating_point"] == points[0]
+    assert [p["threshold"] for p in metrics["operating_points"]] == [p["threshold"] for p in points]
+    page = (run.folder / "report.html").read_text()
+    assert 'id="operating"' in page and 'id="abstention"' in page
+
+
+def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    before = digest(run.folder)
+    folder = evaluate_run(Question(run.folder, prevalence=0.05), out=tmp_path / "again")
+    assert digest(run.folder) == before
+    ours, theirs = read(folder), read(run.folder)
+    for key in ("metrics", "operating_points", "calibration", "abstention", "decision_curve"):
+        assert ours[key] == theirs[key], key
+    assert {path.name for path in folder.iterdir()} == {
+        *("metrics.json", "predictions.csv", "report.html", "run.json", "figures"),
+    }
+    assert set(pd.read_csv(folder / "predictions.csv")["split"]) == {"test"}
+    with pytest.raises(OutputExists):
+        evaluate_run(Question(run.folder), out=folder)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_other_costs_and_rates_are_found_on_validation_rows(run: Run, tmp_path: Path) -> None:
+    question = Question(run.folder, cost=1.0, miss_rate=0.2)
+    found = read(evaluate_run(question, out=tmp_path / "other"))
+    cost = next(p for p in found["operating_points"] if p["name"] == "cost")
+    assert "counts as 1 false" in cost["rule"] and cost["chosen_on"] == "val"
+    assert found["abstention"]["conformal"]["miss_rate"] == 0.2
+    own, carried = read(run.folder), found["operating_points"][:5]
+    assert carried == own["operating_points"][:5]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_training_films_are_read_with_the_model(run: Run, tmp_path: Path) -> None:
+    folder = evaluate_run(Question(run.folder, split="train"), out=tmp_path / "train")
+    assert read(folder)["n"] == 80
+    assert "trained on these films" in read(folder, "run.json")["warnings"][0]
+
+
+def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) -> None:
+    data = DataRequest(str(films))
+    folder = evaluate_run(Question(run.folder, data), out=tmp_path / "external")
+    found = read(folder)
+    assert (found["split"], found["n"], found["positives"]) == ("external", 40, 20)
+    assert found["operating_point"] == read(run.folder)["operating_point"]
+    assert "optimistic" in found["re_chosen"]["rule"]
+    page = (folder / "report.html").read_text()
+    assert "(optimistic)" in page and "data:image" in page
+    with pytest.raises(UnreadableData, match="no labelled films of the test split"):
+        evaluate_run(Question(run.folder, data, "test"))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_films_seen_in_training_are_counted(
+    run: Run, tiny_npz: Path, films: Path, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(films, mixed)
+    with np.load(tiny_npz) as arrays:
+        pixels, labels = arrays["train_images"], arrays["train_labels"]
+    for row in range(3):
+        place = mixed / ("PNEUMONIA" if labels[row, 0] else "NORMAL")
+        Image.fromarray(pixels[row]).save(place / f"seen{row}.png")
+    folder = evaluate_run(Question(run.folder, DataRequest(str(mixed))), out=tmp_path / "out")
+    assert "3 of these 43 films are" in read(folder, "run.json")["warnings"][0]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_data_that_is_gone_leaves_the_figures(run: Run, tiny_npz: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run.folder, copy)
+    card = read(copy, "run.json")
+    card["request"]["data"] = str(tmp_path / "nowhere.npz")
+    (copy / "run.json").write_text(json.dumps(card))
+    folder = evaluate_run(Question(copy), out=tmp_path / "out")
+    assert read(folder)["metrics"] == read(run.folder)["metrics"]
+    assert read(folder)["subgroups"]["known"] is False
+    with pytest.raises(UnreadableData, match="training films"):
+        evaluate_run(Question(copy, split="train"))
+
+
+def test_refusals(run: Run, tiny_npz: Path, films: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="trained and judged on"):
+        evaluate_run(Question(run.folder, DataRequest(str(tiny_npz))))
+    for wrong in (Question(run.folder, prevalence=1.0), Question(run.folder, miss_rate=0.0)):
+        with pytest.raises(InputError, match="out of range"):
+            evaluate_run(wrong)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for index, file in enumerate(sorted(films.rglob("*.png"))[:6]):
+        shutil.copy(file, bare / f"{index}.png")
+    with pytest.raises(BadLabels, match="no film has a label"):
+        evaluate_run(Question(run.folder, DataRequest(str(bare))))
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(run.folder, unfinished)
+    (unfinished / "predictions.csv").unlink()
+    with pytest.raises(NotARun, match=r"predictions\.csv"):
+        evaluate_run(Question(unfinished))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_verb(run: Run, tmp_path: Path) -> None:
+    asked = ["evaluate", str(run.folder), "--prevalence", "0.1", "--cost", "3:1"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "Everything is in runs/001-evaluate-first" in done.output
+    for word in ("sensitivity", "Where 10% of films", "Abstention.", "Next: open"):
+        assert word in done.output
+    for wrong in (["--cost", "x"], ["--split", "tset"]):
+        result = CliRunner().invoke(app, ["evaluate", str(run.folder), *wrong])
+        assert isinstance(result.exception, InputError), result.output
+    assert CliRunner().invoke(app, ["evaluate", str(run.folder), "--keep-ids"]).exit_code == 2

@@ -1,0 +1,64 @@
+"""Remarks on films: the same as one by one, and from the header what it says."""
+
+import numpy as np
+import pytest
+
+from pneumoscope.imaging.appearance import film_findings
+from pneumoscope.inference.oddities import ODDITIES, gravest_first, of_header, of_pixels
+from pneumoscope.inference.reading import GivenFilm, ready_films
+from pneumoscope.records import InputSpec
+
+CHILDREN = {"youngest": 1.0, "oldest": 5.0}
+ADULTS = {"youngest": 18.0, "oldest": 90.0}
+
+
+def test_many_films_are_judged_as_one_by_one(chests: np.ndarray) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64), dtype=np.uint8)
+    turned = np.rot90(chests[:4], 1, (1, 2))
+    films = np.concatenate([chests, 255 - chests[:4], turned, noise, np.full_like(noise, 7)])
+    found = of_pixels(films)
+    assert found == [film_findings(film) for film in films]
+    assert {code for codes in found for code in codes} == {
+        *("CONSTANT", "NOT-CHEST-LIKE", "INVERTED", "ROTATED"),
+    }
+    assert of_pixels(films[:0]) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "population", "codes"),
+    [
+        ({}, {}, ()),
+        ({"view": "PA", "modality": "DX", "age": 50.0}, {}, ()),
+        ({"view": "LL"}, {}, ("LATERAL",)),
+        ({"view": "LLD"}, {}, ()),  # lying on the left side, still frontal
+        ({"modality": "CT"}, {}, ("OTHER-MODALITY",)),
+        ({"age": 50.0}, CHILDREN, ("ADULT",)),
+        ({"age": 17.9}, CHILDREN, ()),
+        ({"age": 0.5}, ADULTS, ("CHILD",)),
+        ({"age": 18}, ADULTS, ()),
+        ({"age": 3.0}, {"youngest": 1, "oldest": 80}, ()),
+        ({"age": 50.0}, {"youngest": None, "oldest": "5"}, ()),
+    ],
+)
+def test_the_header_is_believed(facts: dict, population: dict, codes: tuple[str, ...]) -> None:
+    assert of_header(facts, population) == codes
+
+
+def test_the_gravest_stand_first_and_once() -> None:
+    everything = tuple(reversed(ODDITIES))
+    assert gravest_first(everything, ("SMALL",)) == tuple(ODDITIES)
+
+
+def test_films_below_the_stored_side_are_remarked_upon(chests: np.ndarray) -> None:
+    given = [GivenFilm("a", chests[0]), GivenFilm("b", chests[1][:, :60])]
+    found = [film.findings for film in ready_films(given, InputSpec(64, 64), {})]
+    assert "SMALL" not in found[0] and "SMALL" in found[1]
+
+
+def test_a_padded_film_is_judged_by_its_own_frame(chests: np.ndarray) -> None:
+    """Black bars of padding are the network's matter; appearance is judged without them."""
+    tall = np.repeat(chests[0], 3, axis=0)
+    (squashed,) = ready_films([GivenFilm("a", tall)], InputSpec(40, 40, "squash"), {})
+    (padded,) = ready_films([GivenFilm("a", tall)], InputSpec(40, 40, "pad"), {})
+    assert squashed.findings == padded.findings == ()
+    assert padded.square is not None and not padded.square[:, 0].any()

@@ -1,0 +1,199 @@
+"""The page of a comparison: whole, self-contained, and careful with what it claims."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.report.compare_runs import write_runs
+from tests.report.test_browser import CHROMIUM, browse
+from tests.report.test_render import HOSTILE, Page
+
+from pneumoscope.report.compare_figures import look_of
+from pneumoscope.report.compare_words import chance, headline, signed, verdict
+from pneumoscope.workflows.compare import compare
+
+PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
+<pre id="found">nothing</pre>
+<script id="text" type="application/json">TEXT</script>
+<script>
+const text = JSON.parse(document.getElementById("text").textContent);
+const frame = document.getElementById("page");
+frame.addEventListener("load", () => {
+  const inner = frame.contentDocument, root = inner.documentElement;
+  const wide = [...inner.body.querySelectorAll("*")]
+    .filter((n) => !n.closest(".scroll, pre, .skip"))
+    .filter((n) => n.getBoundingClientRect().right > WIDTH + 0.5)
+    .map((n) => n.tagName + "." + (n.className.baseVal ?? n.className));
+  document.getElementById("found").textContent = JSON.stringify({
+    scroll: root.scrollWidth, wide: wide.slice(0, 5),
+    asked: performance.getEntriesByType("resource").map((each) => each.name),
+  });
+});
+frame.srcdoc = text;
+</script>"""
+
+
+def pair(
+    auroc: tuple[float, float, float, float] | None, less: int, more: int, p: float = 0.5
+) -> Any:
+    value, low, high, p_auroc = auroc or (None,) * 4
+    none = {"value": 0.0, "low": -0.1, "high": 0.1}
+    ranking = {"value": value, "low": low, "high": high, "p_holm": p_auroc}
+    return {
+        "first": "A",
+        "second": "B",
+        "differences": {
+            "auroc": {**ranking, "method": "DeLong" if auroc else "undefined: one class only"},
+            "sensitivity": none,
+            "specificity": none,
+        },
+        "decisions": {"first_only": less, "second_only": more, "p_holm": p, "n": 100},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (
+            pair((0.021, 0.006, 0.036, 0.006), 11, 30, 0.004),
+            "B ranks better than A: AUROC +0.021 (+0.006 to +0.036), p = 0.006. Their decisions "
+            "differ in 41 films, 30 in favour of B (McNemar, p = 0.004).",
+        ),
+        (
+            pair((-0.021, -0.036, -0.006, 0.0002), 20, 20, 1.0),
+            "A ranks better than B: AUROC +0.021 (+0.006 to +0.036), p < 0.001. Their decisions "
+            "differ in 40 films, 20 in favour of each (McNemar, p = 1.00): no difference in "
+            "errors could be shown.",
+        ),
+        (
+            pair((0.004, -0.011, 0.019, 0.61), 1, 0, 1.0),
+            "No difference in ranking could be shown between A and B: AUROC +0.004 for B (−0.011 "
+            "to +0.019), p = 0.61; the interval still allows B to be better by up to 0.019 or "
+            "worse by up to 0.011. Their decisions differ in 1 film, in favour of A (McNemar, "
+            "p = 1.00): no difference in errors could be shown.",
+        ),
+        (
+            pair(None, 0, 0, 1.0),
+            "AUROC of A and B cannot be compared: one class only. They read all 100 films alike, "
+            "right or wrong.",
+        ),
+    ],
+)
+def test_verdicts(found: Any, words: str) -> None:
+    assert verdict(found, several=False) == words
+
+
+def test_an_interval_without_0_does_not_outvote_holm() -> None:
+    said = verdict(pair((0.02, 0.001, 0.04, 0.12), 3, 9), several=True)
+    assert said.startswith("No difference in ranking could be shown")
+    assert "Holm-adjusted p = 0.12; the interval alone leaves 0 out" in said
+
+
+def test_errors_of_another_kind_are_said() -> None:
+    found = pair((0.0, -0.01, 0.01, 0.9), 20, 20)
+    found["differences"]["sensitivity"] = {"value": 0.2, "low": 0.1, "high": 0.3}
+    found["differences"]["specificity"] = {"value": -0.3, "low": -0.4, "high": -0.2}
+    assert verdict(found, several=False).endswith(
+        "B differs from A in sensitivity by +0.200 (+0.100 to +0.300) and in specificity by "
+        "−0.300 (−0.400 to −0.200)."
+    )
+
+
+def test_numbers_in_words() -> None:
+    assert [signed(x) for x in (0.0211, -0.004, 0.0001, None)] == [
+        "+0.021", "−0.004", "0.000", "undefined",
+    ]  # fmt: skip
+    assert [chance(p) for p in (0.0009, 0.049, 0.61)] == ["p < 0.001", "p = 0.049", "p = 0.61"]
+
+
+def test_the_headline_claims_no_more_than_was_shown() -> None:
+    runs = [
+        {"letter": name, "metrics": {"auroc": {"value": v, "low": v - 0.02, "high": v + 0.02}}}
+        for name, v in (("A", 0.9), ("B", 0.95))
+    ]
+    close = pair((0.05, -0.01, 0.1, 0.2), 1, 2)
+    assert headline({"runs": runs, "pairs": [close]}).endswith("but no lead over A is shown.")
+    clear = pair((0.05, 0.02, 0.08, 0.001), 1, 2)
+    assert headline({"runs": runs, "pairs": [clear]}).endswith("its lead is shown over A.")
+
+
+def test_sixteen_runs_look_unlike() -> None:
+    looks = [look_of(at) for at in range(16)]
+    assert len({(look.colour, look.dashes) for look in looks}) == 16
+    assert len({look.dashes for look in looks[:4]}) == len({look.mark for look in looks[:4]}) == 4
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("compare")
+    runs = write_runs(place / "runs", (2.0, 3.0, 2.1), warnings=[HOSTILE])
+    return compare(runs, out=place / "out", command=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def page(compared: Path) -> str:
+    return (compared / "comparison.html").read_text("utf-8")
+
+
+def test_the_page_is_whole_and_asks_for_nothing(page: str) -> None:
+    seen = Page(page)
+    for tag, attributes in seen.tags:
+        for name in ("src", "href", "srcset", "action", "xlink:href"):
+            value = attributes.get(name) or ""
+            assert value.startswith(("data:", "#")) or not value, (tag, value)
+    assert "https://" not in page and "http://" not in page
+    assert [tag for tag, _ in seen.tags].count("script") == 1  # HOSTILE brought none
+    words = " ".join(seen.words)
+    for trace in ("{{", "}}", "{%", "Undefined", " None", " nan", "NaN"):
+        assert trace not in words.replace("Number.isNaN", ""), trace
+    ids = [attributes["id"] for _, attributes in seen.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = {a["href"][1:] for _, a in seen.tags if (a.get("href") or "").startswith("#")}
+    assert wanted | set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+
+
+def test_all_that_was_promised_is_there(compared: Path, page: str) -> None:
+    found = json.loads((compared / "comparison.json").read_text("utf-8"))
+    assert len(found["pairs"]) == 3
+    shown = page.replace("\u2060", "")
+    for each in found["pairs"]:
+        assert each["verdict"] in shown
+        assert f"{each['second']} less {each['first']}" in page
+    assert "<code>optim.learning_rate</code>" in page
+    assert "<code>train.epochs</code>" not in page  # the same in all
+    assert found["seeds"][0]["runs"] == ["A", "C"]
+    assert "312.0 s" in page and "bf16" in page
+    assert page.count('data-metric="') == 13
+    charts = [a for tag, a in Page(page).tags if tag == "svg" and a.get("class") == "chart"]
+    assert ["ROC" in str(a["aria-label"]) for a in charts] == [True, False]
+    assert "has chosen on test films" in page
+    assert "Research use only. Not a medical device." in page
+
+
+def test_one_class_and_many_runs(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path, (1.0,) * 5, films=60)
+    page = compare(runs, out=tmp_path / "out") / "comparison.html"
+    text = page.read_text("utf-8")
+    assert "each is compared with the first, A, only" in text
+    assert text.count("less A</h3>") == 4
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_browser_finds_no_fault(page: str, tmp_path: Path, width: int) -> None:
+    probe = tmp_path / "probe.html"
+    text = json.dumps(page).replace("<", "\\u003c")
+    filled = PROBE.replace("WIDTH", str(width)).replace("TEXT", text, 1)
+    probe.write_text(filled, encoding="utf-8")
+    log, dom = browse(probe, tmp_path)
+    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
+    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
+    assert measured, dom[:500]
+    found = json.loads(unescape(measured[1]))
+    assert found["scroll"] <= width, found["wide"]
+    assert found["wide"] == found["asked"] == []

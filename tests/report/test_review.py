@@ -1,0 +1,155 @@
+"""The wider judgement in the report: each part says what the figures say, or is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pneumoscope.report import render, review
+from pneumoscope.report.card import card_text
+from pneumoscope.report.folder import Judged, read_judged
+from pneumoscope.report.render import write_report
+
+SECTIONS = ("operating", "calibration", "prevalence", "decision", "subgroups", "abstention")
+
+
+@pytest.fixture
+def judged(reported: Path) -> Judged:
+    return read_judged(reported)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "draw_all", lambda judged: {})
+    monkeypatch.setattr(render, "_pictures", lambda material: {})
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Judged:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    change(metrics)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return read_judged(folder)
+
+
+def test_every_section_is_there_with_its_figure(reported: Path) -> None:
+    page = (reported / "report.html").read_text(encoding="utf-8")
+    for name in SECTIONS:
+        assert f'<section id="{name}"' in page
+    for name in ("prevalence", "decision-curve", "subgroups", "risk-coverage"):
+        assert f'id="figure-{name}"' in page
+    figure = re.search(r'aria-label="(Forest plot[^"]+)"', page)
+    assert figure and "groups" in figure[1]
+
+
+def test_no_share_without_its_interval(reported: Path, judged: Judged) -> None:
+    for row in review.point_rows(judged):
+        assert len(row.cells) == 4
+        for value, interval in row.cells:
+            assert re.fullmatch(r"[\d.]+", value) and re.fullmatch(r"[\d.]+–[\d.]+", interval)
+    for _, _, cells in review.calibration_rows(judged):
+        assert len(cells) == 2
+        assert all(re.search(r"\d(–| to )[−\d]", interval) for _, interval in cells)
+    for group in review.subgroup_rows(judged):
+        for value, interval in group.cells:
+            assert (value in ("–", "too few")) == (interval == "")
+
+
+def test_sentences_say_what_metrics_say(judged: Judged) -> None:
+    said = dict(review.sentences(judged))
+    row = next(item for item in judged.metrics["prevalence"]["at"] if item["asked"])
+    assert said["Prevalence."].startswith("Where 5% of films show pneumonia")
+    assert f"{row['ppv']['value']:.1%}" in said["Prevalence."]
+    temperature = judged.metrics["calibration"]["temperature"]
+    assert f"A temperature of {temperature:.2f}, fitted on the validation" in said["Calibration."]
+    found = judged.metrics["abstention"]["conformal"]
+    assert f"{found['withheld']} of 60 films are left" in said["Abstention."]
+
+
+def test_a_broken_guarantee_is_said(make_run: Callable[..., Path]) -> None:
+    def drop(metrics: dict[str, Any]) -> None:
+        metrics["abstention"]["conformal"]["alarms"].update(value=0.4, low=0.3, high=0.5)
+
+    said = review.abstention_words(changed(make_run(), drop))
+    assert "guarantee does not hold" in said and "false alarms (40.0% (30.0–50.0%))" in said
+    assert "guarantee" not in review.abstention_words(read_judged(make_run(name="002-other")))
+
+
+def test_the_worst_group_is_named_only_where_its_interval_shows_it(
+    make_run: Callable[..., Path],
+) -> None:
+    def spoil(metrics: dict[str, Any]) -> None:
+        for fact in metrics["subgroups"]["facts"]:
+            for group in fact["groups"]:
+                if group["sensitivity"] is not None:
+                    group["sensitivity"].update(value=0.9, low=0.0, high=1.0)
+                    if group["name"] == "viral":
+                        group["sensitivity"].update(value=0.2, low=0.1, high=0.3)
+
+    said = review.subgroup_words(changed(make_run(), spoil))
+    assert "Sensitivity is lowest where subtype is viral: 0.200 (0.100–0.300)" in said
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_judged_before_these_parts_existed(
+    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
+) -> None:
+    folder = make_run()
+    new = ("operating_points", "calibration", "prevalence", "decision_curve", "subgroups")
+
+    def old(metrics: dict[str, Any]) -> None:
+        for key in (*new, "abstention", "notes"):
+            del metrics[key]
+
+    before = changed(folder, old)
+    page = write_report(folder, film).read_text(encoding="utf-8")
+    assert not [name for name in SECTIONS if f'<section id="{name}"' in page]
+    assert review.sentences(before) == []
+    assert "## Operating points" not in card_text(before)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_re_chosen_is_marked_optimistic(
+    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
+) -> None:
+    folder = make_run()
+
+    def add(metrics: dict[str, Any]) -> None:
+        again = {**metrics["operating_points"][1], "name": "re-chosen", "chosen_on": "external"}
+        metrics["re_chosen"] = again
+
+    rows = review.point_rows(changed(folder, add))
+    assert [row.optimistic for row in rows] == [False] * (len(rows) - 1) + [True]
+    page = write_report(folder, film).read_text(encoding="utf-8")
+    assert "(optimistic)" in page and "never to be used" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_no_card_where_there_is_no_model(
+    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
+) -> None:
+    folder = make_run()
+    (folder / "model.json").unlink()
+    page = write_report(folder, film, card=False).read_text(encoding="utf-8")
+    assert not (folder / "model_card.md").exists()
+    assert "model_card.md" not in page and "Classifier.load" not in page
+
+
+def test_the_card_holds_points_and_calibration(judged: Judged) -> None:
+    card = card_text(judged)
+    assert "## Operating points" in card and "## Calibration and abstention" in card
+    assert len(re.findall(r"^\| (?:youden|f1|sensitivity|specificity|cost)", card, re.M)) == 6
+
+
+def test_hundreds_of_films_stay_small(
+    make_run: Callable[..., Path], simulated: Callable[..., Any]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224), dtype=np.uint8)
+    folder = make_run(simulated(624, 390, seed=4))
+    report = write_report(folder, lambda image_id: noise)
+    assert report.stat().st_size < 5_000_000

@@ -1,0 +1,41 @@
+"""The parts of a step, from actions of known length."""
+
+import pytest
+
+from pneumoscope.training import clock as module
+from pneumoscope.training.clock import AUGMENTATION, StepClock
+
+
+def test_parts_make_up_the_whole_and_the_warm_up_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time = [0.0]
+    monkeypatch.setattr(module, "now", lambda _device: time[0])
+    clock = StepClock("cpu", warm_up=1)
+
+    def step(slow: float) -> None:
+        with clock.profile("[_TrainingEpochLoop].train_dataloader_next"):
+            time[0] += 1 * slow
+        with clock.profile("[LightningModule]Classifier.optimizer_step"):
+            with clock.profile("[Strategy]SingleDeviceStrategy.training_step"):
+                with clock.profile(AUGMENTATION):
+                    time[0] += 2 * slow
+                time[0] += 3 * slow
+            with clock.profile("[Strategy]SingleDeviceStrategy.backward"):
+                time[0] += 4 * slow
+            time[0] += 5 * slow
+        time[0] += 7 * slow
+        with clock.profile("[LightningModule]Classifier.on_train_batch_end"):
+            time[0] += 6 * slow
+
+    step(100.0)
+    step(1.0)
+    step(1.0)
+    found = {part.name: part for part in clock.parts()}
+    assert clock.steps == 2
+    assert clock.step == pytest.approx(28.0)
+    assert [part.ms for part in found.values()] == pytest.approx(
+        [1000, 2000, 3000, 4000, 5000, 6000, 7000]
+    )
+    assert list(found)[-1] == "other"
+    assert sum(part.share for part in found.values()) == pytest.approx(1.0)

@@ -1,0 +1,71 @@
+"""Mean and spread over seeds against the standard library."""
+
+import math
+import statistics
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pneumoscope.errors import NotARun
+from pneumoscope.report.folder import Judged
+from pneumoscope.report.seeds_page import write_seeds_page
+from pneumoscope.workflows.seeds import summarise_seeds
+
+VALUES = (0.91, 0.95, 0.90)
+
+
+def judged(folder: Path, seed: int, value: float | None, image: str = "a") -> Judged:
+    known = value is not None
+    estimate = {
+        "value": value, "low": value - 0.05 if known else None,
+        "high": value + 0.04 if known else None, "level": 0.95, "method": "m", "n": 2,
+    }  # fmt: skip
+    return Judged(
+        folder=folder / f"seed-{seed}",
+        run={"seed": seed, "source": {"name": "films"}, "timing": {"train_seconds": 2.0, "x": 0.5}},
+        model={
+            "backbone": "resnet18",
+            "lineage": {"recipe": "default", "epochs": 2, "best_epoch": 1},
+        },
+        metrics={
+            "split": "test", "n": 2, "positives": 1, "metrics": {"auroc": estimate},
+            "operating_point": {"threshold": 0.5},
+        },
+        predictions=pd.DataFrame({"image_id": [image, "b"]}),
+        history=pd.DataFrame(
+            {"epoch": [1, 2], "val_auroc": [0.8, value or 0.5], "val_loss": [0.7, 0.6]}
+        ),
+        recipe="name: default\n",
+    )  # fmt: skip
+
+
+def test_mean_and_sd_are_those_of_the_values(tmp_path: Path) -> None:
+    runs = [judged(tmp_path, seed, value) for seed, value in enumerate(VALUES)]
+    summary = summarise_seeds(tmp_path, runs, "pneumoscope train x --seeds 3")
+    auroc = summary["metrics"]["auroc"]
+    assert auroc["mean"] == pytest.approx(statistics.mean(VALUES))
+    assert auroc["sd"] == pytest.approx(statistics.stdev(VALUES))
+    assert [v["value"] for v in auroc["values"]] == list(VALUES)
+    assert [run["seconds"] for run in summary["runs"]] == [2.5, 2.5, 2.5]
+    assert [run["folder"] for run in summary["runs"]] == ["seed-0", "seed-1", "seed-2"]
+
+
+def test_an_undefined_value_is_left_out_and_counted(tmp_path: Path) -> None:
+    runs = [judged(tmp_path, 0, 0.9), judged(tmp_path, 1, None)]
+    auroc = summarise_seeds(tmp_path, runs)["metrics"]["auroc"]
+    assert (auroc["mean"], auroc["sd"], auroc["n"]) == (0.9, None, 1)
+
+
+def test_other_films_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotARun, match="same films"):
+        summarise_seeds(tmp_path, [judged(tmp_path, 0, 0.9), judged(tmp_path, 1, 0.9, "c")])
+
+
+def test_the_page_says_what_sd_is_not(tmp_path: Path) -> None:
+    runs = [judged(tmp_path, seed, value) for seed, value in enumerate(VALUES)]
+    page = write_seeds_page(tmp_path, summarise_seeds(tmp_path, runs), runs).read_text()
+    assert "not the uncertainty of the test" in page
+    assert f"± {statistics.stdev(VALUES):.3f}" in page
+    assert "0.860\u2060–\u20600.950" in page and "seed 2" in page
+    assert not math.isnan(len(page)) and "src=" not in page.replace("img-src", "")
