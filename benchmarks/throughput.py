@@ -1,11 +1,13 @@
 """Training throughput beside the tutorial loop, alternating in one run.
 
     python benchmarks/throughput.py FOLDER [--rounds 3] [--size 224] [--batch 32]
+    python benchmarks/throughput.py FOLDER --backbone resnet50 --size 128 --batch 8 [--ours 32]
 
 FOLDER is a split of class folders, such as ``chest_xray/train``. The tutorial loop is the one the
-published notebooks share: ImageFolder, per-sample transforms, float32, three channels, torchvision
-ResNet-18, Adam, batch 32. Ours is ``pneumoscope train``'s own path, augmentation, weight average
-and all, timed over its training steps. Rates are images a second; the ratio is of the medians.
+published notebooks share: ImageFolder, per-sample transforms, float32, three channels, Adam and the
+network of torchvision. Ours is ``pneumoscope train``'s own path, augmentation, weight average and
+all, timed over its training steps; ``--ours`` is its batch size where it differs. Rates are images
+a second; the ratio is of the medians.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ from pneumoscope.training.precision import choose_precision
 FILMS = 640
 
 
-def our_set(folder: Path, size: int, work: Path) -> PreparedSet:
-    files = sorted(folder.glob("*/*.jpeg"))[:: max(1, len(list(folder.glob("*/*.jpeg"))) // FILMS)]
+def our_set(folder: Path, size: int, work: Path, films: int = FILMS) -> PreparedSet:
+    files = sorted(folder.glob("*/*.jpeg"))
+    files = files[:: max(1, len(files) // films)]
     records = [
         Record(
             str(i),
@@ -57,7 +60,7 @@ def our_set(folder: Path, size: int, work: Path) -> PreparedSet:
     return prepare(source, InputSpec(size, size), work / "set")
 
 
-def tutorial(folder: Path, size: int, batch: int, steps: int) -> float:
+def tutorial(folder: Path, backbone: str, size: int, batch: int, steps: int) -> float:
     torch.manual_seed(0)
     chain = transforms.Compose(
         [
@@ -70,7 +73,7 @@ def tutorial(folder: Path, size: int, batch: int, steps: int) -> float:
     )
     films = torchvision.datasets.ImageFolder(str(folder), chain)
     loader = iter(torch.utils.data.DataLoader(films, batch_size=batch, shuffle=True))
-    model = torchvision.models.resnet18(weights=None)
+    model = torchvision.models.get_model(backbone, weights=None)
     model.fc = nn.Linear(model.fc.in_features, 2)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
     loss_of = nn.CrossEntropyLoss()
@@ -87,11 +90,12 @@ def tutorial(folder: Path, size: int, batch: int, steps: int) -> float:
     return steps * batch / (time.perf_counter() - start)
 
 
-def ours(prepared: PreparedSet, size: int, batch: int) -> tuple[float, str]:
+def ours(prepared: PreparedSet, backbone: str, size: int, batch: int) -> tuple[float, str]:
     changes = [f"input.size={size}", f"train.batch_size={batch}", "train.epochs=2"]
+    changes.append(f"model.backbone={backbone}")
     recipe = load_recipe("default", changes)
     network = build_network(prepared, recipe, size, 0)
-    precision = choose_precision(network, "resnet18", "cpu", None)
+    precision = choose_precision(network, backbone, "cpu", None)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
         fit(run, prepared, recipe, network, seed=0, precision=precision, listener=Silent())
@@ -99,11 +103,11 @@ def ours(prepared: PreparedSet, size: int, batch: int) -> tuple[float, str]:
     return float(rows[-1].split(",")[-1]), precision.name
 
 
-def bare(size: int, batch: int, precision: str, steps: int) -> float:
+def bare(backbone: str, size: int, batch: int, precision: str, steps: int) -> float:
     """The network step alone, on one batch that lies in memory: what no loop can beat."""
     import timm
 
-    model = timm.create_model("resnet18", in_chans=1, num_classes=1)
+    model = timm.create_model(backbone, in_chans=1, num_classes=1)
     model.to(memory_format=torch.channels_last).train()
     films = torch.randn(batch, 1, size, size)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
@@ -125,15 +129,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--ours", type=int, default=0)
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--films", type=int, default=FILMS)
+    parser.add_argument("--steps", type=int, default=10)
     args = parser.parse_args()
     rates: dict[str, list[float]] = {"tutorial": [], "ours": [], "bare step": []}
     with tempfile.TemporaryDirectory() as work:
-        prepared = our_set(args.folder, args.size, Path(work))
+        prepared = our_set(args.folder, args.size, Path(work), args.films)
+        name, size, batch = args.backbone, args.size, args.ours or args.batch
         for turn in range(args.rounds):
-            rates["tutorial"].append(tutorial(args.folder, args.size, args.batch, 8))
-            rate, precision = ours(prepared, args.size, args.batch)
+            rates["tutorial"].append(tutorial(args.folder, name, size, args.batch, args.steps))
+            rate, precision = ours(prepared, name, size, batch)
             rates["ours"].append(rate)
-            rates["bare step"].append(bare(args.size, args.batch, precision, 10))
+            rates["bare step"].append(bare(name, size, batch, precision, 2 * args.steps))
             shown = "  ".join(f"{name} {found[-1]:.1f}" for name, found in rates.items())
             print(f"round {turn + 1}: {shown} images/s ({precision})", flush=True)
     middle = {name: statistics.median(found) for name, found in rates.items()}

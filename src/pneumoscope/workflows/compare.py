@@ -55,7 +55,7 @@ def compare(
     check_new(out)
     _check_folders(folders)
     listener.stage(f"Compare {len(folders)} runs")
-    runs = [_read(folder, letter(at)) for at, folder in enumerate(folders)]
+    runs = _told_apart([_read(folder, letter(at)) for at, folder in enumerate(folders)])
     _check_split(runs)
     notes = [note for other in runs[1:] if (note := _check_data(runs[0], other))]
     pairs = compare_sides([run.side for run in runs], level=LEVEL, seed=SEED)
@@ -138,6 +138,21 @@ def _read(folder: Path, name: str) -> _Contestant:
     recipe = yaml.safe_load(judged.recipe) if judged.recipe else {}
     flat = _flat(recipe if isinstance(recipe, dict) else {})
     return _Contestant(judged, Side(name, judged.name, rows, judged.threshold), flat)
+
+
+def _told_apart(runs: list[_Contestant]) -> list[_Contestant]:
+    """Runs of one name, as ``seed-0`` of two recipes, led by the folder that each lies in."""
+    names = [run.judged.name for run in runs]
+    longer = [f"{run.judged.folder.absolute().parent.name} {run.judged.name}" for run in runs]
+    return [
+        _renamed(run, new) if names.count(old) > 1 and longer.count(new) == 1 else run
+        for run, old, new in zip(runs, names, longer, strict=True)
+    ]
+
+
+def _renamed(run: _Contestant, name: str) -> _Contestant:
+    judged = replace(run.judged, run={**run.judged.run, "name": name})
+    return replace(run, judged=judged, side=replace(run.side, name=name))
 
 
 def _check_split(runs: Sequence[_Contestant]) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWritable
@@ -22,7 +21,7 @@ from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
 from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.inference.predict import predict_logits, probability
-from pneumoscope.models.bundle import Bundle, load_bundle, save_about
+from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
@@ -37,7 +36,6 @@ from pneumoscope.run import (
     write_atomic,
     write_json,
 )
-from pneumoscope.training.features import drop_features
 from pneumoscope.training.torchrun import leading
 from pneumoscope.workflows.data import (
     find_data,
@@ -47,6 +45,7 @@ from pneumoscope.workflows.data import (
 )
 from pneumoscope.workflows.hardware import check_hardware
 from pneumoscope.workflows.judging import facts_of, film_of, predictions_text, read_predictions
+from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.work import (
     Ready,
     Work,
@@ -55,10 +54,6 @@ from pneumoscope.workflows.work import (
     prepared_key,
     use_all_cores,
 )
-
-if TYPE_CHECKING:  # Lightning takes seconds to import
-    from pneumoscope.models.network import Network
-    from pneumoscope.training.precision import Precision
 
 
 @leading()
@@ -193,92 +188,6 @@ def prepare_stage(work: Work) -> PreparedSet:
         work.note_choice(*choice)
     work.run.update_card(content=prepared.content, flow=flow(prepared))
     return prepared
-
-
-def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
-    """A bundle, trained by the recipe; the best epoch is chosen on validation films."""
-    if work.run.model_file.is_file():
-        drop_features(work.run)  # a kill may have come between the two
-        return load_bundle(work.run.folder)
-    # Lightning takes seconds to import and only this stage needs it.
-    from pneumoscope.training.fit import build_network, fit
-    from pneumoscope.training.precision import Precision, settle_precision
-
-    work.listener.stage(f"Train {work.recipe.model.backbone}")
-    threads = use_all_cores(work.hardware.devices)
-    shared = f", divided among {work.hardware.devices}" if work.hardware.devices > 1 else ""
-    work.note_choice("threads", str(threads), f"the cores this process may use{shared}")
-    side, why = network_side(work.source, work.recipe)
-    work.note_choice("input size", f"{side} px", why)
-    begun = work.run.last_checkpoint.is_file()
-    network = build_network(prepared, work.recipe, side, work.seed, begun=begun)
-    kept = work.run.card().get("precision")
-    if kept:
-        # A resumed run computes as it began.
-        precision = Precision(kept["name"], kept["why"], work.device)
-    else:
-        precision = settle_precision(
-            network, work.recipe, work.device, cache_folder() / "precision.json"
-        )
-    work.run.update_card(precision={"name": precision.name, "why": precision.why})
-    work.note_choice("precision", f"{precision.name}, channels_last", precision.why)
-    recipe = _fitted(work, prepared, network, precision)
-    if work.hardware.processes > 1:
-        return _trained_together(work, prepared, recipe, side, precision)
-    return fit(
-        work.run,
-        prepared,
-        recipe,
-        network,
-        seed=work.seed,
-        precision=precision,
-        listener=work.listener,
-    )
-
-
-def _trained_together(
-    work: Work, prepared: PreparedSet, recipe: Recipe, side: int, precision: Precision
-) -> Bundle:
-    """The same from several processes, one for each device."""
-    from pneumoscope.training.distributed import check_enough, make_plan, train_together
-
-    hardware = work.hardware
-    check_enough(prepared, recipe, hardware)
-    share = recipe.train.batch_size // hardware.processes
-    why = f"one for each device; each takes {share} films of a batch"
-    work.note_choice("processes", str(hardware.processes), why)
-    plan = make_plan(
-        work.run,
-        prepared,
-        recipe,
-        side=side,
-        seed=work.seed,
-        precision=precision,
-        devices=hardware.devices,
-    )
-    train_together(plan, work.listener)
-    return load_bundle(work.run.folder)
-
-
-def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Precision) -> Recipe:
-    """The recipe with the epochs that fit into its minutes; a resumed run keeps its number, and
-    runs that belong together have the same."""
-    recipe = work.recipe
-    if recipe.train.minutes is None:
-        return recipe
-    from pneumoscope.training.budget import fit_to_time
-
-    kept = work.run.card().get("epochs") or work.ready.epochs.get(recipe.name)
-    if not kept:
-        epochs, why = fit_to_time(
-            work.run.folder, prepared, recipe, network, seed=work.seed, precision=precision
-        )
-        kept = {"number": epochs, "why": why}
-    work.ready.epochs[recipe.name] = kept
-    work.run.update_card(epochs=kept)
-    work.note_choice("epochs", str(kept["number"]), kept["why"])
-    train = recipe.train.model_copy(update={"epochs": int(kept["number"])})
-    return recipe.model_copy(update={"train": train})
 
 
 def predict_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
