@@ -35,7 +35,16 @@ Context = Mapping[str, Any]
 _COLOURS = (NORMAL, PNEUMONIA, ACCENT, INK)
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 _KEYS = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
-_CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
+_ABREAST = 4  # names of seeds in a row of the legend
+_CURVES = (
+    (
+        "val_auroc",
+        "Validation AUROC",
+        "The dot is the epoch that was kept. Validation films helped to choose it, so these "
+        "figures are no results.",
+    ),
+    ("val_loss", "Validation loss", "On the same films; the dot is the same epoch."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +147,7 @@ def _said(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             (
                 "What the seed changes.",
                 f"Trained {count} times with other random numbers, on the same films and splits, "
-                f"the AUROC is {number(auroc['mean'])} ± {number(auroc['sd'])}: the lowest is "
+                f"the AUROC is {number(auroc['mean'])} ±\u00a0{number(auroc['sd'])}: the lowest is "
                 f"{number(min(values))}, the highest {number(max(values))}.",
             )
         )
@@ -158,8 +167,8 @@ def _said(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _larger(sd: float, half: float) -> str:
     return (
-        f"For AUROC the seeds spread by ± {number(sd)} (one standard deviation), while the "
-        f"interval of one run reaches about ± {number(half)} (95%). A difference between two "
+        f"For AUROC the seeds spread by ±\u00a0{number(sd)} (one standard deviation), while the "
+        f"interval of one run reaches about ±\u00a0{number(half)} (95%). A difference between two "
         "recipes must be looked at beside both."
     )
 
@@ -176,7 +185,7 @@ def _curves(material: Material) -> Context | None:
     if not known:
         return None
     with house_style():
-        return {"plates": [curves_plate(known)]}
+        return {"plates": curves_plates(known)}
 
 
 def _runs(material: Material) -> Context:
@@ -196,36 +205,47 @@ SECTIONS = (
 )
 
 
-def curves_plate(runs: Sequence[Judged]) -> Plate:
+def curves_plates(runs: Sequence[Judged]) -> list[Plate]:
     """Validation AUROC and loss of all runs by epoch, a dot where the kept epoch is. Call within
     ``house_style``."""
-    figure = draw_curves(runs)
     names = _listed([f"seed {run.run['seed']}" for run in runs])
-    return make_plate(
-        "seeds",
-        figure,
-        "Validation of all seeds",
-        "By epoch, on validation films; the dot is the epoch that was kept. These figures chose "
-        "the epoch and are not results.",
-        f"Validation AUROC and loss by epoch of {names}.",
-    )
+    return [
+        make_plate(
+            f"seeds-{column}",
+            draw_curves(runs, column, title),
+            f"{title} of all seeds",
+            caption,
+            f"{title} by epoch of {names}.",
+        )
+        for column, title, caption in _CURVES
+    ]
 
 
-def draw_curves(runs: Sequence[Judged]) -> Figure:
-    """Two panels, one above the other, with a line for each run."""
-    figure = Figure(figsize=(6.4, 5.0))
-    panels = figure.subplots(2, 1, sharex=True)
-    figure.subplots_adjust(left=0.11, right=0.82, top=0.97, bottom=0.1, hspace=0.16)
-    for axes, (column, title) in zip(panels, _CURVES, strict=True):
-        for at, run in enumerate(runs):
-            _draw_run(axes, run, column, at)
-        axes.set_ylabel(title)
-        axes.margins(x=0.02)
-    panels[1].set_xlabel("Epoch")
-    panels[1].xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    panels[0].legend(
-        loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=8.5, borderpad=0
-    )
+def draw_curves(runs: Sequence[Judged], column: str, title: str) -> Figure:
+    """One panel with a line for each run, and the seeds named above it where looks suffice."""
+    looks = len(_COLOURS) * len(_DASHES)
+    named = len(runs) <= looks
+    figure = Figure(figsize=(5.0, 3.3 + 0.2 * ((len(runs) - 1) // _ABREAST) * named))
+    axes = figure.subplots()
+    for at, run in enumerate(runs):
+        _draw_run(axes, run, column, at)
+    axes.set_ylabel(title)
+    axes.set_xlabel("Epoch")
+    axes.margins(x=0.03)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    if named:
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=_ABREAST,
+            columnspacing=1.2,
+            handlelength=1.6,
+            frameon=False,
+            borderaxespad=0.4,
+            borderpad=0,
+        )
+    figure.tight_layout()
     return figure
 
 

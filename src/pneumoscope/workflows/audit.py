@@ -13,6 +13,9 @@ from pneumoscope.report.audit_page import write_audit
 from pneumoscope.run import check_new, create_folder, writing
 from pneumoscope.workflows.data import find_data, prepare_data
 
+SIDE = 112
+"""Side in pixels of the films that are audited: what the detectors were measured at."""
+
 
 def audit_data(
     request: DataRequest,
@@ -29,8 +32,7 @@ def audit_data(
     listener = listener or Silent()
     check_new(out)
     _check_writable(out.absolute().parent if out else Path("runs").absolute())
-    # The default recipe's size, so that neither audit nor training waits for the other's films.
-    recipe = load_recipe("default", ["data.most_bad=1.0"])
+    recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={SIDE}"])
     asked = [request, against] if against else [request]
     # Both are looked for before the first is read: a slip in the second name shows at once.
     sources = [(each, find_data(each, listener)) for each in asked]

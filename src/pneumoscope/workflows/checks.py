@@ -12,7 +12,7 @@ from pathlib import Path
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
-from pneumoscope.errors import Interrupted
+from pneumoscope.errors import BadRecipe, Interrupted
 from pneumoscope.models.network import Network
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe
@@ -82,10 +82,18 @@ def profile(
     """Time STEPS training steps and their parts, and the bare network's step beside them.
 
     With ``out`` that folder is made, with ``profile.json`` and ``trace.json``, a trace of a few
-    further steps for Perfetto or chrome://tracing. Raises OutputExists, OutputNotWritable.
+    further steps for Perfetto or chrome://tracing. Raises OutputExists, OutputNotWritable, and
+    BadRecipe where features are kept.
     """
     listener = listener or Silent()
     check_new(out)
+    if recipe.train.views:
+        raise BadRecipe(
+            "a profile times steps on films, and this recipe trains on kept features",
+            got=f"train.views={recipe.train.views}",
+            expected="train.views=0",
+            remedy="--set train.views=0 times the same steps with features computed at each",
+        )
     bench = _set_up(request, recipe, seed, listener)
     listener.stage(f"Time {STEPS} training steps")
     parts = bench.prepared, bench.recipe, bench.network, bench.precision

@@ -16,7 +16,7 @@ from pneumoscope.records import DataRequest, InputSpec, Listener, Source
 from pneumoscope.run import check_new
 from pneumoscope.sources.detect import open_source
 
-_SMALL_FILM = 64
+_AUTO = 64
 
 
 def find_data(request: DataRequest, listener: Listener) -> Source:
@@ -100,6 +100,4 @@ def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:
     """Side of the network's input in pixels, and why."""
     if recipe.input.size != "auto":
         return recipe.input.size, "the recipe says so"
-    if source.native_size <= _SMALL_FILM:
-        return 64, f"films of {source.native_size} px need no more: docs/log.md"
-    return 112, "the best accuracy a minute on a CPU"
+    return _AUTO, "112 px were no better and took three times as long: docs/log.md"
