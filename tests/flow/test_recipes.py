@@ -48,7 +48,8 @@ def test_it_trains_on_its_form(
         kept = load_file("run/model.safetensors")
         stem = state["conv1.weight"].sum(dim=1, keepdim=True)
         torch.testing.assert_close(kept["backbone.conv1.weight"], stem)
-        assert not torch.equal(kept["backbone.layer4.0.conv1.weight"], state["layer4.0.conv1.weight"])
+        trained = kept["backbone.layer4.0.conv1.weight"]
+        assert not torch.equal(trained, state["layer4.0.conv1.weight"])
 
 
 def test_without_a_network_the_weights_are_missed_before_anything_is_made(

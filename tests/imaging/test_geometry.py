@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.imaging.geometry import fit_square, fit_square_mask
+from pneumoscope.imaging.geometry import fit_boxes, fit_square, fit_square_mask
 from pneumoscope.records import InputSpec
 
 
@@ -70,3 +70,52 @@ def test_mirroring_and_turning_a_film_does_the_same_to_its_square(
     assert np.abs(fit_square(film.T, spec).T.astype(int) - square).max() <= 1
     if (height - width) % 2 == 0 or fit == "squash":  # an odd pixel has to go to one side
         assert np.abs(fit_square(film[:, ::-1], spec)[:, ::-1].astype(int) - square).max() <= 1
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(40, 130),
+    width=st.integers(40, 130),
+    corners=st.tuples(*[st.floats(0.0, 1.0)] * 4),
+)
+def test_boxes_go_where_a_painted_box_goes(fit, height: int, width: int, corners) -> None:
+    rows, columns = (
+        sorted((round(a * n), round(b * n))) for a, b, n in _spans(corners, height, width)
+    )
+    if rows[1] - rows[0] < 6 or columns[1] - columns[0] < 6:
+        return
+    painted = np.zeros((height, width), bool)
+    painted[rows[0] : rows[1], columns[0] : columns[1]] = True
+    spec = InputSpec(64, 64, fit)
+    mask = fit_square_mask(painted, spec)
+    box = (columns[0], rows[0], columns[1] - columns[0], rows[1] - rows[0])
+    fitted = fit_boxes([box], (height, width), spec)
+    centre = np.arange(64) + 0.5
+    drawn = np.zeros((64, 64), bool)
+    for x, y, w, h in fitted:
+        drawn |= ((centre >= y) & (centre < y + h))[:, None] & (centre >= x) & (centre < x + w)
+    # Only pixels that an edge cuts may differ: one on each side, by Pillow's rounding.
+    apart = np.argwhere(drawn != mask)
+    if fitted:
+        x, y, w, h = fitted[0]
+        near_x = np.minimum(abs(apart[:, 1] + 0.5 - x), abs(apart[:, 1] + 0.5 - x - w))
+        near_y = np.minimum(abs(apart[:, 0] + 0.5 - y), abs(apart[:, 0] + 0.5 - y - h))
+        assert (np.minimum(near_x, near_y) <= 1.0).all()
+    else:
+        assert not mask.any()
+
+
+def _spans(corners, height: int, width: int):
+    top, bottom, left, right = corners
+    return (top, bottom, height), (left, right, width)
+
+
+def test_boxes_against_hand_worked_ones() -> None:
+    box = [(10.0, 20.0, 30.0, 40.0)]
+    assert fit_boxes(box, (100, 200), InputSpec(50, 50)) == ((2.5, 10.0, 7.5, 20.0),)
+    assert fit_boxes(box, (100, 200), InputSpec(50, 50, "pad")) == ((2.5, 17.5, 7.5, 10.0),)
+    # The centre square begins at x = 50, right of the box.
+    assert fit_boxes(box, (100, 200), InputSpec(50, 50, "crop")) == ()
+    wide = [(40.0, 20.0, 30.0, 40.0)]
+    assert fit_boxes(wide, (100, 200), InputSpec(50, 50, "crop")) == ((0.0, 10.0, 10.0, 20.0),)

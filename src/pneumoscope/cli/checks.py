@@ -48,7 +48,7 @@ def profile(asked: Asked, recipe: Recipe) -> None:
             table.add_column(column, justify="right" if column else "left")
         for part in found.parts:
             table.add_row(part.name, f"{part.ms:.1f}", f"{part.share:.1%}")
-        table.add_row("whole step", f"{1000 * found.step:.1f}", "100 %", end_section=True)
+        table.add_row("whole step", f"{1000 * found.step:.1f}", "100.0%", end_section=True)
         screen.console.print(table)
         screen.console.print(
             f"  {found.speed:,.0f} films/s in batches of {found.batch}: "

@@ -307,6 +307,34 @@ def compare(
 
 
 @app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder")],
+    films: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMAGE|DIR]…", help="Films, and folders of films; else test films of RUN"
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="gradcam, gradcam++, hirescam, eigencam, occlusion; repeat it"
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(metavar="N", help="How many films to show; at most 64")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-explain-…")
+    ] = None,
+) -> None:
+    """Draw heatmaps of a trained model, and say how far they can be trusted."""
+    from pneumoscope.cli import explain as verb
+
+    verb.explain(verb.Asked(run, tuple(films or ()), tuple(method or ()), count, out))
+
+
+@app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this one in full")] = None,
     keys: Annotated[bool, typer.Option("--keys", help="Explain every key")] = False,

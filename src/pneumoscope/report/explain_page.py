@@ -17,6 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import find_objects, label
 
 from pneumoscope.errors import printable
 from pneumoscope.explain.overlay import (
@@ -37,13 +38,14 @@ from pneumoscope.run import slug, write_atomic, write_json
 Context = Mapping[str, Any]
 Json = Mapping[str, Any]
 
-SIDE = 264
+SIDE = 304
 """Side in pixels of a picture on the page, sharp at 170 CSS pixels."""
 MEASURES = {
     "pointing": ("Maximum inside", "the hottest point lies inside the abnormality"),
     "energy": ("Heat inside", "part of the heat that lies inside the abnormality"),
     "overlap": ("Overlap", "IoU of the abnormality and the area above half of the maximum"),
 }
+_KEYS = ("rank", "structure")
 _KINDS = {
     (1, 1): "pneumonia found",
     (0, 1): "false alarm",
@@ -63,12 +65,14 @@ class Picture:
     mask: NDArray[np.bool_] | None = None
 
     def marks(self) -> tuple[Box, ...]:
-        """What to draw of the truth: the boxes, else the box around the mask."""
+        """What to draw of the truth: the boxes, else a box around each part of the mask."""
         if self.boxes or self.mask is None or not self.mask.any():
             return self.boxes
-        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
-        top, left = float(rows[0]), float(columns[0])
-        return ((left, top, float(columns[-1]) + 1 - left, float(rows[-1]) + 1 - top),)
+        parts = find_objects(label(self.mask)[0])
+        return tuple(
+            (float(x.start), float(y.start), float(x.stop - x.start), float(y.stop - y.start))
+            for y, x in parts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,9 @@ def _draw(picture: Picture) -> dict[str, Colour]:
 
 def _card(film: Json, drawn: Mapping[str, Colour], titles: Json, marked: bool) -> Context:
     """One film and its overlays, as the template shows them."""
-    label, called = film["label"], film["called"]
-    known = label is not None
-    what = f"truly {CLASSES[label]}, " if known else ""
+    truth, called = film["label"], film["called"]
+    known = truth is not None
+    what = f"truly {CLASSES[truth]}, " if known else ""
     says = f"Chest film {printable(film['name'])}, {what}read as {CLASSES[called]}"
     cells = []
     for kind, picture in drawn.items():
@@ -128,8 +132,8 @@ def _card(film: Json, drawn: Mapping[str, Colour], titles: Json, marked: bool) -
         cells.append({"title": title, "hit": hit, "uri": _uri(picture), "alt": alt})
     return {
         "name": shortened(printable(film["name"])),
-        "kind": _KINDS[label, called] if known else f"read as {CLASSES[called]}",
-        "wrong": known and label != called,
+        "kind": _KINDS[truth, called] if known else f"read as {CLASSES[called]}",
+        "wrong": known and truth != called,
         "probability": f"{film['probability']:.2f}",
         "marked": marked,
         "cells": cells,
@@ -159,7 +163,7 @@ def _page(about: Mapping[str, Any], shown: Sequence[Context]) -> str:
             template = environment.get_template(f"explain/{section.name}.html.j2")
             parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
     return environment.get_template("explain.html.j2").render(
-        about=about, lines=words.summary(about), caution=words.CAUTION, parts=parts
+        about=about, lines=words.headline(about), caution=words.CAUTION, parts=parts
     )
 
 
@@ -193,7 +197,8 @@ def _location(about: Json, shown: Sequence[Context]) -> Context | None:
         first = next(iter(found["methods"].values()))[measure]
         rivals = [words.percent(first[part]["value"]) for part in ("chance", "prior")]
         groups.append({"title": title, "meaning": meaning, "rows": rows, "rivals": rivals})
-    return {"groups": groups, "found": found, "area": words.percent(found["area"])}
+    area, lines = words.percent(found["area"]), words.located_lines(about)
+    return {"groups": groups, "found": found, "area": area, "lines": lines}
 
 
 def _cell(estimate: Json) -> tuple[str, str]:
@@ -207,7 +212,7 @@ def _sanity(about: Json, shown: Sequence[Context]) -> Context | None:
         {
             "title": about["titles"][method],
             "passed": check["passed"],
-            "levels": [(f"{e['rank']:.2f}", f"{e['structure']:.2f}") for e in check["levels"]],
+            "levels": [[f"{e[k]:.2f}".replace("-", "−") for k in _KEYS] for e in check["levels"]],
         }
         for method, check in about["sanity"].items()
     ]

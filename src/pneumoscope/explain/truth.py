@@ -1,0 +1,57 @@
+"""Where the abnormality of a film is known to be: masks or boxes of a prepared set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.explain.localise import Masks, boxes_to_mask
+from pneumoscope.imaging.geometry import fit_boxes
+
+Box = tuple[float, float, float, float]
+
+
+def truth_known(prepared: PreparedSet) -> str:
+    """``masks``, ``boxes``, or nothing where no film says where its abnormality is."""
+    if prepared.masks is not None:
+        return "masks"
+    has = "boxes" in prepared.table and bool(prepared.table["boxes"].notna().any())
+    return "boxes" if has else ""
+
+
+def boxes_of(prepared: PreparedSet, row: int) -> tuple[Box, ...]:
+    """The boxes of a film in pixels of the stored square; none where none are known."""
+    if "boxes" not in prepared.table:
+        return ()
+    found = prepared.table["boxes"].iloc[row]
+    if found is None or isinstance(found, float):
+        return ()
+    about = prepared.table.iloc[row]
+    boxes = [(float(x), float(y), float(w), float(h)) for x, y, w, h in found]
+    return fit_boxes(boxes, (int(about["height"]), int(about["width"])), prepared.spec)
+
+
+def masks_of(prepared: PreparedSet, rows: NDArray[np.int64]) -> Masks:
+    """Bool (n, S, S), true inside the abnormality; all false where the truth is not known."""
+    if prepared.masks is not None:
+        return np.asarray(prepared.masks[rows]) > 0
+    side = prepared.spec.stored
+    masks = [boxes_to_mask(boxes_of(prepared, int(row)), side) for row in rows]
+    return np.stack(masks) if masks else np.zeros((0, side, side), np.bool_)
+
+
+def located_rows(prepared: PreparedSet, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Those of ``rows`` whose abnormality is marked, at most ``most`` at even distances."""
+    marked = rows[masks_of(prepared, rows).any(axis=(1, 2))]
+    if len(marked) <= most:
+        return marked
+    return marked[np.linspace(0, len(marked) - 1, most).round().astype(np.int64)]
+
+
+def patients_of(prepared: PreparedSet, rows: NDArray[np.int64]) -> NDArray[Any] | None:
+    """Patient ids of rows as text, None where any is unknown."""
+    ids = prepared.table["patient_id"].iloc[rows]
+    return ids.astype(str).to_numpy() if bool(ids.notna().all()) else None

@@ -1,0 +1,169 @@
+"""``pneumoscope explain`` end to end: the run's own films, given ones, and where it cannot."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.flow.conftest import QUICK
+from tests.report.test_browser import CHROMIUM, browse
+from typer.testing import CliRunner
+
+from pneumoscope.cli.main import app
+from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputExists
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import DataRequest
+from pneumoscope.run import Run
+from pneumoscope.sources import phantom
+from pneumoscope.workflows import pipeline
+from pneumoscope.workflows.explain import ExplainRequest, explain_run
+
+METHODS = ("gradcam", "occlusion")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(a run on 60 small phantoms with masks, the cache it used)."""
+    place = tmp_path_factory.mktemp("explained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
+        small(patch)
+        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
+        run = pipeline.train(DataRequest("phantom"), recipe, out=place / "run")
+    return run.folder, place / "cache"
+
+
+def small(patch: pytest.MonkeyPatch) -> None:
+    whole = phantom.phantom_source
+    patch.setattr(
+        "pneumoscope.sources.detect.phantom_source",
+        lambda *given, **named: whole(60, 0, 48),
+    )
+
+
+@pytest.fixture
+def run(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(made[1]))
+    small(monkeypatch)
+    return made[0]
+
+
+def say_pneumonia(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run that calls every film pneumonia: then there are true positives."""
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    about = json.loads((copy / "model.json").read_text())
+    for point in about["operating_points"]:
+        point["threshold"] = 0.0
+    (copy / "model.json").write_text(json.dumps(about))
+    return copy
+
+
+def test_own_films_with_masks(run: Path, tmp_path: Path) -> None:
+    copy = say_pneumonia(run, tmp_path)
+    folder, about = explain_run(ExplainRequest(copy, methods=METHODS, count=4))
+    assert folder.name == "001-explain-run" and folder.parent == tmp_path / "runs"
+    kept = json.loads((folder / "explain.json").read_text("utf-8"))
+    assert len(kept["films"]) == 4 and {film["called"] for film in kept["films"]} == {1}
+    assert {film["label"] for film in kept["films"]} == {0, 1}
+    for film in kept["films"]:
+        assert set(film["pictures"]) == {"film", *METHODS}
+        for file in film["pictures"].values():
+            with Image.open(folder / file) as picture:
+                assert picture.mode == "RGB"
+    found = kept["localisation"]
+    table = pipeline.read_predictions(Run(copy))
+    positives = int(((table["split"] == "test") & (table["label"] == 1)).sum())
+    assert found["films"] == positives and found["truth"] == "masks"
+    for method in METHODS:
+        value = found["methods"][method]["pointing"]["value"]
+        assert 0 <= value["low"] <= value["value"] <= value["high"] <= 1
+        assert len(kept["sanity"][method]["levels"]) == 3
+    assert any("fixed location prior" in line for line in kept["summary"])
+    page = (folder / "explain.html").read_text("utf-8")
+    assert page.count("data:image/jpeg") == 4 * 3
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    again, _ = explain_run(ExplainRequest(copy, methods=METHODS, count=4))
+    assert json.loads((again / "explain.json").read_text())["localisation"] == found
+
+
+def test_given_films_by_the_command_line(run: Path, tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (70, 90), dtype=np.uint8)).save(films / "one.png")
+    (films / "two.png").write_bytes(b"no picture")
+    arguments = ["explain", str(run), str(films), "--method", "hirescam", "--out", "made"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "two.png was not read" in done.output and "explain.html" in done.output
+    kept = json.loads(Path("made/explain.json").read_text("utf-8"))
+    assert [film["label"] for film in kept["films"]] == [None]
+    assert kept["localisation"] is None
+    with pytest.raises(OutputExists):
+        explain_run(ExplainRequest(run, (str(films),)), out=Path("made"))
+
+
+def test_what_cannot_be_explained_is_said(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NotARun, match="no such run"):
+        explain_run(ExplainRequest(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="no heatmap method"):
+        explain_run(ExplainRequest(run, methods=("gradcam3",)))
+    with pytest.raises(InputError, match="count"):
+        explain_run(ExplainRequest(run, count=0))
+    with pytest.raises(DataNotFound, match="no film could be read"):
+        explain_run(ExplainRequest(run, ("nothing.png",)))
+    copy = tmp_path / "gone"
+    shutil.copytree(run, copy)
+    card = json.loads((copy / "run.json").read_text())
+    card["request"]["data"] = str(tmp_path / "moved")
+    (copy / "run.json").write_text(json.dumps(card))
+    with pytest.raises(DataNotFound, match="name films to explain"):
+        explain_run(ExplainRequest(copy))
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*explain*"))
+
+
+PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
+<pre id="found">nothing</pre>
+<script id="text" type="application/json">TEXT</script>
+<script>
+const text = JSON.parse(document.getElementById("text").textContent);
+const frame = document.getElementById("page");
+frame.addEventListener("load", () => {
+  const inner = frame.contentDocument;
+  const clipped = (node) => node.closest(".scroll, pre, .skip");
+  const wide = [...inner.body.querySelectorAll("*")]
+    .filter((node) => !clipped(node) && node.getBoundingClientRect().right > WIDTH + 0.5)
+    .map((node) => node.tagName + "." + node.className);
+  const broken = [...inner.images].filter((image) => !image.alt || !image.src).length;
+  document.getElementById("found").textContent = JSON.stringify({
+    scroll: inner.documentElement.scrollWidth, wide, broken, pictures: inner.images.length,
+  });
+});
+frame.srcdoc = text;
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_browser_finds_no_fault(run: Path, tmp_path: Path, width: int) -> None:
+    copy = say_pneumonia(run, tmp_path)
+    folder, _ = explain_run(ExplainRequest(copy, methods=("gradcam",), count=2))
+    text = json.dumps((folder / "explain.html").read_text("utf-8")).replace("<", "\\u003c")
+    probe = tmp_path / "probe.html"
+    probe.write_text(PROBE.replace("WIDTH", str(width)).replace("TEXT", text, 1), "utf-8")
+    log, dom = browse(probe, tmp_path)
+    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
+    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
+    assert measured, dom[:500]
+    found = json.loads(unescape(measured[1]))
+    assert found["scroll"] <= width and found["wide"] == []
+    assert found["broken"] == 0 and found["pictures"] == 2 * 2 + 1
