@@ -21,6 +21,8 @@ from pneumoscope.run import read_json
 
 SCHEMA = 2
 
+_MOST_KNOWN = 0.9
+
 MANY_FILMS = 200
 """Among so many films some patient has a second one, if the ids are of patients."""
 
@@ -72,6 +74,21 @@ def open_prepared(folder: Path) -> PreparedSet:
     if images.shape != (len(table), spec.stored, spec.stored) or images.dtype != np.uint8:
         raise _damaged(folder, f"images {images.shape}, table of {len(table)} rows")
     return PreparedSet(folder, spec, images, masks, table, about)
+
+
+def population(prepared: PreparedSet) -> dict[str, Any]:
+    """Whom a model of these training films knows: ``youngest`` and ``oldest`` in years, and
+    ``from`` where that is known; empty where it is not."""
+    rows = prepared.rows("train")
+    if "fact_age" in prepared.table:
+        ages = pd.to_numeric(prepared.table["fact_age"].iloc[rows], errors="coerce").dropna()
+        if len(ages) >= _MOST_KNOWN * len(rows) > 0:
+            low, high = (round(float(age), 2) for age in (ages.min(), ages.max()))
+            return {"youngest": low, "oldest": high, "from": "the ages of the training films"}
+    name = str(prepared.about["source"]["name"])
+    if name == "kermany" or name.startswith("pneumoniamnist"):
+        return {"youngest": 1.0, "oldest": 5.0, "from": "Kermany 2018: children of 1 to 5 years"}
+    return {}
 
 
 def flow(prepared: PreparedSet) -> dict[str, Any]:

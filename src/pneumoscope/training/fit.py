@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from pneumoscope.data.loader import Batch, make_loader
-from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.prepared import PreparedSet, population
 from pneumoscope.models.bundle import Bundle, save_bundle
 from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.network import Network, pretrained_grey
@@ -232,6 +232,7 @@ def _finish(
             "best_epoch": int(best["epoch"]),
             "epochs": len(keeper.history),
             "monitor": keeper.monitor,
+            "population": population(prepared),
         },
     )
     if present_share().rank == 0:
