@@ -49,6 +49,11 @@ class DataChoices(Section):
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         description="cuts follow from it, and not from --seed, so all seeds share their test films"
     )
+    fold: Annotated[str, Field(pattern=r"^(none|[0-9]{1,3} of [0-9]{1,3})$")] = Field(
+        "none",
+        description="3 of 5 judges on the fourth of five folds of the films that are not in the "
+        "official test split, which is then left out; pneumoscope crossval sets it; none is usual",
+    )
     most_bad: Fraction = Field(
         description="the data is refused when more than this part of its films cannot be used"
     )

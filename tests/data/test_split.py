@@ -189,3 +189,30 @@ def test_an_id_that_covers_the_set_is_named_when_nothing_can_be_cut() -> None:
     mine = PreparedSet(Path("x"), InputSpec(4, 4), images, None, rows, about)
     with pytest.raises(UnreadableData, match="one patient id covers 98 of 100 films"):
         with_splits(mine, CHOICES)
+
+
+@pytest.mark.parametrize("test", ["official", "new"])
+def test_every_film_is_judged_in_one_fold_and_no_patient_is_divided(test: str) -> None:
+    rng = np.random.default_rng(3)
+    patient = rng.integers(0, 60, 200)
+    drawn = table(
+        [int(x) for x in rng.integers(0, 2, 200)],
+        [str(p) for p in patient],
+        ["test" if p < 12 else "val" if p < 15 else None for p in patient],
+    )
+    official = (drawn["split"] == "test").fillna(False).to_numpy(bool)
+    plans = [plan_splits(drawn, choices(test=test, fold=f"{k} of 4")) for k in range(4)]
+    judged = np.sum([plan.split == "test" for plan in plans], axis=0)
+    assert np.array_equal(judged, np.ones(200) if test == "new" else ~official)
+    for plan in plans:
+        assert {"train", "val", "test"} <= set(plan.split)
+        if test == "official":
+            assert not any(plan.split[official])
+            assert "left out" in plan.choices[0][2]
+        known = pd.DataFrame({"patient": patient, "split": plan.split}).dropna()
+        assert (known.groupby("patient")["split"].nunique() == 1).all()
+
+
+def test_a_fold_beyond_the_last_is_refused() -> None:
+    with pytest.raises(InputError, match="no such fold"):
+        plan_splits(table([0, 1] * 20), choices(fold="4 of 4"))

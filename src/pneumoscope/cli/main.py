@@ -176,6 +176,29 @@ def train(
 
 
 @app.command()
+def crossval(
+    data: DataArgument,
+    folds: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many folds")] = 5,
+    recipe: RecipeOption = "default",
+    change: ChangeOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    form: FormOption = None,
+    classes: ClassesOption = None,
+    labels: LabelsOption = None,
+    column: ColumnOption = None,
+    keep_ids: KeepIdsOption = False,
+) -> None:
+    """Judge every film of DATA once, by folds; an official test split is left out."""
+    from pneumoscope.cli import crossval as verb
+    from pneumoscope.cli.request import request_of
+    from pneumoscope.cli.train import Asked
+
+    request = request_of(data, form, classes, labels, column, keep_ids)
+    verb.crossval(Asked(request, (recipe,), tuple(change or ()), seed, out), folds)
+
+
+@app.command()
 def prepare(
     data: DataArgument,
     size: Annotated[

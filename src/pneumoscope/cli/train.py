@@ -91,6 +91,11 @@ def resume(folder: Path) -> None:
 
         many.resume(folder)
         return
+    if (folder / "crossval.json").is_file():
+        from pneumoscope.cli import crossval
+
+        crossval.resume(folder)
+        return
     with Screen() as screen:
         screen.stage(f"Resume {folder}")
         from pneumoscope.workflows import pipeline

@@ -49,7 +49,8 @@ class PreparedSet:
 
     def rows(self, split: Split) -> NDArray[np.int64]:
         """Row numbers of a split, ascending, int64 (n,)."""
-        return np.flatnonzero((self.table["split"] == split).to_numpy())
+        here = (self.table["split"] == split).fillna(False)  # a film may be in no split
+        return np.flatnonzero(here.to_numpy(dtype=bool))
 
     def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Labels 0/1 of those rows, int64 (n,)."""

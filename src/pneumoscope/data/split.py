@@ -54,6 +54,8 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
     official = table["split"].astype(object).where(table["split"].notna(), None).to_numpy()
     split: NDArray[np.object_] = official.copy()
     split[~labelled] = None
+    if choices.fold != "none":
+        return _fold_plan(table, choices, split)
     told = []
     if choices.test == "new" or not (split == "test").any():
         if choices.test == "new":
@@ -74,6 +76,55 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
         told.append(("val split", _share(choices.val_share, pool), _patients(table) + why))
     split[labelled & ~np.isin(split, ("val", "test"))] = "train"
     return Plan(split, tuple(told))
+
+
+def fold_pool(table: pd.DataFrame, choices: DataChoices) -> NDArray[np.bool_]:
+    """The films that cross-validation deals, bool (N,): labelled, and not in the official test
+    split unless ``choices.test`` is new."""
+    labelled = label_codes(table) >= 0
+    if choices.test == "new":
+        return labelled
+    pool: NDArray[np.bool_] = labelled & (table["split"] != "test").fillna(True).to_numpy(bool)
+    return pool
+
+
+def folds_of(table: pd.DataFrame, choices: DataChoices, count: int) -> NDArray[np.int64]:
+    """The fold 0 … count-1 of each film that cross-validation deals, -1 of others, int64 (N,)."""
+    rows = np.flatnonzero(fold_pool(table, choices))
+    fold = np.full(len(table), -1, np.int64)
+    labels, groups = label_codes(table)[rows], patient_codes(table)[rows]
+    fold[rows] = folds(labels, groups, count, choices.split_seed)
+    return fold
+
+
+def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.object_]) -> Plan:
+    """One fold is the test split, validation is cut of the others; the official test split, where
+    it is not dealt, is no part of the run."""
+    number, count = (int(word) for word in choices.fold.split(" of "))
+    if number >= count:
+        raise InputError(
+            "there is no such fold",
+            got=f"data.fold={choices.fold}",
+            expected=f"folds 0 to {count - 1} of {count}",
+        )
+    labels, groups = label_codes(table), patient_codes(table)
+    fold = folds_of(table, choices, count)
+    split = np.full(len(table), None, dtype=object)
+    split[fold == number] = "test"
+    pool = (fold >= 0) & (fold != number)
+    split[pool] = "train"
+    split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
+    left = int(((official == "test") & (fold < 0)).sum())
+    why = f"; the official test split of {left:,} films is left out" if left else ""
+    told = (
+        (
+            "test split",
+            f"fold {choices.fold}, {int((fold == number).sum()):,} films",
+            _patients(table) + why,
+        ),
+        ("val split", _share(choices.val_share, pool), _patients(table)),
+    )
+    return Plan(split, told)
 
 
 def _cut(

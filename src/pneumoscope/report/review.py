@@ -56,8 +56,25 @@ def sentences(judged: Judged) -> list[tuple[str, str]]:
         ("Net benefit.", decision_words(judged)),
         ("Subgroups.", subgroup_words(judged)),
         ("Abstention.", abstention_words(judged)),
+        ("Shortcuts.", shortcut_words(judged)),
     )
     return [(lead, text) for lead, text in parts if text]
+
+
+def shortcut_words(judged: Judged) -> str:
+    """What the model reaches on films of which a part is hidden, and what that means."""
+    found = judged.metrics.get("shortcuts")
+    if not found:
+        return ""
+    names = {
+        "full": "full films",
+        "border": "the outer tenth alone",
+        "centre": "all but the outer tenth",
+        "thumbnail": "thumbnails of 8 × 8 cells",
+    }
+    reached = [f"{full(to_estimate(each['auroc']))} on {names[each['variant']]}" for each in found]
+    said = [each["finding"] for each in found if each["finding"]]
+    return " ".join([f"AUROC is {', '.join(reached)}.", *said])
 
 
 def point_rows(judged: Judged) -> list[PointRow]:

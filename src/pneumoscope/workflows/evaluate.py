@@ -17,6 +17,7 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.errors import BadLabels, InputError, NotARun, UnreadableData, nearest
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.judge import EXTERNAL, How, judge
+from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Silent
 from pneumoscope.report.render import write_report
@@ -29,6 +30,7 @@ from pneumoscope.workflows.judging import (
     film_of,
     predictions_text,
     read_predictions,
+    read_shortcuts,
 )
 
 _OPTIMISTIC = {
@@ -96,6 +98,10 @@ def evaluate_run(
         re_choose=asked.data is not None,
         how=How(seed=int(run.card()["seed"])),
     )
+    hidden = read_shortcuts(run)
+    if asked.data is None and rows.split == "test" and hidden is not None:
+        seed = int(run.card()["seed"])
+        metrics["shortcuts"] = judge_shortcuts(rows.table, hidden, split="test", seed=seed)
     card = {**_card(run, rows, command), "choices": _said(choices)}
     listener.stage("Write the report")
 

@@ -120,15 +120,15 @@ def train_many(plan: Plan, *, out: Path | None = None, listener: Listener | None
     _check_names(plan.recipes)
     ready = Ready(find_data(plan.request, listener))
     for recipe in plan.recipes:
-        _check_recipe(recipe, ready)
-    content = {recipe.name: _content(recipe, plan, ready, listener) for recipe in plan.recipes}
+        check_recipe(recipe, ready)
+    content = {recipe.name: content_of(recipe, plan, ready, listener) for recipe in plan.recipes}
 
     def fill(draft: Path, name: str) -> None:
         write_json(draft / PLAN, {"name": name, "content": content, **plan.to_json()})
 
     folder = create_folder(out, _label(plan, ready), fill)
     try:
-        with _held(folder):
+        with held_together(folder):
             return _finish(plan, folder, ready, listener)
     except InputError:
         if not any(folder.rglob("run.json")):  # the first run was refused before it trained
@@ -148,16 +148,16 @@ def resume_many(folder: Path, *, listener: Listener | None = None) -> Path:
             expected=f"schema {SCHEMA}",
         )
     plan = Plan.from_json(about)
-    with _held(folder):
+    with held_together(folder):
         places = [place for place, _, _ in plan.runs(folder)]
         for parent in {folder, *(place.parent for place in places)}:
-            _sweep(parent)
-        if all(_complete(place) for place in places):
+            sweep_drafts(parent)
+        if all(is_complete(place) for place in places):
             listener.choice("resume", "all runs are there", "only what sums them up is left")
             return _finish(plan, folder, None, listener)
         ready = Ready(pipeline.find_again(plan.request, listener))
         for recipe in plan.recipes:
-            if _content(recipe, plan, ready, listener) != about["content"][recipe.name]:
+            if content_of(recipe, plan, ready, listener) != about["content"][recipe.name]:
                 raise NotARun(
                     "the data has changed since the runs began",
                     got=plan.request.data,
@@ -172,7 +172,7 @@ def _finish(plan: Plan, folder: Path, ready: Ready | None, listener: Listener) -
     for number, (place, recipe, seed) in enumerate(runs, 1):
         who = [recipe.name] * (len(plan.recipes) > 1) + [f"seed {seed}"] * plan.repeated
         listener.stage(f"Run {number} of {len(runs)}: {', '.join(who)}")
-        _one_run(plan, (place, recipe, seed), ready, listener)
+        one_run(plan, (place, recipe, seed), ready, listener)
     if plan.repeated:
         for recipe in plan.recipes:
             listener.stage("Sum up the seeds" + f" of {recipe.name}" * (len(plan.recipes) > 1))
@@ -187,11 +187,11 @@ def _finish(plan: Plan, folder: Path, ready: Ready | None, listener: Listener) -
     return folder
 
 
-def _one_run(
+def one_run(
     plan: Plan, one: tuple[Path, Recipe, int], ready: Ready | None, listener: Listener
 ) -> None:
     place, recipe, seed = one
-    if _complete(place):
+    if is_complete(place):
         listener.choice("kept", place.name, "this run is complete")
     elif (place / "run.json").is_file():
         pipeline.resume(place, listener=listener, ready=ready)
@@ -210,7 +210,7 @@ def _one_run(
         ready.epochs[recipe.name] = epochs  # all seeds of a recipe train as long
 
 
-def _complete(place: Path) -> bool:
+def is_complete(place: Path) -> bool:
     return Run(place).report_file.is_file()
 
 
@@ -229,14 +229,14 @@ def _check_names(recipes: Sequence[Recipe]) -> None:
         raise BadRecipe(f"the name {COMPARISON!r} is that of the folder of the comparison")
 
 
-def _check_recipe(recipe: Recipe, ready: Ready) -> None:
+def check_recipe(recipe: Recipe, ready: Ready) -> None:
     side, _ = network_side(ready.source, recipe)
     model = recipe.model
     check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
     frozen_count(build_backbone(recipe.model.backbone), recipe.model.freeze)
 
 
-def _content(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> str:
+def content_of(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> str:
     """Digest of the films that ``recipe`` sees, "" where they can only be kept in a run folder.
     Raises UnreadableData where they cannot be split as the recipe says."""
     spec = stored_spec(ready.source, recipe)
@@ -264,7 +264,7 @@ def _label(plan: Plan, ready: Ready) -> str:
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def held_together(folder: Path) -> Iterator[None]:
     """Hold the results against a second process, and tell who interrupts it how to go on."""
     try:
         with Run(folder).locked():
@@ -276,7 +276,7 @@ def _held(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _sweep(folder: Path) -> None:
+def sweep_drafts(folder: Path) -> None:
     """Delete what a killed process left half made; whoever calls it holds the lock."""
     if not folder.is_dir():
         return

@@ -20,6 +20,7 @@ from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWrita
 from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
 from pneumoscope.evaluation.judge import How, judge
+from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
@@ -45,6 +46,7 @@ from pneumoscope.workflows.data import (
 )
 from pneumoscope.workflows.hardware import check_hardware
 from pneumoscope.workflows.judging import facts_of, film_of, predictions_text, read_predictions
+from pneumoscope.workflows.shortcuts import shortcut_stage
 from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.work import (
     Ready,
@@ -147,7 +149,8 @@ def _finish(work: Work) -> Run:
     prepared = work.timed("prepare", lambda: prepare_stage(work))
     bundle = work.timed("train", lambda: train_stage(work, prepared))
     predictions = work.timed("predict", lambda: predict_stage(work, prepared, bundle))
-    work.timed("judge", lambda: judge_stage(work, prepared, bundle, predictions))
+    hidden = work.timed("shortcuts", lambda: shortcut_stage(work, prepared, bundle))
+    work.timed("judge", lambda: judge_stage(work, prepared, bundle, predictions, hidden))
     work.timed("report", lambda: report_stage(work, prepared))
     return work.run
 
@@ -222,7 +225,11 @@ def predict_table(
 
 
 def judge_stage(
-    work: Work, prepared: PreparedSet, bundle: Bundle, predictions: pd.DataFrame
+    work: Work,
+    prepared: PreparedSet,
+    bundle: Bundle,
+    predictions: pd.DataFrame,
+    hidden: pd.DataFrame | None = None,
 ) -> None:
     """Thresholds, temperature and abstention from validation rows, then the locked test split."""
     if work.run.metrics_file.is_file():
@@ -240,6 +247,8 @@ def judge_stage(
         facts=facts_of(prepared.table),
         how=How(seed=work.seed),
     )
+    if hidden is not None:
+        metrics["shortcuts"] = judge_shortcuts(predictions, hidden, split="test", seed=work.seed)
     write_json(work.run.metrics_file, metrics)
 
 

@@ -1,0 +1,35 @@
+"""The shortcut check of a run: its test films with a part hidden, kept in ``shortcuts.csv``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.inference.shortcuts import mean_film, shortcut_logits
+from pneumoscope.models.bundle import Bundle
+from pneumoscope.run import write_atomic
+from pneumoscope.workflows.judging import predictions_text, read_shortcuts
+from pneumoscope.workflows.work import Work, use_all_cores
+
+
+def shortcut_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame | None:
+    """A row a test film: its logits where only the border, the centre or a thumbnail is left.
+    What is hidden is filled with the mean of the training films; None where there are none."""
+    kept = read_shortcuts(work.run)
+    train, rows = (np.asarray(prepared.rows(split)) for split in ("train", "test"))
+    if kept is not None or work.run.metrics_file.is_file() or not len(train):
+        return kept
+    work.listener.stage("Check for shortcuts")
+    use_all_cores()
+    fill = mean_film(prepared.images, train)
+
+    def advance(done: int, total: int) -> None:
+        work.listener.progress(done, total, "film")
+
+    found = shortcut_logits(
+        bundle, prepared.images, rows, fill, device=work.device, advance=advance
+    )
+    table = prepared.table.iloc[rows][["image_id"]].assign(**found)
+    write_atomic(work.run.folder / "shortcuts.csv", predictions_text(table))
+    return read_shortcuts(work.run)

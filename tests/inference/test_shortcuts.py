@@ -1,0 +1,79 @@
+"""Hidden parts: a model that looks at a border mark is caught, one that reads the centre is not."""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.inference.shortcuts import altered, border_mask, mean_film, shortcut_logits
+from pneumoscope.models.bundle import Bundle
+
+SIDE, COUNT = 40, 80
+LABELS = np.arange(COUNT) % 2
+
+
+class Looks(torch.nn.Module):
+    """The mean grey of one corner of a place, as a logit."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, films: torch.Tensor) -> torch.Tensor:
+        part = films[:, self.low : self.high, self.low : self.high].float()
+        return (part.mean((1, 2)) - 128) / 10
+
+
+def _films() -> np.ndarray:
+    """Noise, with a bright mark in the corner and a fine bright stripe in the centre where ill."""
+    films = np.random.default_rng(0).integers(90, 150, (COUNT, SIDE, SIDE), dtype=np.uint8)
+    films[LABELS == 1, :3, :3] += 60
+    films[LABELS == 1, 18:22, 18:22] += 60
+    return films
+
+
+def _judge(network: torch.nn.Module) -> dict[str, dict]:
+    films, rows = _films(), np.arange(COUNT)
+    bundle = Bundle(network, "", "none", (0.5, 0.25), False, "float32", (), {})
+    logits = predict_logits(bundle, films, rows)
+    ids = [f"film {row}" for row in rows]
+    table = pd.DataFrame({"image_id": ids, "patient_id": None, "split": "test", "label": LABELS})
+    table = table.assign(logit=logits, probability=probability(logits))
+    found = shortcut_logits(bundle, films, rows, mean_film(films, rows))
+    hidden = pd.DataFrame({"image_id": ids, **found}).iloc[::-1]
+    return {each["variant"]: each for each in judge_shortcuts(table, hidden, split="test")}
+
+
+def test_a_model_of_a_border_mark_is_caught() -> None:
+    found = _judge(Looks(0, 3))
+    assert "border" in found["border"]["finding"]
+    assert found["border"]["auroc"]["value"] == found["full"]["auroc"]["value"] == 1
+    assert found["centre"]["auroc"]["value"] == 0.5
+    assert found["centre"]["difference"]["value"] == -0.5
+
+
+def test_a_model_of_the_centre_is_not() -> None:
+    found = _judge(Looks(18, 22))
+    assert found["border"]["finding"] is None
+    assert found["border"]["auroc"]["value"] == 0.5
+    assert found["centre"]["auroc"]["value"] == 1
+
+
+def test_the_ring_is_a_tenth_and_the_parts_make_the_film() -> None:
+    films, fill = _films(), np.full((SIDE, SIDE), 7, np.uint8)
+    border, centre = altered(films, "border", fill), altered(films, "centre", fill)
+    mask = border_mask(SIDE)
+    assert mask.sum() == SIDE**2 - (SIDE - 8) ** 2
+    np.testing.assert_array_equal(np.where(mask, border, centre), films)
+    assert (border[:, ~mask] == 7).all()
+    assert (centre[:, mask] == 7).all()
+
+
+def test_thumbnails_are_area_means_enlarged_as_torch_does() -> None:
+    films = _films()[:4]
+    small = functional.adaptive_avg_pool2d(torch.from_numpy(films).float()[:, None], 8)
+    large = functional.interpolate(small, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    ours = altered(films, "thumbnail", films[0])
+    np.testing.assert_allclose(ours, large[:, 0].numpy(), atol=0.51)
