@@ -205,7 +205,7 @@ def test_names_of_data(tmp_path: Path, refused: Refused) -> None:
         ("input.size=8", ["got:      8", "auto or a whole number from 16 to 1024"]),
         ("loss.name=mse", ["'mse'", "bce, cross_entropy"]),
         ("decide.flip_average=perhaps", ["true or false"]),
-        ("train=5", ["'train'", "keys below it: epochs, batch_size"]),
+        ("train=5", ["'train'", "keys below it: epochs, minutes"]),
         ("train.epochs", ["a change has another form", "section.key=value", "train.epochs=4"]),
         (
             "model.backbone=resnet5",

@@ -67,7 +67,7 @@ def digest(folder: Path) -> dict[str, str]:
 def test_training_leaves_all_that_was_chosen(run: Run) -> None:
     about, metrics = read(run.folder, "model.json"), read(run.folder)
     points = about["operating_points"]
-    assert points[0]["name"] == "youden_smooth" and len(points) == 6
+    assert points[0]["name"] == "fixed" and len(points) == 7
     assert {point["chosen_on"] for point in points} == {"val"}
     assert about["conformal"]["chosen_on"] == "val"
     assert metrics["operating_point"] == points[0]

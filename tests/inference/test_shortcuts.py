@@ -48,7 +48,7 @@ def _judge(network: torch.nn.Module) -> dict[str, dict]:
 
 def test_a_model_of_a_border_mark_is_caught() -> None:
     found = _judge(Looks(0, 3))
-    assert "border" in found["border"]["finding"]
+    assert "outer tenth" in found["border"]["finding"]
     assert found["border"]["auroc"]["value"] == found["full"]["auroc"]["value"] == 1
     assert found["centre"]["auroc"]["value"] == 0.5
     assert found["centre"]["difference"]["value"] == -0.5
