@@ -13,12 +13,10 @@ import pandas as pd
 
 import pneumoscope
 from pneumoscope.data.prepared import PreparedSet, flow
-from pneumoscope.data.split import with_splits
 from pneumoscope.errors import BadLabels, InputError, NotARun, UnreadableData, nearest
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.judge import EXTERNAL, How, judge
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
-from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Silent
 from pneumoscope.report.render import write_report
 from pneumoscope.run import Run, check_new, create_folder, open_run, read_json, write_json
@@ -28,6 +26,7 @@ from pneumoscope.workflows.judging import (
     carried_choices,
     facts_of,
     film_of,
+    own_data,
     predictions_text,
     read_predictions,
     read_shortcuts,
@@ -162,15 +161,8 @@ def _rows(asked: Question, run: Run, predictions: pd.DataFrame, listener: Listen
 def _own_data(run: Run, listener: Listener) -> PreparedSet | None:
     """The run's prepared set with its splits, None where it cannot be had: then no film is shown
     and no subgroup is known, but the figures stand."""
-    card = run.card()
     try:
-        source = find_data(DataRequest.from_json(card["request"]), listener)
-        place = run.local_data if run.local_data.exists() else None
-        keep = bool(card["request"].get("keep_ids"))
-        prepared = prepare_source(source, _spec(run), listener, folder=place, keep_ids=keep)
-        if card.get("content", prepared.content) != prepared.content:
-            raise UnreadableData("the data has changed since the run began")
-        return with_splits(prepared, load_recipe(str(run.recipe_file)).data)[0]
+        return own_data(run, listener)
     except InputError as error:
         listener.note(f"The run's data cannot be read: no films and no subgroups ({error.what}).")
         return None

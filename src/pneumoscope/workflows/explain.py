@@ -14,18 +14,15 @@ from numpy.typing import NDArray
 
 import pneumoscope
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.split import with_splits
 from pneumoscope.errors import DataNotFound, InputError, NotARun, UnreadableData, printable
 from pneumoscope.evaluation.gallery import Shown, choose_films, judged_rows
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, patients_of, truth_known
 from pneumoscope.inference.films import find_films
-from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, Grey, InputSpec, Listener, Silent
+from pneumoscope.records import Grey, InputSpec, Listener, Silent
 from pneumoscope.report.explain_page import Picture, write_explanation
 from pneumoscope.run import Run, check_new, create_folder, open_run, read_json
-from pneumoscope.workflows.data import find_data, prepare_source
-from pneumoscope.workflows.judging import read_predictions
+from pneumoscope.workflows.judging import own_data, read_predictions
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from pneumoscope.explain.stages import Stage
@@ -178,7 +175,7 @@ def _own(asked: ExplainRequest, listener: Listener) -> _Found:
                 got=run.folder,
                 remedy=f"complete it: pneumoscope train --resume {run.folder}",
             )
-    prepared = own_data(run, listener)
+    prepared = _own_data(run, listener)
     table = read_predictions(run)
     table = table[table["split"] == "test"]
     threshold = _threshold(run.folder)
@@ -224,22 +221,13 @@ def choose_shown(predictions: pd.DataFrame, threshold: float, count: int) -> lis
     return [film for film in chain.from_iterable(kinds) if film.image_id in chosen]
 
 
-def own_data(run: Run, listener: Listener) -> PreparedSet:
-    """The run's prepared set with its splits. Raises DataNotFound where it cannot be had."""
-    card = run.card()
+def _own_data(run: Run, listener: Listener) -> PreparedSet:
     try:
-        source = find_data(DataRequest.from_json(card["request"]), listener)
-        spec = InputSpec(**read_json(run.model_file)["input"])
-        place = run.local_data if run.local_data.exists() else None
-        keep = bool(card["request"].get("keep_ids"))
-        prepared = prepare_source(source, spec, listener, folder=place, keep_ids=keep)
-        if card.get("content", prepared.content) != prepared.content:
-            raise UnreadableData("it has changed since the run began")
-        return with_splits(prepared, load_recipe(str(run.recipe_file)).data)[0]
+        return own_data(run, listener)
     except InputError as error:
         raise DataNotFound(
             "the data of this run cannot be had, so its test films cannot be shown",
-            got=f"{card['data']} ({error.what})",
+            got=f"{run.card()['data']} ({error.what})",
             remedy="bring it back to that place, if only by a link, or name films to explain: "
             f"pneumoscope explain {run.folder} IMAGE",
         ) from None

@@ -12,10 +12,21 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import NotARun
+from pneumoscope.data.split import with_splits
+from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.evaluation.choices import COST, MISS_RATE, Choices, choose_all
-from pneumoscope.records import Calibration, Conformal, Grey, OperatingPoint
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import (
+    Calibration,
+    Conformal,
+    DataRequest,
+    Grey,
+    InputSpec,
+    Listener,
+    OperatingPoint,
+)
 from pneumoscope.run import Run, read_json
+from pneumoscope.workflows.data import find_data, prepare_source
 
 FilmOf = Callable[[str], Grey | None]
 
@@ -102,3 +113,17 @@ def carried_choices(
 
 def _record(kind: type[Any], found: Any) -> Any:
     return kind(**found) if found else None
+
+
+def own_data(run: Run, listener: Listener) -> PreparedSet:
+    """The prepared set of a finished run, with its splits. Raises InputError where it cannot be
+    had, or has changed."""
+    card = run.card()
+    source = find_data(DataRequest.from_json(card["request"]), listener)
+    spec = InputSpec(**read_json(run.model_file)["input"])
+    place = run.local_data if run.local_data.exists() else None
+    keep = bool(card["request"].get("keep_ids"))
+    prepared = prepare_source(source, spec, listener, folder=place, keep_ids=keep)
+    if card.get("content", prepared.content) != prepared.content:
+        raise UnreadableData("the data has changed since the run began")
+    return with_splits(prepared, load_recipe(str(run.recipe_file)).data)[0]
