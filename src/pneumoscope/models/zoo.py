@@ -8,6 +8,7 @@ import timm
 from torch import nn
 
 from pneumoscope.errors import UnknownBackbone, nearest
+from pneumoscope.models.conv import fast_on_cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,4 @@ def build_backbone(name: str) -> nn.Module:
             got=" ".join(str(error).split())[:160],
             remedy="see: pneumoscope models",
         ) from None
-    return backbone
+    return fast_on_cpu(backbone)
