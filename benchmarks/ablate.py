@@ -26,9 +26,10 @@ from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.metrics.scores import auroc, average_precision, log_loss
 from pneumoscope.metrics.thresholds import choose
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.recipe import AugmentChoices, load_recipe
+from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Silent
 from pneumoscope.run import Run
+from pneumoscope.sections import AugmentChoices
 from pneumoscope.sources.medmnist import medmnist_source
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import choose_precision

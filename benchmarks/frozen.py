@@ -4,7 +4,7 @@
     python benchmarks/frozen.py FOLDER --quality [--epochs 20] [--views 2 4] [--seeds 1]
 
 FOLDER is a split of class folders, such as ``chest_xray/train``. The tutorial loop is that of
-``throughput.py``, with the same parts frozen: no gradient, batch norms in evaluation mode, Adam
+``tutorial.py``, with the same parts frozen: no gradient, batch norms in evaluation mode, Adam
 1e-4 on layer4 and fc. Ours is ``pneumoscope train``'s own path. All alternate in one run. With V
 views an epoch costs (the V views of all films + the epochs) / epochs; what is printed are images a
 second and their ratios to the tutorial loop. Validation is left out of all, its features too.
@@ -25,9 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
-from torch import nn
-from torchvision import transforms
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet
@@ -39,42 +36,9 @@ from pneumoscope.training.features import Maker
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import Precision, choose_precision
 from throughput import our_set
+from tutorial import tutorial
 
 FROZEN = ("conv1", "bn1", "layer1", "layer2", "layer3")
-
-
-def tutorial(folder: Path, size: int, batch: int, steps: int) -> float:
-    """Images a second of the published loop with its first parts frozen."""
-    torch.manual_seed(0)
-    chain = transforms.Compose(
-        [
-            transforms.Resize((size, size)),
-            transforms.RandomHorizontalFlip(),
-            transforms.RandomRotation(10),
-            transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ]
-    )
-    films = torchvision.datasets.ImageFolder(str(folder), chain)
-    loader = iter(torch.utils.data.DataLoader(films, batch_size=batch, shuffle=True))
-    model = torchvision.models.resnet18(weights=None)
-    model.fc = nn.Linear(model.fc.in_features, 2)
-    for name in FROZEN:
-        getattr(model, name).requires_grad_(False).eval()
-    learning = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(learning, lr=1e-4)
-    loss_of = nn.CrossEntropyLoss()
-    start = 0.0
-    for step in range(steps + 1):
-        if step == 1:
-            start = time.perf_counter()  # the first step warms up
-        images, labels = next(loader)
-        optimiser.zero_grad()
-        loss = loss_of(model(images), labels)
-        loss.backward()
-        optimiser.step()
-        loss.item()
-    return steps * batch / (time.perf_counter() - start)
 
 
 def frozen_recipe(args: argparse.Namespace, views: int, epochs: int) -> Recipe:
@@ -125,7 +89,9 @@ def speed(args: argparse.Namespace, work: Path) -> None:
     print(f"ours in {precision.name}: {precision.why}", flush=True)
     rates: dict[str, list[float]] = {}
     for turn in range(args.rounds):
-        found = {"tutorial": tutorial(args.folder, args.size, args.batch, args.steps)}
+        found = {
+            "tutorial": tutorial(args.folder, "resnet18", args.size, args.batch, args.steps, FROZEN)
+        }
         found["views=0"] = step_rate(prepared, args, 0, precision)
         kept, computed = (
             step_rate(prepared, args, 1, precision),

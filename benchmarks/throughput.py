@@ -4,10 +4,9 @@
     python benchmarks/throughput.py FOLDER --backbone resnet50 --size 128 --batch 8 [--ours 32]
 
 FOLDER is a split of class folders, such as ``chest_xray/train``. The tutorial loop is the one the
-published notebooks share: ImageFolder, per-sample transforms, float32, three channels, Adam and the
-network of torchvision. Ours is ``pneumoscope train``'s own path, augmentation, weight average and
-all, timed over its training steps; ``--ours`` is its batch size where it differs. Rates are images
-a second; the ratio is of the medians.
+published notebooks share, ``tutorial.py``. Ours is ``pneumoscope train``'s own path, augmentation,
+weight average and all, timed over its training steps; ``--ours`` is its batch size where it
+differs. Rates are images a second; the ratio is of the medians.
 """
 
 from __future__ import annotations
@@ -21,9 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
-from torch import nn
-from torchvision import transforms
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet
@@ -33,6 +29,7 @@ from pneumoscope.records import Film, InputSpec, Record, Silent, Source
 from pneumoscope.run import Run
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import choose_precision
+from tutorial import tutorial
 
 FILMS = 640
 
@@ -58,36 +55,6 @@ def our_set(folder: Path, size: int, work: Path, films: int = FILMS) -> Prepared
     ]
     source = Source("bench", "folder", "benchmark", "0", len(records), size, records)
     return prepare(source, InputSpec(size, size), work / "set")
-
-
-def tutorial(folder: Path, backbone: str, size: int, batch: int, steps: int) -> float:
-    torch.manual_seed(0)
-    chain = transforms.Compose(
-        [
-            transforms.Resize((size, size)),
-            transforms.RandomHorizontalFlip(),
-            transforms.RandomRotation(10),
-            transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ]
-    )
-    films = torchvision.datasets.ImageFolder(str(folder), chain)
-    loader = iter(torch.utils.data.DataLoader(films, batch_size=batch, shuffle=True))
-    model = torchvision.models.get_model(backbone, weights=None)
-    model.fc = nn.Linear(model.fc.in_features, 2)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
-    loss_of = nn.CrossEntropyLoss()
-    start = 0.0
-    for step in range(steps + 1):
-        if step == 1:
-            start = time.perf_counter()  # the first step warms up
-        images, labels = next(loader)
-        optimiser.zero_grad()
-        loss = loss_of(model(images), labels)
-        loss.backward()
-        optimiser.step()
-        loss.item()
-    return steps * batch / (time.perf_counter() - start)
 
 
 def ours(prepared: PreparedSet, backbone: str, size: int, batch: int) -> tuple[float, str]:

@@ -11,6 +11,7 @@ from torchvision.transforms import RandomResizedCrop
 
 from pneumoscope.data.augment import (
     Draw,
+    _change_detail,
     affine_matrices,
     augment,
     crop_matrices,
@@ -20,8 +21,8 @@ from pneumoscope.data.augment import (
 )
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.recipe import AugmentChoices
 from pneumoscope.records import InputSpec
+from pneumoscope.sections import AugmentChoices
 
 NONE = dict.fromkeys(AugmentChoices.model_fields, 0.0) | {"crop": 1.0}
 
@@ -79,6 +80,7 @@ def test_shift_by_whole_pixels_moves_columns() -> None:
     gamma=st.floats(0, 0.99),
     contrast=st.floats(0, 0.99),
     brightness=st.floats(0, 1),
+    detail=st.floats(0, 4),
     noise=st.floats(0, 0.5),
     erase=st.floats(0, 1),
     crop=st.floats(0.01, 1),
@@ -119,6 +121,31 @@ def test_grey_table_is_gamma_then_contrast_then_brightness() -> None:
     level = 100 / 255
     expected = (level**gamma - 0.5) * contrast + 0.5 + brightness
     torch.testing.assert_close(tables[:, 100], expected.clamp(0, 1) * 255)
+
+
+def test_detail_is_weakened_or_strengthened_and_nothing_else() -> None:
+    # At 96 px stripes of 2 px are fine detail; waves of 12 px, one for each of the eight coarsest
+    # cells, are middling with a part of fine.
+    x = torch.arange(96)
+    stripes = 20.0 * (1 - 2 * (x // 2 % 2))
+    waves = 20 * torch.cos(2 * torch.pi * (x + 0.5) / 12)
+    ramp = torch.linspace(90, 150, 96)
+    draw = Generator().manual_seed(2)
+    fine, middling = (2 ** (torch.rand(50, generator=draw) * 2 - 1) for _ in "fm")
+
+    def strength(pattern: torch.Tensor) -> torch.Tensor:
+        film = (ramp + pattern).expand(50, 96, 96)
+        got = _change_detail(film.clone(), 1.0, seeded(2, 50))[:, 48, 12:84]
+        torch.testing.assert_close(
+            got.mean(dim=1), film[:, 48, 12:84].mean(dim=1), atol=0.5, rtol=0
+        )
+        return ((got - ramp[12:84]) * pattern[12:84]).mean(dim=1) / pattern[12:84].square().mean()
+
+    torch.testing.assert_close(strength(stripes), fine, atol=0.02, rtol=0)
+    found = strength(waves)
+    low, high = torch.minimum(fine, middling), torch.maximum(fine, middling)
+    assert ((found > low - 0.02) & (found < high + 0.02)).all()
+    assert ((found - middling).abs() < (found - fine).abs()).float().mean() > 0.9
 
 
 def test_noise_has_the_asked_strength() -> None:
@@ -177,7 +204,9 @@ def test_random_crops_have_torchvisions_areas_and_aspects() -> None:
 
 
 def test_processes_that_share_a_batch_change_its_films_alike() -> None:
-    wild = choices(rotation=20, gamma=0.5, noise=0.1, erase=0.5, translation=0.1, crop=0.5)
+    wild = choices(
+        rotation=20, gamma=0.5, noise=0.1, erase=0.5, translation=0.1, crop=0.5, detail=1
+    )
     whole = augment(films(), wild, 32, seeded(5))
     for part in (slice(0, 2), slice(2, 4)):
         draw = Draw(Generator().manual_seed(5), 4, part)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import assign, folds, patient_codes, plan_splits, with_splits
 from pneumoscope.errors import InputError, UnreadableData
-from pneumoscope.recipe import DataChoices, load_recipe
+from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec
+from pneumoscope.sections import DataChoices
 
 CHOICES = load_recipe("default").data
 

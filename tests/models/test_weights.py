@@ -19,7 +19,7 @@ from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.models.weights import load_weights, read_state
 from pneumoscope.models.zoo import ZOO, build_backbone
 
-NAMES = [backbone.name for backbone in ZOO]
+NAMES = [backbone.name for backbone in ZOO if backbone.name in torchvision.models.list_models()]
 
 
 def features_of_grey(name: str, weights: Path) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,8 +1,13 @@
 """How many epochs fit: worked examples, and a measurement that leaves no trace."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from pneumoscope.training.budget import MOST_EPOCHS, epochs_within, pace_of, spoken
+from pneumoscope.recipe import load_recipe
+from pneumoscope.training import budget
+from pneumoscope.training.budget import MOST_EPOCHS, Pace, epochs_within, pace_of, spoken
 
 
 def test_pace_of_a_worked_example() -> None:
@@ -33,3 +38,26 @@ def test_times_are_spoken() -> None:
     assert [spoken(s) for s in (600, 60, 90, 14.2, 0.617)] == [
         "10 minutes", "1 minute", "1.5 minutes", "14 s", "0.62 s",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("processes", "told"), [(1, False), (4, True)])
+def test_of_several_processes_one_is_timed_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processes: int, told: bool
+) -> None:
+    moments = iter([0.0, 12.0])  # measuring took 12 s of 120
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: next(moments))
+
+    def pace(*_: Any, **__: Any) -> Pace:
+        return Pace(step=0.1, val_batch=0.1, besides=0.5, steps=100, val_batches=5)
+
+    monkeypatch.setattr(budget, "measure_pace", pace)
+    nothing: Any = None
+    epochs, why = budget.fit_to_time(
+        *(tmp_path, nothing, load_recipe("small", ["train.minutes=2"]), nothing),
+        seed=0,
+        precision=nothing,
+        processes=processes,
+    )
+    assert epochs == int(108 / 11) and "640 films/s" in why
+    assert "12 s of which went to measuring, 11 s an epoch" in why
+    assert ("of one process; 4 share each batch and may end sooner" in why) == told

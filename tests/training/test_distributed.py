@@ -63,12 +63,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
 
 
 def recipe(*changes: str) -> Recipe:
+    # In ResNet-18-D some gradients are all but zero, and Adam makes full steps of their rounding.
     return load_recipe(
         "default",
         [
             *("train.epochs=2", "train.batch_size=16", "train.precision=float32"),
             *("model.weights=none", "model.dropout=0", "data.val=official"),
-            *("optim.learning_rate=0.001", "augment.erase=0.5", *changes),
+            *(
+                "model.backbone=resnet18",
+                "optim.learning_rate=0.001",
+                "augment.erase=0.5",
+                *changes,
+            ),
         ],
     )
 

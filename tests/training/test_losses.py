@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from pneumoscope.recipe import LossChoices
+from pneumoscope.sections import LossChoices
 from pneumoscope.training.losses import Loss
 
 LABELS = torch.tensor([0.0, 1.0, 1.0, 1.0])

@@ -6,8 +6,9 @@ from torch import nn
 from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.recipe import OptimChoices, load_recipe
+from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec
+from pneumoscope.sections import OptimChoices
 from pneumoscope.training.optimizer import make_optimizer, rate
 
 

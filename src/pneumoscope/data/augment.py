@@ -4,7 +4,8 @@ Exposure (gamma, contrast, brightness) is a table of 256 grey levels for each fi
 stored bytes: a tenth of the cost of powers and products on floats, and what another exposure of
 the same film would have stored. Geometry is one affine resample from the stored to the network
 size, composed of crop, flip, rotation, scale, stretch and translation, so a film is interpolated
-once. Noise and erasing follow. All randomness comes from the generator passed in.
+once. Detail, a field of brightness, noise and erasing follow. All randomness comes from the
+generator passed in.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from pneumoscope.recipe import AugmentChoices
+from pneumoscope.sections import AugmentChoices
 
 _GREY = 127.5
 _BANK = 1 << 22
 _BENDS = 4
+_DETAIL = 24, 8  # cells a side: what is lost at 24 is fine detail, between 24 and 8 middling
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def augment(
     tables = grey_tables(choices, draw)
     matrices = affine_matrices(choices, draw) @ crop_matrices(choices, draw, visible)
     films = resample(_look_up(images, tables), matrices[:, :2], side)
+    if choices.detail > 0:
+        films = _change_detail(films, choices.detail, draw).clamp_(0.0, 255.0)
     if choices.field > 0:
         films = _add_field(films, choices.field, draw).clamp_(0.0, 255.0)
     if choices.noise > 0:
@@ -154,6 +158,21 @@ def _noise_bank() -> Tensor:
     serves as well, since no film ever meets the same window at the same scale twice.
     """
     return torch.randn(_BANK, generator=Generator().manual_seed(0))
+
+
+def _change_detail(films: Tensor, most: float, draw: Draw) -> Tensor:
+    """Weaken or strengthen fine and middling detail, each by a factor of its own, as another
+    detector, sharpening or compression would: how sharp a film is tells where it comes from."""
+    fine, middling = (torch.exp2(draw.uniform(most))[:, None, None].to(films.device) for _ in "fm")
+    less, least = (_without_detail(films, cells) for cells in _DETAIL)
+    return films.mul_(fine).addcmul_(less, middling - fine).addcmul_(least, 1 - middling)
+
+
+def _without_detail(films: Tensor, cells: int) -> Tensor:
+    """The films (B, s, s) as they are at ``cells`` a side."""
+    size = films.shape[-2:]
+    small = F.interpolate(films.unsqueeze(1), (min(cells, size[0]),) * 2, mode="area")
+    return F.interpolate(small, size, mode="bilinear", align_corners=False).squeeze(1)
 
 
 def _add_field(films: Tensor, most: float, draw: Draw) -> Tensor:

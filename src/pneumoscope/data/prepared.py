@@ -94,8 +94,9 @@ def population(prepared: PreparedSet) -> dict[str, Any]:
 
 def flow(prepared: PreparedSet) -> dict[str, Any]:
     """The films' way into the splits: found, kept, dropped by reason, films and patients of each
-    split, whether all patients are known, how many lie in several splits, and whether each film
-    has an id of its own, so that it may be one of the film and not of the patient."""
+    split, how many labelled films are in none, whether all patients are known, how many lie in
+    several splits, and whether each film has an id of its own, so that it may be one of the film
+    and not of the patient."""
     table = prepared.table
     known = table["patient_id"].notna()
     pairs = table.loc[known & table["split"].notna(), ["patient_id", "split"]].drop_duplicates()
@@ -105,6 +106,7 @@ def flow(prepared: PreparedSet) -> dict[str, Any]:
         "patients_divided": int((pairs["patient_id"].value_counts() > 1).sum()),
         "patient_each_film": bool(table["patient_id"].is_unique) and len(table) >= MANY_FILMS,
         "splits": split_counts(table),
+        "in_no_split": int((table["label"].notna() & table["split"].isna()).sum()),
     }
 
 

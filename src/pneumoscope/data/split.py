@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import InputError, PneumoscopeError, UnreadableData
-from pneumoscope.recipe import DataChoices
 from pneumoscope.records import CLASSES, SPLITS, Split
+from pneumoscope.sections import DataChoices
 
 _TELLING = 20
 """Films of its smaller class from which a validation split is worth keeping: below, its
@@ -86,6 +86,15 @@ def fold_pool(table: pd.DataFrame, choices: DataChoices) -> NDArray[np.bool_]:
         return labelled
     pool: NDArray[np.bool_] = labelled & (table["split"] != "test").fillna(True).to_numpy(bool)
     return pool
+
+
+def patients_of_each(table: pd.DataFrame, choices: DataChoices) -> tuple[int, int]:
+    """Patients with normal films and patients with pneumonia among the films that
+    cross-validation deals; a film of an unknown patient counts as one."""
+    labels, groups = label_codes(table), patient_codes(table)
+    pool = fold_pool(table, choices)
+    normal, ill = (len(np.unique(groups[pool & (labels == label)])) for label in (0, 1))
+    return normal, ill
 
 
 def folds_of(table: pd.DataFrame, choices: DataChoices, count: int) -> NDArray[np.int64]:

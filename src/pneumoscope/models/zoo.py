@@ -21,7 +21,8 @@ class Backbone:
 
 
 ZOO = (
-    Backbone("resnet18", 11.2, "the default: the best accuracy a minute on a CPU"),
+    Backbone("resnet18d", 11.2, "the default: the best accuracy a minute on a CPU"),
+    Backbone("resnet18", 11.2, "of the published systems; torchvision's weights fit"),
     Backbone("resnet34", 21.3, "deeper, twice the time"),
     Backbone("resnet50", 23.5, "bottlenecks; needs more films than the small ones"),
     Backbone("densenet121", 7.0, "CheXNet's backbone; few parameters, much memory"),

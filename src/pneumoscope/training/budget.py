@@ -57,11 +57,13 @@ def fit_to_time(
     *,
     seed: int,
     precision: Precision,
+    processes: int = 1,
 ) -> tuple[int, str]:
     """The number of epochs that fit into ``recipe.train.minutes``, at least 1, and the reason.
 
     ``folder`` is that of the run, whose disk is measured too; nothing is left there. The time
-    that measuring takes is part of the minutes. The network is not changed.
+    that measuring takes is part of the minutes. The network is not changed. Where several
+    ``processes`` are going to train, this one alone is timed, which the reason says.
     """
     if recipe.train.minutes is None:
         return recipe.train.epochs, "the recipe says so"
@@ -71,10 +73,14 @@ def fit_to_time(
     left = seconds - (time.perf_counter() - start)
     epochs = epochs_within(left, pace.epoch)
     speed = f"{recipe.train.batch_size / pace.step:,.0f} films/s"
+    if processes > 1:
+        speed += f" of one process; {processes} share each batch and may end sooner"
     if pace.epoch > left:
         rest = f"measuring left {spoken(max(0.0, left))} of {spoken(seconds)}"
         return 1, f"even one does not fit: it takes {spoken(pace.epoch)} at {speed}, {rest}"
-    return epochs, f"{spoken(seconds)} at {speed}, {spoken(pace.epoch)} an epoch"
+    spent = seconds - left
+    measured = f", {spoken(spent)} of which went to measuring" if spent > 0.01 * seconds else ""
+    return epochs, f"{spoken(seconds)} at {speed}{measured}, {spoken(pace.epoch)} an epoch"
 
 
 def epochs_within(seconds: float, epoch: float) -> int:

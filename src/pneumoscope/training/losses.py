@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumoscope.models.network import logit_of
-from pneumoscope.recipe import LossChoices
+from pneumoscope.sections import LossChoices
 
 
 class Loss(nn.Module):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pneumoscope.models.network import Network
-from pneumoscope.recipe import OptimChoices
+from pneumoscope.sections import OptimChoices
 
 
 def make_optimizer(network: nn.Module, choices: OptimChoices) -> Optimizer:

@@ -16,6 +16,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import Listener
+from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.fit import assemble
 from pneumoscope.training.precision import Precision
 from pneumoscope.training.trial import Repeated, short_fit
@@ -24,17 +25,13 @@ MOST_STEPS = 200
 SMALL = 0.1
 """Part of the loss of knowing nothing below which a batch counts as learnt."""
 
-_STILL = {
-    "augment": {
-        "flip": 0, "crop": 1, "rotation": 0, "translation": 0, "scale": 0, "stretch": 0,
-        "brightness": 0, "contrast": 0, "gamma": 0, "noise": 0, "erase": 0, "mixup": 0,
-        "cutmix": 0,
-    },
+_STILL: dict[str, dict[str, Any]] = {
+    "augment": AugmentChoices.still(),
     "model": {"dropout": 0, "unfreeze_every": 0},
     "loss": {"label_smoothing": 0},
     "optim": {"warmup": 0, "schedule": "constant"},
     "train": {"accumulate": 1, "views": 0, "ema": 0},
-}  # fmt: skip
+}
 """Everything random off, and whatever keeps a loss from becoming small."""
 
 
