@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional
 
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.predict import predict_logits, probability
-from pneumoscope.inference.shortcuts import altered, border_mask, mean_film, shortcut_logits
+from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 
 SIDE, COUNT = 40, 80
@@ -59,21 +59,3 @@ def test_a_model_of_the_centre_is_not() -> None:
     assert found["border"]["finding"] is None
     assert found["border"]["auroc"]["value"] == 0.5
     assert found["centre"]["auroc"]["value"] == 1
-
-
-def test_the_ring_is_a_tenth_and_the_parts_make_the_film() -> None:
-    films, fill = _films(), np.full((SIDE, SIDE), 7, np.uint8)
-    border, centre = altered(films, "border", fill), altered(films, "centre", fill)
-    mask = border_mask(SIDE)
-    assert mask.sum() == SIDE**2 - (SIDE - 8) ** 2
-    np.testing.assert_array_equal(np.where(mask, border, centre), films)
-    assert (border[:, ~mask] == 7).all()
-    assert (centre[:, mask] == 7).all()
-
-
-def test_thumbnails_are_area_means_enlarged_as_torch_does() -> None:
-    films = _films()[:4]
-    small = functional.adaptive_avg_pool2d(torch.from_numpy(films).float()[:, None], 8)
-    large = functional.interpolate(small, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-    ours = altered(films, "thumbnail", films[0])
-    np.testing.assert_allclose(ours, large[:, 0].numpy(), atol=0.51)

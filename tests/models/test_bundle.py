@@ -58,3 +58,12 @@ def test_a_bundle_from_before_calibration_loads(tmp_path: Path) -> None:
     file.write_text(json.dumps(about))
     again = load_bundle(tmp_path)
     assert again.calibration is None and again.conformal is None
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    bundle = make()
+    with torch.no_grad():
+        bundle.network.get_parameter("backbone.layer3.0.conv1.weight")[0, 0, 0, 0] = torch.nan
+    save_bundle(bundle, tmp_path)
+    with pytest.raises(BadWeights, match="layer3.*not finite"):
+        load_bundle(tmp_path)

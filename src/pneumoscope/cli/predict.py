@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +24,7 @@ from pneumoscope.workflows.predict import (
 )
 
 _NAME = 32
+"""Characters of a film's name in 80 columns; each further two columns show one more."""
 _STYLES = {"pneumonia": "bold", "withheld": "yellow"}
 
 
@@ -29,16 +32,34 @@ def run_predict(request: PredictRequest) -> None:
     """Read the films and show what the model says of them."""
     to_stdout = STDOUT in (request.csv, request.json)
     console = Console(stderr=True, highlight=False, soft_wrap=True) if to_stdout else None
-    with Screen(console) as screen:
+    with Screen(console) as screen, _stopping():
         summary = predict(request, listener=screen)
     _show(summary, screen)
     for name in (request.csv, request.json):
         if name and name != STDOUT:
             screen.line(f"Every film is in {name}")
+    if request.heatmaps and summary.read:
+        screen.line(f"Heatmaps, called by row and name, are in {request.heatmaps}")
+        screen.note("heat is what moved the answer; whether to trust it: pneumoscope explain RUN")
     check_read(summary)
     if summary.total > len(summary.shown) and not (request.csv or request.json):
         screen.line("Every film on its own: --csv FILE or --json FILE")
     screen.line("Research use only: not a medical device.")
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """What asks the process to end (kill, a batch system) is heard as Ctrl-C is, so that no draft
+    of a file is left."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show(summary: Summary, screen: Screen) -> None:
@@ -57,8 +78,9 @@ def _show(summary: Summary, screen: Screen) -> None:
     for column, side in (("film", "left"), ("prob.", "right"), ("decision", "left")):
         table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("remarks", ratio=1)
+    width = _NAME + max(screen.console.width - 80, 0) // 2
     for reading in summary.shown:
-        table.add_row(*_row(reading))
+        table.add_row(*_row(reading, width))
     # A table is laid out for 80 columns where the width is not known, and never wider than asked.
     screen.console.print(table, soft_wrap=False)
 
@@ -70,8 +92,8 @@ def _title(summary: Summary) -> str:
     return f"{summary.read:,} film{'s' * (summary.read != 1)} read: {kinds}{at}"
 
 
-def _row(reading: Reading) -> tuple[Text, ...]:
-    name = Text(shortened(printable(reading.name), _NAME))
+def _row(reading: Reading, width: int) -> tuple[Text, ...]:
+    name = Text(shortened(printable(reading.name), width))
     if reading.error is not None:
         return name, Text("–"), Text("not read", "red"), Text(printable(reading.error))
     decision = reading.decision or ("withheld" if reading.abstained else "–")
@@ -86,10 +108,3 @@ def shortened(name: str, width: int) -> str:
         return name
     end = (width - 1) * 2 // 3
     return f"{name[: width - 1 - end]}…{name[-end:]}"
-
-
-def request_of(
-    run: Path, films: list[str], csv: str | None, json: str | None, point: str | None, device: str
-) -> PredictRequest:
-    """What the command line asked for."""
-    return PredictRequest(run, tuple(films), csv, json, point, device)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ FLAT = 1.0
 
 _PHANTOMS, _FRAMINGS, _SIDE = 80, 480, 48
 _COMPONENTS = 40
+_ONE_DRAWS = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,13 @@ def _chest_like(films: Floats, reference: _Reference) -> NDArray[np.bool_]:
     return chest
 
 
-@cache
 def _reference() -> _Reference:
+    with _ONE_DRAWS:  # threads that read films all ask for it at once
+        return _drawn_reference()
+
+
+@cache
+def _drawn_reference() -> _Reference:
     films = _framings()
     films = np.concatenate([films, films[:, :, ::-1]])
     flat = films.reshape(len(films), -1)

@@ -27,6 +27,7 @@ from pneumoscope.metrics.conformal import WITHHELD
 from pneumoscope.metrics.conformal import readings as conformal_readings
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle
+from pneumoscope.models.lean import lean
 from pneumoscope.records import CLASSES, Grey, InputSpec, OperatingPoint, Reading
 
 Images = Any
@@ -37,9 +38,10 @@ class Classifier:
     """One model, or the mean of several, on a device, ready to read films."""
 
     def __init__(self, members: Members, device: str) -> None:
-        self._members = members
+        quick = [replace(b, network=lean(b.network, b.precision)) for b in members.bundles]
+        self._members = replace(members, bundles=tuple(quick))
         self.device = device
-        for bundle in members.bundles:
+        for bundle in self._members.bundles:
             bundle.network.to(device)
 
     @classmethod
@@ -110,7 +112,7 @@ class Classifier:
         return [
             Reading(film.name, error=film.error)
             if film.square is None
-            else replace(next(judged), name=film.name, findings=film.findings)
+            else _of_film(next(judged), film)
             for film in films
         ]
 
@@ -138,6 +140,14 @@ class Classifier:
         if fitted is None or point is None:
             return np.zeros(len(probabilities), np.bool_)
         return np.asarray(conformal_readings(probabilities, fitted, point.threshold) == WITHHELD)
+
+
+def _of_film(answer: Reading, film: ReadyFilm) -> Reading:
+    """The answer under the film's name. Where there is nothing to read it decides nothing."""
+    reading = replace(answer, name=film.name, findings=film.findings)
+    return (
+        replace(reading, decision=None, abstained=True) if "CONSTANT" in film.findings else reading
+    )
 
 
 def _decision(chance: float, point: OperatingPoint | None) -> str | None:

@@ -24,6 +24,8 @@ from pneumoscope.records import Conformal, Grey, InputSpec, OperatingPoint
 from pneumoscope.run import read_json
 
 _EXTREME = 1e-9
+_LAST_FILES = {"crossval.json": "ensemble.json", "plan.json": "summary.json"}
+"""Of a folder of several runs: what was asked, and the file that says that all is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,31 @@ def load_members(folder: Path) -> Members:
     """The bundle of ``folder``, or its ensemble. Raises NotARun, BadWeights."""
     if (folder / "model.json").is_file():
         return _single(load_bundle(folder))
-    if (folder / "ensemble.json").is_file():
-        return _named(folder)
-    places = [p for p in folder.glob("*") if p.name.startswith(("fold-", "seed-")) and p.is_dir()]
+    places = member_places(folder)
     if not places:
         raise _no_model(folder)
-    return _averaged(sorted(places, key=lambda place: (len(place.name), place.name)))
+    return _named(folder, places) if (folder / "ensemble.json").is_file() else _averaged(places)
+
+
+def member_places(folder: Path) -> tuple[Path, ...]:
+    """The folders of an ensemble's members, in order; none where ``folder`` is none.
+
+    Raises NotARun where some are still to be trained, BadWeights for a bad ``ensemble.json``.
+    """
+    if (folder / "model.json").is_file():
+        return ()
+    if (folder / "ensemble.json").is_file():
+        return tuple(folder / name for name in _names(folder))
+    places = [p for p in folder.glob("*") if p.name.startswith(("fold-", "seed-")) and p.is_dir()]
+    for asked, done in _LAST_FILES.items():  # a mean over those that are finished is another model
+        if places and (folder / asked).is_file() and not (folder / done).is_file():
+            raise NotARun(
+                "the runs of this folder are not all finished",
+                got=folder,
+                expected=f"{done}, which is written after the last run",
+                remedy=f"complete them: pneumoscope train --resume {folder}",
+            )
+    return tuple(sorted(places, key=lambda place: (len(place.name), place.name)))
 
 
 def temperature(bundle: Bundle) -> float:
@@ -133,22 +154,28 @@ def _no_model(folder: Path) -> NotARun:
     )
 
 
-def _named(folder: Path) -> Members:
+def _names(folder: Path) -> list[str]:
     file = folder / "ensemble.json"
-    about = read_json(file)
-    try:
-        names = [str(name) for name in about["members"]]
-        points = tuple(OperatingPoint(**point) for point in about.get("operating_points", ()))
-        conformal = Conformal(**about["conformal"]) if about.get("conformal") else None
-    except (KeyError, TypeError) as error:
-        raise BadWeights("the ensemble cannot be loaded", got=f"{file} ({error})") from None
+    found = read_json(file).get("members")
+    names = [str(name) for name in found] if isinstance(found, list) else []
     outside = [n for n in names if Path(n).is_absolute() or ".." in Path(n).parts]
     if outside or not names:
         raise BadWeights(
             "the ensemble names no members within its folder",
             got=f"{outside[0] if outside else 'none'} in {file}",
         )
-    found = _averaged([folder / name for name in names])
+    return names
+
+
+def _named(folder: Path, places: Sequence[Path]) -> Members:
+    file = folder / "ensemble.json"
+    about = read_json(file)
+    try:
+        points = tuple(OperatingPoint(**point) for point in about.get("operating_points", ()))
+        conformal = Conformal(**about["conformal"]) if about.get("conformal") else None
+    except (KeyError, TypeError) as error:
+        raise BadWeights("the ensemble cannot be loaded", got=f"{file} ({error})") from None
+    found = _averaged(places)
     if not points:
         return replace(found, conformal=conformal)
     return replace(found, operating_points=points, conformal=conformal, notes=found.notes[:1])

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
 from pneumoscope.errors import BadWeights
 from pneumoscope.models.network import Network
-from pneumoscope.models.zoo import build_backbone
+from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import read_json, write_atomic, write_json
 
@@ -88,12 +89,12 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         mean, std = (float(about["normalisation"][key]) for key in ("mean", "std"))
         network = Network(
-            build_backbone(about["backbone"]),
+            _backbone(about["backbone"]),
             InputSpec(**about["input"]),
             normalisation=(mean, std),
             outputs=int(about["outputs"]),
         )
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+        network.load_state_dict(_finite(load_file(folder / "model.safetensors")))
         points = tuple(OperatingPoint(**point) for point in about["operating_points"])
         calibration, conformal = about.get("calibration"), about.get("conformal")
         fitted = (
@@ -116,3 +117,20 @@ def load_bundle(folder: Path) -> Bundle:
         calibration=fitted[0],
         conformal=fitted[1],
     )
+
+
+def _backbone(name: str) -> nn.Module:
+    if is_plain_resnet(name):
+        return plain_resnet(name)
+    # timm takes more than a second to import.
+    from pneumoscope.models.zoo import build_backbone
+
+    return build_backbone(name)
+
+
+def _finite(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """``state`` as it is. Raises ValueError where a weight is no number, nor answers would be."""
+    for name, weight in state.items():
+        if not torch.isfinite(weight.sum(dtype=torch.float64)):
+            raise ValueError(f"{name} holds numbers that are not finite")
+    return state

@@ -88,8 +88,9 @@ def _fetch(name: str) -> State:
             f"the ImageNet weights of {name!r} could not be downloaded",
             got=f"{error.__class__.__name__}; no copy in the local cache",
             expected="a network, or the weights on disk",
-            remedy="give a file: --set model.weights=resnet18.pth (torchvision's or timm's), or "
-            "start from random weights: --set model.weights=none",
+            remedy=f"fetch them where there is a network and give the file, in torchvision's or "
+            f"timm's layout: --set model.weights={name}.pth; or start from random weights, which "
+            "is another experiment: --set model.weights=none",
         ) from None
     return dict(model.state_dict())
 

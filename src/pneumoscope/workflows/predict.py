@@ -11,13 +11,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from uuid import uuid4
 
-from pneumoscope.errors import DataNotFound, InputError, OutputExists
+from pneumoscope.errors import DataNotFound, InputError, Interrupted, OutputExists
 from pneumoscope.inference.films import FilmFile, find_films
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
-from pneumoscope.run import writing
+from pneumoscope.run import check_new, writing
+
+if TYPE_CHECKING:  # it loads torch
+    from pneumoscope.workflows.heat_pictures import HeatPictures
 
 STDOUT = "-"
 SHOWN = 40
@@ -32,7 +35,8 @@ _COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
     """What the user asked for. ``csv`` and ``json`` name new files, ``-`` is standard output;
-    ``point`` an operating point, ``device`` as ``Classifier.load`` takes it."""
+    ``point`` an operating point, ``device`` as ``Classifier.load`` takes it; ``heatmaps`` a new
+    folder for pictures."""
 
     run: Path
     films: tuple[str, ...]
@@ -40,6 +44,7 @@ class PredictRequest:
     json: str | None = None
     point: str | None = None
     device: str = "auto"
+    heatmaps: Path | None = None
 
 
 @dataclass
@@ -47,8 +52,9 @@ class Summary:
     """What came of it, without the rows. ``shown`` are all rows where they fit a screen, else the
     first with errors or findings; ``odd`` counts those there are."""
 
-    point: OperatingPoint | None
     total: int
+    point: OperatingPoint | None = None
+    done: int = 0
     read: int = 0
     odd: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
@@ -59,6 +65,7 @@ class Summary:
     def add(self, reading: Reading) -> None:
         """Count one row, and keep it where it is to be shown."""
         odd = bool(reading.error or reading.findings)
+        self.done += 1
         self.odd += odd
         self.findings.update(reading.findings)
         if reading.error is not None:
@@ -81,7 +88,7 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
     """Read every film of ``request`` and write the rows that it asks for.
 
     Raises OutputExists, OutputNotWritable, NotARun, BadWeights and InputError before any film is
-    read; what is wrong with a film is in its row.
+    read; what is wrong with a film is in its row. Raises Interrupted when the user stops it.
     """
     listener = listener or Silent()
     _check_outputs(request)
@@ -90,6 +97,18 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
     listener.stage(f"Found {count:,} film{'s' * (count != 1)}")
     for reason, passed in found.passed_over.items():
         listener.choice("passed over", f"{passed:,}", reason)
+    summary = Summary(count)
+    try:
+        _answer(request, found.files, summary, listener)
+    except KeyboardInterrupt:
+        raise _stopped(request, summary) from None
+    return summary
+
+
+def _answer(
+    request: PredictRequest, files: Sequence[FilmFile], summary: Summary, listener: Listener
+) -> None:
+    heat: HeatPictures | None = None
     with ExitStack() as outputs:
         # Opened before the model is loaded: a closed folder is said at once.
         rows: list[_Rows] = []
@@ -97,7 +116,31 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
             rows.append(CsvRows(outputs.enter_context(new_text(request.csv))))
         if request.json:
             rows.append(outputs.enter_context(JsonRows.on(request.json)))
-        return _read_all(request, found.files, rows, listener)
+        listener.stage("Load the model")
+        if request.heatmaps:
+            from pneumoscope.workflows.heat_pictures import HeatPictures
+
+            heat = HeatPictures.load(request.run, request.device)
+        _read_all(request, files, summary, rows, listener)
+    if heat and request.heatmaps and summary.read:
+        heat.write(files, request.heatmaps, listener)
+
+
+def _stopped(request: PredictRequest, summary: Summary) -> Interrupted:
+    """What to say when the user has stopped the reading."""
+    what = f"the reading was stopped after {summary.done:,} of {summary.total:,} films"
+    left = "nothing is written: a file of rows is there when it is whole"
+    if summary.done == summary.total and request.heatmaps:
+        what, left = "the drawing of heatmaps was stopped", "every row is written, no heatmap"
+    elif STDOUT in (request.csv, request.json):
+        left = "the rows until there were printed"
+    elif not (request.csv or request.json):
+        left = "nothing is lost but the table"
+    return Interrupted(
+        what,
+        got=left,
+        remedy="start it again; folder by folder, what is done is kept",
+    )
 
 
 def check_read(summary: Summary) -> None:
@@ -112,24 +155,29 @@ def check_read(summary: Summary) -> None:
 
 
 def _read_all(
-    request: PredictRequest, files: Sequence[FilmFile], rows: list[_Rows], listener: Listener
-) -> Summary:
-    # torch and timm take seconds to load, and what is said above needs neither.
+    request: PredictRequest,
+    files: Sequence[FilmFile],
+    summary: Summary,
+    rows: list[_Rows],
+    listener: Listener,
+) -> None:
+    # torch takes seconds to load, and what is said above does not need it.
     from pneumoscope.inference.classifier import Classifier
+    from pneumoscope.training.allocator import keep_freed_memory
     from pneumoscope.workflows.work import use_all_cores
 
+    keep_freed_memory()
     use_all_cores()
     classifier = Classifier.load(request.run, device=request.device)
     for note in classifier.notes:
         listener.choice(*note)
-    summary = Summary(classifier.point(request.point), total=len(files))
+    summary.point = classifier.point(request.point)
     listener.stage(f"Read on {classifier.device}")
     for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
         for each in (summary, *rows):
             each.add(reading)
         if done % 16 == 0 or done == len(files):
             listener.progress(done, len(files), "film")
-    return summary
 
 
 class CsvRows:
@@ -222,6 +270,7 @@ def _check_outputs(request: PredictRequest) -> None:
         if name and name != STDOUT:
             with writing(Path(name)):
                 _check_new(name)
+    check_new(request.heatmaps)
 
 
 def _check_new(name: str) -> None:

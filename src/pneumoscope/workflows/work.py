@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 import pneumoscope
 from pneumoscope.data.pool import cores
-from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
-from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
 from pneumoscope.run import Run
+
+if TYPE_CHECKING:  # pandas and pydantic take half a second to import, which predict has no use for
+    from pneumoscope.data.prepared import PreparedSet
+    from pneumoscope.recipe import Recipe
 
 
 @dataclass

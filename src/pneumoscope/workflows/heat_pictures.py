@@ -1,0 +1,71 @@
+"""Heatmaps of the films that were read, a picture each: ``predict --heatmaps``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pneumoscope.data.pool import pieces
+from pneumoscope.explain.cam import DEFAULT, Heat, heatmaps, scaled
+from pneumoscope.explain.overlay import draw_overlay, to_png, with_bar
+from pneumoscope.explain.stages import stages_of
+from pneumoscope.inference.classifier import choose_device
+from pneumoscope.inference.films import FilmFile
+from pneumoscope.inference.members import load_members
+from pneumoscope.inference.reading import ready_films
+from pneumoscope.models.bundle import Bundle
+from pneumoscope.records import Grey, Listener
+from pneumoscope.run import create_folder, slug, write_atomic
+
+_AT_ONCE = 32
+_METHOD = DEFAULT[0]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatPictures:
+    """The networks that heat is drawn of; several for an ensemble, whose mean is taken."""
+
+    bundles: tuple[Bundle, ...]
+
+    @classmethod
+    def load(cls, run: Path, device: str) -> HeatPictures:
+        """The model of ``run``, as ``Classifier.load`` takes both. Raises InputError where no
+        heatmap can be drawn of its backbone, else what loading raises."""
+        bundles = load_members(run.expanduser()).bundles
+        for bundle in bundles:
+            # The heat needs gradients of the features only.
+            bundle.network.requires_grad_(False).to(choose_device(device))
+            stages_of(bundle.network)
+        return cls(bundles)
+
+    def write(self, films: Sequence[FilmFile], out: Path, listener: Listener) -> None:
+        """Make the new folder ``out`` with a PNG of each film that can be read, called by its row
+        from 1 and its name. Raises OutputExists, OutputNotWritable."""
+        listener.stage(f"Heatmaps of {len(films):,} film{'s' * (len(films) != 1)}")
+
+        def fill(draft: Path, name: str) -> None:
+            for row, film, square, heat in self._drawn(films):
+                picture = with_bar(draw_overlay(square, heat))
+                name = f"{row:05d}-{slug(Path(film).stem)}.png"
+                write_atomic(draft / name, to_png(picture))
+                listener.progress(row, len(films), "film")
+
+        create_folder(out, out.name, fill)
+
+    def _drawn(self, films: Sequence[FilmFile]) -> Iterator[tuple[int, str, Grey, Heat]]:
+        """(row, name, square, heat) of each film that can be read."""
+        read = enumerate(ready_films(films, self.bundles[0].network.spec, {}), 1)
+        for piece in pieces(read, _AT_ONCE):
+            found = [(r, film.name, film.square) for r, film in piece if film.square is not None]
+            if found:
+                heat = self._heat(np.stack([square for _, _, square in found]))
+                for (row, name, square), each in zip(found, heat, strict=True):
+                    yield row, name, square, each
+
+    def _heat(self, films: Grey) -> Heat:
+        """Heat float32 (N, S, S), 0–1, of films uint8 (N, S, S): the mean over the members."""
+        each = [heatmaps(b.network, films, _METHOD, mirror=b.flip_average) for b in self.bundles]
+        return scaled(np.mean(each, axis=0))

@@ -1,0 +1,84 @@
+"""A network made quick for reading gives the answers of the network that was trained."""
+
+import copy
+
+import pytest
+import torch
+from tests.models.test_resnet import shaken
+from torch import nn
+
+from pneumoscope.models.lean import QuickReLU, lean
+from pneumoscope.models.network import Network
+from pneumoscope.models.resnet import plain_resnet
+from pneumoscope.models.zoo import ZOO, build_backbone
+from pneumoscope.records import InputSpec
+
+LEFT = {"densenet121": 62, "resnet18d": 1}
+"""Batch norms left, as no plain convolution comes just before: in DenseNet they come first, in
+ResNet-D one follows a stem of several layers."""
+
+
+def trained(backbone: nn.Module, films: torch.Tensor) -> Network:
+    """As after training: batch norms that do something, logits of up to 10."""
+    spec = InputSpec(64, 64)
+    network = Network(shaken(backbone), spec, normalisation=(0.5, 0.25)).eval()
+    network = network.to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        network.head.weight.mul_(10 / network(films).abs().max())
+    return network
+
+
+@pytest.fixture(autouse=True)
+def films() -> torch.Tensor:
+    """From dark to bright, so that features differ as those of real films do."""
+    torch.manual_seed(0)
+    levels = torch.linspace(0.1, 1, 6)[:, None, None]
+    return (torch.randint(0, 256, (6, 64, 64)) * levels).to(torch.uint8)
+
+
+@pytest.mark.parametrize("name", [backbone.name for backbone in ZOO])
+def test_logits_stay(name: str, films: torch.Tensor) -> None:
+    network = trained(build_backbone(name), films)
+    before = copy.deepcopy(network.state_dict())
+    quick = lean(network, "float32")
+    with torch.inference_mode():
+        wanted = network(films)
+        torch.testing.assert_close(quick(films), wanted, atol=1e-4, rtol=0)
+        grey = torch.randn(2, 1, 64, 64)
+        features, same = network.backbone(grey), quick.backbone(grey)
+    assert (same - features).norm() <= 1e-5 * features.norm()
+    norms = sum(isinstance(part, nn.BatchNorm2d) for part in quick.modules())
+    assert norms == LEFT.get(name, 0)
+    # What is saved is the network itself, which was not touched.
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "efficientnet_b0", "convnext_tiny"])
+def test_bf16_is_no_coarser_than_it_was(name: str, films: torch.Tensor) -> None:
+    network = trained(build_backbone(name), films)
+    quick = lean(network, "bf16")
+    with torch.inference_mode():
+        fine = network(films)
+        with torch.autocast("cpu", torch.bfloat16):
+            plain = (network(films) - fine).abs().max()
+            gap = (quick(films) - fine).abs().max()
+    assert 0 < gap <= 2 * plain
+
+
+def test_the_plain_resnet_too(films: torch.Tensor) -> None:
+    network = trained(plain_resnet("resnet50"), films)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            lean(network, "float32")(films), network(films), atol=1e-4, rtol=0
+        )
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("form", [torch.channels_last, torch.contiguous_format])
+def test_relu_by_the_sign_bit(kind: torch.dtype, form: torch.memory_format) -> None:
+    films = torch.randn(2, 3, 5, 4).to(kind).to(memory_format=form)
+    films[0, 0, 0] = torch.tensor([-0.0, 0.0, -1e-39, float("inf")], dtype=kind)
+    wanted = films.relu()
+    got = QuickReLU()(films)
+    assert got is films and torch.equal(got, wanted)
