@@ -92,3 +92,24 @@ def test_no_films_are_no_figure() -> None:
     found = localise(np.zeros((0, 4, 4)), np.zeros((0, 4, 4), bool))
     assert all(np.isnan(each.value.value) for each in found)
     assert found[0].to_json()["value"]["value"] is None
+
+
+def test_twelve_misses_of_twelve_are_no_certainty() -> None:
+    """Resamples of misses are misses; 0 of 12 is up to 24 % by Wilson, as worked by hand: z²/(n +
+    z²) = 3.84/15.84."""
+    masks, heat = np.zeros((12, 4, 4), bool), np.zeros((12, 4, 4))
+    masks[:, 1:3, 1:3], heat[:, 0, 0] = True, 1.0
+    prior = np.zeros((1, 4, 4))
+    prior[0, 1, 1] = 1.0
+    found = localise(heat, masks, prior)[0]
+    assert (found.value.value, found.value.low) == (0, 0)
+    assert found.value.high == pytest.approx(3.8415 / 15.8415, abs=1e-4)
+    assert (found.prior.value, found.prior.high) == (1, 1)
+    assert found.prior.low == pytest.approx(1 - found.value.high)
+    # Chance is a quarter on every film: the difference is as unsure as the value alone.
+    assert found.above_chance.high == pytest.approx(found.value.high - 0.25)
+    assert found.above_prior.value == -1 and found.above_prior.high == pytest.approx(
+        -1 + 2**0.5 * found.value.high
+    )
+    alike = localise(heat, masks, prior, np.repeat(["a", "b", "c"], 4))[0]
+    assert alike.value.high == pytest.approx(3.8415 / 6.8415, abs=1e-4)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
 
-from pneumoscope.explain.cam import heatmaps
-from pneumoscope.explain.sanity import LEVELS, check_sanity, rank_correlation, shuffled, similarity
+from pneumoscope.explain.cam import heatmaps, stage_for
+from pneumoscope.explain.sanity import (
+    LEVELS,
+    Likeness,
+    SanityCheck,
+    check_sanity,
+    mean_check,
+    rank_correlation,
+    shuffled,
+    similarity,
+)
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
@@ -25,6 +36,7 @@ def test_rank_correlation_is_scipys() -> None:
     assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
     assert rank_correlation(a, -a) == pytest.approx(-1)
     assert rank_correlation(a, np.ones((9, 9))) == 0
+    assert rank_correlation(np.zeros((9, 9)), np.ones((9, 9))) == 1
 
 
 def test_similarity_by_the_formula_on_one_window() -> None:
@@ -79,3 +91,27 @@ def test_eigencam_does_not_look_at_the_head(network: Network) -> None:
     films = np.random.default_rng(5).integers(0, 256, (1, 32, 32), dtype=np.uint8)
     check = check_sanity(network, films, "eigencam", heatmaps(network, films, "eigencam"))
     assert check.levels[0].rank == pytest.approx(1) and check.levels[2].rank < 0.99
+
+
+@pytest.mark.parametrize("method", ["hirescam", "gradcam"])
+def test_weights_that_stay_give_the_same_map(
+    network: Network, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The copy's maps are laid where the network's are, so only weights can make them differ."""
+    films = np.random.default_rng(2).integers(0, 256, (2, 32, 32), dtype=np.uint8)
+    stage = stage_for(network, method)
+    trained = heatmaps(network, films, method, stage=stage)
+    monkeypatch.setattr("pneumoscope.explain.sanity.shuffled", lambda net, *_: deepcopy(net))
+    check = check_sanity(network, films, method, trained, stage=stage)
+    assert not check.passed
+    assert [level.rank for level in check.levels] == pytest.approx([1, 1, 1])
+
+
+def test_the_check_of_several_networks_is_the_mean() -> None:
+    def check(rank: float) -> SanityCheck:
+        return SanityCheck("m", rank < 0.5, tuple(Likeness(n, rank, rank / 2) for n in LEVELS), 3)
+
+    found = mean_check([check(0.2), check(0.6)])
+    assert found.passed and found.films == 3
+    assert [(level.rank, level.structure) for level in found.levels] == [(0.4, 0.2)] * 3
+    assert not mean_check([check(0.4), check(0.8)]).passed

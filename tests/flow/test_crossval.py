@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,14 @@ from sklearn.metrics import recall_score, roc_auc_score
 from tests.flow.conftest import QUICK
 from tests.flow.test_train import run
 
+from pneumoscope.errors import NotARun
 from pneumoscope.inference.members import load_members
 from pneumoscope.metrics.calibration import ece
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import DataRequest
+from pneumoscope.report.folder import read_judged
+from pneumoscope.run import Run
+from pneumoscope.workflows.crossval import crossval, judge_pooled, pool_folds, resume_crossval
 
 
 def test_folds_are_pooled_resumed_and_predict_together(
@@ -23,7 +32,7 @@ def test_folds_are_pooled_resumed_and_predict_together(
     ]
     assert run(monkeypatch, "crossval", str(tiny_npz), "--folds", "2", *changes) == 0
     printed = capsys.readouterr().out
-    folder = Path("runs/001-crossval-resnet18-tiny")
+    (folder,) = Path("runs").glob("001-crossval-*-tiny")
     assert "120 films" in printed and "left out" in printed
     pooled = pd.read_csv(folder / "predictions.csv")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -51,6 +60,7 @@ def test_folds_are_pooled_resumed_and_predict_together(
     aurocs = [fold["metrics"]["auroc"]["value"] for fold in own]
     assert metrics["over_folds"]["auroc"]["mean"] == pytest.approx(np.mean(aurocs))
     assert metrics["over_folds"]["auroc"]["sd"] == pytest.approx(np.std(aurocs, ddof=1))
+    assert metrics["official_test"]["left_out"] == 40
     members = load_members(folder)
     assert len(members.bundles) == 2 and members.operating_points
 
@@ -62,3 +72,117 @@ def test_folds_are_pooled_resumed_and_predict_together(
     assert (folder / "fold-0/model.safetensors").stat().st_mtime_ns == kept
     assert (folder / "predictions.csv").read_bytes() == before
     assert "fold-1/report.html" in (folder / "report.html").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> tuple[Path, Path]:
+    """(two folds of one epoch, the cache they used)."""
+    place = tmp_path_factory.mktemp("folds")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
+        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
+        folder = crossval(DataRequest(str(tiny_npz)), recipe, 2, seed=4, out=place / "whole")
+    return folder, place / "cache"
+
+
+def figures(folder: Path) -> dict[str, object]:
+    """``metrics.json`` without its name and what takes time."""
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    for key in ("name", "command", "timing"):
+        metrics.pop(key)
+    for fold in metrics["folds"]:
+        fold.pop("seconds")
+    return dict(metrics)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import DataRequest, Silent
+from pneumoscope.workflows.crossval import crossval
+
+class Fuse(Silent):
+    def progress(self, done, total, unit, note=""):
+        if unit == "step" and (Path(sys.argv[2]) / "fold-1").is_dir() and done > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+recipe = load_recipe("default", sys.argv[3:])
+crossval(DataRequest(sys.argv[1]), recipe, 2, seed=4, out=Path(sys.argv[2]), listener=Fuse())
+"""
+
+
+def test_folds_killed_in_the_second_end_with_the_same_figures(
+    made: tuple[Path, Path], tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cache = made
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(cache))
+    folder = tmp_path / "killed"
+    typed = [str(tiny_npz), str(folder), *QUICK, "train.epochs=1"]
+    done = subprocess.run([sys.executable, "-c", KILLED, *typed], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert (folder / "fold-0/report.html").is_file()
+    assert (folder / "fold-1").is_dir() and not (folder / "fold-1/model.json").exists()
+    resume_crossval(folder)
+    assert figures(folder) == figures(whole)
+    for file in ("predictions.csv", "fold-1/model.safetensors"):
+        assert (folder / file).read_bytes() == (whole / file).read_bytes()
+
+
+def test_several_films_of_a_patient_widen_the_pooled_intervals(made: tuple[Path, Path]) -> None:
+    """Each film four times is no more than once: the interval must not shrink by half."""
+    runs = [read_judged(made[0] / f"fold-{number}") for number in (0, 1)]
+    pooled = pool_folds(runs)
+    patients = [f"p{row}" for row in range(len(pooled))]
+    once = judge_pooled(pooled.assign(patient_id=patients), runs, 0)
+    copies = [
+        pooled.assign(patient_id=patients, image_id=pooled["image_id"] + f"-{copy}")
+        for copy in range(4)
+    ]
+    many = judge_pooled(pd.concat(copies, ignore_index=True), runs, 0)
+    assert many["n"] == 4 * once["n"] and many["patients"] == once["patients"]
+    for name in ("auroc", "accuracy", "brier"):
+        one, four = once["metrics"][name], many["metrics"][name]
+        assert four["value"] == pytest.approx(one["value"])
+        assert four["method"].startswith("patient-clustered")
+        assert four["high"] - four["low"] > 0.8 * (one["high"] - one["low"])
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("fold-1/run.json", {"seed": 5}, "another seed"),
+        ("fold-1/run.json", {"content": "other films"}, "another films"),
+        ("crossval.json", {"folds": 3}, "another recipe"),
+        ("crossval.json", {"schema": 9}, "schema 9"),
+    ],
+)
+def test_folds_made_otherwise_are_not_pooled(
+    made: tuple[Path, Path], tmp_path: Path, file: str, change: dict[str, object], said: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(made[0], copy)
+    about = json.loads((copy / file).read_text("utf-8"))
+    (copy / file).write_text(json.dumps(about | change), "utf-8")
+    before = (copy / "metrics.json").read_bytes()
+    with pytest.raises(NotARun) as error:
+        resume_crossval(copy)
+    assert said in str(error.value)
+    assert (copy / "metrics.json").read_bytes() == before
+
+
+def test_two_processes_do_not_finish_the_same_folds(made: tuple[Path, Path]) -> None:
+    with Run(made[0]).locked(), pytest.raises(NotARun, match="another process"):
+        resume_crossval(made[0])
+
+
+def test_what_cannot_be_dealt_is_refused_and_leaves_no_folder(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(tiny_npz)
+    assert run(monkeypatch, "crossval", data, "--set", "data.fold=1 of 3", "--out", "made") == 2
+    assert "names a fold already" in capsys.readouterr().err
+    assert run(monkeypatch, "crossval", data, "--folds", "100", "--out", "made") == 2
+    told = capsys.readouterr().err
+    assert "100 folds cannot be dealt" in told and "60 patients with normal films" in told
+    assert "--folds" in told and not Path("made").exists()

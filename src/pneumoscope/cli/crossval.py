@@ -48,7 +48,7 @@ def _show(folder: Path, screen: Screen) -> None:
     screen.stage("Result")
     screen.console.print(
         f"  {metrics['n']:,} films, {metrics['positives']:,} with pneumonia, each judged once, at "
-        f"its fold's own threshold\n  official test split: {metrics['official_test']}"
+        f"its fold's own threshold\n  official test split: {metrics['official_test']['meaning']}"
     )
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
     for column in ("", "pooled", "95 % interval", "mean ± sd of folds"):
@@ -65,4 +65,5 @@ def _show(folder: Path, screen: Screen) -> None:
     screen.console.print(table)
     screen.line(f"Everything is in {short(folder)}")
     page, then = short(folder / "report.html"), shlex.quote(short(folder))
-    screen.line(f"Next: open {page} in a browser; or pneumoscope predict {then} FILM")
+    use = f"evaluate {then}" if metrics["official_test"]["left_out"] else f"predict {then} FILM"
+    screen.line(f"Next: open {page} in a browser; or pneumoscope {use}")

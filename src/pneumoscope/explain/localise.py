@@ -8,6 +8,7 @@ place, so the prior is a strong one (.57 against Grad-CAM's .30–.42 on RSNA).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.metrics.intervals import held_within, undefined
+from pneumoscope.metrics.intervals import held_within, undefined, wilson
 from pneumoscope.metrics.resample import patient_numbers, resampled_sums
 from pneumoscope.records import Estimate
 
@@ -36,7 +37,7 @@ MEASURES = {
 @dataclass(frozen=True, slots=True)
 class Localisation:
     """One measure of one method over films: its mean, its two rivals, and how far it is above
-    each, film by film; intervals are bootstraps over patients."""
+    each, film by film; intervals are bootstraps over patients, where these show any spread."""
 
     measure: str
     value: Estimate
@@ -127,8 +128,42 @@ def localise(
     for name, score in (("pointing", pointing), ("energy", energy), ("overlap", overlap)):
         own, fixed = score(heat, masks), score(rival, masks)
         columns = np.stack([own, chance, fixed, own - chance, own - fixed], axis=1)
-        found.append(Localisation(name, *means(columns, patients, seed=seed, level=level)))
+        estimates = means(columns, patients, seed=seed, level=level)
+        if name == "pointing" and len(masks):
+            estimates = _never_certain(estimates, columns, patients)
+        found.append(Localisation(name, *estimates))
     return tuple(found)
+
+
+def _never_certain(
+    found: list[Estimate], columns: Floats, patients: NDArray[Any] | None
+) -> list[Estimate]:
+    """Where every film was hit, or none, resamples show no spread; Wilson's interval over patients
+    does, and goes into the differences."""
+    count = len(columns) if patients is None else len(np.unique(patients))
+    value, chance, prior, above_chance, above_prior = found
+    if _all_or_none(columns[:, 0]):
+        value = wilson(round(value.value) * count, count, value.level)
+    if _all_or_none(columns[:, 2]):
+        prior = wilson(round(prior.value) * count, count, prior.level)
+    if value is not found[0]:
+        above_chance = _difference(value, chance, above_chance)
+    if value is not found[0] or prior is not found[2]:
+        above_prior = _difference(value, prior, above_prior)
+    return [value, chance, prior, above_chance, above_prior]
+
+
+def _all_or_none(hits: Floats) -> bool:
+    return bool((hits == 0).all() or (hits == 1).all())
+
+
+def _difference(a: Estimate, b: Estimate, found: Estimate) -> Estimate:
+    """``a`` less ``b`` with the interval that their own give (MOVER: Zou & Donner 2008), which
+    takes no account of their being of the same films and is rather too wide for it."""
+    low = found.value - math.hypot(a.value - a.low, b.high - b.value)
+    high = found.value + math.hypot(a.high - a.value, b.value - b.low)
+    method = "from both intervals (MOVER)"
+    return held_within(found.value, low, high, found.level, method, found.n, (-1.0, 1.0))
 
 
 def means(

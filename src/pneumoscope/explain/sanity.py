@@ -6,8 +6,9 @@ stays the same when the weights are no longer the trained ones shows the film, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,15 +81,30 @@ def check_sanity(
         rank = float(np.mean([rank_correlation(a, b) for a, b in pairs]))
         structure = float(np.mean([similarity(a, b) for a, b in pairs]))
         levels.append(Likeness(level, rank, structure))
-    passed = all(each.rank < ALIKE for each in levels[1:])
-    return SanityCheck(method, passed, tuple(levels), len(films))
+    return SanityCheck(method, _passed(levels), tuple(levels), len(films))
+
+
+def mean_check(checks: Sequence[SanityCheck]) -> SanityCheck:
+    """The checks of one method on several networks as one: the mean likeness at each level."""
+    levels = [
+        Likeness(
+            each[0].level,
+            float(np.mean([found.rank for found in each])),
+            float(np.mean([found.structure for found in each])),
+        )
+        for each in zip(*(check.levels for check in checks), strict=True)
+    ]
+    return SanityCheck(checks[0].method, _passed(levels), tuple(levels), checks[0].films)
+
+
+def _passed(levels: Sequence[Likeness]) -> bool:
+    return all(each.rank < ALIKE for each in levels[1:])
 
 
 def _same_stage(network: Network, stage: Stage | None) -> Stage | None:
     if stage is None:
         return None
-    module = network.backbone.get_submodule(stage.name)
-    return Stage(stage.name, module, stage.cells, stage.to_planes)
+    return replace(stage, module=network.backbone.get_submodule(stage.name))
 
 
 def shuffled(network: Network, level: str, seed: int) -> Network:
@@ -126,7 +142,10 @@ def _from_last_stage(backbone: nn.Module) -> list[nn.Module]:
 
 
 def rank_correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Spearman's correlation of two maps, ties by midranks; 0 where one of them is flat."""
+    """Spearman's correlation of two maps, ties by midranks; 0 where one of them is flat, 1 where
+    both are: that is the same map."""
+    if np.ptp(a) == np.ptp(b) == 0:
+        return 1.0
     x, y = (rankdata(each.ravel()) for each in (a, b))
     x, y = x - x.mean(), y - y.mean()
     spread = float(np.sqrt((x @ x) * (y @ y)))

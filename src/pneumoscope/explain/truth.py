@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.localise import Masks, boxes_to_mask
@@ -41,6 +42,22 @@ def masks_of(prepared: PreparedSet, rows: NDArray[np.int64]) -> Masks:
     side = prepared.spec.stored
     masks = [boxes_to_mask(boxes_of(prepared, int(row)), side) for row in rows]
     return np.stack(masks) if masks else np.zeros((0, side, side), np.bool_)
+
+
+def marks_of(prepared: PreparedSet, row: int) -> tuple[Box, ...]:
+    """What to draw of a film's truth: its boxes, else a box around each part of its mask."""
+    boxes = boxes_of(prepared, row)
+    if boxes or prepared.masks is None:
+        return boxes
+    return boxes_around(np.asarray(prepared.masks[row]) > 0)
+
+
+def boxes_around(mask: NDArray[np.bool_]) -> tuple[Box, ...]:
+    """A box around each connected part of a mask bool (S, S)."""
+    return tuple(
+        (float(x.start), float(y.start), float(x.stop - x.start), float(y.stop - y.start))
+        for y, x in find_objects(label(mask)[0])
+    )
 
 
 def located_rows(prepared: PreparedSet, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:

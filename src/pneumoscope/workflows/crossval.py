@@ -8,7 +8,7 @@ The official test split is left out of every run, unless the recipe says ``data.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 import pneumoscope
-from pneumoscope.errors import InputError, NotARun
+from pneumoscope.data.split import patients_of_each
+from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.evaluate import evaluate
-from pneumoscope.recipe import Recipe
+from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.crossval_page import write_crossval_page
 from pneumoscope.report.folder import Judged, read_judged
@@ -27,12 +28,13 @@ from pneumoscope.run import (
     Run,
     check_new,
     create_folder,
+    open_run,
     read_json,
     write_atomic,
     write_json,
 )
 from pneumoscope.workflows import pipeline
-from pneumoscope.workflows.data import find_data
+from pneumoscope.workflows.data import find_data, stored_spec
 from pneumoscope.workflows.judging import predictions_text, read_predictions
 from pneumoscope.workflows.many import (
     Plan,
@@ -43,7 +45,7 @@ from pneumoscope.workflows.many import (
     one_run,
     sweep_drafts,
 )
-from pneumoscope.workflows.work import Ready
+from pneumoscope.workflows.work import Ready, prepared_key
 
 PLAN = "crossval.json"
 OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
@@ -82,12 +84,11 @@ def crossval(
     """
     listener = listener or Silent()
     check_new(out)
-    if count < 2:
-        raise InputError("cross-validation needs folds", got=count, expected="at least 2")
+    _check_folds(recipe, count)
     ready = Ready(find_data(request, listener))
     check_recipe(recipe, ready)
     plan = Plan(request, (recipe,), (seed,), False, command)
-    content = [content_of(fold, plan, ready, listener) for fold in _fold_recipes(recipe, count)][0]
+    content = _deal(plan, count, ready, listener)
 
     def fill(draft: Path, name: str) -> None:
         about = {"name": name, "folds": count, "content": content, **plan.to_json()}
@@ -104,24 +105,101 @@ def crossval(
 
 
 def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
-    """Finish a cross-validation that was stopped; complete folds are kept. Raises NotARun."""
+    """Finish a cross-validation that was stopped; complete folds are kept. Raises NotARun, also
+    where the data, or what a fold was made by, is not what ``crossval.json`` says."""
     listener = listener or Silent()
     about = read_json(folder / PLAN)
-    plan, count = Plan.from_json(about), int(about["folds"])
+    plan, count = _read_plan(about)
     with held_together(folder):
         sweep_drafts(folder)
+        _check_made(folder, plan, count, about["content"])
         if all(is_complete(place) for place in _places(folder, count)):
             listener.choice("resume", "all folds are there", "only what sums them up is left")
             return _finish(folder, plan, count, None, listener)
         ready = Ready(pipeline.find_again(plan.request, listener))
-        first = _fold_recipes(plan.recipes[0], count)[0]
-        if content_of(first, plan, ready, listener) != about["content"]:
+        if _deal(plan, count, ready, listener) != about["content"]:
             raise NotARun(
                 "the data has changed since the folds began",
                 got=plan.request.data,
                 remedy="bring the old data back, or start anew on the new",
             )
         return _finish(folder, plan, count, ready, listener)
+
+
+def _check_folds(recipe: Recipe, count: int) -> None:
+    if count < 2:
+        raise InputError("cross-validation needs folds", got=count, expected="at least 2")
+    if recipe.data.fold != "none":
+        raise InputError(
+            "the recipe names a fold already",
+            got=f"data.fold={recipe.data.fold}",
+            expected="data.fold=none: crossval trains every fold",
+            remedy="leave it out, or train that fold alone: pneumoscope train DATA "
+            f"--set 'data.fold={recipe.data.fold}'",
+        )
+
+
+def _deal(plan: Plan, count: int, ready: Ready, listener: Listener) -> str:
+    """The content of the films, as ``content_of`` gives it. Raises UnreadableData where a fold
+    would lack a class."""
+    recipe, content = plan.recipes[0], ""
+    for fold in _fold_recipes(recipe, count):
+        try:
+            content = content_of(fold, plan, ready, listener)
+        except UnreadableData as error:
+            key = prepared_key(stored_spec(ready.source, recipe), recipe)
+            if key not in ready.prepared:  # the films could not be read at all
+                raise
+            has = patients_of_each(ready.prepared[key].table, recipe.data)
+            raise UnreadableData(
+                f"{count} folds cannot be dealt: {error.what}",
+                got=f"{has[0]:,} patients with normal films and {has[1]:,} with pneumonia "
+                "(films, where patients are not known)",
+                expected="both classes among the films that train, validate and test each fold",
+                remedy="ask for fewer folds with --folds"
+                if min(has) > 2  # noqa: PLR2004 - one each for train, val and test
+                else error.remedy,
+            ) from None
+    return content
+
+
+def _read_plan(about: Mapping[str, Any]) -> tuple[Plan, int]:
+    """The plan and the number of folds in ``crossval.json``. Raises NotARun."""
+    if about.get("schema") != SCHEMA:
+        raise NotARun(
+            "the cross-validation was made by another version of pneumoscope",
+            got=f"schema {about.get('schema')!r}",
+            expected=f"schema {SCHEMA}",
+        )
+    missing = [key for key in ("folds", "content", "recipes", "seeds") if key not in about]
+    if missing:
+        raise NotARun(f"{PLAN} is incomplete", got=f"no {', '.join(missing)}")
+    return Plan.from_json(about), int(about["folds"])
+
+
+def _check_made(folder: Path, plan: Plan, count: int, content: str) -> None:
+    """Refuse folds that were made otherwise than ``crossval.json`` says: pooled, they would be
+    the result of no cross-validation."""
+    recipes = _fold_recipes(plan.recipes[0], count)
+    for place, recipe in zip(_places(folder, count), recipes, strict=True):
+        if not (place / "run.json").is_file():
+            continue
+        run = open_run(place)
+        card = run.card()
+        pairs = {
+            "recipe": (load_recipe(str(run.recipe_file)) == recipe, True),
+            "seed": (card["seed"], plan.seeds[0]),
+            "data": (card["request"], plan.request.to_json()),
+            "films": (card.get("content") or content, content or card.get("content")),
+        }
+        other = [name for name, (got, expected) in pairs.items() if got != expected]
+        if other:
+            raise NotARun(
+                f"a fold was made otherwise than {PLAN} says",
+                got=f"another {', '.join(other)} in {place}",
+                expected="folds of one recipe, one seed and one set of films",
+                remedy="move that folder away and resume: the fold is trained anew",
+            )
 
 
 def _fold_recipes(recipe: Recipe, count: int) -> list[Recipe]:
@@ -159,12 +237,17 @@ def _finish(folder: Path, plan: Plan, count: int, ready: Ready | None, listener:
     return folder
 
 
-def _official_test(run: Judged) -> str:
-    """What became of the official test split, in the words of the run's own choice."""
-    said = [c["why"] for c in run.run["choices"] if c["what"] == "test split"]
-    if any("left out" in why for why in said):
-        return "left out: no film of it trained, validated or judged any fold"
-    return "none was left out: the folds hold all labelled films"
+def _official_test(run: Judged) -> dict[str, Any]:
+    """How many films of the official test split no fold holds, None where that was not recorded,
+    and what that means."""
+    count = run.run["flow"].get("in_no_split")
+    if count is None:
+        said = "not recorded by the version that made the folds"
+    elif count:
+        said = f"its {count:,} films are left out: none trained, validated or judged any fold"
+    else:
+        said = "none was left out: the folds hold all labelled films"
+    return {"left_out": count, "meaning": said}
 
 
 def pool_folds(runs: Sequence[Judged]) -> pd.DataFrame:
