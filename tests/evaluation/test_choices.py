@@ -30,7 +30,7 @@ def test_test_rows_are_not_looked_at(table: Table) -> None:
 def test_own_point_first_and_one_for_each_rule(table: Table) -> None:
     frame = table()
     own = operating_point_from(frame, "sensitivity", 0.9)
-    chosen = choose_all(frame, own, cost=2.0, miss_rate=0.05)
+    chosen = choose_all(frame, own, targets={"cost": 2.0}, miss_rate=0.05)
     assert chosen.points[0] == own
     assert sorted(point.name for point in chosen.points) == sorted(ALWAYS)
     assert "counts as 2 false alarms" in chosen.points[-1].rule
@@ -42,6 +42,29 @@ def test_own_point_first_and_one_for_each_rule(table: Table) -> None:
     assert tuple(rung.miss_rate for rung in chosen.ladder) == LADDER
     fixed = OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")
     assert len(choose_all(frame, fixed).points) == len(ALWAYS) + 1
+
+
+def test_what_is_asked_of_a_rule_is_held_on_validation_rows_beside_the_own_point(
+    table: Table,
+) -> None:
+    frame = table()
+    own = operating_point_from(frame, "sensitivity", 0.9)
+    asked = choose_all(frame, own, targets={"sensitivity": 0.99, "specificity": 0.8})
+    by_name = {point.name: point for point in asked.points}
+    assert asked.points[0] == own and "sensitivity" in by_name
+    assert by_name["sensitivity_asked"].rule == "sensitivity >= 0.99"
+    assert by_name["specificity"].rule == "specificity >= 0.8"
+    val = frame[frame.split == "val"]
+    called = val.probability >= by_name["sensitivity_asked"].threshold
+    assert called[val.label == 1].mean() >= 0.99
+    called = val.probability >= by_name["specificity"].threshold
+    assert (~called)[val.label == 0].mean() >= 0.8
+    # Asked as it is, nothing is said twice.
+    again = choose_all(frame, own, targets={"sensitivity": 0.9})
+    assert [p.name for p in again.points] == [p.name for p in choose_all(frame, own).points]
+    costly = operating_point_from(frame, "cost", 3.0)
+    names = [p.rule for p in choose_all(frame, costly, targets={"cost": 8.0}).points]
+    assert names[0].endswith("3 false alarms") and names[-1].endswith("8 false alarms")
 
 
 @pytest.mark.parametrize("split", ["test", "external"])

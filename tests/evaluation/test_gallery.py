@@ -76,6 +76,8 @@ def test_evenly_takes_both_ends() -> None:
         ("0004cfab-14fd-4e49", "0004cfab-14fd-4e49", "row 5"),
         ("person100_bacteria_475.jpeg", "person100", "…eria_475"),
         ("a-very-long-name-7", "7", "row 5"),
+        ("IM-0022-0001.jpeg", "IM-0022", "row 5"),
+        ("person100_virus_184.jpeg", "person184", "row 5"),
     ],
 )
 def test_printable_name_never_tells_the_patient(

@@ -36,6 +36,7 @@ def test_a_batch_that_can_be_learnt(
     assert train(monkeypatch, plain_npz, *QUICKER, *words) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "can learn: on one batch of 16 films its loss went from" in printed
+    assert "left out: random changes, dropout" in printed
     assert "Nothing was written." in printed
     assert "Next: pneumoscope train" in printed
     assert "--overfit-one-batch" not in printed.split("Next: ")[1]

@@ -25,9 +25,9 @@ def test_a_real_run_and_its_copy(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(monkeypatch, tiny_npz, "--set", "train.epochs=1") == 0
-    shutil.copytree("runs/001-resnet18-tiny", "runs/002-copy")
+    shutil.copytree("runs/001-resnet18d-tiny", "runs/002-copy")
     capsys.readouterr()
-    assert run(monkeypatch, "compare", "runs/001-resnet18-tiny", "runs/002-copy") == 0
+    assert run(monkeypatch, "compare", "runs/001-resnet18d-tiny", "runs/002-copy") == 0
     printed = capsys.readouterr().out
     assert "They read all 40 films alike" in printed
     assert "comparison.html in a browser" in printed
@@ -54,6 +54,25 @@ def test_the_difference_is_that_of_the_two_metrics(tmp_path: Path) -> None:
     again = compare(runs, out=tmp_path / "again") / "comparison.json"
     same = json.loads(again.read_text("utf-8"))
     assert same["pairs"] == found["pairs"]
+
+
+def test_recipes_are_compared_over_their_seeds(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path / "runs", (1.2, 2.6, 1.3, 2.4, 1.1, 2.5))  # two recipes in turn
+    folder = compare(runs, out=tmp_path / "out")
+    found = json.loads((folder / "comparison.json").read_text("utf-8"))
+    assert [group["runs"] for group in found["seeds"]] == [["A", "C", "E"], ["B", "D", "F"]]
+    (pair,) = found["recipes"]
+    means = [group["metrics"]["auroc"]["mean"] for group in found["seeds"]]
+    auroc = pair["differences"]["auroc"]
+    assert auroc["value"] == pytest.approx(means[1] - means[0]) and auroc["p_holm"] < 0.05
+    wanted = "Over their seeds default (B, D and F) has a higher mean AUROC than default (A, C and"
+    assert pair["verdict"].startswith(wanted)
+    page = (folder / "comparison.html").read_text("utf-8")
+    assert wanted in page and "the summary compares them over theirs" in page
+    # One recipe alone, or one run of each, is no comparison of recipes.
+    for some in (runs[:1] + runs[2:3], runs[:2]):
+        other = compare(some, out=tmp_path / f"out-{some[1].name}")
+        assert json.loads((other / "comparison.json").read_text("utf-8"))["recipes"] == []
 
 
 def test_order_of_rows_changes_nothing(tmp_path: Path) -> None:

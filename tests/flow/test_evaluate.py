@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -94,14 +95,41 @@ def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_heat_is_made_once_and_other_films_get_their_own(
+    run: Run, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (run.folder / "report.html").read_text()
+    heats = re.findall(r'class="heat" src="([^"]+)"', page)
+    assert len(heats) > 8 and (run.folder / "heatmaps.npz").is_file()
+    assert page.count("as the network saw it") == 5
+    drawn: list[int] = []
+
+    def draw(folder: Path, films: np.ndarray, listener: object) -> tuple[str, np.ndarray]:
+        drawn.append(len(films))
+        return "drawn anew", np.full(films.shape, 255, np.uint8)
+
+    monkeypatch.setattr("pneumoscope.workflows.heatmaps._drawn", draw)
+    again = evaluate_run(Question(run.folder), out=tmp_path / "again") / "report.html"
+    assert re.findall(r'class="heat" src="([^"]+)"', again.read_text()) == heats and not drawn
+    # Other films may bear the names of the run's own: what is kept is not even looked at.
+    monkeypatch.setattr("pneumoscope.workflows.heatmaps._kept", None)
+    other = evaluate_run(Question(run.folder, DataRequest(str(films))), out=tmp_path / "other")
+    page = (other / "report.html").read_text()
+    assert "drawn anew" in page and len(drawn) == 1
+    assert "as the network saw it" not in page
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_other_costs_and_rates_are_found_on_validation_rows(run: Run, tmp_path: Path) -> None:
-    question = Question(run.folder, cost=1.0, miss_rate=0.2)
+    question = Question(run.folder, cost=1.0, sensitivity=0.8, miss_rate=0.2)
     found = read(evaluate_run(question, out=tmp_path / "other"))
     cost = next(p for p in found["operating_points"] if p["name"] == "cost")
     assert "counts as 1 false" in cost["rule"] and cost["chosen_on"] == "val"
     assert found["abstention"]["conformal"]["miss_rate"] == 0.2
-    own, carried = read(run.folder), found["operating_points"][:5]
-    assert carried == own["operating_points"][:5]
+    held = next(p for p in found["operating_points"] if p["name"] == "sensitivity")
+    assert (held["rule"], held["chosen_on"]) == ("sensitivity >= 0.8", "val")
+    own, carried = read(run.folder), found["operating_points"][:4]
+    assert carried == own["operating_points"][:4]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -176,12 +204,22 @@ def test_refusals(run: Run, tiny_npz: Path, films: Path, tmp_path: Path) -> None
 @pytest.mark.usefixtures("undrawn")
 def test_the_verb(run: Run, tmp_path: Path) -> None:
     asked = ["evaluate", str(run.folder), "--prevalence", "0.1", "--cost", "3:1"]
+    asked += ["--specificity", "0.9"]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
     assert "Everything is in runs/001-evaluate-first" in done.output
-    for word in ("sensitivity", "Where 10% of films", "Abstention.", "Next: open"):
+    for word in (
+        "fixed, decides",
+        "specificity >= 0.9 ",
+        "Where 10% of films",
+        "Abstention.",
+        "Next: open",
+    ):
         assert word in done.output
-    for wrong in (["--cost", "x"], ["--split", "tset"]):
+    table = done.output[done.output.index("operating point") :].splitlines()[:8]
+    assert all(len(line.rstrip()) <= 80 and "…" not in line for line in table)
+    for wrong in (["--cost", "x"], ["--split", "tset"], ["--sensitivity", "95"]):
         result = CliRunner().invoke(app, ["evaluate", str(run.folder), *wrong])
         assert isinstance(result.exception, InputError), result.output
-    assert CliRunner().invoke(app, ["evaluate", str(run.folder), "--keep-ids"]).exit_code == 2
+    about = CliRunner().invoke(app, ["evaluate", str(run.folder), "--keep-ids"])
+    assert isinstance(about.exception, InputError) and "--data DATA" in str(about.exception)

@@ -51,7 +51,7 @@ def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
 ) -> None:
     assert train(monkeypatch, tiny_npz, *ONE_EPOCH, "--seeds", "2", "--seed", "3") == 0
     printed = capsys.readouterr().out
-    folder = Path("runs/001-seeds-resnet18-tiny")
+    folder = Path("runs/001-seeds-resnet18d-tiny")
     assert "mean ± sd over 2 seeds" in printed
     assert "seed 3" in printed and "seed 4" in printed
     for seed in (3, 4):
@@ -157,13 +157,21 @@ def test_missing_weights_are_found_before_anything_is_trained(
         ["--overfit-one-batch", "--profile"],
         ["--overfit-one-batch", "--out", "here"],
         ["--seeds", "2", "--devices", "2"],
+        ["--recipe", "default", "--recipe", "demo", "--accelerator", "gpu"],
+        ["--profile", "--devices", "2"],
         ["--seeds", "2", "--seed", str(2**32 - 1)],
     ],
 )
 def test_nonsense_is_refused(
-    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+    tiny_npz: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
 ) -> None:
     assert run(monkeypatch, "train", str(tiny_npz), *words) == 2
+    told = capsys.readouterr().err
+    if "Usage:" not in told:  # typer's own refusal of a number out of range
+        assert "InputError: " in told and "got: " in told
     assert not Path("runs").exists() and not Path("here").exists()
 
 
@@ -173,3 +181,16 @@ def test_resume_takes_nothing_else(
 ) -> None:
     assert run(monkeypatch, "train", "--resume", "runs/001", word) == 2
     assert "give --resume RUN alone" in " ".join("".join(capsys.readouterr()).split())
+
+
+def test_hardware_beside_several_runs_says_what_to_do(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "train", str(tiny_npz), "--seeds", "3", "--devices", "2") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    for words in (
+        "got: --devices 2 beside --seeds 3",
+        "expected: one recipe",
+        "remedy: train each",
+    ):
+        assert words in told

@@ -173,6 +173,17 @@ def test_bootstrap_is_the_naive_loop(films: int) -> None:
         assert sound(name, e)
 
 
+def test_a_model_that_calls_nothing_is_not_certain_of_its_accuracy() -> None:
+    """Drawing patients moves the share of positives a little; the model may err otherwise."""
+    labels = np.repeat([0, 1], 8)
+    patients = np.array([*"aabbccde", *"ffgghhij"])
+    found = bootstrap(labels, np.linspace(0.1, 0.4, 16), 0.5, patients)
+    accuracy, balanced = found["accuracy"], found["balanced_accuracy"]
+    assert accuracy.value == balanced.value == 0.5
+    assert (accuracy.low, accuracy.high) == pytest.approx((balanced.low, balanced.high), abs=0.01)
+    assert accuracy.high - accuracy.low > 0.4 and "rule of three" in accuracy.method
+
+
 def test_clusters_widen_and_singletons_do_not() -> None:
     y, p = binormal(100, 2)
     twice_y, twice_p = np.repeat(y, 2), np.repeat(p, 2)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_ind
 from statsmodels.stats.contingency_tables import mcnemar as oracle
 from statsmodels.stats.multitest import multipletests
 
@@ -22,6 +23,7 @@ from pneumoscope.metrics.paired import (
     mcnemar,
     paired_bootstrap,
     resampled_scores,
+    welch,
 )
 from pneumoscope.metrics.scores import auroc, confusion
 
@@ -230,3 +232,31 @@ def test_holm_is_statsmodels(p: list[float]) -> None:
 def test_holm_passes_over_what_was_not_tested() -> None:
     assert holm([0.04, math.nan, 0.01])[::2] == [0.04, 0.02]
     assert math.isnan(holm([0.04, math.nan])[1])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([0.90, 0.92, 0.91], [0.94, 0.95, 0.93]), ([0.9, 0.8], [0.85, 0.9, 0.7, 0.88])],
+)
+def test_welch_is_scipys(first: list[float], second: list[float]) -> None:
+    found = welch(first, second)
+    theirs = ttest_ind(second, first, equal_var=False)
+    low, high = theirs.confidence_interval(0.95)
+    assert (found.low, found.high, found.p) == pytest.approx((low, high, theirs.pvalue))
+    assert found.value == pytest.approx(np.mean(second) - np.mean(first))
+    assert found.n == len(first) + len(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ([0.9], [0.8, 0.9], "two runs of each"),
+        ([0.9, math.nan], [0.8, 0.9], "two runs of each"),
+        ([0.9, 0.9], [0.8, 0.8], "alike"),
+    ],
+)
+def test_seeds_that_say_nothing_of_two_recipes(
+    first: list[float], second: list[float], why: str
+) -> None:
+    found = welch(first, second)
+    assert math.isnan(found.value) and why in found.method

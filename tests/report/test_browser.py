@@ -6,10 +6,16 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from pneumoscope.report import render
+from pneumoscope.report.heat import Heatmaps
+from pneumoscope.report.render import write_report
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -74,6 +80,93 @@ def test_browser_finds_no_fault(reported: Path, tmp_path: Path, width: int) -> N
     assert found["sort"] == "descending"
     assert found["sensitivity"] == sorted(found["sensitivity"])
     assert len(set(found["sensitivity"])) > 1
+
+
+LOOK = """<!doctype html><iframe id="page" style="width:390px;height:900px;border:0"></iframe>
+<pre id="found">nothing</pre>
+<script id="text" type="application/json">TEXT</script>
+<script>
+const frame = document.getElementById("page");
+frame.addEventListener("load", async () => {
+  const inner = frame.contentDocument;
+  for (const part of inner.querySelectorAll("details")) part.open = true;
+  const images = [...inner.images];
+  await Promise.all(images.map((image) => { image.loading = "eager"; return image.decode(); }));
+  const wide = [...inner.body.querySelectorAll("*")]
+    .filter((node) => !node.closest(".scroll, pre, .skip"))
+    .filter((node) => node.getBoundingClientRect().right > 390.5);
+  const named = (node) => node.getAttribute("role") === "region" && node.ariaLabel;
+  document.getElementById("found").textContent = JSON.stringify({
+    images: images.length, nameless: images.filter((image) => !image.alt).length,
+    heats: inner.querySelectorAll("img.heat").length, wide: wide.map((node) => node.outerHTML),
+    tables: inner.querySelectorAll("table").length,
+    reached: [...inner.querySelectorAll(".scroll[tabindex='0']")].filter(named).length,
+    keys: [...inner.querySelectorAll("table.sortable th[scope=col]")].map(
+      (head) => head.querySelector("button")?.tabIndex ?? -1),
+  });
+});
+frame.srcdoc = JSON.parse(document.getElementById("text").textContent);
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
+def test_films_heat_and_shortcuts_on_a_phone(
+    make_run: Callable[..., Path],
+    film: Callable[[str], np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(render, "draw_all", lambda judged: {})
+    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    folder, heat = make_run(), np.eye(28, dtype=np.float32)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    auroc = {"value": 0.9, "low": 0.85, "high": 0.94, "level": 0.95, "method": "DeLong", "n": 60}
+    part = {"auroc": auroc, "difference": auroc, "share": auroc, "finding": "It predicts."}
+    names = ("full", "border", "centre", "thumbnail")
+    metrics["shortcuts"] = [{"variant": name, **part} for name in names]
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    report = write_report(
+        folder,
+        film,
+        heat=lambda image_ids: Heatmaps(dict.fromkeys(image_ids, heat), "one way"),
+        hidden=lambda image_id: dict.fromkeys(names, film(image_id)),
+    )
+    text = json.dumps(report.read_text(encoding="utf-8")).replace("<", "\\u003c")
+    probe = tmp_path / "look.html"
+    probe.write_text(LOOK.replace("TEXT", text, 1), encoding="utf-8")
+    log, dom = browse(probe, tmp_path)
+    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
+    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
+    assert measured, dom[:500]
+    found = json.loads(unescape(measured[1]))
+    assert found["images"] > 40 and found["heats"] > 8 and found["nameless"] == 0
+    assert found["wide"] == []
+    assert found["reached"] == found["tables"]
+    assert len(found["keys"]) > 10 and set(found["keys"]) == {0}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb`` (WCAG 2.2)."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_words_stand_out_in_light_dark_and_print() -> None:
+    style = (Path(render.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+    palettes = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block))
+        for block in re.findall(r":root \{([^}]*)\}", style)
+    ]
+    assert len(palettes) == 3
+    for palette in palettes:
+        full = {
+            k: c if len(c) == 7 else "#" + "".join(2 * x for x in c[1:]) for k, c in palette.items()
+        }
+        pairs = [(role, "paper") for role in ("ink", "muted", "normal", "pneumonia", "accent")]
+        for ink, paper in [*pairs, ("ink", "wash"), ("muted", "wash"), ("warn-ink", "warn-wash")]:
+            light, dark = sorted((luminance(full[ink]), luminance(full[paper])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, paper, palette)
 
 
 def browse(page: Path, tmp_path: Path) -> tuple[str, str]:

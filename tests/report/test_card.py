@@ -27,6 +27,14 @@ def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> No
         assert part in card, part
 
 
+def test_a_fixed_threshold_was_chosen_on_no_films(make_run: Callable[..., Path]) -> None:
+    judged = read_judged(make_run())
+    judged.metrics["operating_point"]["name"] = "fixed"  # type: ignore[index]
+    card = card_text(judged)
+    assert "at least 0.410 (fixed beforehand)." in card
+    assert "chosen on the validation split)" not in card
+
+
 def test_every_row_of_the_table_has_an_interval(make_run: Callable[..., Path]) -> None:
     card = card_text(read_judged(make_run()))
     card = card[card.index("## Performance") : card.index("## Operating points")]

@@ -13,8 +13,16 @@ from tests.report.compare_runs import write_runs
 from tests.report.test_browser import CHROMIUM, browse
 from tests.report.test_render import HOSTILE, Page
 
+from pneumoscope.report import compare_figures
 from pneumoscope.report.compare_figures import look_of
-from pneumoscope.report.compare_words import chance, headline, signed, verdict
+from pneumoscope.report.compare_words import (
+    chance,
+    headline,
+    recipe_verdict,
+    signed,
+    verdict,
+)
+from pneumoscope.report.folder import read_judged
 from pneumoscope.workflows.compare import compare
 
 PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
@@ -120,6 +128,56 @@ def test_the_headline_claims_no_more_than_was_shown() -> None:
     assert headline({"runs": runs, "pairs": [close]}).endswith("but no lead over A is shown.")
     clear = pair((0.05, 0.02, 0.08, 0.001), 1, 2)
     assert headline({"runs": runs, "pairs": [clear]}).endswith("its lead is shown over A.")
+
+
+@pytest.mark.parametrize(
+    ("auroc", "words"),
+    [
+        (
+            (-0.03, -0.05, -0.01, 0.01),
+            "Over their seeds small (A and B) has a higher mean AUROC than big (C and D) on these "
+            "films: +0.030 (+0.010 to +0.050), p = 0.010. ",
+        ),
+        (
+            (0.01, -0.02, 0.04, 0.4),
+            "Over their seeds no difference of mean AUROC could be shown between small (A and B) "
+            "and big (C and D): +0.010 for the latter (−0.020 to +0.040), p = 0.40. ",
+        ),
+        (None, "Over their seeds small (A and B) and big (C and D) cannot be compared: one class"),
+    ],
+)
+def test_verdicts_on_recipes(auroc: tuple[float, float, float, float] | None, words: str) -> None:
+    groups = [{"recipe": "small", "runs": ["A", "B"]}, {"recipe": "big", "runs": ["C", "D"]}]
+    found = pair(auroc, 1, 2) | {"first": 0, "second": 1}
+    assert recipe_verdict(found, groups, several=False).startswith(words)
+
+
+def test_the_headline_names_ties_and_runs_that_did_not_meet() -> None:
+    def runs(*values: float) -> list[Any]:
+        found = zip("ABCDEF", values, strict=False)
+        return [
+            {"letter": name, "metrics": {"auroc": {"value": v, "low": v - 0.02, "high": v + 0.02}}}
+            for name, v in found
+        ]
+
+    pairs = [pair((0.0, -0.01, 0.01, 1.0), 1, 1)]
+    said = headline({"runs": runs(0.9, 0.9), "pairs": pairs})
+    assert said == "A and B share the highest AUROC, 0.900."
+    # Of many runs each meets the first alone.
+    clear = pair((0.05, 0.02, 0.08, 0.001), 1, 2)
+    said = headline({"runs": runs(0.9, 0.95, 0.94, 0.93, 0.92), "pairs": [clear]})
+    assert said.endswith("shown over A; with C, D and E it was not compared.")
+
+
+@pytest.mark.parametrize(("apart", "place"), [(0.3, "upper right"), (3.0, "lower left")])
+def test_the_legend_keeps_off_the_curves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: float, place: str
+) -> None:
+    places: list[Any] = []
+    monkeypatch.setattr(compare_figures, "_legend", lambda _, __, at, *more: places.append(at))
+    runs = [read_judged(folder) for folder in write_runs(tmp_path, (apart, apart))]
+    compare_figures.draw_curves(["A", "B"], runs)
+    assert places == ["lower right", place]
 
 
 def test_sixteen_runs_look_unlike() -> None:

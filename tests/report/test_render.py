@@ -78,6 +78,18 @@ def test_says_what_it_is_not(page: str) -> None:
     assert page.count("Research use only. Not a medical device.") >= 2
 
 
+def test_the_page_holds_the_model_card(page: str, reported: Path) -> None:
+    use = page[page.index('<section id="use"') :].split("</section>")[0]
+    said = " ".join(" ".join(Page(use).words).replace("\u2060", "").split())
+    card = (reported / "model_card.md").read_text(encoding="utf-8")
+    assert "Research and teaching on frontal chest radiographs" in said
+    assert "Diagnosis, triage or any decision about a patient" in said
+    limits = [line[2:] for line in card.split("## Limits")[1].splitlines() if line.startswith("- ")]
+    assert len(limits) >= 4
+    for sentence in limits:
+        assert sentence in said
+
+
 def test_every_metric_stands_with_its_interval(page: str) -> None:
     rows = re.findall(r'<tr data-metric="(\w+)">(.*?)</tr>', page, flags=re.DOTALL)
     assert len(rows) == 13  # fourteen less recall, which is sensitivity
@@ -216,6 +228,19 @@ def test_threshold_chosen_on_the_judged_split_is_denounced(
     metrics["operating_point"]["chosen_on"] = "test"
     (folder / "metrics.json").write_text(json.dumps(metrics))
     assert "every figure that depends on it is too good" in read(write_report(folder, film))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_fixed_threshold_is_not_said_to_be_chosen_on_films(
+    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
+) -> None:
+    folder = make_run()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["operating_point"] |= {"name": "fixed", "rule": "fixed at 0.5", "threshold": 0.5}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    page = read(write_report(folder, film))
+    assert "This threshold was fixed beforehand: no film of this run had a part in it." in page
+    assert "was chosen on the validation split" not in page
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -71,6 +71,31 @@ def test_sentences_say_what_metrics_say(judged: Judged) -> None:
     assert f"{found['withheld']} of 60 films are left" in said["Abstention."]
 
 
+@pytest.mark.parametrize(
+    ("slope", "large", "wanted"),
+    [
+        # An interval that holds 1 is no proof of being right, least of all a wide one.
+        ((0.4, -1.7, 2.5), (0.0, -0.2, 0.2), "are not shown to be off: calibration slope 0.400"),
+        ((0.4, -1.7, 2.5), (0.3, 0.1, 0.5), "are too low on average: calibration slope 0.400"),
+        ((0.7, 0.6, 0.8), (-0.3, -0.5, -0.1), "are too extreme and too high on average: "),
+        ((1.5, 1.2, 1.8), (0.0, -0.2, 0.2), "are too cautious: "),
+    ],
+)
+def test_miscalibration_is_said_where_an_interval_shows_it(
+    make_run: Callable[..., Path],
+    slope: tuple[float, ...],
+    large: tuple[float, ...],
+    wanted: str,
+) -> None:
+    def set_both(metrics: dict[str, Any]) -> None:
+        before = metrics["calibration"]["before"]
+        for key, found in (("slope", slope), ("in_the_large", large)):
+            before[key].update(zip(("value", "low", "high"), found, strict=True))
+
+    said = review.calibration_words(changed(make_run(), set_both))
+    assert wanted in said and f"in the large {large[0]:.3f}".replace("-", "−") in said
+
+
 def test_a_broken_guarantee_is_said(make_run: Callable[..., Path]) -> None:
     def drop(metrics: dict[str, Any]) -> None:
         metrics["abstention"]["conformal"]["alarms"].update(value=0.4, low=0.3, high=0.5)

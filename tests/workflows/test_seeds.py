@@ -69,3 +69,18 @@ def test_the_page_says_what_sd_is_not(tmp_path: Path) -> None:
     assert f"± {statistics.stdev(VALUES):.3f}" in page
     assert "0.860\u2060–\u20600.950" in page and "seed 2" in page
     assert not math.isnan(len(page)) and "src=" not in page.replace("img-src", "")
+
+
+@pytest.mark.parametrize(
+    ("monitor", "told"),
+    [("val_auroc", "Validation films helped to choose it"), ("the last epoch", "the last one")],
+)
+def test_the_page_says_how_the_kept_epoch_came_to_be(
+    tmp_path: Path, monitor: str, told: str
+) -> None:
+    runs = [judged(tmp_path, seed, value) for seed, value in enumerate(VALUES)]
+    for run in runs:
+        run.model["lineage"]["monitor"] = monitor
+    page = write_seeds_page(tmp_path, summarise_seeds(tmp_path, runs), runs).read_text()
+    assert told in page
+    assert ("helped to choose" in page) == (monitor == "val_auroc")

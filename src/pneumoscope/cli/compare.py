@@ -46,6 +46,8 @@ def show(folder: Path, screen: Screen) -> None:
         screen.console.print(_metrics_table(found["runs"][start : start + abreast]))
     for group in found["seeds"]:
         _say(screen, escape(printable(_seeds(group))))
+    for pair in found["recipes"]:
+        _say(screen, escape(printable(pair["verdict"])))
     screen.console.print(_differences_table(found["pairs"]))
     several = len(found["pairs"]) > 1
     _say(screen, f"[bold]{found['headline']}[/bold]")

@@ -24,6 +24,8 @@ class Asked:
     split: str | None
     prevalence: float | None
     cost: str | None
+    sensitivity: float | None
+    specificity: float | None
     miss_rate: float | None
     out: Path | None
 
@@ -37,7 +39,14 @@ def evaluate(asked: Asked) -> None:
 
         check_split(asked.split)
         question = Question(
-            asked.run, asked.data, asked.split, asked.prevalence, cost, asked.miss_rate
+            asked.run,
+            asked.data,
+            asked.split,
+            asked.prevalence,
+            cost,
+            asked.sensitivity,
+            asked.specificity,
+            asked.miss_rate,
         )
         command = shlex.join(["pneumoscope", *sys.argv[1:]])
         folder = evaluate_run(question, out=asked.out, command=command, listener=screen)
@@ -88,16 +97,23 @@ def _show(folder: Path, asked: Asked, screen: Screen) -> None:
 
 
 def _table(points: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
+    table = Table(box=None, padding=(0, 0, 0, 2), show_header=True, header_style="dim")
     for column in ("operating point", "threshold", "sensitivity", "specificity"):
         left = column == "operating point"
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for point in points:
+    for at, point in enumerate(points):
         cells = [_cell(point[key]) for key in ("sensitivity", "specificity")]
-        name = str(point["name"]).replace("_", " ")
-        name += ", optimistic" if point["chosen_on"] == "external" else ""
-        table.add_row(name, f"{point['threshold']:.3f}", *cells)
+        said = [_named(point)] + ["decides"] * (at == 0)
+        said += ["optimistic"] * (point["chosen_on"] == "external")
+        table.add_row(", ".join(said), f"{point['threshold']:.3f}", *cells)
     return table
+
+
+def _named(point: dict[str, Any]) -> str:
+    """The name with what the point holds: ``sensitivity >= 0.95``."""
+    name = str(point["name"]).replace("_", " ")
+    held = str(point["rule"]).partition(">=")[2]
+    return f"{name} >={held}" if held else name
 
 
 def _cell(estimate: dict[str, Any]) -> str:

@@ -14,6 +14,18 @@ from typing import Annotated
 import typer
 
 from pneumoscope import __version__
+from pneumoscope.cli.options import (
+    AboutData,
+    ChangeOption,
+    DataArgument,
+    DataOrNone,
+    OutOption,
+    RecipeOption,
+    RunArgument,
+    SeedOption,
+    about_data,
+    out_option,
+)
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError
 
 app = typer.Typer(
@@ -24,49 +36,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-DataArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A path, hf:owner/name, or pneumoniamnist[@64|128|224], kermany, phantom",
-    ),
-]
-FormOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FORM",
-        help="What DATA is, where looking does not tell: folder, rsna, dicom, huggingface, "
-        "table, medmnist, unlabelled",
-    ),
-]
-ClassesOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="WORD=CLASS", help="What a class word means: normal, pneumonia or ignore"),
-]
-LabelsOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A table of labels for the films of DATA")
-]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=NAME", help="The table's column for image, label, patient or split"),
-]
-KeepIdsOption = Annotated[
-    bool, typer.Option("--keep-ids", help="Keep patient and DICOM ids; else salted hashes")
-]
-RecipeOption = Annotated[
-    str, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="See: pneumoscope recipes")
-]
-ChangeOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=4"),
-]
-SeedOption = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="All randomness follows from it")
-]
-OutOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The run folder itself; else runs/NNN-…")
-]
 
 
 def _version(wanted: bool) -> None:
@@ -98,14 +67,9 @@ def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
 
 
 @app.command()
+@about_data
 def train(
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DATA]",
-            help="A path, hf:owner/name, or pneumoniamnist[@64|128|224], kermany, phantom",
-        ),
-    ] = None,
+    data: DataOrNone = None,
     recipe: Annotated[
         list[str] | None,
         typer.Option(
@@ -141,29 +105,34 @@ def train(
     nodes: Annotated[
         int, typer.Option(min=1, metavar="M", help="Machines, on each of which torchrun starts us")
     ] = 1,
-    form: FormOption = None,
-    classes: ClassesOption = None,
-    labels: LabelsOption = None,
-    column: ColumnOption = None,
-    keep_ids: KeepIdsOption = False,
+    *,
+    about: AboutData,
 ) -> None:
     """Prepare DATA, train on it, judge on its test split, and write a report."""
     from pneumoscope.cli import train as verb
-    from pneumoscope.cli.request import request_of
     from pneumoscope.records import Hardware
 
     verb.follow()
     hardware = Hardware(accelerator, devices, nodes)
     if resume is not None:
-        verb.check_alone(data, recipe, change, seed, out, form, classes, labels, column, keep_ids)
-        verb.check_alone(seeds, minutes, overfit_one_batch, profile, hardware != Hardware())
+        given = {
+            "DATA": data,
+            "--recipe": recipe,
+            "--set": change,
+            "--seed": seed,
+            "--seeds": seeds,
+            "--minutes": minutes,
+            "--out": out,
+            "--overfit-one-batch": overfit_one_batch,
+            "--profile": profile,
+            "--accelerator, --devices or --nodes": hardware != Hardware(),
+            "an option about DATA": about.said(),
+        }
+        verb.check_alone([name for name, value in given.items() if value])
         verb.resume(resume)
         return
-    if data is None:
-        raise typer.BadParameter("name the data, or a run with --resume", param_hint="DATA")
-    request = request_of(data, form, classes, labels, column, keep_ids)
     asked = verb.Asked(
-        request,
+        about.request(verb.named(data)),
         tuple(recipe or ["default"]),
         tuple(change or ()),
         seed,
@@ -176,6 +145,7 @@ def train(
 
 
 @app.command()
+@about_data
 def crossval(
     data: DataArgument,
     folds: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many folds")] = 5,
@@ -183,22 +153,19 @@ def crossval(
     change: ChangeOption = None,
     seed: SeedOption = 0,
     out: OutOption = None,
-    form: FormOption = None,
-    classes: ClassesOption = None,
-    labels: LabelsOption = None,
-    column: ColumnOption = None,
-    keep_ids: KeepIdsOption = False,
+    *,
+    about: AboutData,
 ) -> None:
     """Judge every film of DATA once, by folds; an official test split is left out."""
     from pneumoscope.cli import crossval as verb
-    from pneumoscope.cli.request import request_of
     from pneumoscope.cli.train import Asked
 
-    request = request_of(data, form, classes, labels, column, keep_ids)
+    request = about.request(data)
     verb.crossval(Asked(request, (recipe,), tuple(change or ()), seed, out), folds)
 
 
 @app.command()
+@about_data
 def prepare(
     data: DataArgument,
     size: Annotated[
@@ -209,21 +176,18 @@ def prepare(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The prepared set; else the cache folder")
     ] = None,
-    form: FormOption = None,
-    classes: ClassesOption = None,
-    labels: LabelsOption = None,
-    column: ColumnOption = None,
-    keep_ids: KeepIdsOption = False,
+    *,
+    about: AboutData,
 ) -> None:
     """Read DATA once, store it for training, and say what was found and what is wrong."""
     from pneumoscope.cli import prepare as verb
-    from pneumoscope.cli.request import request_of
 
-    request = request_of(data, form, classes, labels, column, keep_ids)
+    request = about.request(data)
     verb.prepare(request, recipe, change or [], size=size, out=out)
 
 
 @app.command()
+@about_data
 def audit(
     data: DataArgument,
     against: Annotated[
@@ -232,26 +196,21 @@ def audit(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 where a finding is severe")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-audit-…")
-    ] = None,
-    form: FormOption = None,
-    classes: ClassesOption = None,
-    labels: LabelsOption = None,
-    column: ColumnOption = None,
-    keep_ids: KeepIdsOption = False,
+    out: Annotated[Path | None, out_option("audit")] = None,
+    *,
+    about: AboutData,
 ) -> None:
     """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
     from pneumoscope.cli import audit as verb
-    from pneumoscope.cli.request import request_of
 
-    request = request_of(data, form, classes, labels, column, keep_ids)
+    request = about.request(data)
     verb.audit(request, against, strict=strict, out=out)
 
 
 @app.command()
+@about_data
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder")],
+    run: RunArgument,
     data: Annotated[
         str | None, typer.Option(metavar="DATA", help="Another data set; else the run's own")
     ] = None,
@@ -265,26 +224,31 @@ def evaluate(
     cost: Annotated[
         str | None, typer.Option(metavar="FN:FP", help="What a miss and an alarm cost, e.g. 5:1")
     ] = None,
+    sensitivity: Annotated[
+        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
+    ] = None,
+    specificity: Annotated[
+        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
+    ] = None,
     miss_rate: Annotated[
         float | None, typer.Option(metavar="R", help="Errors a class allowed before abstaining")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-evaluate-…")
-    ] = None,
-    form: FormOption = None,
-    classes: ClassesOption = None,
-    labels: LabelsOption = None,
-    column: ColumnOption = None,
-    keep_ids: KeepIdsOption = False,
+    out: Annotated[Path | None, out_option("evaluate")] = None,
+    *,
+    about: AboutData,
 ) -> None:
     """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention."""
     from pneumoscope.cli import evaluate as verb
-    from pneumoscope.cli.request import request_of
 
-    if data is None and any((form, classes, labels, column, keep_ids)):
-        raise typer.BadParameter("these options are about DATA: name it", param_hint="--data")
-    request = request_of(data, form, classes, labels, column, keep_ids) if data else None
-    verb.evaluate(verb.Asked(run, request, split, prevalence, cost, miss_rate, out))
+    if data is None and about.said():
+        raise InputError(
+            "options about DATA were given, but no DATA",
+            got="the run's own films, whose form is known",
+            remedy="name other films with --data DATA, or leave these options out",
+        )
+    request = about.request(data) if data else None
+    points = cost, sensitivity, specificity
+    verb.evaluate(verb.Asked(run, request, split, prevalence, *points, miss_rate, out))
 
 
 @app.command()
@@ -306,11 +270,16 @@ def predict(
         str | None, typer.Option(metavar="NAME", help="The operating point; else the first")
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")] = "auto",
+    heatmaps: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder: where the model looks")
+    ] = None,
 ) -> None:
     """Read new films with a trained model."""
     from pneumoscope.cli import predict as verb
+    from pneumoscope.workflows.predict import PredictRequest
 
-    verb.run_predict(verb.request_of(run, films, csv, json, point, device))
+    request = PredictRequest(run, tuple(films), csv, json, point, device, heatmaps)
+    verb.run_predict(request)
 
 
 @app.command()
@@ -319,9 +288,7 @@ def compare(
         list[Path],
         typer.Argument(metavar="RUN", help="Finished run folders; the first is the reference"),
     ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-compare-…")
-    ] = None,
+    out: Annotated[Path | None, out_option("compare")] = None,
 ) -> None:
     """Compare finished runs film by film: differences with intervals, tests, a page."""
     from pneumoscope.cli import compare as verb
@@ -331,7 +298,7 @@ def compare(
 
 @app.command()
 def explain(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder")],
+    run: RunArgument,
     films: Annotated[
         list[str] | None,
         typer.Argument(
@@ -347,9 +314,7 @@ def explain(
     count: Annotated[
         int | None, typer.Option(metavar="N", help="How many films to show; at most 64")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder itself; else runs/NNN-explain-…")
-    ] = None,
+    out: Annotated[Path | None, out_option("explain")] = None,
 ) -> None:
     """Draw heatmaps of a trained model, and say how far they can be trusted."""
     from pneumoscope.cli import explain as verb

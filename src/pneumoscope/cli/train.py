@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import typer
 from rich.table import Table
 
 from pneumoscope.cli.screen import Screen, short
+from pneumoscope.errors import InputError
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import DataRequest, Hardware
 from pneumoscope.run import Run, check_new
@@ -116,32 +118,63 @@ def follow() -> None:
 
 def _check_together(asked: Asked, overfit_one_batch: bool, profile: bool) -> None:
     """Refuse what cannot go together, before anything is read."""
-    one = not (overfit_one_batch or profile or asked.seeds or len(asked.recipes) > 1)
-    if asked.hardware != Hardware() and not one:
-        raise typer.BadParameter(
-            "hardware is chosen for one run: leave out --seeds, further recipes and checks",
-            param_hint="--accelerator, --devices, --nodes",
+    checks = ["--overfit-one-batch"] * overfit_one_batch + ["--profile"] * profile
+    several = [f"--seeds {asked.seeds}"] if asked.seeds else []
+    several += [f"{len(asked.recipes)} recipes"] * (len(asked.recipes) > 1)
+    if asked.hardware != Hardware() and (several or checks):
+        raise InputError(
+            "hardware is chosen for one run at a time",
+            got=f"{_typed(asked.hardware)} beside {' and '.join(several + checks)}",
+            expected="one recipe, one seed and no check",
+            remedy="train each by a command of its own with --seed N, then: pneumoscope compare",
         )
-    if overfit_one_batch and profile:
-        raise typer.BadParameter("give one of --overfit-one-batch and --profile", param_hint="")
-    if overfit_one_batch or profile:
-        name = "--overfit-one-batch" if overfit_one_batch else "--profile"
-        if asked.seeds or asked.minutes or len(asked.recipes) > 1:
-            raise typer.BadParameter(
-                "it looks at one recipe for a moment and trains no run: leave out --seeds, "
-                "--minutes and further recipes",
-                param_hint=name,
-            )
+    if len(checks) > 1:
+        raise InputError(
+            "there are two checks, each a command of its own",
+            got=" and ".join(checks),
+            remedy="leave one of them out",
+        )
+    more = several + [f"--minutes {asked.minutes or 0:g}"] * (asked.minutes is not None)
+    if checks and more:
+        raise InputError(
+            f"{checks[0]} looks at one recipe for a moment and trains no run",
+            got=" and ".join(more),
+            expected="one recipe, and no number of runs or minutes",
+            remedy=f"leave out {' and '.join(more)}, or {checks[0]}",
+        )
     if overfit_one_batch and asked.out:
-        raise typer.BadParameter("it writes nothing: leave out --out", param_hint="--out")
+        raise InputError(
+            "--overfit-one-batch writes nothing", got=f"--out {asked.out}", remedy="leave out --out"
+        )
 
 
-def check_alone(*asked: object) -> None:
+def _typed(hardware: Hardware) -> str:
+    """What of it was asked for, as typed."""
+    return " ".join(
+        f"--{one.name} {getattr(hardware, one.name)}"
+        for one in fields(hardware)
+        if getattr(hardware, one.name) != one.default
+    )
+
+
+def named(data: str | None) -> str:
+    """DATA, which only a resumed run does without. Raises InputError."""
+    if data is None:
+        raise InputError(
+            "there is nothing to train on",
+            expected="DATA: a path, hf:owner/name, pneumoniamnist, kermany or phantom",
+            remedy="name the data, or a run with --resume",
+        )
+    return data
+
+
+def check_alone(others: Sequence[str]) -> None:
     """``--resume`` takes everything from the run folder, so nothing else may be asked."""
-    if any(asked):
-        raise typer.BadParameter(
-            "a resumed run keeps its data, recipe and folder: give --resume RUN alone",
-            param_hint="--resume",
+    if others:
+        raise InputError(
+            "a resumed run keeps its data, recipe, seed, hardware and folder",
+            got=f"--resume RUN with {', '.join(others)}",
+            remedy="give --resume RUN alone, or start a new run",
         )
 
 
@@ -153,7 +186,7 @@ def _show(run: Run, screen: Screen) -> None:
     screen.stage("Result")
     screen.console.print(
         f"  {metrics['n']} test films, {metrics['positives']} with pneumonia; threshold "
-        f"{point['threshold']:.3f} ({point['rule']}) chosen on {point['chosen_on']}"
+        f"{point['threshold']:.3f} ({_origin(point)})"
     )
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
     for column in ("", "value", "95 % interval"):
@@ -163,6 +196,12 @@ def _show(run: Run, screen: Screen) -> None:
     screen.console.print(table)
     screen.line(f"Everything is in {short(run.folder)}")
     screen.line(f"Next: open {short(run.report_file)} in a browser")
+
+
+def _origin(point: dict[str, Any]) -> str:
+    if point["name"] == "fixed":
+        return "fixed beforehand"
+    return f"{point['rule']}, chosen on {point['chosen_on']}"
 
 
 def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:

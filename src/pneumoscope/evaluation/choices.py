@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -15,8 +15,6 @@ from pneumoscope.metrics import calibration, conformal
 from pneumoscope.metrics.thresholds import Rule, choose
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split
 
-COST = 5.0
-"""False alarms that weigh as much as one missed pneumonia, unless told: a mere convention."""
 MISS_RATE = 0.1
 """Share of each class whose reading may go wrong before a film is withheld, unless told."""
 LADDER = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -43,15 +41,17 @@ def choose_all(
     predictions: pd.DataFrame,
     own: OperatingPoint,
     *,
-    cost: float = COST,
+    targets: Mapping[Rule, float] | None = None,
     miss_rate: float = MISS_RATE,
     split: str = "val",
 ) -> Choices:
     """Fit everything on the rows of ``split``; other rows are not looked at.
 
     ``own`` is the recipe's operating point, from ``evaluate.operating_point_from``; one further
-    point is added for each rule that it is not. Raises ``ChosenOnTest`` unless ``split`` is val
-    or train, and as ``rows_of`` and ``conformal.fit``.
+    point is added for each rule that it is not. ``targets`` are what is asked of the rules that
+    take one, in place of the defaults of ``thresholds.choose``; where the own rule is asked
+    otherwise, that is a further point, named ``RULE_asked``. Raises ``ChosenOnTest`` unless
+    ``split`` is val or train, and as ``rows_of`` and ``conformal.fit``.
     """
     refuse(split)
     chosen_on = cast(Split, split)
@@ -59,16 +59,11 @@ def choose_all(
     if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
         few = "no validation films" if rows.labels.size == 0 else "validation films of one class"
         return Choices((own,), notes=(f"{few}: no further operating point, no calibration",))
-    points = [own]
-    for rule in ALWAYS:
-        if rule != own.name:
-            target = cost if rule == "cost" else None
-            points.append(choose(rule, rows.labels, rows.probabilities, chosen_on, target))
     notes = []
     fitted, why = _calibrated(rows, chosen_on)
     notes += [why] if why else []
     return Choices(
-        points=tuple(points),
+        points=(own, *_further(rows, own, chosen_on, targets or {})),
         calibration=fitted,
         conformal=conformal.fit(rows.labels, rows.probabilities, chosen_on, miss_rate),
         ladder=tuple(
@@ -76,6 +71,20 @@ def choose_all(
         ),
         notes=tuple(notes),
     )
+
+
+def _further(
+    rows: Rows, own: OperatingPoint, split: Split, targets: Mapping[Rule, float]
+) -> Iterator[OperatingPoint]:
+    """A point of every rule but the own one, and of that where it is asked otherwise."""
+    for rule in ALWAYS:
+        if rule == own.name and rule not in targets:
+            continue
+        point = choose(rule, rows.labels, rows.probabilities, split, targets.get(rule))
+        if rule != own.name:
+            yield point
+        elif point.rule != own.rule:
+            yield replace(point, name=f"{rule}_asked")
 
 
 def refuse(split: str) -> None:

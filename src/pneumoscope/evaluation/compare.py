@@ -26,6 +26,7 @@ from pneumoscope.metrics.paired import (
     mcnemar,
     paired_bootstrap,
     resampled_scores,
+    welch,
 )
 from pneumoscope.metrics.scores import auroc, confusion
 
@@ -164,6 +165,21 @@ def spread(values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float |
             "mean": mean(found) if known else None,
             "sd": stdev(found) if known and len(found) > 1 else None,
         }
+    return out
+
+
+def compare_recipes(
+    groups: Sequence[Mapping[str, Sequence[float]]], *, level: float = 0.95
+) -> list[dict[str, Any]]:
+    """Recipes against each other over their seeds, JSON-ready: each pair of ``groups``, which hold
+    the runs' values of each metric. ``first`` and ``second`` are places in ``groups``; p of AUROC
+    is adjusted for the number of pairs (Holm)."""
+    out: list[dict[str, Any]] = []
+    for one, two in combinations(range(len(groups)), 2):
+        found = {name: welch(groups[one][name], groups[two][name], level) for name in METRICS}
+        differences = {name: each.to_json() for name, each in found.items()}
+        out.append({"first": one, "second": two, "differences": differences})
+    _adjust([pair["differences"]["auroc"] for pair in out])
     return out
 
 

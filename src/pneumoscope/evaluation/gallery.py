@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 NAME_LENGTH = 9
+TELLING = 3
+"""So many characters of a patient's id in a row tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,16 @@ def judged_rows(predictions: pd.DataFrame, threshold: float) -> tuple[Shown, ...
 
 
 def printable_name(image_id: str, patient_id: str, line: int) -> str:
-    """The end of the image's name, or ``row N`` where that end would tell the patient's id.
+    """The end of the image's name, or ``row N`` where that end would tell of the patient's id.
 
-    RSNA names the image by the patient, Kermany begins the file name with the person.
+    RSNA names the image by the patient, Kermany begins the file name with the person; of
+    ``IM-0022-0001`` the end still holds most of the number of patient ``IM-0022``.
     """
     stem = PurePosixPath(image_id).stem
     tail = stem if len(stem) <= NAME_LENGTH else "…" + stem[1 - NAME_LENGTH :]
     bare = tail.lstrip("…")
-    if patient_id and (patient_id in bare or bare in patient_id):
+    parts = {patient_id[at : at + TELLING] for at in range(max(1, len(patient_id) - TELLING + 1))}
+    if patient_id and (bare in patient_id or any(part in bare for part in parts)):
         return f"row {line + 1}"
     return tail
 

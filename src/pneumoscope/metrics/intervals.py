@@ -36,6 +36,8 @@ from .scores import (
     midranks,
 )
 
+_BY_RATES = ("accuracy", "precision", "npv", "f1", "f1_normal", "balanced_accuracy", "mcc")
+"""Metrics that follow from sensitivity, specificity and the share of positives alone."""
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, -math.log(np.finfo(np.float64).eps))}
 """The range of each metric that is not 0 to 1."""
 
@@ -116,7 +118,9 @@ def bootstrap(
     takes each film as a patient. Intervals are for test sets with this share of positives.
 
     Resamples in which a metric is undefined are left out of its interval. ECE has its own,
-    ``ece_bounds``, and so have metrics on which all resamples agree, ``_rule_of_three``.
+    ``ece_bounds``, and so have metrics on which all resamples agree, ``_rule_of_three``; where
+    they agree on sensitivity and specificity, what these make up moves with the drawn share of
+    positives alone, which says nothing of the model, and is bounded likewise.
     """
     values = _plain(labels, probabilities, threshold)
     if labels.size == 0:
@@ -128,11 +132,13 @@ def bootstrap(
     noise = np.concatenate([gaps for _, gaps in parts]) - table.gap
     extremes = _rule_of_three(labels, probabilities, threshold, ids, level)
     kind = "stratified bootstrap" if patients is None else "patient-clustered bootstrap"
+    rates = [draws[name][~np.isnan(draws[name])] for name in ("sensitivity", "specificity")]
+    steady = all(rate.size and float(rate.std()) < 1e-12 for rate in rates)
     out = {}
     for name, value in values.items():
         bounds, known = RANGES.get(name, (0.0, 1.0)), draws[name][~np.isnan(draws[name])]
         error = float(known.std()) if known.size else 0.0
-        if error < 1e-12 or value in bounds:
+        if error < 1e-12 or value in bounds or (steady and name in _BY_RATES):
             (low, high), how = extremes[name], "all alike: rule of three"
         elif name == "ece":
             (low, high), how = ece_bounds(table.gap, noise, level), "test inversion"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
+from scipy.stats import t as student
 
 from .intervals import structural_components
 from .resample import patient_numbers, resampled_weights
@@ -181,6 +182,28 @@ def paired_bootstrap(
             method = f"{kind}, {first[name].size} resamples"
             out[name] = _normal(value, error, level, method, labels.size)
     return out
+
+
+def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Difference:
+    """Mean of ``second`` less mean of ``first``, by Welch's t test (1947) of independent runs.
+
+    The values are one figure of several trainings on the same films, so the interval holds the
+    luck of seeds and not that of the films. ``n`` counts runs. Undefined where a side has one run
+    or no value, or all runs of each side are alike.
+    """
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    n = one.size + two.size
+    if min(one.size, two.size) < 2 or not np.isfinite([*one, *two]).all():
+        return _undefined("two runs of each, with a value, are needed", n, level)
+    parts = one.var(ddof=1) / one.size, two.var(ddof=1) / two.size
+    error = math.sqrt(sum(parts))
+    if error < 1e-12:
+        return _undefined("the runs of each side are alike", n, level)
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.size - 1) + parts[1] ** 2 / (two.size - 1))
+    value = float(two.mean() - one.mean())
+    half = float(student.ppf((1 + level) / 2, freedom)) * error
+    p = float(2 * student.sf(abs(value) / error, freedom))
+    return Difference(value, value - half, value + half, p, level, "Welch’s t test over seeds", n)
 
 
 def holm(p: Sequence[float]) -> list[float]:

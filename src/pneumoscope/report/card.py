@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pneumoscope.errors import printable
 from pneumoscope.report import review, tables, words
@@ -35,16 +36,9 @@ def _head(judged: Judged) -> Iterator[str]:
 def _intended_use() -> Iterator[str]:
     yield "## Intended use"
     yield ""
-    yield (
-        "Research and teaching on frontal chest radiographs: comparing training choices, "
-        "studying errors, preparing a study. The model gives a probability of pneumonia for a "
-        "whole film."
-    )
+    yield words.INTENDED
     yield ""
-    yield (
-        "Out of scope: diagnosis, triage or any decision about a patient; lateral films, other "
-        "findings, other ages or machines than those below; films it was trained on."
-    )
+    yield f"Out of scope: {words.OUT_OF_SCOPE[0].lower()}{words.OUT_OF_SCOPE[1:]}"
 
 
 def _use(judged: Judged) -> Iterator[str]:
@@ -57,8 +51,16 @@ def _use(judged: Judged) -> Iterator[str]:
     yield ""
     yield (
         f"A film is called pneumonia when its probability is at least {judged.threshold:.3f} "
-        f"(operating point “{_plain(point.get('name', ''))}”, {_plain(point.get('rule', ''))}, "
-        f"chosen on the {_plain(words.split_name(point.get('chosen_on', 'unknown')))} split)."
+        f"({_origin(point)})."
+    )
+
+
+def _origin(point: Mapping[str, Any]) -> str:
+    if point.get("name") == "fixed":
+        return "fixed beforehand"
+    return (
+        f"operating point “{_plain(point.get('name', ''))}”, {_plain(point.get('rule', ''))}, "
+        f"chosen on the {_plain(words.split_name(point.get('chosen_on', 'unknown')))} split"
     )
 
 
@@ -136,7 +138,9 @@ def _limits(judged: Judged) -> Iterator[str]:
     yield ""
     for sentence in words.limits(judged):
         yield f"- {_plain(sentence)}"
-    yield "- One training seed; another would move the figures."
+    for sentence in words.shortcut_findings(judged):
+        yield f"- {_plain(sentence)}"
+    yield f"- {words.ONE_SEED}"
     yield f"- {words.DISCLAIMER}"
 
 

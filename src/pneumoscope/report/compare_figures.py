@@ -35,6 +35,8 @@ MARKS = ("o", "s", "^", "D")
 MOST_DRAWN = 8
 """More curves than these on one figure tell nothing; the tables hold all runs."""
 _CLOSE_UP_FROM = 0.9
+_FALLING_BELOW = 0.85
+"""Average precision below which a curve leaves the upper right corner free, not the lower left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,10 @@ def _precision_recall(drawn: Sequence[tuple[str, Judged]], more: str) -> Plate:
     words = f"a guess reaches the prevalence, {share:.3f}"
     write(axes, words, (0.02, share), (0, -11 if floor else 5), color=MUTED, fontsize=8.5)
     _draw(axes, lines)
-    _legend(axes, lines, "lower left", (0.0, (share - floor) / (1 - floor) + 0.03))
+    if min(_value(run, "average_precision") for _, run in drawn) < _FALLING_BELOW:
+        _legend(axes, lines, "upper right")
+    else:
+        _legend(axes, lines, "lower left", (0.0, (share - floor) / (1 - floor) + 0.03))
     cut = f" The scale begins at {floor:.1f}." if floor else ""
     return make_plate(
         "compare_precision_recall",

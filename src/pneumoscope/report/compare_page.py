@@ -64,7 +64,13 @@ def write_comparison(folder: Path, comparison: Mapping[str, Any], runs: Sequence
     """
     pairs = comparison["pairs"]
     told = [{**pair, "verdict": say.verdict(pair, len(pairs) > 1)} for pair in pairs]
-    known = {**comparison, "pairs": told, "headline": say.headline(comparison)}
+    recipes = comparison["recipes"]
+    over = [
+        {**pair, "verdict": say.recipe_verdict(pair, comparison["seeds"], len(recipes) > 1)}
+        for pair in recipes
+    ]
+    headline = say.headline(comparison)
+    known = {**comparison, "pairs": told, "recipes": over, "headline": headline}
     write_json(folder / "comparison.json", known)
     letters = [run["letter"] for run in known["runs"]]
     material = Material(known, runs, draw_curves(letters, runs))

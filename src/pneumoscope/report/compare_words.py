@@ -42,6 +42,32 @@ def verdict(pair: Found, several: bool) -> str:
     return " ".join(filter(None, parts))
 
 
+def recipe_verdict(pair: Found, groups: Sequence[Found], several: bool) -> str:
+    """What several seeds of each say of two recipes, on these films."""
+    first, second = (groups[pair[key]] for key in ("first", "second"))
+    names = [
+        f"{group['recipe'] or 'a recipe'} ({_listed(group['runs'], 'and')})"
+        for group in (first, second)
+    ]
+    found = pair["differences"]["auroc"]
+    if found["value"] is None:
+        why = str(found["method"]).removeprefix("undefined: ")
+        return f"Over their seeds {names[0]} and {names[1]} cannot be compared: {why}."
+    if found["value"] < 0:
+        names, found = names[::-1], _turned(found)
+    size, sure = signed(found["value"]), f"({span(found)}), {chance(found['p_holm'], several)}"
+    end = "That counts the luck of seeds and not that of the films, which each pair of runs has."
+    if shown(found):
+        return (
+            f"Over their seeds {names[1]} has a higher mean AUROC than {names[0]} on these films: "
+            f"{size} {sure}. {end}"
+        )
+    return (
+        f"Over their seeds no difference of mean AUROC could be shown between {names[0]} and "
+        f"{names[1]}: {size} for the latter {sure}. {end}"
+    )
+
+
 def shown(found: Found) -> bool:
     """Whether a difference or a discordance stands after adjustment."""
     return found["p_holm"] is not None and found["p_holm"] < ALPHA
@@ -115,11 +141,15 @@ def _trade(pair: Found) -> str:
 
 
 def headline(comparison: Found) -> str:
-    """Which run ranks best, and against which others that was shown."""
+    """Which run ranks best, against which others that was shown, and with which it did not meet."""
     runs = [run for run in comparison["runs"] if run["metrics"]["auroc"]["value"] is not None]
     if not runs:
         return "There is no AUROC: the films are of one class."
-    best = max(runs, key=lambda run: run["metrics"]["auroc"]["value"])["letter"]
+    highest = max(run["metrics"]["auroc"]["value"] for run in runs)
+    leaders = [run["letter"] for run in runs if run["metrics"]["auroc"]["value"] == highest]
+    if len(leaders) > 1:
+        return f"{_listed(leaders, 'and')} share the highest AUROC, {number(highest)}."
+    best = leaders[0]
     against: dict[bool, list[str]] = {True: [], False: []}
     for pair in comparison["pairs"]:
         if best in (pair["first"], pair["second"]):
@@ -127,10 +157,13 @@ def headline(comparison: Found) -> str:
             against[shown(pair["differences"]["auroc"])].append(other)
     estimate = to_estimate(next(r for r in runs if r["letter"] == best)["metrics"]["auroc"])
     start = f"{best} has the highest AUROC, {number(estimate.value)} ({interval(estimate)})"
+    met = {best, *against[True], *against[False]}
+    apart = [run["letter"] for run in runs if run["letter"] not in met]
+    rest = f"; with {_listed(apart, 'and')} it was not compared" if apart else ""
     if not against[True]:
-        return f"{start}, but no lead over {_listed(against[False], 'or')} is shown."
+        return f"{start}, but no lead over {_listed(against[False], 'or')} is shown{rest}."
     end = f", not over {_listed(against[False], 'or')}" if against[False] else ""
-    return f"{start}; its lead is shown over {_listed(against[True], 'and')}{end}."
+    return f"{start}; its lead is shown over {_listed(against[True], 'and')}{end}{rest}."
 
 
 def remarks(comparison: Found) -> Iterator[tuple[str, str]]:
@@ -167,9 +200,10 @@ def _how(comparison: Found) -> Iterator[str]:
 
 
 def _limits(comparison: Found) -> Iterator[str]:
+    told = "; the summary compares them over theirs" if comparison.get("recipes") else ""
     yield (
         "Another seed gives another model: two runs are two models, and whether one recipe is "
-        "better than another takes several seeds of each."
+        f"better than another takes several seeds of each{told}."
     )
     split = str(comparison["split"])
     if split == "test":

@@ -17,21 +17,21 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import find_objects, label
 
 from pneumoscope.errors import printable
 from pneumoscope.explain.overlay import (
     Box,
     Colour,
-    colour_bar,
     draw_film,
     draw_overlay,
     to_png,
     with_bar,
 )
+from pneumoscope.explain.truth import boxes_around
 from pneumoscope.records import CLASSES, Grey
 from pneumoscope.report import explain_words as words
 from pneumoscope.report.audit_films import shortened
+from pneumoscope.report.heat import bar_uri
 from pneumoscope.report.render import page_environment
 from pneumoscope.run import slug, write_atomic, write_json
 
@@ -66,13 +66,9 @@ class Picture:
 
     def marks(self) -> tuple[Box, ...]:
         """What to draw of the truth: the boxes, else a box around each part of the mask."""
-        if self.boxes or self.mask is None or not self.mask.any():
+        if self.boxes or self.mask is None:
             return self.boxes
-        parts = find_objects(label(self.mask)[0])
-        return tuple(
-            (float(x.start), float(y.start), float(x.stop - x.start), float(y.stop - y.start))
-            for y, x in parts
-        )
+        return boxes_around(self.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +144,6 @@ def _uri(picture: Colour) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
-def _bar_uri() -> str:
-    lying = np.rot90(colour_bar(256, 12), -1)
-    data = base64.b64encode(to_png(np.ascontiguousarray(lying))).decode("ascii")
-    return f"data:image/png;base64,{data}"
-
-
 def _page(about: Mapping[str, Any], shown: Sequence[Context]) -> str:
     environment = page_environment()
     parts = []
@@ -170,7 +160,7 @@ def _page(about: Mapping[str, Any], shown: Sequence[Context]) -> str:
 def _films(about: Json, shown: Sequence[Context]) -> Context:
     return {
         "cards": shown,
-        "bar": _bar_uri(),
+        "bar": bar_uri(),
         "which": about["which"],
         "notes": about["notes"],
         "marked": any(card["marked"] for card in shown),

@@ -57,7 +57,7 @@ def _draw_epochs(
             color=MUTED,
         )
     axes.margins(x=0.02)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     axes.set(xlabel="Epoch", ylabel=title)
     _label_ends(axes, ends)
     return figure

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pneumoscope.evaluation.gallery import Gallery
-from pneumoscope.report.films import Film
+from pneumoscope.report.films import Film, Hidden
 from pneumoscope.report.folder import Judged
+from pneumoscope.report.heat import Heatmaps
 from pneumoscope.report.plates import Plate
 
 Context = Mapping[str, Any]
@@ -22,6 +23,8 @@ class Material:
     plates: Mapping[str, Plate]
     gallery: Gallery
     film: Film
+    heat: Heatmaps = field(default_factory=Heatmaps)
+    hidden: Hidden | None = None
 
     def figures(self, *names: str) -> list[Plate]:
         """The figures of these names that this run has."""

@@ -19,28 +19,43 @@ from pneumoscope.evaluation.gallery import Gallery, choose_films
 from pneumoscope.report import tables, words
 from pneumoscope.report.card import card_text
 from pneumoscope.report.charts import draw_all
-from pneumoscope.report.films import Film, Panel, draw_mosaic, tile
+from pneumoscope.report.explain_words import CAUTION
+from pneumoscope.report.films import Film, Hidden, Panel, draw_mosaic, tile
 from pneumoscope.report.folder import Judged, read_judged
+from pneumoscope.report.heat import Heat, Heatmaps, bar_uri
 from pneumoscope.report.material import Context, Material, Section
 from pneumoscope.report.plates import house_style, to_png
 from pneumoscope.report.review_sections import REVIEW
 from pneumoscope.run import write_atomic
 
+NO_HEAT = "the model was not at hand"
 
-def write_report(folder: Path, film: Film, *, card: bool = True) -> Path:
+
+def write_report(
+    folder: Path,
+    film: Film,
+    *,
+    heat: Heat | None = None,
+    hidden: Hidden | None = None,
+    card: bool = True,
+) -> Path:
     """Write figures/\\*.png, model_card.md and the self-contained report.html of a run.
 
-    ``film`` gives the stored image of an image id as uint8 (H, W), air dark, or None. Each file
-    is written whole or not at all, the report last. ``card`` False leaves the model card out,
-    where the folder holds no model. Returns the report's path. Raises ``NotARun`` where the
-    folder has not been evaluated.
+    ``film`` gives the stored image of an image id as uint8 (H, W), air dark, or None. ``heat``
+    gives the heatmaps of those films that are shown with one, asked once for all; ``hidden`` a
+    film as the shortcut check showed it. Each file is written whole or not at all, the report
+    last. ``card`` False leaves the model card out, where the folder holds no model. Returns the
+    report's path. Raises ``NotARun`` where the folder has not been evaluated.
     """
     judged = read_judged(folder)
+    gallery = choose_films(judged.predictions, judged.threshold)
     material = Material(
         judged=judged,
         plates=draw_all(judged),
-        gallery=choose_films(judged.predictions, judged.threshold),
+        gallery=gallery,
         film=film,
+        heat=heat(_heated(gallery)) if heat else Heatmaps(missing=NO_HEAT),
+        hidden=hidden,
     )
     (folder / "figures").mkdir(exist_ok=True)
     for name, content in _pictures(material).items():
@@ -52,11 +67,17 @@ def write_report(folder: Path, film: Film, *, card: bool = True) -> Path:
     return report
 
 
+def _heated(gallery: Gallery) -> list[str]:
+    """The image ids of films that are shown with their heat, each once."""
+    panels = [panel for sheet in _sheets(gallery).values() for panel in sheet if panel.heated]
+    return list(dict.fromkeys(shown.image_id for panel in panels for shown in panel.films))
+
+
 def _pictures(material: Material) -> dict[str, bytes]:
     found = {plate.name: plate.png for plate in material.plates.values()}
     with house_style():
         for name, panels in _sheets(material.gallery).items():
-            figure = draw_mosaic(panels, material.film)
+            figure = draw_mosaic(panels, material.film, material.heat)
             if figure is not None:
                 found[name] = to_png(figure)
     return found
@@ -70,14 +91,19 @@ def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
                 "False alarms",
                 "normal films called pneumonia, the most confident first",
                 gallery.false_positives,
+                heated=True,
             ),
             Panel(
                 "Missed pneumonia",
                 "pneumonia called normal, the most confident first",
                 gallery.false_negatives,
+                heated=True,
             ),
             Panel(
-                "Least certain", "nearest to the threshold, right or wrong", gallery.least_certain
+                "Least certain",
+                "nearest to the threshold, right or wrong",
+                gallery.least_certain,
+                heated=True,
             ),
         ],
         "predictions": [
@@ -90,9 +116,13 @@ def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
                 "Typical pneumonia found",
                 "the middle of the true positives",
                 gallery.true_positives,
+                heated=True,
             ),
             Panel(
-                "Typical normal cleared", "the middle of the true negatives", gallery.true_negatives
+                "Typical normal cleared",
+                "the middle of the true negatives",
+                gallery.true_negatives,
+                heated=True,
             ),
         ],
         "samples": [
@@ -146,6 +176,10 @@ def _films(material: Material) -> Context:
         ],
         "errors": tables.error_rows(material.judged),
         "threshold": material.judged.threshold,
+        "heat": material.heat,
+        "bar": bar_uri() if material.heat.maps else "",
+        "marked": any(material.heat.boxes.values()),
+        "caution": CAUTION,
     }
 
 
@@ -197,6 +231,12 @@ def _use(material: Material) -> Context:
         "judged": material.judged,
         "disclaimer": words.DISCLAIMER,
         "how": words.HOW_TO_USE if material.judged.model else "",
+        "scope": (words.INTENDED, words.OUT_OF_SCOPE),
+        "limits": [
+            *words.limits(material.judged),
+            *words.shortcut_findings(material.judged),
+            words.ONE_SEED,
+        ],
     }
 
 
@@ -213,7 +253,8 @@ SECTIONS = (
 
 
 def _tiles(panel: Panel, material: Material) -> dict[str, Any]:
-    tiles = [tile(shown, material.film, judged=panel.judged) for shown in panel.films]
+    heat = material.heat if panel.heated else None
+    tiles = [tile(shown, material.film, heat, judged=panel.judged) for shown in panel.films]
     return {"title": panel.title, "note": panel.note, "judged": panel.judged, "tiles": tiles}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pneumoscope.records import Estimate
 from pneumoscope.report.folder import Judged, to_estimate
-from pneumoscope.report.words import full, interval, number, split_name
+from pneumoscope.report.words import full, interval, number, shortcut_findings, split_name
 
 Found = Mapping[str, Any]
 
@@ -73,8 +73,7 @@ def shortcut_words(judged: Judged) -> str:
         "thumbnail": "thumbnails of 8 × 8 cells",
     }
     reached = [f"{full(to_estimate(each['auroc']))} on {names[each['variant']]}" for each in found]
-    said = [each["finding"] for each in found if each["finding"]]
-    return " ".join([f"AUROC is {', '.join(reached)}.", *said])
+    return " ".join([f"AUROC is {', '.join(reached)}.", *shortcut_findings(judged)])
 
 
 def point_rows(judged: Judged) -> list[PointRow]:
@@ -115,19 +114,22 @@ def calibration_rows(judged: Judged) -> list[tuple[str, str, list[tuple[str, str
 
 
 def calibration_words(judged: Judged) -> str:
-    """The temperature, and what it changes."""
+    """Whether the probabilities are shown to be off, the temperature, and what it changes."""
     found = judged.metrics.get("calibration")
     if not found:
         return ""
     slope = to_estimate(found["before"]["slope"])
+    large = to_estimate(found["before"]["in_the_large"])
     said = ""
     if math.isfinite(slope.value):
-        kind = "about right"
-        if slope.high < 1:
-            kind = "too extreme"
-        elif slope.low > 1:
-            kind = "too cautious"
-        said = f"As given, the probabilities are {kind}: calibration slope {full(slope)}. "
+        kinds = [*_off(slope, 1, "too extreme", "too cautious")]
+        kinds += _off(large, 0, "too high on average", "too low on average")
+        said = (
+            f"As given, the probabilities are {' and '.join(kinds)}"
+            if kinds
+            else "The probabilities as given are not shown to be off"
+        )
+        said += f": calibration slope {full(slope)}, in the large {_brief(large)}. "
     if not found["after"]:
         return said + "No temperature could be fitted."
     before, after = to_estimate(found["before"]["ece"]), to_estimate(found["after"]["ece"])
@@ -136,6 +138,11 @@ def calibration_words(judged: Judged) -> str:
         f"{split_name(found['chosen_on'])} split, takes the ECE from {_brief(before)} to "
         f"{_brief(after)}; no decision changes by it."
     )
+
+
+def _off(found: Estimate, right: float, below: str, above: str) -> list[str]:
+    """What the interval says where it leaves the right value out; nothing where it does not."""
+    return [below] * (found.high < right) + [above] * (found.low > right)
 
 
 def prevalence_words(judged: Judged) -> str:
@@ -206,6 +213,7 @@ def subgroup_words(judged: Judged) -> str:
     if not said:
         return f"Of {count} groups not one is shown to fare worse than all films together."
     few = "; with so many groups one such finding may be chance" if count >= 10 else ""
+    said[1:] = [text[0].lower() + text[1:] for text in said[1:]]
     return "; ".join(said) + f" (of {count} groups{few})."
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pneumoscope.report import review, words
 from pneumoscope.report.folder import to_estimate
 from pneumoscope.report.material import Context, Material, Section
+from pneumoscope.report.shortcuts import gather_shortcuts
 
 _SHARES = (
     ("coverage", "read, of all films"),
@@ -147,4 +148,5 @@ REVIEW = (
     Section("decision", "Net benefit", _decision),
     Section("subgroups", "Subgroups", _subgroups),
     Section("abstention", "When to abstain", _abstention),
+    Section("shortcuts", "Does it read the lungs?", gather_shortcuts),
 )

@@ -36,15 +36,9 @@ _COLOURS = (NORMAL, PNEUMONIA, ACCENT, INK)
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 _KEYS = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
 _ABREAST = 4  # names of seeds in a row of the legend
-_CURVES = (
-    (
-        "val_auroc",
-        "Validation AUROC",
-        "The dot is the epoch that was kept. Validation films helped to choose it, so these "
-        "figures are no results.",
-    ),
-    ("val_loss", "Validation loss", "On the same films; the dot is the same epoch."),
-)
+_CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
+_CHOSE = "Validation films helped to choose it, so these figures are no results."
+_LAST = "It is the last one, whatever it showed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +203,9 @@ def curves_plates(runs: Sequence[Judged]) -> list[Plate]:
     """Validation AUROC and loss of all runs by epoch, a dot where the kept epoch is. Call within
     ``house_style``."""
     names = _listed([f"seed {run.run['seed']}" for run in runs])
+    last = runs[0].model.get("lineage", {}).get("monitor") == "the last epoch"
+    kept = f"The dot is the epoch that was kept. {_LAST if last else _CHOSE}"
+    captions = (kept, "On the same films; the dot is the same epoch.")
     return [
         make_plate(
             f"seeds-{column}",
@@ -217,7 +214,7 @@ def curves_plates(runs: Sequence[Judged]) -> list[Plate]:
             caption,
             f"{title} by epoch of {names}.",
         )
-        for column, title, caption in _CURVES
+        for (column, title), caption in zip(_CURVES, captions, strict=True)
     ]
 
 
@@ -232,7 +229,7 @@ def draw_curves(runs: Sequence[Judged], column: str, title: str) -> Figure:
     axes.set_ylabel(title)
     axes.set_xlabel("Epoch")
     axes.margins(x=0.03)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     if named:
         axes.legend(

@@ -47,7 +47,7 @@ def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
         (
             title,
             [
-                _row(metric, to_estimate(found[metric.key]))
+                metric_row(metric, to_estimate(found[metric.key]))
                 for metric in metrics
                 if metric.key in found
             ],
@@ -56,7 +56,7 @@ def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
     ]
     known = {metric.key for _, metrics in GROUPS for metric in metrics} | ALIASES
     others = [
-        _row(Metric(key, key.replace("_", " "), ""), to_estimate(value))
+        metric_row(Metric(key, key.replace("_", " "), ""), to_estimate(value))
         for key, value in found.items()
         if key not in known and isinstance(value, Mapping)
     ]
@@ -96,7 +96,8 @@ def _cell(estimate: Estimate) -> tuple[str, str]:
     return number(estimate.value), interval(estimate)
 
 
-def _row(metric: Metric, estimate: Estimate) -> Row:
+def metric_row(metric: Metric, estimate: Estimate) -> Row:
+    """A metric as printed, with its place on the scale from 0 to 1."""
     finite = all(math.isfinite(x) for x in (estimate.low, estimate.value, estimate.high))
     at = (estimate.low * 100, estimate.value * 100, estimate.high * 100)
     return Row(

@@ -16,6 +16,15 @@ from pneumoscope import Classifier
 classifier = Classifier.load(".")  # this folder
 print(classifier.read("film.png")[0].probability)"""
 DISCLAIMER = "Research use only. Not a medical device."
+INTENDED = (
+    "Research and teaching on frontal chest radiographs: comparing training choices, studying "
+    "errors, preparing a study. The model gives a probability of pneumonia for a whole film."
+)
+OUT_OF_SCOPE = (
+    "Diagnosis, triage or any decision about a patient; lateral films, other findings, other ages "
+    "or machines than those of its data; films it was trained on."
+)
+ONE_SEED = "One training seed; another would move the figures."
 SMALL = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
 
@@ -89,6 +98,15 @@ def interval(estimate: Estimate, places: int = 3) -> str:
     return number(estimate.low, places) + dash + number(estimate.high, places)
 
 
+def percent_range(estimate: Estimate) -> tuple[str, str]:
+    """(``76%``, ``70–82%``) of a share."""
+    value, low, high = (
+        f"{100 * part:.0f}".replace("-", "−")
+        for part in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value}%", f"{low}{' to ' if estimate.low < 0 else '–'}{high}%"
+
+
 def level(estimate: Estimate) -> str:
     """``95%``."""
     return f"{estimate.level * 100:g}%"
@@ -104,12 +122,15 @@ def full(estimate: Estimate | None) -> str:
 
 
 def summarise(judged: Judged) -> tuple[Remark, ...]:
-    """How good, how sure, where decided, what is confused, what is not provable."""
+    """How good, how sure, where decided, what is confused, by what shortcut, what is not
+    provable."""
+    shortcuts = " ".join(shortcut_findings(judged))
     return (
         Remark("How good.", " ".join(_how_good(judged))),
         Remark("How sure.", " ".join(_how_sure(judged))),
         Remark("Operating point.", " ".join(_operating_point(judged))),
         Remark("What it confuses.", " ".join(_confusion(judged))),
+        *([Remark("Shortcuts.", shortcuts)] if shortcuts else []),
         Remark("What is not provable.", " ".join(limits(judged))),
     )
 
@@ -165,8 +186,12 @@ def _how_sure(judged: Judged) -> Iterator[str]:
 def _operating_point(judged: Judged) -> Iterator[str]:
     point = judged.metrics["operating_point"]
     chosen = str(point.get("chosen_on", "unknown"))
+    called = f"A film is called pneumonia from a probability of {float(point['threshold']):.3f} on."
+    if point.get("name") == "fixed":
+        yield f"{called} This threshold was fixed beforehand: no film of this run had a part in it."
+        return
     yield (
-        f"A film is called pneumonia from a probability of {float(point['threshold']):.3f} on. "
+        f"{called} "
         f"This threshold, “{point.get('name', '')}” ({point.get('rule', '')}), "
         f"was chosen on the {split_name(chosen)} split"
     )
@@ -206,6 +231,11 @@ def _worst(judged: Judged) -> Iterator[str]:
         row = wrong.iloc[int((wrong["probability"] - judged.threshold).abs().argmax())]
         kind = "a pneumonia film" if row["label"] == 1 else "a normal film"
         yield f"Its most confident error gives {kind} a probability of {row['probability']:.3f}."
+
+
+def shortcut_findings(judged: Judged) -> list[str]:
+    """What the shortcut check found, a sentence or two each; empty where it found nothing."""
+    return [each["finding"] for each in judged.metrics.get("shortcuts") or () if each["finding"]]
 
 
 def limits(judged: Judged) -> Iterator[str]:

@@ -55,6 +55,11 @@ def overfit_one_batch(
     """Train on one batch without random changes until its loss is small, MOST_STEPS at most."""
     listener = listener or Silent()
     bench = _set_up(request, still_recipe(recipe), seed, listener)
+    listener.choice(
+        "left out",
+        "random changes, dropout, smoothing, warm-up and schedule, weight average",
+        "they keep the loss of one batch from becoming small",
+    )
     listener.stage(f"Overfit one batch, at most {MOST_STEPS} steps")
     try:
         learnt = overfit(

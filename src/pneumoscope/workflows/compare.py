@@ -15,7 +15,14 @@ import yaml
 
 import pneumoscope
 from pneumoscope.errors import InputError, NotARun, NotComparable, UnreadableData
-from pneumoscope.evaluation.compare import RESAMPLES, Side, compare_sides, letter, spread
+from pneumoscope.evaluation.compare import (
+    RESAMPLES,
+    Side,
+    compare_recipes,
+    compare_sides,
+    letter,
+    spread,
+)
 from pneumoscope.evaluation.rows import rows_of
 from pneumoscope.metrics.paired import METRICS
 from pneumoscope.records import Listener, Silent
@@ -59,6 +66,7 @@ def compare(
     _check_split(runs)
     notes = [note for other in runs[1:] if (note := _check_data(runs[0], other))]
     pairs = compare_sides([run.side for run in runs], level=LEVEL, seed=SEED)
+    groups = _groups(runs)
     comparison: dict[str, Any] = {
         "schema": 1,
         "version": pneumoscope.__version__,
@@ -73,7 +81,8 @@ def compare(
         "seed": SEED,
         "runs": [_described(run) for run in runs],
         "pairs": pairs,
-        "seeds": _groups(runs),
+        "seeds": [_over_seeds(members) for members in groups],
+        "recipes": compare_recipes([_values(members) for members in groups], level=LEVEL),
         "recipe_differences": _recipe_differences(runs),
         "notes": list(dict.fromkeys(notes)),
     }
@@ -222,26 +231,32 @@ def _described(run: _Contestant) -> dict[str, Any]:
     }
 
 
-def _groups(runs: Sequence[_Contestant]) -> list[dict[str, Any]]:
-    """Runs of one recipe, key for key, under several seeds: mean and spread of their metrics."""
+def _groups(runs: Sequence[_Contestant]) -> list[list[_Contestant]]:
+    """Runs of one recipe, key for key, under several seeds."""
     by_recipe: dict[str, list[_Contestant]] = {}
     for run in runs:
         if run.recipe:
             by_recipe.setdefault(repr(sorted(run.recipe.items())), []).append(run)
-    out = []
-    for members in by_recipe.values():
-        seeds = [run.judged.run.get("seed") for run in members]
-        if len(set(seeds)) > 1:
-            values = [run.side.values() for run in members]
-            out.append(
-                {
-                    "recipe": members[0].recipe.get("name"),
-                    "runs": [run.side.letter for run in members],
-                    "seeds": seeds,
-                    "metrics": spread({name: [v[name] for v in values] for name in METRICS}),
-                }
-            )
-    return out
+    return [
+        members
+        for members in by_recipe.values()
+        if len({run.judged.run.get("seed") for run in members}) > 1
+    ]
+
+
+def _values(members: Sequence[_Contestant]) -> dict[str, list[float]]:
+    values = [run.side.values() for run in members]
+    return {name: [value[name] for value in values] for name in METRICS}
+
+
+def _over_seeds(members: Sequence[_Contestant]) -> dict[str, Any]:
+    """Mean and spread of the metrics of one recipe."""
+    return {
+        "recipe": members[0].recipe.get("name"),
+        "runs": [run.side.letter for run in members],
+        "seeds": [run.judged.run.get("seed") for run in members],
+        "metrics": spread(_values(members)),
+    }
 
 
 def _recipe_differences(runs: Sequence[_Contestant]) -> list[dict[str, Any]]:

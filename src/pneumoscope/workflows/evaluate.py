@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import pneumoscope
 from pneumoscope.data.prepared import PreparedSet, flow
-from pneumoscope.errors import BadLabels, InputError, NotARun, UnreadableData, nearest
+from pneumoscope.errors import InputError, UnreadableData, nearest
 from pneumoscope.evaluation.choices import Choices
-from pneumoscope.evaluation.judge import EXTERNAL, How, judge
+from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
-from pneumoscope.records import DataRequest, InputSpec, Listener, Silent
+from pneumoscope.metrics.thresholds import Rule
+from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.report.heat import Heat, Heatmaps
 from pneumoscope.report.render import write_report
-from pneumoscope.run import Run, check_new, create_folder, open_run, read_json, write_json
+from pneumoscope.run import Run, check_new, create_folder, write_json
 from pneumoscope.run import write_atomic as write_text
-from pneumoscope.workflows.data import find_data, prepare_source
+from pneumoscope.workflows.ensemble import check_unseen, films_of_members, places_of
+from pneumoscope.workflows.external import ToJudge, external_rows
+from pneumoscope.workflows.heatmaps import heat_of
 from pneumoscope.workflows.judging import (
     carried_choices,
+    complete_run,
     facts_of,
     film_of,
+    hidden_of,
     own_data,
     predictions_text,
     read_predictions,
     read_shortcuts,
 )
+from pneumoscope.workflows.subject import Subject, ensemble_subject, run_subject
 
 _OPTIMISTIC = {
     "train": "The model was trained on these films: every figure is too good.",
-    "val": "Epoch, thresholds and temperature were chosen on these films: figures are too good.",
+    "val": "The model was tuned on these films (thresholds, temperature, or the epoch that was "
+    "kept): figures are too good.",
 }
 
 
@@ -44,8 +51,9 @@ class Question:
 
     ``data`` is another data set, None the run's own. ``split`` is train, val or test; None is
     test of the run's own data and every labelled film of other data. ``prevalence`` is a share of
-    pneumonia, ``cost`` how many false alarms a missed pneumonia weighs, ``miss_rate`` the share
-    of each class whose reading may go wrong; None keeps what the model carries.
+    pneumonia, ``cost`` how many false alarms a missed pneumonia weighs, ``sensitivity`` and
+    ``specificity`` what the points of those names hold on validation films, ``miss_rate`` the
+    share of each class whose reading may go wrong; None keeps what the model carries.
     """
 
     run: Path
@@ -53,17 +61,19 @@ class Question:
     split: str | None = None
     prevalence: float | None = None
     cost: float | None = None
+    sensitivity: float | None = None
+    specificity: float | None = None
     miss_rate: float | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """The rows to judge, and what is known of them; ``prepared`` is None where films are gone."""
-
-    table: pd.DataFrame
-    split: str
-    prepared: PreparedSet | None
-    about: Mapping[str, Any]
+    @property
+    def targets(self) -> dict[Rule, float]:
+        """What is asked of the rules that take a target."""
+        asked: dict[Rule, float | None] = {
+            "cost": self.cost,
+            "sensitivity": self.sensitivity,
+            "specificity": self.specificity,
+        }
+        return {rule: value for rule, value in asked.items() if value is not None}
 
 
 def evaluate_run(
@@ -73,74 +83,131 @@ def evaluate_run(
     command: str = "",
     listener: Listener | None = None,
 ) -> Path:
-    """Judge a run and write metrics.json, predictions.csv, figures and report.html into a new
-    folder, which is returned. The run itself is not altered.
+    """Judge a run, or the mean of several, and write metrics.json, predictions.csv, figures and
+    report.html into a new folder, which is returned. The run itself is not altered.
 
-    Everything that decides was fitted on the run's validation rows, also for other data. Raises
-    NotARun for a run that is not complete, InputError for data that is the run's own, BadLabels
-    where no film has a label, and as ``evaluation.judge.judge``.
+    Everything that decides was fitted on the run's validation rows, also for other data. Of an
+    ensemble's own data only films are judged that no member has seen. Raises NotARun for a run
+    that is not complete, InputError for data that is the run's own, BadLabels where no film has
+    a label, and as ``evaluation.judge.judge``.
     """
     listener = listener or Silent()
     check_new(out)
     _check(asked)
-    run = _open_judged(asked.run)
-    predictions = read_predictions(run)
-    choices = carried_choices(run, predictions, asked.cost, asked.miss_rate)
-    rows = _rows(asked, run, predictions, listener)
+    places = places_of(asked.run)
+    subject, rows = _of_ensemble(asked, places, listener) if places else _of_run(asked, listener)
     listener.stage(f"Judge {len(rows.table):,} films of the {rows.split} split")
     metrics = judge(
         rows.table,
         split=rows.split,
-        choices=choices,
+        choices=subject.choices,
         facts=facts_of(rows.prepared.table) if rows.prepared else None,
         prevalence=asked.prevalence,
         re_choose=asked.data is not None,
-        how=How(seed=int(run.card()["seed"])),
+        how=How(seed=subject.seed),
     )
-    hidden = read_shortcuts(run)
-    if asked.data is None and rows.split == "test" and hidden is not None:
-        seed = int(run.card()["seed"])
-        metrics["shortcuts"] = judge_shortcuts(rows.table, hidden, split="test", seed=seed)
-    card = {**_card(run, rows, command), "choices": _said(choices)}
+    if rows.hidden is not None:
+        metrics["shortcuts"] = judge_shortcuts(
+            rows.table, rows.hidden, split="test", seed=subject.seed
+        )
+    card = {**_card(subject, rows, command), "choices": _said(subject.choices)}
     listener.stage("Write the report")
 
     def fill(draft: Path, name: str) -> None:
         write_text(draft / "predictions.csv", predictions_text(rows.table))
         write_json(draft / "metrics.json", metrics)
         write_json(draft / "run.json", {"schema": 1, "name": name, **card})
-        write_report(draft, film_of([rows.prepared] if rows.prepared else []), card=False)
+        own, prepared = asked.data is None, rows.prepared
+        write_report(
+            draft,
+            film_of([prepared] if prepared else []),
+            heat=_no_heat(subject)
+            if subject.members > 1
+            else heat_of(subject.folder, prepared, listener, own=own),
+            hidden=hidden_of(prepared) if prepared and own else None,
+            card=False,
+        )
 
-    return create_folder(out, f"evaluate-{run.folder.absolute().name}", fill)
+    return create_folder(out, f"evaluate-{subject.folder.absolute().name}", fill)
 
 
-def _open_judged(folder: Path) -> Run:
-    run = open_run(folder)
-    for file in (run.model_file, run.predictions_file):
-        if not file.is_file():
-            raise NotARun(
-                f"the run holds no {file.name}",
-                got=run.folder,
-                remedy=f"complete it: pneumoscope train --resume {run.folder}",
-            )
-    return run
+def _of_run(asked: Question, listener: Listener) -> tuple[Subject, ToJudge]:
+    run = complete_run(asked.run)
+    predictions = read_predictions(run)
+    choices = carried_choices(run, predictions, asked.targets, asked.miss_rate)
+    subject = run_subject(run, choices)
+    return subject, _rows(asked, run, subject, predictions, listener)
+
+
+def _of_ensemble(
+    asked: Question, places: Sequence[Path], listener: Listener
+) -> tuple[Subject, ToJudge]:
+    _check_ensemble(asked, places)
+    subject = ensemble_subject(asked.run, places, listener)
+    if asked.data is not None:
+        made_from = _made_from(places, listener)
+        return subject, external_rows(asked.data, asked.split, subject, made_from, listener)
+    own = films_of_members(places, listener)
+    check_unseen(places, own)
+    fresh = own.rows("test")
+    listener.note(f"No member was trained or tuned on these {len(fresh):,} films.")
+    listener.stage(f"Read {len(fresh):,} films with {subject.members} models")
+    about = {"source": subject.source, "flow": flow(own)}
+    return subject, ToJudge(subject.read(own, fresh, listener), "test", own, about)
+
+
+def _made_from(places: Sequence[Path], listener: Listener) -> PreparedSet | None:
+    try:
+        return films_of_members(places, listener)
+    except InputError as error:
+        listener.note(f"The data of the members cannot be read ({error.what}).")
+        return None
+
+
+def _check_ensemble(asked: Question, places: Sequence[Path]) -> None:
+    """Refuse what is fitted on validation films, of which an ensemble has none in common."""
+    typed = [f"--{rule}" for rule in asked.targets] + ["--miss-rate"] * bool(asked.miss_rate)
+    typed += [f"--split {asked.split}"] * (asked.data is None and asked.split in _OPTIMISTIC)
+    if typed:
+        raise InputError(
+            "the members of an ensemble have no validation films in common",
+            got=f"{', '.join(typed)} for {asked.run}",
+            expected="the thresholds that the members carry, and films that none has seen",
+            remedy=f"leave it out, or ask a member alone: pneumoscope evaluate {places[0]}",
+        )
+
+
+def _no_heat(subject: Subject) -> Heat:
+    why = f"several models answer together: pneumoscope explain {subject.folder} draws their mean"
+    return lambda image_ids: Heatmaps(missing=why)
 
 
 def _check(asked: Question) -> None:
     """Refuse figures out of range before any work."""
-    shares = (("prevalence", asked.prevalence), ("miss rate", asked.miss_rate))
-    for what, value in shares:
+    shares = (
+        ("prevalence", asked.prevalence, 0.1),
+        ("miss rate", asked.miss_rate, 0.05),
+        ("sensitivity to hold", asked.sensitivity, 0.98),
+        ("specificity to hold", asked.specificity, 0.98),
+    )
+    for what, value, example in shares:
         if value is not None and not 0 < value < 1:
             raise InputError(
-                f"the {what} is out of range", got=value, expected="above 0 and below 1"
+                f"the {what} is out of range",
+                got=f"{value:g}",
+                expected="a share above 0 and below 1",
+                remedy=f"write {example:.0%} as {example:g}",
             )
     if asked.cost is not None and not 0 < asked.cost < float("inf"):
         raise InputError("the cost ratio is out of range", got=asked.cost, expected="above 0")
 
 
-def _rows(asked: Question, run: Run, predictions: pd.DataFrame, listener: Listener) -> _Judged:
+def _rows(
+    asked: Question, run: Run, subject: Subject, predictions: pd.DataFrame, listener: Listener
+) -> ToJudge:
     own = _own_data(run, listener)
     if asked.data is not None:
-        return _external(asked, asked.data, run, own, listener)
+        return external_rows(asked.data, asked.split, subject, own, listener)
     split = asked.split or "test"
     about = {"source": run.card()["source"], "flow": run.card().get("flow", {})}
     if split in _OPTIMISTIC:
@@ -148,14 +215,16 @@ def _rows(asked: Question, run: Run, predictions: pd.DataFrame, listener: Listen
         listener.note(_OPTIMISTIC[split])
     if split != "train":
         table = predictions[predictions["split"] == split]
-        return _Judged(table, split, own, about)
+        return ToJudge(table, split, own, about, read_shortcuts(run) if split == "test" else None)
     if own is None:
         raise UnreadableData(
             "the training films must be read again, and cannot be",
             got=run.card()["data"],
             remedy="bring the data back to that place, or judge the test split",
         )
-    return _Judged(_predicted(run, own, own.rows("train"), listener), split, own, about)
+    rows = own.rows("train")
+    listener.stage(f"Read {len(rows):,} films with the model")
+    return ToJudge(subject.read(own, rows, listener), split, own, about)
 
 
 def _own_data(run: Run, listener: Listener) -> PreparedSet | None:
@@ -168,96 +237,14 @@ def _own_data(run: Run, listener: Listener) -> PreparedSet | None:
         return None
 
 
-def _external(
-    asked: Question, data: DataRequest, run: Run, own: PreparedSet | None, listener: Listener
-) -> _Judged:
-    source = find_data(data, listener)
-    prepared = prepare_source(source, _spec(run), listener, keep_ids=data.keep_ids)
-    if prepared.content == run.card().get("content"):
-        raise InputError(
-            "these are the films that the run was trained and judged on",
-            got=data.data,
-            expected="films of another source",
-            remedy=f"pneumoscope evaluate {asked.run} --split test",
-        )
-    table = prepared.table
-    wanted = table["label"].notna().to_numpy(dtype=bool)
-    if not wanted.any():
-        raise BadLabels(
-            "no film has a label, so nothing can be judged",
-            got=data.data,
-            remedy=f"name the labels with --labels, or read the films: "
-            f"pneumoscope predict {asked.run} {data.data}",
-        )
-    if asked.split:
-        official = (table["split"] == asked.split).fillna(False).to_numpy(dtype=bool)
-        wanted = wanted & official
-        if not wanted.any():
-            has = sorted(table["split"].dropna().unique())
-            raise UnreadableData(
-                f"{source.name} has no labelled films of the {asked.split} split",
-                got=", ".join(has) or "no splits",
-                remedy="leave --split out to judge all labelled films",
-            )
-    rows = np.flatnonzero(wanted)
-    judged = _predicted(run, prepared, rows, listener).assign(split=asked.split or EXTERNAL)
-    seen = _seen(prepared.table.iloc[rows], own)
-    part = prepared.table.iloc[rows]
-    counted = flow(prepared) | {"splits": {asked.split or EXTERNAL: _counts(part)}}
-    warnings = [seen] if seen else []
-    for warning in warnings:
-        listener.note(warning)
-    about = {"source": source.to_json(), "flow": counted, "warnings": warnings, "external": True}
-    return _Judged(judged, asked.split or EXTERNAL, prepared, about)
-
-
-def _counts(part: pd.DataFrame) -> dict[str, int | None]:
-    known = bool(part["patient_id"].notna().all())
-    return {
-        "n": len(part),
-        "positives": int((part["label"] == 1).sum()),
-        "patients": int(part["patient_id"].nunique()) if known else None,
-    }
-
-
-def _seen(films: pd.DataFrame, own: PreparedSet | None) -> str:
-    """What to warn of where judged films took part in training or choosing, pixel by pixel."""
-    if own is None:
-        return "Whether some of these films took part in training is not known: its data is gone."
-    used = own.table[own.table["split"].isin(["train", "val"])]
-    count = int(films["pixel_hash"].isin(set(used["pixel_hash"])).sum())
-    if not count:
-        return ""
-    return (
-        f"{count:,} of these {len(films):,} films are, pixel by pixel, films that the model was "
-        "trained or tuned on: every figure is too good."
-    )
-
-
-def _predicted(
-    run: Run, prepared: PreparedSet, rows: np.ndarray[Any, Any], listener: Listener
-) -> pd.DataFrame:
-    listener.stage(f"Read {len(rows):,} films with the model")
-    # Torch takes seconds to import, and judging a run's own test split needs none.
-    from pneumoscope.models.bundle import load_bundle
-    from pneumoscope.workflows.pipeline import predict_table
-    from pneumoscope.workflows.work import best_device
-
-    return predict_table(load_bundle(run.folder), prepared, rows, best_device(), listener)
-
-
-def _spec(run: Run) -> InputSpec:
-    return InputSpec(**read_json(run.model_file)["input"])
-
-
-def _card(run: Run, rows: _Judged, command: str) -> dict[str, Any]:
-    card = run.card()
+def _card(subject: Subject, rows: ToJudge, command: str) -> dict[str, Any]:
     return {
         "version": pneumoscope.__version__,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command,
-        "judges": card.get("name") or run.folder.name,
-        "seed": card["seed"],
+        "judges": subject.name,
+        "members": subject.members,
+        "seed": subject.seed,
         "warnings": [],
         **rows.about,
     }

@@ -5,7 +5,8 @@ No torch here: a run's own splits are judged from its table of predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pandas as pd
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import NotARun, UnreadableData
-from pneumoscope.evaluation.choices import COST, MISS_RATE, Choices, choose_all
+from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
+from pneumoscope.imaging.hidden import VARIANTS, altered, mean_film
+from pneumoscope.metrics.thresholds import Rule
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import (
     Calibration,
@@ -25,10 +28,23 @@ from pneumoscope.records import (
     Listener,
     OperatingPoint,
 )
-from pneumoscope.run import Run, read_json
+from pneumoscope.run import Run, open_run, read_json
 from pneumoscope.workflows.data import find_data, prepare_source
 
 FilmOf = Callable[[str], Grey | None]
+
+
+def complete_run(folder: Path) -> Run:
+    """The run of ``folder`` with its model and its predictions. Raises NotARun."""
+    run = open_run(folder)
+    for file in (run.model_file, run.predictions_file):
+        if not file.is_file():
+            raise NotARun(
+                f"the run holds no {file.name}",
+                got=run.folder,
+                remedy=f"complete it: pneumoscope train --resume {run.folder}",
+            )
+    return run
 
 
 def read_predictions(run: Run) -> pd.DataFrame:
@@ -83,11 +99,29 @@ def film_of(sets: Iterable[PreparedSet]) -> FilmOf:
     return film
 
 
+def hidden_of(prepared: PreparedSet) -> Callable[[str], dict[str, Grey]]:
+    """A film of an image id as the shortcut check shows it to the model: uint8 (S, S) by variant,
+    the full film first; empty where no set holds it."""
+
+    def hidden(image_id: str) -> dict[str, Grey]:
+        film, train = film_of([prepared])(image_id), prepared.rows("train")
+        if film is None or not len(train):
+            return {}
+        fill = mean_film(prepared.images, train)
+        return {"full": film} | {name: altered(film[None], name, fill)[0] for name in VARIANTS}
+
+    return hidden
+
+
 def carried_choices(
-    run: Run, predictions: pd.DataFrame, cost: float | None = None, miss_rate: float | None = None
+    run: Run,
+    predictions: pd.DataFrame,
+    targets: Mapping[Rule, float] | None = None,
+    miss_rate: float | None = None,
 ) -> Choices:
     """What the model carries; what it lacks, or is asked otherwise, is fitted on its validation
-    rows. Raises NotARun where the run has no operating point yet."""
+    rows. The first point stays the recipe's own. Raises NotARun where the run has no operating
+    point yet."""
     about = read_json(run.model_file)
     stored = [OperatingPoint(**point) for point in about.get("operating_points", ())]
     if not stored:
@@ -96,11 +130,9 @@ def carried_choices(
             got=run.folder,
             remedy=f"complete it: pneumoscope train --resume {run.folder}",
         )
-    by_name = {point.name: point for point in stored if cost is None or point.name != "cost"}
-    own = stored[0]
-    if own.name == "cost":
-        by_name[own.name] = own
-    fitted = choose_all(predictions, own, cost=cost or COST, miss_rate=miss_rate or MISS_RATE)
+    own, targets = stored[0], targets or {}
+    by_name = {p.name: p for p in stored if p is own or p.name not in targets}
+    fitted = choose_all(predictions, own, targets=targets, miss_rate=miss_rate or MISS_RATE)
     return Choices(
         points=tuple(by_name.get(point.name, point) for point in fitted.points),
         calibration=_record(Calibration, about.get("calibration")) or fitted.calibration,
@@ -118,6 +150,11 @@ def _record(kind: type[Any], found: Any) -> Any:
 def own_data(run: Run, listener: Listener) -> PreparedSet:
     """The prepared set of a finished run, with its splits. Raises InputError where it cannot be
     had, or has changed."""
+    return with_splits(own_films(run, listener), load_recipe(str(run.recipe_file)).data)[0]
+
+
+def own_films(run: Run, listener: Listener) -> PreparedSet:
+    """As ``own_data``, with the official splits instead of the run's."""
     card = run.card()
     source = find_data(DataRequest.from_json(card["request"]), listener)
     spec = InputSpec(**read_json(run.model_file)["input"])
@@ -126,4 +163,4 @@ def own_data(run: Run, listener: Listener) -> PreparedSet:
     prepared = prepare_source(source, spec, listener, folder=place, keep_ids=keep)
     if card.get("content", prepared.content) != prepared.content:
         raise UnreadableData("the data has changed since the run began")
-    return with_splits(prepared, load_recipe(str(run.recipe_file)).data)[0]
+    return prepared

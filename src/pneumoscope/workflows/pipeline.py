@@ -45,7 +45,14 @@ from pneumoscope.workflows.data import (
     stored_spec,
 )
 from pneumoscope.workflows.hardware import check_hardware
-from pneumoscope.workflows.judging import facts_of, film_of, predictions_text, read_predictions
+from pneumoscope.workflows.heatmaps import heat_of
+from pneumoscope.workflows.judging import (
+    facts_of,
+    film_of,
+    hidden_of,
+    predictions_text,
+    read_predictions,
+)
 from pneumoscope.workflows.shortcuts import shortcut_stage
 from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.work import (
@@ -248,14 +255,20 @@ def judge_stage(
         how=How(seed=work.seed),
     )
     if hidden is not None:
-        metrics["shortcuts"] = judge_shortcuts(predictions, hidden, split="test", seed=work.seed)
+        found = judge_shortcuts(predictions, hidden, split="test", seed=work.seed)
+        metrics["shortcuts"] = found
+        for each in found:
+            if each["finding"]:
+                work.listener.note(each["finding"])
     write_json(work.run.metrics_file, metrics)
 
 
 def report_stage(work: Work, prepared: PreparedSet) -> None:
     """Figures, model card and the report."""
     work.listener.stage("Write the report")
-    write_report(work.run.folder, film_of([prepared]))
+    run = work.run.folder
+    heat = heat_of(run, prepared, work.listener, own=True, keep=True)
+    write_report(run, film_of([prepared]), heat=heat, hidden=hidden_of(prepared))
 
 
 def read_metrics(run: Run) -> dict[str, Any]:

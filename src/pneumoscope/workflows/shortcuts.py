@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.inference.shortcuts import mean_film, shortcut_logits
+from pneumoscope.imaging.hidden import mean_film
+from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.run import write_atomic
 from pneumoscope.workflows.judging import predictions_text, read_shortcuts

@@ -93,7 +93,10 @@ def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Prec
     kept = work.run.card().get("epochs") or work.ready.epochs.get(recipe.name)
     if not kept:
         epochs, why = fit_to_time(
-            work.run.folder, prepared, recipe, network, seed=work.seed, precision=precision
+            *(work.run.folder, prepared, recipe, network),
+            seed=work.seed,
+            precision=precision,
+            processes=work.hardware.processes,
         )
         kept = {"number": epochs, "why": why}
     work.ready.epochs[recipe.name] = kept

@@ -14,7 +14,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const text = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
       const rows = [...table.tBodies[0].rows].sort((a, b) => {
         const [x, y] = [Number(text(a)), Number(text(b))];
-        const order = Number.isNaN(x - y) ? text(a).localeCompare(text(b)) : x - y;
+        const order = Number.isNaN(x - y) ? text(a).localeCompare(text(b), "en", { numeric: true }) : x - y;
         return falling ? -order : order;
       });
       table.tBodies[0].append(...rows);

@@ -1,0 +1,58 @@
+"""Films under their heat, small enough for a page: the overlay and its colour bar as data URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pneumoscope.explain.overlay import Box, Colour, colour_bar, draw_overlay, to_png
+from pneumoscope.records import Grey
+
+SIDE = 168
+"""Side in pixels of an overlay on the page, as of the film above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmaps:
+    """Heat float32 (S, S), 0–1, of films by image id; a film may be missing.
+
+    ``about`` says how the heat was made. Where none could be, ``missing`` says why. ``boxes`` are
+    the known places of the abnormality, (x, y, width, height) in pixels of the film.
+    """
+
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    about: str = ""
+    missing: str = ""
+    boxes: Mapping[str, tuple[Box, ...]] = field(default_factory=dict)
+
+
+Heat = Callable[[Sequence[str]], Heatmaps]
+"""The heatmaps of these image ids."""
+
+
+def overlay(film: Grey, image_id: str, found: Heatmaps, side: int = SIDE) -> Colour | None:
+    """The film uint8 (S, S) under its heat, uint8 (side, side, 3); None where it has no heat."""
+    heat = found.maps.get(image_id)
+    if heat is None:
+        return None
+    return draw_overlay(film, heat, found.boxes.get(image_id, ()), side)
+
+
+def overlay_uri(picture: Colour) -> str:
+    """A data URI of an overlay."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "JPEG", quality=80, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+
+
+def bar_uri() -> str:
+    """A data URI of the colour bar, lying, from cold to hot."""
+    lying = np.rot90(colour_bar(256, 12), -1)
+    data = base64.b64encode(to_png(np.ascontiguousarray(lying))).decode("ascii")
+    return f"data:image/png;base64,{data}"

@@ -1,0 +1,30 @@
+"""Options that are declared once reach every verb that shares them, and its help."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from pneumoscope.cli.main import app
+
+ABOUT = ("--form", "--classes", "--labels", "--column", "--keep-ids")
+
+
+@pytest.mark.parametrize("verb", ["train", "crossval", "prepare", "audit", "evaluate"])
+def test_every_verb_on_data_takes_what_is_said_of_it(verb: str) -> None:
+    done = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    shown = set(re.findall(r"--[a-z-]+", done.output))
+    assert shown >= set(ABOUT)
+    assert "about" not in re.findall(r"--(\S+)", done.output)
+
+
+@pytest.mark.parametrize("verb", ["predict", "compare", "explain", "demo"])
+def test_the_others_do_not(verb: str) -> None:
+    done = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0 and "--keep-ids" not in done.output
+
+
+def test_help_loses_nothing_of_a_name() -> None:
+    done = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"})
+    assert "pneumoniamnist (or …@64, @128, @224)" in " ".join(done.output.split())
