@@ -147,5 +147,6 @@ def test_the_map_of_an_ensemble_is_the_mean_of_its_members(
     y, x = np.unravel_index(mean.argmax(), mean.shape)
     assert given["films"][0]["peaks"]["gradcam"] == {"x": x, "y": y, "inside": None}
     said = Classifier.load(folds).read(film)[0]
-    assert given["films"][0]["probability"] == pytest.approx(said.probability, abs=1e-6)
+    # predict folds batch norms into convolutions: in bf16 that rounds otherwise.
+    assert given["films"][0]["probability"] == pytest.approx(said.probability, abs=2e-3)
     assert given["films"][0]["called"] == (said.decision == "pneumonia")

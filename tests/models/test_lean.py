@@ -13,9 +13,8 @@ from pneumoscope.models.resnet import plain_resnet
 from pneumoscope.models.zoo import ZOO, build_backbone
 from pneumoscope.records import InputSpec
 
-LEFT = {"densenet121": 62, "resnet18d": 1}
-"""Batch norms left, as no plain convolution comes just before: in DenseNet they come first, in
-ResNet-D one follows a stem of several layers."""
+LEFT = {"densenet121": 62}
+"""Batch norms that no convolution comes just before: in DenseNet they come first."""
 
 
 def trained(backbone: nn.Module, films: torch.Tensor) -> Network:

@@ -14,7 +14,7 @@ from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
 
-RESNETS = ("resnet18", "resnet34", "resnet50")
+RESNETS = ("resnet18", "resnet18d", "resnet34", "resnet50")
 
 
 def shaken(backbone: torch.nn.Module) -> torch.nn.Module:
@@ -37,7 +37,7 @@ def test_timms_names_and_timms_features(name: str, bf16: bool) -> None:
     ours.load_state_dict(timms.state_dict())
     assert (ours.num_features, ours.feature_info) == (timms.num_features, timms.feature_info)
     assert [n for n, _ in ours.named_children()] == [n for n, _ in timms.named_children()][:-1]
-    films = torch.randn(2, 1, 64, 64)
+    films = torch.randn(2, 1, 60, 76)  # maps of odd sizes, too
     for network in (timms, ours):
         network.to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -46,7 +46,7 @@ def test_timms_names_and_timms_features(name: str, bf16: bool) -> None:
 
 def test_no_other_name_is_taken_for_one_of_them() -> None:
     assert all(is_plain_resnet(name) for name in (*RESNETS, "resnet18.a1_in1k"))
-    assert not any(is_plain_resnet(n) for n in ("resnet18d", "resnet101", "seresnet18", "resnet"))
+    assert not any(is_plain_resnet(n) for n in ("resnet34d", "resnet101", "seresnet18", "resnet"))
 
 
 def test_a_resnet_is_used_without_timm(tmp_path: Path) -> None:

@@ -45,17 +45,18 @@ class QuickReLU(nn.Module):
 def _fold(module: nn.Module) -> None:
     """Fold each batch norm into the convolution just before it among the parts of ``module``,
     which in every backbone of the zoo is the one that feeds it and nothing else."""
-    before: tuple[str, nn.Module] | None = None
+    parent, place, before = module, "", module
     for name, part in list(module.named_children()):
-        if isinstance(part, nn.BatchNorm2d) and before and isinstance(before[1], nn.Conv2d):
-            folded = fuse_conv_bn_eval(before[1], part)
-            module.register_module(before[0], folded)
+        if isinstance(part, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
+            parent.register_module(place, fuse_conv_bn_eval(before, part))
             # timm's norms may carry their activation with them.
             after: Any = getattr(part, "act", None)
             module.register_module(name, after if after is not None else nn.Identity())
         else:
             _fold(part)
-        before = name, part
+        parent, place, before = module, name, part
+        if type(part) is nn.Sequential and len(part):  # what leaves it is what its last one gives
+            parent, (place, before) = part, list(part.named_children())[-1]
 
 
 def _pool_first(module: nn.Module) -> None:
