@@ -63,3 +63,8 @@ def test_measuring_changes_nothing(network: Network) -> None:
     assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
     assert all(p.grad is None for p in network.parameters())
+
+
+@pytest.mark.parametrize(("side", "films"), [(28, 64), (64, 64), (112, 20), (224, 8)])
+def test_small_films_are_timed_in_batches_in_which_they_train(side: int, films: int) -> None:
+    assert precision._batch(side) == films
