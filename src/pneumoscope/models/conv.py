@@ -1,9 +1,9 @@
-"""Convolutions that are fast where a CPU's library is slow: small maps, and weights in bf16.
+"""Convolutions that are fast where a CPU's library is slow: on maps of few cells.
 
-Two things cost a ResNet-18 at 64 px more than half of its step on a CPU. oneDNN packs the weights
-anew in each call, which for maps of 2 x 2 cells takes several times as long as the products; there
-a convolution is one matrix product over the patches. And PyTorch's cast of channels-last weights to
-bf16 does not see that they lie in one piece. ``benchmarks/small_maps.py`` measures both.
+oneDNN packs the weights anew in each call, which for maps of 2 x 2 cells takes several times as
+long as the arithmetic; there a convolution is one matrix product over the patches. The weights of
+such layers are cast to bf16 in the order in which they lie. ``benchmarks/small_maps.py`` measures
+both.
 """
 
 from __future__ import annotations
@@ -33,20 +33,17 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, films: Tensor) -> Tensor:
         """Float (B, C, H, W) to (B, O, h, w), channels last where the map is small."""
-        weight = self.weight
-        if films.device.type != "cpu":
+        if not self._is_small(films):
             return super().forward(films)
+        weight = self.weight
         if torch.is_autocast_enabled("cpu"):
             kind = torch.get_autocast_dtype("cpu")
             films, weight = films.to(kind), _cast(weight, kind)
-        if self._is_small(films):
-            return self._as_product(films, weight)
-        maps: Tensor = self._conv_forward(films, weight, self.bias)
-        return maps
+        return self._as_product(films, weight)
 
     def _is_small(self, films: Tensor) -> bool:
         plain = self.groups == 1 and self.dilation == (1, 1) and not isinstance(self.padding, str)
-        if not plain or self.in_channels < _CHANNELS:
+        if films.device.type != "cpu" or not plain or self.in_channels < _CHANNELS:
             return False
         height, width = self._cells(films)
         return 0 < height * width <= _CELLS and len(films) > 0
