@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     return open_prepared(folder)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As many as each of two processes has here: another number sums in another order, and a film
+    at the edge of a ReLU falls to its other side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def recipe(*changes: str) -> Recipe:
+    # In ResNet-18-D some gradients are all but zero, and Adam makes full steps of their rounding.
     return load_recipe(
         "default",
         [
@@ -120,13 +132,9 @@ def test_two_processes_train_to_what_one_does(
         np.testing.assert_allclose(one[column], two[column], atol=1e-6)
     weights = [load_file(run.weights_file) for run in runs]
     assert weights[0].keys() == weights[1].keys()
-    begun = build_network(prepared, chosen, SIDE, 0).state_dict()
     for name, value in weights[0].items():
-        # An average over all processes, or half the gradient, would be as far off as training went;
-        # rounding moves a film over the edge of a ReLU here and there.
-        other, before = weights[1][name].float(), begun[name].float()
-        apart, went = (value.float() - other).norm(), (value.float() - before).norm()
-        assert apart <= 0.02 * went + 1e-6, name
+        # An average over all processes, or half the gradient, would be far off.
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-3, atol=1e-4, msg=name)
     kept = {path.name for path in runs[1].checkpoints.iterdir()}
     assert kept == {path.name for path in runs[0].checkpoints.iterdir()}
     assert not multiprocessing.active_children()
