@@ -3,7 +3,8 @@
 oneDNN packs the weights anew in each call, which for maps of 2 x 2 cells takes several times as
 long as the arithmetic; there a convolution is one matrix product over the patches. The weights of
 such layers are cast to bf16 in the order in which they lie. ``benchmarks/small_maps.py`` measures
-both.
+both. Films of one cell are always computed so: with padding and a stride of 2, oneDNN 3.13 leaves
+part of their bf16 weight gradient unwritten, and what lay in memory there becomes a step.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ class Conv2d(nn.Conv2d):
 
     def _is_small(self, films: Tensor) -> bool:
         plain = self.groups == 1 and self.dilation == (1, 1) and not isinstance(self.padding, str)
-        if films.device.type != "cpu" or not plain or self.in_channels < _CHANNELS:
+        if films.device.type != "cpu" or not plain or len(films) == 0:
+            return False
+        if self.in_channels < _CHANNELS and films.shape[2:].numel() > 1:
             return False
         height, width = self._cells(films)
-        return 0 < height * width <= _CELLS and len(films) > 0
+        return 0 < height * width <= _CELLS
 
     def _cells(self, films: Tensor) -> list[int]:
         """Height and width of the map that comes out."""
