@@ -25,9 +25,9 @@ def test_a_real_run_and_its_copy(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(monkeypatch, tiny_npz, "--set", "train.epochs=1") == 0
-    shutil.copytree("runs/001-resnet18d-tiny", "runs/002-copy")
+    shutil.copytree("runs/001-test_resnet-tiny", "runs/002-copy")
     capsys.readouterr()
-    assert run(monkeypatch, "compare", "runs/001-resnet18d-tiny", "runs/002-copy") == 0
+    assert run(monkeypatch, "compare", "runs/001-test_resnet-tiny", "runs/002-copy") == 0
     printed = capsys.readouterr().out
     assert "They read all 40 films alike" in printed
     assert "comparison.html in a browser" in printed

@@ -56,10 +56,10 @@ def test_two_devices_by_the_command_itself(tiny_npz: Path) -> None:
 def test_started_by_a_launcher_the_first_process_does_all_but_training(tiny_npz: Path) -> None:
     first, second = launch([str(tiny_npz), *CHANGES, "--devices", "2"])
     assert first[0] == second[0] == 0, first[2] + second[2]
-    assert "Everything is in runs/001-resnet18d-tiny" in first[1]
+    assert "Everything is in runs/001-test_resnet-tiny" in first[1]
     assert second[1:] == ("", "")
-    assert len(pd.read_csv("runs/001-resnet18d-tiny/history.csv")) == 2
-    assert [path.name for path in Path("runs").glob("0*")] == ["001-resnet18d-tiny"]
+    assert len(pd.read_csv("runs/001-test_resnet-tiny/history.csv")) == 2
+    assert [path.name for path in Path("runs").glob("0*")] == ["001-test_resnet-tiny"]
 
 
 def test_all_end_with_the_failure_of_the_first(tmp_path: Path) -> None:

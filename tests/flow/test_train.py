@@ -34,7 +34,7 @@ def finished(
 ) -> tuple[Path, str]:
     """A finished run and what was printed."""
     assert train(monkeypatch, tiny_npz) == 0
-    return Path("runs/001-resnet18d-tiny"), capsys.readouterr().out
+    return Path("runs/001-test_resnet-tiny"), capsys.readouterr().out
 
 
 def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
@@ -48,7 +48,7 @@ def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
     assert not [name for name in files if name.endswith(".tmp")]
     for figure in ("roc", "precision_recall", "confusion", "loss", "scores", "misclassified"):
         assert any(figure in path.name for path in (folder / "figures").iterdir()), figure
-    assert "Everything is in runs/001-resnet18d-tiny" in printed
+    assert "Everything is in runs/001-test_resnet-tiny" in printed
     assert "Next: " in printed and "precision:" in printed and "threads:" in printed
     assert len(pd.read_csv(folder / "history.csv")) == 2
     assert load_file(folder / "model.safetensors")

@@ -135,6 +135,9 @@ def test_epochs_take_the_views_in_turn_and_films_in_their_order() -> None:
         assert {view for view, _ in drawn} == {epoch % 3}
         for batch, (_, at) in zip(films, drawn, strict=True):
             np.testing.assert_array_equal(batch, rows[at])
+    resumed = iter(turns)  # before the epoch is set, as Lightning does when it resumes
+    turns.set_epoch(1)
+    assert {view for view, _ in resumed} == {1}
 
 
 def test_what_is_missing_or_damaged_is_made_again(prepared: PreparedSet, tmp_path: Path) -> None:

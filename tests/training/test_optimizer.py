@@ -1,6 +1,9 @@
 """Schedule and optimiser groups."""
 
+import copy
+
 import pytest
+import torch
 from torch import nn
 
 from pneumoscope.models.freeze import frozen_count
@@ -9,7 +12,7 @@ from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec
 from pneumoscope.sections import OptimChoices
-from pneumoscope.training.optimizer import make_optimizer, rate
+from pneumoscope.training.optimizer import clip_gradients, make_optimizer, rate
 
 
 def optim(**changed: object) -> OptimChoices:
@@ -62,3 +65,19 @@ def test_frozen_parameters_are_left_out() -> None:
     assert sum(len(group["params"]) for group in groups) == 2 + len(
         list(network.backbone.layer4.parameters())
     )
+
+
+@pytest.mark.parametrize("most", [0.01, 0.5, 1.0, 100.0])
+def test_gradients_are_clipped_as_torch_clips_them(most: float) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 1), nn.Linear(3, 3))
+    network[:2](torch.randn(7, 5)).square().mean().backward()  # the third has no gradients
+    theirs = copy.deepcopy(network)
+    for mine, other in zip(network.parameters(), theirs.parameters(), strict=True):
+        other.grad = None if mine.grad is None else mine.grad.clone()
+    clip_gradients(network, most)
+    nn.utils.clip_grad_norm_(theirs.parameters(), most)
+    for mine, other in zip(network.parameters(), theirs.parameters(), strict=True):
+        assert (mine.grad is None) == (other.grad is None)
+        if mine.grad is not None:
+            torch.testing.assert_close(mine.grad, other.grad, rtol=0, atol=0)

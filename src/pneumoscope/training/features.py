@@ -321,5 +321,6 @@ class Turns(Sampler[tuple[int, Rows]]):
         return len(self._batches)
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
-        view = self._batches.epoch % self._views
-        return ((view, places) for places in self._batches)
+        # The epoch is asked for with the first batch: resuming, Lightning sets it after this call.
+        for places in self._batches:
+            yield self._batches.epoch % self._views, places

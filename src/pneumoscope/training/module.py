@@ -14,7 +14,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
@@ -28,7 +28,7 @@ from pneumoscope.models.freeze import frozen_after
 from pneumoscope.models.network import Network, logit_of
 from pneumoscope.recipe import Recipe
 from pneumoscope.training.losses import Loss
-from pneumoscope.training.optimizer import make_optimizer, rate
+from pneumoscope.training.optimizer import clip_gradients, make_optimizer, rate
 from pneumoscope.training.seeds import AUGMENT, DROPOUT, seed_of
 from pneumoscope.training.team import gather, present_share, roll
 
@@ -116,7 +116,7 @@ class Classifier(lightning.LightningModule):
         # Lightning refuses to clip beside a fused optimiser because that one may unscale
         # gradients itself; nothing is scaled here, bf16 needs no scaling.
         if self.recipe.optim.clip > 0:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optim.clip)
+            clip_gradients(self.network, self.recipe.optim.clip)
 
     def on_train_batch_end(self, *_: Any) -> None:
         step = self.global_step

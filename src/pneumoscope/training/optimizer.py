@@ -59,6 +59,18 @@ def _decaying(network: Network, choices: OptimChoices) -> list[dict[str, Any]]:
     return groups
 
 
+def clip_gradients(network: nn.Module, most: float) -> None:
+    """Scale gradients whose common norm is above ``most`` down to it, as ``clip_grad_norm_``.
+
+    That one also multiplies by 1 those that are below, so that a GPU need not wait for the norm; on
+    a CPU, where nothing waits, this pass over all gradients is left out.
+    """
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if norm.device.type != "cpu" or norm + 1e-6 > most:
+        nn.utils.clip_grads_with_norm_(network.parameters(), most, norm)
+
+
 def rate(step: int, steps: int, choices: OptimChoices) -> float:
     """The learning rate at a step, as a part of the highest one: linear rise, then schedule."""
     rise = max(1, round(choices.warmup * steps)) if choices.warmup > 0 else 0
