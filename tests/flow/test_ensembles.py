@@ -74,6 +74,8 @@ def test_folds_are_judged_on_the_official_test_split(folds: Path, tiny_npz: Path
     np.testing.assert_allclose(table["logit"], np.mean(logits, axis=0), atol=1e-6)
     card = json.loads((judged / "run.json").read_text("utf-8"))
     assert card["members"] == 2 and card["judges"] == "cv"
+    page = (judged / "report.html").read_text("utf-8")
+    assert page.count('class="heat"') > 8 and "averaged over 2 models" in page
 
 
 def test_an_ensemble_is_judged_on_other_films_and_names_those_it_has_seen(

@@ -216,6 +216,8 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
         "Next: open",
     ):
         assert word in done.output
+    said = " ".join(done.output.split())
+    assert "in this evaluation alone: --cost, --specificity; predict goes by" in said
     table = done.output[done.output.index("operating point") :].splitlines()[:8]
     assert all(len(line.rstrip()) <= 80 and "…" not in line for line in table)
     for wrong in (["--cost", "x"], ["--split", "tset"], ["--sensitivity", "95"]):

@@ -123,7 +123,7 @@ def hot_at(made: Made, mirrored: bool) -> Fake:
 def test_boxes_lie_where_the_film_shows_them(
     run: Path, made: Made, monkeypatch: pytest.MonkeyPatch, mirrored: bool
 ) -> None:
-    monkeypatch.setattr("pneumoscope.explain.cam.heatmaps", hot_at(made, mirrored))
+    monkeypatch.setattr("pneumoscope.explain.members.heatmaps", hot_at(made, mirrored))
     _, about = explain_run(ExplainRequest(run, methods=("gradcam",), count=2))
     measures = about["localisation"]["methods"]["gradcam"]
     value = {name: measure["value"]["value"] for name, measure in measures.items()}

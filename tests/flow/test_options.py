@@ -25,6 +25,16 @@ def test_the_others_do_not(verb: str) -> None:
     assert done.exit_code == 0 and "--keep-ids" not in done.output
 
 
+@pytest.mark.parametrize(
+    ("verb", "taken"),
+    [("evaluate", True), ("explain", True), ("predict", True), ("compare", False)],
+)
+def test_verbs_that_take_an_ensemble_say_so(verb: str, taken: bool) -> None:
+    done = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert ("one of folds or seeds" in " ".join(done.output.split())) == taken
+
+
 def test_help_loses_nothing_of_a_name() -> None:
     done = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"})
     assert "pneumoniamnist (or …@64, @128, @224)" in " ".join(done.output.split())

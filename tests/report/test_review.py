@@ -96,6 +96,37 @@ def test_miscalibration_is_said_where_an_interval_shows_it(
     assert wanted in said and f"in the large {large[0]:.3f}".replace("-", "−") in said
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("members", "no_temperature", "no_abstention"),
+    [
+        (1, "could be fitted", "it needs validation films of both classes"),
+        (
+            5,
+            "was fitted: the 5 models whose mean is judged have no validation films in common",
+            "the 5 models whose mean is judged have no validation films in common",
+        ),
+    ],
+)
+def test_why_nothing_was_fitted(
+    make_run: Callable[..., Path],
+    film: Callable[[str], np.ndarray],
+    members: int,
+    no_temperature: str,
+    no_abstention: str,
+) -> None:
+    def drop(metrics: dict[str, Any]) -> None:
+        metrics["calibration"].update(temperature=None, chosen_on=None, after=None)
+        metrics["abstention"].update(conformal=None, ladder=[])
+
+    folder = make_run(members=members)
+    said = review.calibration_words(changed(folder, drop))
+    assert said.endswith(f". No temperature {no_temperature}.")
+    page = write_report(folder, film).read_text(encoding="utf-8")
+    assert said.split(". ")[-1] in page
+    assert f"<p>Abstention was not fitted: {no_abstention}.</p>" in page
+
+
 def test_a_broken_guarantee_is_said(make_run: Callable[..., Path]) -> None:
     def drop(metrics: dict[str, Any]) -> None:
         metrics["abstention"]["conformal"]["alarms"].update(value=0.4, low=0.3, high=0.5)

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.explain.cam import DEFAULT, heatmaps
+from pneumoscope.explain.cam import DEFAULT, heatmaps, scaled
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec, Silent
 from pneumoscope.workflows import heatmaps as room
+from pneumoscope.workflows.explain_scene import set_scene
 from pneumoscope.workflows.heatmaps import GONE, heat_of
 
 IDS = ["a", "b", "c"]
@@ -28,9 +29,13 @@ class Notes(Silent):
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.told: list[tuple[int, int]] = []
 
     def note(self, text: str) -> None:
         self.texts.append(text)
+
+    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+        self.told.append((done, total))
 
 
 def prepared(masks: np.ndarray | None = None) -> PreparedSet:
@@ -38,10 +43,10 @@ def prepared(masks: np.ndarray | None = None) -> PreparedSet:
     return PreparedSet(Path("unused"), InputSpec(32, 32), FILMS, masks, table, {})
 
 
-def save(folder: Path, backbone: str) -> Path:
-    torch.manual_seed(0)
+def save(folder: Path, backbone: str, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
     network = Network(build_backbone(backbone), InputSpec(32, 64), normalisation=(120.0, 60.0))
-    folder.mkdir()
+    folder.mkdir(parents=True)
     save_bundle(Bundle(network, backbone, "none", (120.0, 60.0), True, "float32", (), {}), folder)
     return folder
 
@@ -63,6 +68,22 @@ def test_they_are_those_of_explain(run: Path) -> None:
     np.testing.assert_allclose(np.stack([*found.maps.values()]), expected, atol=0.51 / 255)
     assert expected.max() == 1 and "Grad-CAM" in found.about and not found.missing
     assert not (run / "heatmaps.npz").exists()
+
+
+def test_those_of_an_ensemble_are_the_mean_of_its_members_as_explain_has_it(tmp_path: Path) -> None:
+    ensemble, heard = tmp_path / "ensemble", Notes()
+    places = [save(ensemble / f"fold-{n}", "test_byobnet", seed=n) for n in (0, 1)]
+    found = heat_of(ensemble, prepared(), heard, own=True)(IDS)
+    members = [
+        heatmaps(load_bundle(place).network, FILMS, DEFAULT[0], mirror=True) for place in places
+    ]
+    assert np.abs(members[0] - members[1]).max() > 0.05
+    drawn = np.stack([*found.maps.values()])
+    np.testing.assert_allclose(drawn, scaled(np.mean(members, axis=0)), atol=0.51 / 255)
+    explained = set_scene(ensemble, (DEFAULT[0],), Silent()).heat(FILMS, DEFAULT[0])
+    np.testing.assert_allclose(drawn, explained, atol=0.51 / 255)
+    assert found.about.endswith("averaged over 2 models") and not found.missing
+    assert heard.told[0] == (3, 6) and heard.told[-1] == (6, 6)
 
 
 def test_kept_ones_are_used_for_the_runs_own_films_alone(

@@ -14,6 +14,11 @@ from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.records import DataRequest
 
+_CARRIED = (
+    "predict goes by what the run carries (decide.rule and decide.target of a recipe choose the "
+    "first point)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -28,6 +33,16 @@ class Asked:
     specificity: float | None
     miss_rate: float | None
     out: Path | None
+
+    def choices(self) -> list[str]:
+        """The options that asked for a point, or for an abstention, that the run need not have."""
+        given = {
+            "--cost": self.cost,
+            "--sensitivity": self.sensitivity,
+            "--specificity": self.specificity,
+            "--miss-rate": self.miss_rate,
+        }
+        return [name for name, value in given.items() if value is not None]
 
 
 def evaluate(asked: Asked) -> None:
@@ -90,6 +105,8 @@ def _show(folder: Path, asked: Asked, screen: Screen) -> None:
     screen.console.print(_table(points))
     for lead, text in sentences(judged):
         screen.console.print(f"  [bold]{lead}[/bold] {text}", soft_wrap=False)
+    if asked.choices():
+        screen.note(f"in this evaluation alone: {', '.join(asked.choices())}; {_CARRIED}")
     screen.line(f"Everything is in {short(folder)}")
     run = shlex.quote(str(asked.run))
     then = f"pneumoscope evaluate {run} --prevalence 0.1" if asked.prevalence is None else ""

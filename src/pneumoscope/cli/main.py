@@ -237,7 +237,10 @@ def evaluate(
     *,
     about: AboutData,
 ) -> None:
-    """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention."""
+    """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention.
+
+    What --cost, --sensitivity, --specificity or --miss-rate asks for is not carried to predict.
+    """
     from pneumoscope.cli import evaluate as verb
 
     if data is None and about.said():
@@ -255,7 +258,9 @@ def evaluate(
 def predict(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="A run folder, or a folder with model.json, or of such"),
+        typer.Argument(
+            metavar="RUN", help="A run folder, or one of folds or seeds, or one with model.json"
+        ),
     ],
     films: Annotated[
         list[str], typer.Argument(metavar="IMAGE|DIR…", help="Films, and folders of films")
@@ -267,7 +272,7 @@ def predict(
         str | None, typer.Option(metavar="FILE", help="The same as JSON; - is the output")
     ] = None,
     point: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The operating point; else the first")
+        str | None, typer.Option(metavar="NAME", help="An operating point of RUN; else its first")
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")] = "auto",
     heatmaps: Annotated[

@@ -30,7 +30,9 @@ SeedOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The run folder itself; else runs/NNN-…")
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder")]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A finished run folder, or one of folds or seeds")
+]
 
 
 def out_option(kind: str) -> Any:

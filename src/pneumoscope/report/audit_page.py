@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from pneumoscope import __version__
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.report import audit_tables as tables
 from pneumoscope.report.audit_charts import baselines_plate, sizes_plate
 from pneumoscope.report.audit_films import GROUPS_SHOWN, Stills, duplicate_groups, to_group
 from pneumoscope.report.audit_shared import shared_context
-from pneumoscope.report.render import page_environment
+from pneumoscope.report.page import render_page
 from pneumoscope.run import write_atomic, write_json
 
 Context = Mapping[str, Any]
@@ -84,16 +82,12 @@ def write_audit(
 
 
 def _page(material: Material) -> str:
-    environment = page_environment()
-    parts = []
-    for section in SECTIONS:
-        context = section.gather(material)
-        if context is not None:
-            template = environment.get_template(f"audit/{section.name}.html.j2")
-            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
     findings, unknown = material.findings("findings"), material.findings("not_provable")
     counts = material.part("counts")
-    return environment.get_template("audit.html.j2").render(
+    return render_page(
+        "audit.html.j2",
+        "audit",
+        [(section, section.gather(material)) for section in SECTIONS],
         name=material.audit.get("name") or "a data set",
         form=material.audit.get("form") or "",
         why=material.part("source").get("why") or "",
@@ -103,7 +97,6 @@ def _page(material: Material) -> str:
         findings=findings,
         unknown=unknown,
         keys=tables.keys(material.audit),
-        parts=parts,
         version=_version(material),
     )
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from pneumoscope.report import compare_words as say
 from pneumoscope.report import tables, words
 from pneumoscope.report.compare_figures import draw_curves, look_of
 from pneumoscope.report.folder import Judged, to_estimate
+from pneumoscope.report.page import render_page
 from pneumoscope.report.plates import Plate
-from pneumoscope.report.render import page_environment
 from pneumoscope.run import write_atomic, write_json
 
 Context = Mapping[str, Any]
@@ -80,20 +78,15 @@ def write_comparison(folder: Path, comparison: Mapping[str, Any], runs: Sequence
 
 
 def _page(material: Material) -> str:
-    environment = page_environment()
-    parts = []
-    for section in SECTIONS:
-        context = section.gather(material)
-        if context is not None:
-            template = environment.get_template(f"compare/{section.name}.html.j2")
-            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
     comparison = material.comparison
-    return environment.get_template("compare.html.j2").render(
+    return render_page(
+        "compare.html.j2",
+        "compare",
+        [(section, section.gather(material)) for section in SECTIONS],
         comparison=comparison,
         keys=_keys(material),
         start=f"{_start(material):g}",
         warnings=_warnings(material),
-        parts=parts,
     )
 
 

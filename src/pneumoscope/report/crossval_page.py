@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from pneumoscope.report.folder import Judged, to_estimate
-from pneumoscope.report.render import page_environment
+from pneumoscope.report.page import render_page
 from pneumoscope.report.words import ALIASES, GROUPS, interval, number
 from pneumoscope.run import write_atomic
 
@@ -48,15 +46,14 @@ SECTIONS = (Section("results", "Results"), Section("folds", "Folds"))
 def write_crossval_page(folder: Path, metrics: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
     """Write ``report.html`` into ``folder``, which exists; return it. ``metrics`` is the plain
     data of ``metrics.json``. Raises OutputNotWritable."""
-    environment = page_environment()
     rows = metric_rows(metrics)
     context = {"metrics": metrics, "rows": rows, "recipe": runs[0].recipe}
-    parts = []
-    for section in SECTIONS:
-        template = environment.get_template(f"crossval/{section.name}.html.j2")
-        parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
-    text = environment.get_template("crossval.html.j2").render(
-        keys=[row for row in rows if row.key in _KEYS], parts=parts, **context
+    text = render_page(
+        "crossval.html.j2",
+        "crossval",
+        [(section, context) for section in SECTIONS],
+        keys=[row for row in rows if row.key in _KEYS],
+        **context,
     )
     page = folder / "report.html"
     write_atomic(page, text)

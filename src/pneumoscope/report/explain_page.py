@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -32,7 +31,7 @@ from pneumoscope.records import CLASSES, Grey
 from pneumoscope.report import explain_words as words
 from pneumoscope.report.audit_films import shortened
 from pneumoscope.report.heat import bar_uri
-from pneumoscope.report.render import page_environment
+from pneumoscope.report.page import render_page
 from pneumoscope.run import slug, write_atomic, write_json
 
 Context = Mapping[str, Any]
@@ -145,15 +144,13 @@ def _uri(picture: Colour) -> str:
 
 
 def _page(about: Mapping[str, Any], shown: Sequence[Context]) -> str:
-    environment = page_environment()
-    parts = []
-    for section in SECTIONS:
-        context = section.gather(about, shown)
-        if context is not None:
-            template = environment.get_template(f"explain/{section.name}.html.j2")
-            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
-    return environment.get_template("explain.html.j2").render(
-        about=about, lines=words.headline(about), caution=words.CAUTION, parts=parts
+    return render_page(
+        "explain.html.j2",
+        "explain",
+        [(section, section.gather(about, shown)) for section in SECTIONS],
+        about=about,
+        lines=words.headline(about),
+        caution=words.CAUTION,
     )
 
 

@@ -17,16 +17,20 @@ CAUTION = (
 
 
 def percent(share: float | None) -> str:
-    """A share as a whole percentage."""
-    return "not known" if share is None else f"{round(share * 100)} %".replace("-", "−")
+    """A share as a whole percentage, without a space at which a line could break."""
+    return "not known" if share is None else f"{_whole(share)}%"
 
 
 def span(estimate: Json) -> str:
     """The interval of a share in percent, with "to" where a dash would stand beside a minus."""
     if estimate["low"] is None:
         return ""
-    low, high = (round(estimate[end] * 100) for end in ("low", "high"))
-    return f"{low}–{high} %" if low >= 0 else f"{low} to {high} %".replace("-", "−")
+    to = " to " if round(estimate["low"] * 100) < 0 else "–"
+    return f"{_whole(estimate['low'])}{to}{percent(estimate['high'])}"
+
+
+def _whole(share: float) -> str:
+    return str(round(share * 100)).replace("-", "−")
 
 
 def located(title: str, measures: Json, count: int) -> str:

@@ -8,12 +8,8 @@ run has nothing to say there. To add one, add a line to ``SECTIONS``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from pneumoscope.evaluation.gallery import Gallery, choose_films
 from pneumoscope.report import tables, words
@@ -24,6 +20,7 @@ from pneumoscope.report.films import Film, Hidden, Panel, draw_mosaic, tile
 from pneumoscope.report.folder import Judged, read_judged
 from pneumoscope.report.heat import Heat, Heatmaps, bar_uri
 from pneumoscope.report.material import Context, Material, Section
+from pneumoscope.report.page import render_page
 from pneumoscope.report.plates import house_style, to_png
 from pneumoscope.report.review_sections import REVIEW
 from pneumoscope.run import write_atomic
@@ -133,18 +130,13 @@ def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
 
 
 def _page(material: Material) -> str:
-    environment = page_environment()
-    parts = []
-    for section in SECTIONS:
-        context = section.gather(material)
-        if context is not None:
-            template = environment.get_template(f"sections/{section.name}.html.j2")
-            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        "page.html.j2",
+        "sections",
+        [(section, section.gather(material)) for section in SECTIONS],
         judged=material.judged,
         remarks=words.summarise(material.judged),
         keys=_keys(material.judged),
-        parts=parts,
     )
 
 
@@ -256,27 +248,3 @@ def _tiles(panel: Panel, material: Material) -> dict[str, Any]:
     heat = material.heat if panel.heated else None
     tiles = [tile(shown, material.film, heat, judged=panel.judged) for shown in panel.films]
     return {"title": panel.title, "note": panel.note, "judged": panel.judged, "tiles": tiles}
-
-
-@cache
-def page_environment() -> Environment:
-    """What every page is made with; style, script and disclaimer are there for all."""
-    environment = Environment(
-        loader=PackageLoader("pneumoscope.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["disclaimer"] = words.DISCLAIMER
-    environment.globals["style"] = _asset("report.css")
-    environment.globals["script"] = _asset("report.js")
-    environment.filters["identifier"] = words.identifier
-    environment.filters["split_name"] = words.split_name
-    environment.filters["unbroken"] = words.unbroken
-    return environment
-
-
-def _asset(name: str) -> Markup:
-    source = Path(__file__).parent / "templates" / name
-    return Markup(source.read_text(encoding="utf-8"))  # noqa: S704 our own file

@@ -131,13 +131,22 @@ def calibration_words(judged: Judged) -> str:
         )
         said += f": calibration slope {full(slope)}, in the large {_brief(large)}. "
     if not found["after"]:
-        return said + "No temperature could be fitted."
+        why = _apart(judged)
+        return said + f"No temperature {f'was fitted: {why}' if why else 'could be fitted'}."
     before, after = to_estimate(found["before"]["ece"]), to_estimate(found["after"]["ece"])
     return (
         f"{said}A temperature of {found['temperature']:.2f}, fitted on the "
         f"{split_name(found['chosen_on'])} split, takes the ECE from {_brief(before)} to "
         f"{_brief(after)}; no decision changes by it."
     )
+
+
+def _apart(judged: Judged) -> str:
+    """Why nothing is fitted for several models that answer together; empty for one model."""
+    members = int(judged.run.get("members", 1))
+    if members == 1:
+        return ""
+    return f"the {members} models whose mean is judged have no validation films in common"
 
 
 def _off(found: Estimate, right: float, below: str, above: str) -> list[str]:
@@ -258,6 +267,12 @@ def abstention_words(judged: Judged) -> str:
             "like the validation films."
         )
     return said
+
+
+def no_abstention_words(judged: Judged) -> str:
+    """Why no film is withheld."""
+    why = _apart(judged) or "it needs validation films of both classes"
+    return f"Abstention was not fitted: {why}."
 
 
 def _cell(found: Found) -> tuple[str, str]:

@@ -15,40 +15,41 @@ from pneumoscope.report.plates import ACCENT, MUTED, NORMAL, PAPER, PNEUMONIA, R
 
 Found = Mapping[str, Any]
 _FRAME = (0.135, 0.115, 0.84, 0.855)
+_BELOW_WORDS = (0.135, 0.115, 0.84, 0.735)
+"""The same with three rows of words above."""
 _ROW = 0.235
 """Height of a row of the forest plot, inches."""
 
 
 def draw_prevalence(found: Found) -> Figure:
-    """PPV and NPV over the share of pneumonia, on a logarithmic scale, each with its band."""
+    """PPV and NPV over the share of pneumonia, on a logarithmic scale, each with its band.
+
+    All words stand above, for the curves may run anywhere and the two shares may be one; those of
+    a share reach from its line into the half of the axis where there is more room.
+    """
     figure, axes = _framed("Share of films that show pneumonia", "Share of calls that are right")
+    axes.set_position(_BELOW_WORDS)
     curve, x = found["curve"], _numbers(found["curve"]["prevalence"])
     for key, colour in (("ppv", PNEUMONIA), ("npv", NORMAL)):
         value, low, high = (_numbers(curve[key][part]) for part in ("value", "low", "high"))
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         axes.plot(x, value, color=colour, zorder=3)
-    axes.set(xscale="log", xlim=(x[0], 1.0), ylim=(-0.01, 1.03))
-    axes.xaxis.set_major_locator(FixedLocator([0.01, 0.03, 0.1, 0.3, 0.5]))
+    marked = [("these films", found["own"]), ("asked for", found["asked"])]
+    marked = [(words, share) for words, share in marked if share]
+    least = min([x[0], *(0.8 * share for _, share in marked)])
+    axes.set(xscale="log", xlim=(least, 1.0), ylim=(-0.01, 1.03))
+    axes.xaxis.set_major_locator(FixedLocator([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
-    ppv, npv = _numbers(curve["ppv"]["value"]), _numbers(curve["npv"]["value"])
-    flat = float(np.interp(0.05, x, np.nan_to_num(ppv))) < 0.25
-    place = _beside(x, ppv, 0.03, (-8, 8)) if flat else _beside(x, ppv, 0.02, (7, -4))
-    side = "right" if flat else "left"
-    write(axes, "a call of pneumonia (PPV)", *place, color=PNEUMONIA, ha=side)
-    write(axes, "a call of normal (NPV)", *_beside(x, npv, 0.02, (0, -14)), color=NORMAL)
-    for share, words in ((found["own"], "these films"), (found["asked"], "asked for")):
-        if share:
-            axes.axvline(share, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-            write(axes, f"{words}\n{share:.3g}", (share, 0.1), (-4, 0), ha="right", color=MUTED)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:g}%"))
+    top = {"xycoords": "axes fraction"}
+    write(axes, "a call of pneumonia (PPV)", (0, 1), (0, 33), color=PNEUMONIA, **top)
+    write(axes, "a call of normal (NPV)", (1, 1), (0, 33), color=NORMAL, ha="right", **top)
+    for row, (words, share) in enumerate(reversed(marked)):
+        axes.axvline(share, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        said, side = f"{words}, {share * 100:.3g}%", "left" if share**2 < least else "right"
+        style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "color": MUTED}
+        write(axes, said, (share, 1), (0, 4 + 13 * row), ha=side, **style)
     return figure
-
-
-def _beside(
-    x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], at: float, offset: tuple[float, float]
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    place = int(np.argmin(np.abs(x - at)))
-    return (float(x[place]), float(np.nan_to_num(y[place], nan=0.5))), offset
 
 
 def draw_decision(found: Found, share: float) -> Figure:

@@ -99,7 +99,8 @@ def _abstention(material: Material) -> Context | None:
     rows = [(title, *percent(found[key])) for key, title in _SHARES] if found else []
     return {
         "plates": material.figures("risk_coverage"),
-        "said": review.abstention_words(material.judged),
+        "said": review.abstention_words(material.judged)
+        or review.no_abstention_words(material.judged),
         "found": found,
         "rows": rows,
         "rule": _rule(found) if found else "",

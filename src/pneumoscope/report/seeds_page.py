@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.report.folder import Judged, to_estimate
+from pneumoscope.report.page import render_page
 from pneumoscope.report.plates import (
     ACCENT,
     INK,
@@ -26,7 +26,6 @@ from pneumoscope.report.plates import (
     house_style,
     make_plate,
 )
-from pneumoscope.report.render import page_environment
 from pneumoscope.report.tables import OFF_SCALE
 from pneumoscope.report.words import ALIASES, GROUPS, Metric, interval, number
 from pneumoscope.run import write_atomic
@@ -75,21 +74,16 @@ class Row:
 def write_seeds_page(folder: Path, summary: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
     """Write ``report.html`` into ``folder``, which exists; return it. ``summary`` is the plain
     data of ``summary.json``, ``runs`` those it sums up, in its order. Raises OutputNotWritable."""
-    environment = page_environment()
     material = Material(summary, runs)
-    parts = []
-    for section in SECTIONS:
-        context = section.gather(material)
-        if context is not None:
-            template = environment.get_template(f"seeds/{section.name}.html.j2")
-            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
     rows = {row.key: row for _, group in metric_rows(summary) for row in group}
-    text = environment.get_template("seeds.html.j2").render(
+    text = render_page(
+        "seeds.html.j2",
+        "seeds",
+        [(section, section.gather(material)) for section in SECTIONS],
         summary=summary,
         seeds=_listed([str(run["seed"]) for run in summary["runs"]]),
         said=list(_said(summary)),
         keys=[rows[key] for key in _KEYS if key in rows],
-        parts=parts,
     )
     page = folder / "report.html"
     write_atomic(page, text)

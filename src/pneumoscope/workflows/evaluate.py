@@ -18,7 +18,6 @@ from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.metrics.thresholds import Rule
 from pneumoscope.records import DataRequest, Listener, Silent
-from pneumoscope.report.heat import Heat, Heatmaps
 from pneumoscope.report.render import write_report
 from pneumoscope.run import Run, check_new, create_folder, write_json
 from pneumoscope.run import write_atomic as write_text
@@ -121,9 +120,7 @@ def evaluate_run(
         write_report(
             draft,
             film_of([prepared] if prepared else []),
-            heat=_no_heat(subject)
-            if subject.members > 1
-            else heat_of(subject.folder, prepared, listener, own=own),
+            heat=heat_of(subject.folder, prepared, listener, own=own),
             hidden=hidden_of(prepared) if prepared and own else None,
             card=False,
         )
@@ -175,11 +172,6 @@ def _check_ensemble(asked: Question, places: Sequence[Path]) -> None:
             expected="the thresholds that the members carry, and films that none has seen",
             remedy=f"leave it out, or ask a member alone: pneumoscope evaluate {places[0]}",
         )
-
-
-def _no_heat(subject: Subject) -> Heat:
-    why = f"several models answer together: pneumoscope explain {subject.folder} draws their mean"
-    return lambda image_ids: Heatmaps(missing=why)
 
 
 def _check(asked: Question) -> None:

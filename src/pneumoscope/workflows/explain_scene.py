@@ -69,27 +69,20 @@ class Scene:
 
     def heat(self, films: Grey, method: str) -> NDArray[np.float32]:
         """Heatmaps of films (N, S, S), with progress told."""
-        from pneumoscope.explain.cam import scaled
-
-        if len(self.bundles) == 1:
-            return self.heat_of_member(0, films, method)
-        total = np.zeros(films.shape, np.float32)
-        for number in range(len(self.bundles)):
-            total += self.heat_of_member(number, films, method)
-        return scaled(total)
+        return self._heat(slice(None), films, method)
 
     def heat_of_member(self, number: int, films: Grey, method: str) -> NDArray[np.float32]:
-        """Heatmaps of one of the models."""
-        from pneumoscope.explain.cam import heatmaps
+        """Heatmaps of one of the models, with progress told."""
+        return self._heat(slice(number, number + 1), films, method)
 
-        done_before, total = number * len(films), len(self.bundles) * len(films)
+    def _heat(self, which: slice, films: Grey, method: str) -> NDArray[np.float32]:
+        from pneumoscope.explain.members import mean_heat
 
-        def advance(done: int, of: int) -> None:
-            self.listener.progress(done_before + done, total, "film")
+        def advance(done: int, total: int) -> None:
+            self.listener.progress(done, total, "film")
 
-        bundle, stage = self.bundles[number], self.stages[number][method]
-        mirror = bundle.flip_average
-        return heatmaps(bundle.network, films, method, mirror=mirror, stage=stage, advance=advance)
+        stages = [by_method[method] for by_method in self.stages[which]]
+        return mean_heat(self.bundles[which], films, method, stages=stages, advance=advance)
 
 
 def set_scene(folder: Path, methods: tuple[str, ...], listener: Listener) -> Scene:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.data.pool import pieces
-from pneumoscope.explain.cam import DEFAULT, Heat, heatmaps, scaled
+from pneumoscope.explain.cam import DEFAULT, Heat
+from pneumoscope.explain.members import mean_heat
 from pneumoscope.explain.overlay import draw_overlay, to_png, with_bar
 from pneumoscope.explain.stages import stages_of
 from pneumoscope.inference.classifier import choose_device
@@ -61,11 +62,7 @@ class HeatPictures:
         for piece in pieces(read, _AT_ONCE):
             found = [(r, film.name, film.square) for r, film in piece if film.square is not None]
             if found:
-                heat = self._heat(np.stack([square for _, _, square in found]))
+                films_read = np.stack([square for _, _, square in found])
+                heat = mean_heat(self.bundles, films_read, _METHOD)
                 for (row, name, square), each in zip(found, heat, strict=True):
                     yield row, name, square, each
-
-    def _heat(self, films: Grey) -> Heat:
-        """Heat float32 (N, S, S), 0–1, of films uint8 (N, S, S): the mean over the members."""
-        each = [heatmaps(b.network, films, _METHOD, mirror=b.flip_average) for b in self.bundles]
-        return scaled(np.mean(each, axis=0))

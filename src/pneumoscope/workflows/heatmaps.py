@@ -27,8 +27,8 @@ GONE = "the films could not be read"
 def heat_of(
     run: Path, prepared: PreparedSet | None, listener: Listener, *, own: bool, keep: bool = False
 ) -> Heat:
-    """The heatmaps of films of ``prepared`` as the model in the folder ``run`` sees them, by the
-    first method of ``explain``.
+    """The heatmaps of films of ``prepared`` as the model in the folder ``run`` sees them, or the
+    mean of the models of an ensemble there, by the first method of ``explain``.
 
     ``own`` says that the films are the run's own, so that kept heatmaps are theirs; ``keep``
     keeps what was made. Where none can be made, the answer says why, and the listener hears it.
@@ -60,22 +60,25 @@ def heat_of(
 
 def _drawn(run: Path, films: Grey, listener: Listener) -> tuple[str, Grey]:
     """How the heat of films (N, S, S) was made, and it, in 256 steps."""
-    from pneumoscope.explain.cam import DEFAULT, find_method, heatmaps
-    from pneumoscope.models.bundle import load_bundle
+    from pneumoscope.explain.cam import DEFAULT, find_method
+    from pneumoscope.explain.members import mean_heat
+    from pneumoscope.inference.members import load_members
     from pneumoscope.workflows.work import best_device, use_all_cores
 
     method = find_method(DEFAULT[0])
     listener.stage(f"Heatmaps of {len(films):,} films: {method.title}")
     use_all_cores()
-    bundle = load_bundle(run)
-    # The heat needs gradients of the features only; those of the weights cost a third of the time.
-    network = bundle.network.requires_grad_(False).to(best_device())
+    bundles = load_members(run).bundles
+    for bundle in bundles:
+        # Only the features' gradients are needed; those of the weights cost a third of the time.
+        bundle.network.requires_grad_(False).to(best_device())
 
     def advance(done: int, total: int) -> None:
         listener.progress(done, total, "film")
 
-    heat = heatmaps(network, films, method.name, mirror=bundle.flip_average, advance=advance)
-    return method.about, np.asarray(np.rint(heat * 255), np.uint8)
+    heat = mean_heat(bundles, films, method.name, advance=advance)
+    several = f", averaged over {len(bundles)} models" * (len(bundles) > 1)
+    return method.about + several, np.asarray(np.rint(heat * 255), np.uint8)
 
 
 def _reason(error: Exception) -> str:
