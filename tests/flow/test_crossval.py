@@ -17,11 +17,9 @@ from tests.flow.test_train import run
 from pneumoscope.errors import NotARun
 from pneumoscope.inference.members import load_members
 from pneumoscope.metrics.calibration import ece
-from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest
 from pneumoscope.report.folder import read_judged
 from pneumoscope.run import Run
-from pneumoscope.workflows.crossval import crossval, judge_pooled, pool_folds, resume_crossval
+from pneumoscope.workflows.crossval import judge_pooled, pool_folds, resume_crossval
 
 
 def test_folds_are_pooled_resumed_and_predict_together(
@@ -74,17 +72,6 @@ def test_folds_are_pooled_resumed_and_predict_together(
     assert "fold-1/report.html" in (folder / "report.html").read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> tuple[Path, Path]:
-    """(two folds of one epoch, the cache they used)."""
-    place = tmp_path_factory.mktemp("folds")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
-        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
-        folder = crossval(DataRequest(str(tiny_npz)), recipe, 2, seed=4, out=place / "whole")
-    return folder, place / "cache"
-
-
 def figures(folder: Path) -> dict[str, object]:
     """``metrics.json`` without its name and what takes time."""
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -113,9 +100,9 @@ crossval(DataRequest(sys.argv[1]), recipe, 2, seed=4, out=Path(sys.argv[2]), lis
 
 
 def test_folds_killed_in_the_second_end_with_the_same_figures(
-    made: tuple[Path, Path], tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two_folds: tuple[Path, Path], tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, cache = made
+    whole, cache = two_folds
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(cache))
     folder = tmp_path / "killed"
     typed = [str(tiny_npz), str(folder), *QUICK, "train.epochs=1"]
@@ -129,9 +116,11 @@ def test_folds_killed_in_the_second_end_with_the_same_figures(
         assert (folder / file).read_bytes() == (whole / file).read_bytes()
 
 
-def test_several_films_of_a_patient_widen_the_pooled_intervals(made: tuple[Path, Path]) -> None:
+def test_several_films_of_a_patient_widen_the_pooled_intervals(
+    two_folds: tuple[Path, Path],
+) -> None:
     """Each film four times is no more than once: the interval must not shrink by half."""
-    runs = [read_judged(made[0] / f"fold-{number}") for number in (0, 1)]
+    runs = [read_judged(two_folds[0] / f"fold-{number}") for number in (0, 1)]
     pooled = pool_folds(runs)
     # Hardly trained networks answer alike; these are right about three times in four.
     logit = pooled["label"] * 2 - 1 + np.random.default_rng(0).normal(0, 1.5, len(pooled))
@@ -162,10 +151,10 @@ def test_several_films_of_a_patient_widen_the_pooled_intervals(made: tuple[Path,
     ],
 )
 def test_folds_made_otherwise_are_not_pooled(
-    made: tuple[Path, Path], tmp_path: Path, file: str, change: dict[str, object], said: str
+    two_folds: tuple[Path, Path], tmp_path: Path, file: str, change: dict[str, object], said: str
 ) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(made[0], copy)
+    shutil.copytree(two_folds[0], copy)
     about = json.loads((copy / file).read_text("utf-8"))
     (copy / file).write_text(json.dumps(about | change), "utf-8")
     before = (copy / "metrics.json").read_bytes()
@@ -175,9 +164,9 @@ def test_folds_made_otherwise_are_not_pooled(
     assert (copy / "metrics.json").read_bytes() == before
 
 
-def test_two_processes_do_not_finish_the_same_folds(made: tuple[Path, Path]) -> None:
-    with Run(made[0]).locked(), pytest.raises(NotARun, match="another process"):
-        resume_crossval(made[0])
+def test_two_processes_do_not_finish_the_same_folds(two_folds: tuple[Path, Path]) -> None:
+    with Run(two_folds[0]).locked(), pytest.raises(NotARun, match="another process"):
+        resume_crossval(two_folds[0])
 
 
 def test_what_cannot_be_dealt_is_refused_and_leaves_no_folder(

@@ -11,35 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.flow.conftest import QUICK
 
 from pneumoscope.errors import InputError, NotARun
 from pneumoscope.explain.cam import heatmaps, scaled
 from pneumoscope.inference.classifier import Classifier
 from pneumoscope.inference.members import load_members, temperature
 from pneumoscope.inference.predict import batch_logits
-from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
-from pneumoscope.workflows.crossval import crossval
 from pneumoscope.workflows.evaluate import Question, evaluate_run
 from pneumoscope.workflows.explain import ExplainRequest, explain_run
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> tuple[Path, Path]:
-    """(two folds of the tiny set, whose 40 official test films are left out; the cache)."""
-    place = tmp_path_factory.mktemp("folds")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
-        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
-        folder = crossval(DataRequest(str(tiny_npz)), recipe, 2, out=place / "cv")
-    return folder, place / "cache"
-
-
 @pytest.fixture
-def folds(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(made[1]))
-    return made[0]
+def folds(two_folds: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds[1]))
+    return two_folds[0]
 
 
 @pytest.fixture

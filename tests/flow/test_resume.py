@@ -13,16 +13,23 @@ DRIVER = Path(__file__).with_name("kill_driver.py")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
-def test_killed_runs_end_as_a_whole_one(tiny_npz: Path, tmp_path: Path) -> None:
-    changes = [*QUICK, "train.precision=float32", "train.epochs=3"]
+@pytest.mark.parametrize(
+    ("changes", "kills"),
+    [(["train.epochs=3"], 10), (["model.freeze=layer2", "train.views=2"], 6)],
+    ids=["films", "kept features"],
+)
+def test_killed_runs_end_as_a_whole_one(
+    tiny_npz: Path, tmp_path: Path, changes: list[str], kills: int
+) -> None:
     environment = {
         **os.environ,
         "PNEUMOSCOPE_CACHE": str(tmp_path / "cache"),
         # A child of a process that already runs OpenMP threads cannot start its own.
         "OMP_NUM_THREADS": "1",
     }
+    changes = [*QUICK, "train.precision=float32", *changes]
     done = subprocess.run(
-        [sys.executable, DRIVER, tiny_npz, tmp_path, "10", *changes],
+        [sys.executable, DRIVER, tiny_npz, tmp_path, str(kills), *changes],
         capture_output=True,
         text=True,
         env=environment,
@@ -36,3 +43,4 @@ def test_killed_runs_end_as_a_whole_one(tiny_npz: Path, tmp_path: Path) -> None:
         assert code == -9, f"moment {limit} did not kill"
         assert final == 0, f"the run killed at moment {limit} could not be resumed"
         assert same, f"the run killed at moment {limit} ended otherwise"
+        assert not list((tmp_path / f"killed-{limit}").glob("checkpoints/*features*"))

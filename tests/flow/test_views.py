@@ -1,14 +1,8 @@
-"""Training on kept features from the command line, and after a kill."""
+"""Training on kept features from the command line."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.flow.conftest import QUICK
-from tests.flow.test_resume import DRIVER
 from tests.flow.test_train import train
 
 FROZEN = ["model.freeze=layer2", "train.views=2"]
@@ -46,28 +40,3 @@ def test_bad_choices_leave_no_folder(
     assert train(monkeypatch, tiny_npz, *asked) == 2
     assert words in "".join(capsys.readouterr())
     assert not list(Path().glob("runs/*"))
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
-def test_killed_runs_end_as_a_whole_one(tiny_npz: Path, tmp_path: Path) -> None:
-    changes = [*QUICK, *FROZEN, "train.precision=float32"]
-    environment = {
-        **os.environ,
-        "PNEUMOSCOPE_CACHE": str(tmp_path / "cache"),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, DRIVER, tiny_npz, tmp_path, "6", *changes],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    for limit, code, _, final, same in found["outcomes"]:
-        assert code == -9, f"moment {limit} did not kill"
-        assert final == 0, f"the run killed at moment {limit} could not be resumed"
-        assert same, f"the run killed at moment {limit} ended otherwise"
-        assert not list((tmp_path / f"killed-{limit}").glob("checkpoints/*features*"))

@@ -81,7 +81,7 @@ def recipe(*changes: str) -> Recipe:
             *("train.epochs=2", "train.batch_size=16", "train.precision=float32"),
             *("model.weights=none", "model.dropout=0", "data.val=official"),
             *(
-                "model.backbone=resnet18",
+                "model.backbone=test_resnet",
                 "optim.learning_rate=0.001",
                 "augment.erase=0.5",
                 *changes,
