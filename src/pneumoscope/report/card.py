@@ -140,7 +140,6 @@ def _limits(judged: Judged) -> Iterator[str]:
         yield f"- {_plain(sentence)}"
     for sentence in words.shortcut_findings(judged):
         yield f"- {_plain(sentence)}"
-    yield f"- {words.ONE_SEED}"
     yield f"- {words.DISCLAIMER}"
 
 

@@ -224,11 +224,7 @@ def _use(material: Material) -> Context:
         "disclaimer": words.DISCLAIMER,
         "how": words.HOW_TO_USE if material.judged.model else "",
         "scope": (words.INTENDED, words.OUT_OF_SCOPE),
-        "limits": [
-            *words.limits(material.judged),
-            *words.shortcut_findings(material.judged),
-            words.ONE_SEED,
-        ],
+        "limits": [*words.limits(material.judged), *words.shortcut_findings(material.judged)],
     }
 
 

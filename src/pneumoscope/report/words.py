@@ -24,7 +24,6 @@ OUT_OF_SCOPE = (
     "Diagnosis, triage or any decision about a patient; lateral films, other findings, other ages "
     "or machines than those of its data; films it was trained on."
 )
-ONE_SEED = "One training seed; another would move the figures."
 SMALL = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
 
@@ -259,6 +258,8 @@ def limits(judged: Judged) -> Iterator[str]:
             f"What a call is worth in practice: {int(judged.metrics['positives']) / n:.1%} of "
             "these films show pneumonia, and precision and NPV change with that share."
         )
+    if judged.run.get("members", 1) == 1:
+        yield "One training seed; another would move the figures."
 
 
 def _patients(flow: Mapping[str, Any]) -> str:
