@@ -67,11 +67,14 @@ def test_frozen_parameters_are_left_out() -> None:
     )
 
 
+@pytest.mark.parametrize("broken", [False, True])
 @pytest.mark.parametrize("most", [0.01, 0.5, 1.0, 100.0])
-def test_gradients_are_clipped_as_torch_clips_them(most: float) -> None:
+def test_gradients_are_clipped_as_torch_clips_them(most: float, broken: bool) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 1), nn.Linear(3, 3))
     network[:2](torch.randn(7, 5)).square().mean().backward()  # the third has no gradients
+    if broken:
+        next(network.parameters()).grad[0, 0] = torch.nan  # type: ignore[index]
     theirs = copy.deepcopy(network)
     for mine, other in zip(network.parameters(), theirs.parameters(), strict=True):
         other.grad = None if mine.grad is None else mine.grad.clone()
@@ -80,4 +83,4 @@ def test_gradients_are_clipped_as_torch_clips_them(most: float) -> None:
     for mine, other in zip(network.parameters(), theirs.parameters(), strict=True):
         assert (mine.grad is None) == (other.grad is None)
         if mine.grad is not None:
-            torch.testing.assert_close(mine.grad, other.grad, rtol=0, atol=0)
+            torch.testing.assert_close(mine.grad, other.grad, rtol=0, atol=0, equal_nan=True)

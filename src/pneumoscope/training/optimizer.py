@@ -67,7 +67,7 @@ def clip_gradients(network: nn.Module, most: float) -> None:
     """
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
-    if norm.device.type != "cpu" or norm + 1e-6 > most:
+    if norm.device.type != "cpu" or not norm + 1e-6 <= most:  # a norm that is NaN counts as above
         nn.utils.clip_grads_with_norm_(network.parameters(), most, norm)
 
 
