@@ -5,7 +5,7 @@
 Every ``--try`` is a list, parted by semicolons, of ``section.key=value`` over the recipe. Since
 validation films come from the same hospital shelf as training films, AUROC saturates on them; so
 each trained model is also judged on the same films after a fixed, stronger change of exposure and
-geometry ("shifted"). The table shows mean ± sd over the seeds.
+geometry (``hard_films.SHIFT``). The table shows mean ± sd over the seeds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pneumoscope.data.augment import augment
+from hard_films import moved as shifted
 from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.inference.predict import predict_logits, probability
@@ -29,26 +29,10 @@ from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Silent
 from pneumoscope.run import Run
-from pneumoscope.sections import AugmentChoices
 from pneumoscope.sources.medmnist import medmnist_source
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import choose_precision
 from pneumoscope.workflows.data import network_side, stored_spec
-
-SHIFT = AugmentChoices(
-    flip=0, rotation=12, translation=0.08, scale=0.15, stretch=0.15, brightness=0.15,
-    contrast=0.3, gamma=0.7, noise=0.06, erase=0,
-)  # fmt: skip
-
-
-def shifted(films: np.ndarray, copies: int = 4) -> np.ndarray:
-    """Uint8 (n, S, S) to uint8 (copies * n, S, S), changed by a fixed draw."""
-    generator = torch.Generator().manual_seed(20260101)
-    out = [
-        augment(torch.from_numpy(films), SHIFT, films.shape[-1], generator).round().byte().numpy()
-        for _ in range(copies)
-    ]
-    return np.concatenate(out)
 
 
 def judge(bundle: Bundle, prepared: PreparedSet) -> dict[str, float]:

@@ -14,7 +14,8 @@ the other patients serves as validation, by which the threshold is chosen.
 Every ``--try`` is a list, parted by semicolons, of ``section.key=value`` over the recipe. Shown
 are means ± sd over the seeds: AUROC on the films of each shortcut, their mean, AUROC on the
 ordinary films, and balanced accuracy (mean of the three) at the threshold of the ordinary ones and
-at .5.
+at .5. ``moved`` is the same, of the same films after a fixed draw of other exposure and geometry
+(``SHIFT``), as another machine and another pose would change them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pneumoscope.data.augment import Draw, augment
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import assign, label_codes, patient_codes
@@ -44,6 +46,7 @@ from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Silent
 from pneumoscope.run import Run
+from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.precision import choose_precision
 from pneumoscope.workflows.data import find_data, network_side, prepare_data
@@ -51,6 +54,11 @@ from pneumoscope.workflows.data import find_data, network_side, prepare_data
 SIDE, EDGE = 64, 6
 HELD_OUT = {"spectrum": 0.10, "thumbnail": 0.10, "border": 0.06}
 VALIDATE = 0.08
+SHIFT = AugmentChoices(
+    **dict.fromkeys(AugmentChoices.model_fields, 0)
+    | {"crop": 1, "rotation": 12, "translation": 0.08, "scale": 0.15, "stretch": 0.15}
+    | {"brightness": 0.15, "contrast": 0.3, "gamma": 0.7, "noise": 0.06}
+)
 
 Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -117,28 +125,48 @@ def hard_splits(small: PreparedSet) -> np.ndarray:
     return split
 
 
+def moved(films: np.ndarray, copies: int = 2) -> np.ndarray:
+    """Uint8 (n, S, S) to uint8 (copies * n, S, S): each film under ``copies`` draws of ``SHIFT``,
+    which are the same whatever the model."""
+    draw = Draw(torch.Generator().manual_seed(20260101), len(films))
+    views = [augment(torch.from_numpy(films), SHIFT, films.shape[-1], draw) for _ in range(copies)]
+    return torch.cat(views).round().byte().numpy()
+
+
+Found = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Labels and logits by what the films are for."""
+
+
+def balanced(found: Found, at: float) -> float:
+    """Balanced accuracy at a threshold, the mean over the shortcuts."""
+    each = []
+    for y, logits in (found[name] for name in SHORTCUTS):
+        called = probability(logits) >= at
+        each += [called[y == 1].mean(), (~called)[y == 0].mean()]
+    return float(np.mean(each))
+
+
 def judge(bundle: Bundle, prepared: PreparedSet) -> dict[str, float]:
-    found = {}
+    found: Found = {}
+    others: Found = {}
     for split in ("val", *SHORTCUTS):
         rows = np.flatnonzero((prepared.table["split"] == split).fillna(False).to_numpy())
-        found[split] = prepared.labels(rows), predict_logits(bundle, prepared.images, rows)
+        labels = prepared.labels(rows)
+        found[split] = labels, predict_logits(bundle, prepared.images, rows)
+        films = moved(np.asarray(prepared.images[rows]))
+        again = np.tile(labels, len(films) // len(rows))
+        others[split] = again, predict_logits(bundle, films, np.arange(len(films)))
     y_val, val = found["val"]
     threshold = choose("youden_smooth", y_val, probability(val), "val").threshold
-
-    def balanced(at: float) -> float:
-        each = []
-        for y, logits in (found[name] for name in SHORTCUTS):
-            called = probability(logits) >= at
-            each += [called[y == 1].mean(), (~called)[y == 0].mean()]
-        return float(np.mean(each))
-
     areas = {name: auroc(*found[name]) for name in SHORTCUTS}
     return {
         **areas,
         "mean": float(np.mean(list(areas.values()))),
         "val": auroc(y_val, val),
-        "balanced": balanced(threshold),
-        "balanced_at_half": balanced(0.5),
+        "balanced": balanced(found, threshold),
+        "balanced_at_half": balanced(found, 0.5),
+        "moved": float(np.mean([auroc(*others[name]) for name in SHORTCUTS])),
+        "moved_balanced_at_half": balanced(others, 0.5),
     }
 
 

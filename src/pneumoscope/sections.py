@@ -212,6 +212,12 @@ class DecideChoices(Section):
         "pneumonia weighs (null: 5); other rules take null"
     )
     flip_average: bool = Field(description="average the logit of the film and its mirror image")
+    turn_average: float = Field(
+        ge=0,
+        le=45,
+        description="average the logit of the film with those of the film turned by so many "
+        "degrees to the left and to the right; 0: of the film alone",
+    )
 
     @model_validator(mode="after")
     def _target_belongs(self) -> DecideChoices:

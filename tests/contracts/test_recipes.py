@@ -97,6 +97,7 @@ def test_the_published_choices_are_there(name: str) -> None:
         "optim.schedule": "constant", "optim.warmup": 0, "optim.weight_decay": 0, "optim.clip": 0,
         "optim.layer_decay": 1, "loss.label_smoothing": 0, "model.dropout": 0,
         "decide.rule": "fixed", "decide.target": None, "decide.flip_average": False,
+        "decide.turn_average": 0,
     }  # fmt: skip
     assert {key: values[key] for key in same} == same
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import rotate
 
 from pneumoscope.inference import predict
 from pneumoscope.inference.predict import predict_logits, probability
@@ -44,6 +45,31 @@ def test_flip_average_is_blind_to_mirroring(bundle: Bundle) -> None:
         predict_logits(both, IMAGES, np.arange(10)),
         (plain + predict_logits(bundle, mirrored, np.arange(10))) / 2,
         atol=1e-5,
+    )
+
+
+def test_turn_average_is_the_mean_over_the_film_turned_to_both_sides(bundle: Bundle) -> None:
+    def turned(degrees: float) -> torch.Tensor:
+        films = [
+            rotate(film.astype(float), degrees, reshape=False, order=1, mode="nearest")
+            for film in IMAGES
+        ]
+        return torch.from_numpy(np.stack(films)).float()
+
+    wide = replace(bundle, turn_average=6.0)
+    with torch.inference_mode():
+        left = predict.turned(torch.from_numpy(IMAGES), 6.0)
+        each = [bundle.network(turned(degrees)).numpy() for degrees in (0.0, 6.0, -6.0)]
+    np.testing.assert_allclose(left.numpy(), turned(6.0).numpy(), atol=1e-2)
+    np.testing.assert_allclose(
+        predict_logits(wide, IMAGES, np.arange(10)), np.mean(each, axis=0), atol=1e-4
+    )
+    mirrored = np.ascontiguousarray(IMAGES[:, :, ::-1])
+    both = replace(wide, flip_average=True)
+    np.testing.assert_allclose(
+        predict_logits(both, IMAGES, np.arange(10)),
+        predict_logits(both, mirrored, np.arange(10)),
+        atol=1e-4,
     )
 
 

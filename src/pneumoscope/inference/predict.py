@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pneumoscope.data.augment import resample
 from pneumoscope.models.bundle import Bundle
 
 Advance = Callable[[int, int], None]
@@ -50,10 +52,22 @@ def batch_logits(bundle: Bundle, films: NDArray[np.uint8], device: str) -> NDArr
 
 
 def _logits(bundle: Bundle, films: Tensor) -> Tensor:
-    logits: Tensor = bundle.network(films)
+    views = [films]
+    if bundle.turn_average:
+        views += [turned(films, degrees) for degrees in (bundle.turn_average, -bundle.turn_average)]
     if bundle.flip_average:
-        logits = (logits + bundle.network(films.flip(-1))) / 2
-    return logits
+        views += [view.flip(-1) for view in views]
+    return torch.stack([bundle.network(view) for view in views]).mean(0)
+
+
+def turned(films: Tensor, degrees: float) -> Tensor:
+    """Films (B, S, S) turned to the left about their centre, float32 (B, S, S); the pixels of the
+    edge continue."""
+    angle = math.radians(degrees)
+    cos, sin = math.cos(angle), math.sin(angle)
+    # From a place in the turned film to that in the film itself, the second axis downwards.
+    matrix = torch.tensor([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    return resample(films, matrix.expand(len(films), 2, 3), films.shape[-1])
 
 
 def probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:

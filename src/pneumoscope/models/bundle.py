@@ -28,7 +28,9 @@ class Bundle:
     """A network and what is known about it.
 
     ``lineage`` says what it was trained on and how; ``flip_average`` whether the logit is the
-    mean over the film and its mirror image; ``precision`` is float32 or bf16.
+    mean over the film and its mirror image, ``turn_average`` by how many degrees the film is
+    turned to both sides for two more logits that are averaged with it (0: none); ``precision`` is
+    float32 or bf16.
     """
 
     network: Network
@@ -41,6 +43,7 @@ class Bundle:
     lineage: dict[str, Any]
     calibration: Calibration | None = None
     conformal: Conformal | None = None
+    turn_average: float = 0.0
 
     def with_operating_points(self, *points: OperatingPoint) -> Bundle:
         """A copy that carries those thresholds; the first is the one that decides."""
@@ -63,6 +66,7 @@ class Bundle:
             "normalisation": {"mean": self.normalisation[0], "std": self.normalisation[1]},
             "classes": list(CLASSES),
             "flip_average": self.flip_average,
+            "turn_average": self.turn_average,
             "precision": self.precision,
             "operating_points": [point.to_json() for point in self.operating_points],
             "calibration": self.calibration.to_json() if self.calibration else None,
@@ -116,6 +120,7 @@ def load_bundle(folder: Path) -> Bundle:
         lineage=dict(about["lineage"]),
         calibration=fitted[0],
         conformal=fitted[1],
+        turn_average=float(about.get("turn_average", 0.0)),
     )
 
 

@@ -223,6 +223,7 @@ def _finish(
         weights=recipe.model.weights,
         normalisation=(mean, std),
         flip_average=recipe.decide.flip_average,
+        turn_average=recipe.decide.turn_average,
         precision=precision.name,
         operating_points=(),
         lineage={
