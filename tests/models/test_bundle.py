@@ -1,6 +1,7 @@
 """A bundle comes back as it was saved, and a damaged one says so."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def make() -> Bundle:
 
 def test_round_trip(tmp_path: Path) -> None:
     fitted = Calibration(1.7, "val"), Conformal(0.1, 0.2, 0.6, 40, 30, "val")
-    bundle = make().with_calibration(*fitted)
+    bundle = replace(make().with_calibration(*fitted), turn_average=6.0)
     save_bundle(bundle, tmp_path)
     again = load_bundle(tmp_path)
     assert (again.calibration, again.conformal) == fitted
@@ -50,14 +51,15 @@ def test_no_bundle_says_so(tmp_path: Path) -> None:
         load_bundle(tmp_path)
 
 
-def test_a_bundle_from_before_calibration_loads(tmp_path: Path) -> None:
+def test_a_bundle_of_before_loads_and_answers_as_it_did(tmp_path: Path) -> None:
     save_bundle(make(), tmp_path)
     file = tmp_path / "model.json"
     about = json.loads(file.read_text())
     assert about.pop("calibration") is None and about.pop("conformal") is None
+    assert about.pop("turn_average") == 0.0
     file.write_text(json.dumps(about))
     again = load_bundle(tmp_path)
-    assert again.calibration is None and again.conformal is None
+    assert again.calibration is None and again.conformal is None and again.turn_average == 0.0
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
