@@ -14,13 +14,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from pneumoscope.sections import AugmentChoices
+if TYPE_CHECKING:  # pydantic takes a while to import, and reading films needs none of it
+    from pneumoscope.sections import AugmentChoices
 
 _GREY = 127.5
 _BANK = 1 << 22
