@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import os
 import pickle
 import re
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 import torch
@@ -28,6 +31,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import create_run
 from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.training.keeper import Keeper
 from pneumoscope.workflows.data import stored_spec
 
 Usage = namedtuple("Usage", "total used free")
@@ -519,6 +523,8 @@ def test_an_interrupt_tells_how_to_go_on(tmp_path: Path, films: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What a shell starts in the background is deaf to Ctrl-C, and so are its children.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         last = tmp_path / "my run" / "checkpoints" / "last.ckpt"
@@ -529,11 +535,39 @@ def test_an_interrupt_tells_how_to_go_on(tmp_path: Path, films: Path) -> None:
         _, errors = running.communicate(timeout=60)
     finally:
         running.kill()
+        running.communicate()
     assert running.returncode == 130, errors
     assert errors.startswith("Interrupted: the run was stopped, nothing is lost")
     assert f"pneumoscope train --resume '{tmp_path / 'my run'}'" in errors
     assert "Traceback" not in errors
     assert last.is_file()
+
+
+def test_an_interrupt_that_a_library_drops_is_heard_later(
+    films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pickle's ``copyreg`` and finalisers drop whatever is raised inside them."""
+
+    def save(self: Keeper, trainer: lightning.Trainer) -> None:
+        if not fallen:
+            fallen.append(trainer.current_epoch)
+            with contextlib.suppress(BaseException):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(60)
+        saves.append(trainer.current_epoch)
+
+    fallen: list[int] = []
+    saves: list[int] = []
+    monkeypatch.setattr(Keeper, "_save", save)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run(monkeypatch, "train", films, *little("train.epochs=50")) == 130
+        # Lightning would leave the process deaf to the next one.
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err.startswith("Interrupted: the run was stopped")
+    assert fallen == [0] and saves == [0]
 
 
 def test_an_error_of_our_own_keeps_its_traceback(

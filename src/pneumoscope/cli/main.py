@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope import __version__
+from pneumoscope.cli import interrupts
 from pneumoscope.cli.options import (
     AboutData,
     ChangeOption,
@@ -368,7 +369,10 @@ def run() -> None:
 
 def _run() -> int:
     try:
-        app(standalone_mode=True)
+        with interrupts.heard():
+            app(standalone_mode=True)
+    except KeyboardInterrupt:
+        return _show(Interrupted("stopped before any work had begun", remedy="start it again"))
     except PneumoscopeError as error:
         return _show(error)
     except OSError as error:

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pneumoscope.cli import interrupts
 from pneumoscope.errors import printable
 
 _LINE_EVERY = 15.0
@@ -72,6 +73,7 @@ class Screen:
         self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+        interrupts.check()
         if not self.console.is_terminal:
             self._line(done, total, unit, note)
             return
