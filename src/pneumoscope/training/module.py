@@ -29,7 +29,7 @@ from pneumoscope.models.network import Network, logit_of
 from pneumoscope.recipe import Recipe
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.optimizer import clip_gradients, make_optimizer, rate
-from pneumoscope.training.seeds import AUGMENT, DROPOUT, seed_of
+from pneumoscope.training.seeds import AUGMENT, DROPOUT, seed_device, seed_of
 from pneumoscope.training.team import gather, present_share, roll
 
 # Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
@@ -89,7 +89,8 @@ class Classifier(lightning.LightningModule):
         # Dropout draws from the global generator. Seeding it once an epoch is not enough: the
         # data loader draws from it too, at another moment in a resumed epoch.
         # Processes that share a batch draw masks of their own for films of their own.
-        torch.manual_seed(seed_of(self.seed, DROPOUT, self.current_epoch, index, *self._others()))
+        stream = seed_of(self.seed, DROPOUT, self.current_epoch, index, *self._others())
+        seed_device(self.device, stream)
         films, labels = self._change(*batch, index)
         scores = self._score(self.network, films)
         loss: Tensor = self.loss(scores, labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from pneumoscope.training.precision import Precision
 from pneumoscope.training.trial import Repeated, now, short_fit
 
 WARM_UP = 5
-_BARE_STEPS = 12
 _TRACED = 5
 
 
@@ -66,7 +64,7 @@ def profile_steps(
     clock = StepClock(precision.device, WARM_UP)
     _run(prepared, recipe, network, precision, seed, WARM_UP + steps, clock)
     batch = min(recipe.train.batch_size, len(prepared.rows("train")))
-    bare = _bare_step(copy.deepcopy(network), recipe, batch, precision)
+    bare = _bare_step(copy.deepcopy(network), recipe, batch, precision, steps)
     return Profile(tuple(clock.parts()), clock.step, bare, batch, clock.steps)
 
 
@@ -114,21 +112,24 @@ def _tell_augmentation(module: Classifier, clock: StepClock) -> None:
     setattr(module, "_change", told)  # noqa: B010  the method of this one object
 
 
-def _bare_step(network: Network, recipe: Recipe, batch: int, precision: Precision) -> float:
-    """Seconds of a forward and backward pass and an optimiser step, nothing else: the median."""
+def _bare_step(
+    network: Network, recipe: Recipe, batch: int, precision: Precision, steps: int
+) -> float:
+    """Seconds of a forward and backward pass and an optimiser step, nothing else: the mean of
+    ``steps`` after WARM_UP ones, as for whole steps, so that a busy machine slows both alike."""
     device = precision.device
     network = network.to(device).to(memory_format=torch.channels_last).train()
     optimizer = make_optimizer(network, recipe.optim)
     side = network.spec.network
     films = torch.full((batch, side, side), 100.0, device=device)
-    seconds = []
-    for _ in range(_BARE_STEPS):
-        start = now(device)
-        kind, half = device.split(":")[0], precision.name == "bf16"
+    kind, half = device.split(":")[0], precision.name == "bf16"
+    start = 0.0
+    for step in range(WARM_UP + steps):
+        if step == WARM_UP:
+            start = now(device)
         with torch.autocast(kind, torch.bfloat16, enabled=half):
             loss = network(films).square().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        seconds.append(now(device) - start)
-    return statistics.median(seconds[2:])
+    return (now(device) - start) / steps
