@@ -157,8 +157,9 @@ class InputSpec:
 
     @property
     def visible(self) -> int:
-        """Side in stored pixels of the centre square that is judged."""
-        return round(self.stored * (1 - self.margin))
+        """Side in stored pixels of the centre square that is judged: as much is left out on each
+        side."""
+        return self.stored - 2 * round(self.stored * self.margin / 2)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -179,7 +179,7 @@ def test_the_margin_is_left_out_as_the_network_leaves_it_out() -> None:
     )
     batch = films(4, 32)
     got = augment(batch, choices(), 24, seeded(), visible=0.75)
-    torch.testing.assert_close(got, network._resize(batch)[:, 0], atol=2e-3, rtol=0)
+    torch.testing.assert_close(got, network.seen(batch)[:, 0], atol=2e-3, rtol=0)
 
 
 def test_random_crops_have_torchvisions_areas_and_aspects() -> None:

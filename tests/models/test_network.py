@@ -34,7 +34,7 @@ def test_normalisation_is_inside(shape: tuple[int, ...]) -> None:
 
 def test_stored_films_are_enlarged_inside() -> None:
     network = identity_network(8, 24)
-    assert network._resize(torch.zeros(2, 8, 8, dtype=torch.uint8)).shape == (2, 1, 24, 24)
+    assert network.seen(torch.zeros(2, 8, 8, dtype=torch.uint8)).shape == (2, 1, 24, 24)
 
 
 def test_two_outputs_give_the_difference_as_logit() -> None:

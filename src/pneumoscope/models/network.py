@@ -81,15 +81,24 @@ class Network(nn.Module):
 
     def frozen_features(self, films: Tensor) -> Tensor:
         """What leaves the frozen parts, for a backbone that is a chain of its parts."""
-        return run_parts(self.frozen_parts, self._normalise(self._resize(films)))
+        return self.frozen_features_seen(self.seen(films))
+
+    def frozen_features_seen(self, films: Tensor) -> Tensor:
+        """The same of films that ``augment`` has cropped and resized: float (B, n, n)."""
+        return run_parts(self.frozen_parts, self._normalise(_planes(films)))
 
     def scores_of(self, features: Tensor) -> Tensor:
         """The raw outputs of what ``frozen_features`` gave, float32 (B, outputs)."""
         return self._judge(run_parts(parts_of(self.backbone)[self._frozen :], features))
 
     def scores(self, films: Tensor) -> Tensor:
-        """The raw outputs, float32 (B, outputs)."""
-        return self._judge(self.backbone(self._normalise(self._resize(films))))
+        """The raw outputs, float32 (B, outputs), of films as they are stored."""
+        return self.scores_seen(self.seen(films))
+
+    def scores_seen(self, films: Tensor) -> Tensor:
+        """The same of films that ``augment`` has cropped and resized: float (B, n, n). Their side
+        does not tell them from stored ones: given as such they would be cropped once more."""
+        return self._judge(self.backbone(self._normalise(_planes(films))))
 
     def _judge(self, features: Tensor) -> Tensor:
         # The last product in float32: in bf16 the logits would have 256 steps and many ties.
@@ -97,10 +106,9 @@ class Network(nn.Module):
             scores: Tensor = self.head(self.dropout(features.float()))
         return scores
 
-    def _resize(self, films: Tensor) -> Tensor:
-        if films.ndim == 3:
-            films = films.unsqueeze(1)
-        films = films.float()
+    def seen(self, films: Tensor) -> Tensor:
+        """Stored films as the network sees them, without their margin: float32 (B, 1, n, n)."""
+        films = _planes(films).float()
         side, visible = self.spec.network, self.spec.visible
         if visible < films.shape[-1]:
             start = (films.shape[-1] - visible) // 2
@@ -111,6 +119,11 @@ class Network(nn.Module):
 
     def _normalise(self, films: Tensor) -> Tensor:
         return (films - self.mean) / self.std
+
+
+def _planes(films: Tensor) -> Tensor:
+    """(B, s, s) as (B, 1, s, s), which may come as such."""
+    return films.unsqueeze(1) if films.ndim == 3 else films
 
 
 def logit_of(scores: Tensor) -> Tensor:

@@ -64,6 +64,7 @@ class Classifier(lightning.LightningModule):
         if self.average is not None and not recipe.model.unfreeze_every:
             _share_frozen(self.judged, network)
         self._score = Network.scores_of if features else Network.scores
+        self._score_changed = Network.scores_of if features else Network.scores_seen
         self._change = _as_they_are if features else self._augment
         self.row: dict[str, float] = {}
         self._averaged = 0
@@ -92,7 +93,7 @@ class Classifier(lightning.LightningModule):
         stream = seed_of(self.seed, DROPOUT, self.current_epoch, index, *self._others())
         seed_device(self.device, stream)
         films, labels = self._change(*batch, index)
-        scores = self._score(self.network, films)
+        scores = self._score_changed(self.network, films)
         loss: Tensor = self.loss(scores, labels)
         self._train.add(loss.detach(), logit_of(scores.detach()), labels)
         return loss

@@ -128,8 +128,8 @@ def _bare_step(
         if step == WARM_UP:
             start = now(device)
         with torch.autocast(kind, torch.bfloat16, enabled=half):
-            loss = network(films).square().mean()
-        loss.backward()
+            loss = network.scores_seen(films).square().mean()
+        torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
     return (now(device) - start) / steps
