@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pneumoscope.report import words
 from pneumoscope.report.card import card_text
 from pneumoscope.report.folder import read_judged
 
@@ -33,6 +34,27 @@ def test_a_fixed_threshold_was_chosen_on_no_films(make_run: Callable[..., Path])
     card = card_text(judged)
     assert "at least 0.410 (fixed beforehand)." in card
     assert "chosen on the validation split)" not in card
+
+
+@pytest.mark.parametrize(
+    ("turned", "mirror", "expected"),
+    [
+        (0, False, "of the film alone"),
+        (0, True, "mean over the film and its mirror image"),
+        (6.0, False, "mean over the film and the film turned by 6° to both sides"),
+        (
+            *(6.0, True),
+            "mean over the film, the film turned by 6° to both sides and the mirror images of both",
+        ),
+    ],
+)
+def test_it_says_of_which_views_the_answer_is_the_mean(
+    make_run: Callable[..., Path], turned: float, mirror: bool, expected: str
+) -> None:
+    judged = read_judged(make_run())
+    judged.model.update(turn_average=turned, flip_average=mirror)  # type: ignore[attr-defined]
+    assert f"- Logit: {expected}\n" in card_text(judged)
+    assert words.views({}) == "of the film alone"  # a bundle of an earlier version
 
 
 def test_every_row_of_the_table_has_an_interval(make_run: Callable[..., Path]) -> None:

@@ -77,6 +77,7 @@ def _model(judged: Judged) -> Iterator[str]:
         f"- Input: one grey image, 0–255, air dark, stored at {spec.get('stored')} px, seen by "
         f"the network at {spec.get('network')} px; normalisation is part of the model"
     )
+    yield f"- Logit: {words.views(model)}"
     yield (
         f"- Trained with recipe “{_plain(lineage.get('recipe', ''))}” for "
         f"{lineage.get('epochs')} epochs; epoch {lineage.get('best_epoch')} kept"

@@ -165,7 +165,8 @@ def _films(about: Json, shown: Sequence[Context]) -> Context:
 
 
 def _methods(about: Json, shown: Sequence[Context]) -> Context:
-    return {"methods": about["methods"], "layers": about["layers"], "mirror": about["mirror"]}
+    names = ("methods", "layers", "mirror")
+    return {name: about[name] for name in names} | {"turned": about.get("turned", 0.0)}
 
 
 def _location(about: Json, shown: Sequence[Context]) -> Context | None:

@@ -199,6 +199,7 @@ def _training(material: Material) -> Context | None:
         "epochs": history.to_dict("records"),
         "best": material.judged.model.get("lineage", {}).get("best_epoch"),
         "model": material.judged.model,
+        "views": words.views(material.judged.model),
         "timing": material.judged.run.get("timing", {}),
     }
 

@@ -120,6 +120,18 @@ def full(estimate: Estimate | None) -> str:
     return f"{number(estimate.value)} ({level(estimate)} interval {interval(estimate)})"
 
 
+def views(model: Mapping[str, Any]) -> str:
+    """Whose mean logit the answer of a model (``model.json``) is, in words."""
+    seen = ["the film"]
+    if degrees := model.get("turn_average"):
+        seen.append(f"the film turned by {degrees:g}° to both sides")
+    if model.get("flip_average"):
+        seen.append("the mirror images of both" if len(seen) > 1 else "its mirror image")
+    if len(seen) == 1:
+        return "of the film alone"
+    return f"mean over {', '.join(seen[:-1])} and {seen[-1]}"
+
+
 def summarise(judged: Judged) -> tuple[Remark, ...]:
     """How good, how sure, where decided, what is confused, by what shortcut, what is not
     provable."""

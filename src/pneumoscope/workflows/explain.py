@@ -130,6 +130,7 @@ def _about(asked: ExplainRequest, scene: Scene, found: Found, command: str) -> d
         "explained": "the logit of pneumonia" + ", the mean over the models" * several,
         "layers": layers,
         "mirror": first.flip_average,
+        "turned": first.turn_average,
         "seed": scene.seed,
         "input": first.network.spec.to_json(),
         "which": found.which,
