@@ -16,6 +16,7 @@ from tests.flow.test_predict import film, save_dicom
 from tests.flow.test_train import run
 from tests.inference.conftest import make_bundle
 
+from pneumoscope.cli import interrupts
 from pneumoscope.inference.classifier import Classifier
 from pneumoscope.models.bundle import save_bundle
 from pneumoscope.records import Reading
@@ -124,6 +125,7 @@ def test_stopped_it_says_what_is_left(
     assert "nothing is written" in printed.err and "Traceback" not in printed.err
     assert {p.name for p in Path().iterdir()} == there
     assert signal.getsignal(number) == before
+    interrupts.check()  # nothing of it is left for the next command
 
 
 def test_the_start_loads_no_table_library() -> None:

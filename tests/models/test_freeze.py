@@ -42,7 +42,7 @@ def test_the_two_halves_make_the_whole(name: str) -> None:
     net.eval()
     with torch.inference_mode():
         whole = net.scores(films())
-        torch.testing.assert_close(net.scores_of(net.frozen_features(films())), whole)
+        torch.testing.assert_close(net.scores_of(net.frozen_features(net.seen(films()))), whole)
 
 
 def test_an_unknown_part_is_named_with_those_there_are() -> None:

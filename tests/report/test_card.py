@@ -44,7 +44,7 @@ def test_a_fixed_threshold_was_chosen_on_no_films(make_run: Callable[..., Path])
         (6.0, False, "mean over the film and the film turned by 6° to both sides"),
         (
             *(6.0, True),
-            "mean over the film, the film turned by 6° to both sides and the mirror images of both",
+            "mean over the film, the film turned by 6° to both sides and their mirror images",
         ),
     ],
 )

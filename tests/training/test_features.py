@@ -87,7 +87,7 @@ def test_a_view_without_changes_holds_the_networks_own_features(
     films = torch.from_numpy(prepared.images[prepared.rows("train")[places]])
     half = torch.autocast("cpu", torch.bfloat16, enabled=name == "bf16")
     with torch.inference_mode(), half:
-        own = network.frozen_features(films)
+        own = network.frozen_features(network.seen(films))
         whole, cut = network(films), network.scores_of(features)[:, 0]
     assert features.dtype == own.dtype
     assert features.is_contiguous(memory_format=torch.channels_last)

@@ -19,15 +19,15 @@ _asked = False
 @contextmanager
 def heard() -> Iterator[None]:
     """Remember Ctrl-C while this lasts; a process that was started deaf to it remains so."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
-        yield
-        return
-    _remember(False)
-    signal.signal(signal.SIGINT, _interrupt)
+    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler and _in_main_thread()
+    if hears:
+        signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if hears:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        _remember(False)  # what ended this work must not end the next
 
 
 def check() -> None:
@@ -37,7 +37,8 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def _interrupt(*_: object) -> None:
+def interrupt(*_: object) -> None:
+    """The handler; of whatever signal is to be heard as Ctrl-C is."""
     _remember(True)
     raise KeyboardInterrupt
 

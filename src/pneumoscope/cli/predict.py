@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pneumoscope.cli import interrupts
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
 from pneumoscope.inference.oddities import ODDITIES
@@ -51,11 +52,7 @@ def run_predict(request: PredictRequest) -> None:
 def _stopping() -> Iterator[None]:
     """What asks the process to end (kill, a batch system) is heard as Ctrl-C is, so that no draft
     of a file is left."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, interrupts.interrupt)
     try:
         yield
     finally:

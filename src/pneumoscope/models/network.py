@@ -80,11 +80,8 @@ class Network(nn.Module):
         return logit_of(self.scores(films))
 
     def frozen_features(self, films: Tensor) -> Tensor:
-        """What leaves the frozen parts, for a backbone that is a chain of its parts."""
-        return self.frozen_features_seen(self.seen(films))
-
-    def frozen_features_seen(self, films: Tensor) -> Tensor:
-        """The same of films that ``augment`` has cropped and resized: float (B, n, n)."""
+        """What leaves the frozen parts, for a backbone that is a chain of its parts, of films that
+        ``seen`` or ``augment`` has cropped and resized."""
         return run_parts(self.frozen_parts, self._normalise(_planes(films)))
 
     def scores_of(self, features: Tensor) -> Tensor:

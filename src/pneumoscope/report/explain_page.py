@@ -165,8 +165,7 @@ def _films(about: Json, shown: Sequence[Context]) -> Context:
 
 
 def _methods(about: Json, shown: Sequence[Context]) -> Context:
-    names = ("methods", "layers", "mirror")
-    return {name: about[name] for name in names} | {"turned": about.get("turned", 0.0)}
+    return {name: about[name] for name in ("methods", "layers", "mirror", "turned")}
 
 
 def _location(about: Json, shown: Sequence[Context]) -> Context | None:

@@ -126,7 +126,7 @@ def views(model: Mapping[str, Any]) -> str:
     if degrees := model.get("turn_average"):
         seen.append(f"the film turned by {degrees:g}° to both sides")
     if model.get("flip_average"):
-        seen.append("the mirror images of both" if len(seen) > 1 else "its mirror image")
+        seen.append("their mirror images" if len(seen) > 1 else "its mirror image")
     if len(seen) == 1:
         return "of the film alone"
     return f"mean over {', '.join(seen[:-1])} and {seen[-1]}"

@@ -19,7 +19,6 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +158,11 @@ class Maker:
         kind, half = device.split(":")[0], self._precision.name == "bf16"
         with torch.inference_mode():
             films = torch.from_numpy(self._images[rows]).to(device)
-            seen = self._network.seen if view is None else partial(self._change, view, index)
-            changed = seen(films)
+            films = self._network.seen(films) if view is None else self._change(films, view, index)
             with torch.autocast(kind, torch.bfloat16, enabled=half):
-                return _to_array(self._network.frozen_features_seen(changed))
+                return _to_array(self._network.frozen_features(films))
 
-    def _change(self, view: int, index: int, films: Tensor) -> Tensor:
+    def _change(self, films: Tensor, view: int, index: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed_of(self._seed, VIEW, view, index))
         spec = self._network.spec
         draw, visible = Draw(generator, len(films)), spec.visible / spec.stored

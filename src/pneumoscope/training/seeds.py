@@ -19,8 +19,8 @@ def seed_of(*parts: int) -> int:
 def seed_device(device: torch.device, seed: int) -> None:
     """Seed the global generator from which that device draws.
 
-    ``torch.manual_seed`` seeds all of them, and where there is a GPU that is not in use it writes
-    down the stack of its caller each time, which takes .4 ms of every step.
+    ``torch.manual_seed`` seeds all of them, and until CUDA is first used it writes down the stack
+    of its caller each time, which takes .4 ms of every step.
     """
     if device.type == "cpu":
         torch.default_generator.manual_seed(seed)
