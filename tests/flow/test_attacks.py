@@ -204,6 +204,16 @@ def test_an_interrupt_while_films_are_read(films: Path, say: Say) -> None:
         assert say("prepare", films)[0] == 0
 
 
+def test_an_interrupt_of_a_verb_that_keeps_nothing(tmp_path: Path, films: Path, say: Say) -> None:
+    """Exit code 130 and a sentence here, too, and no folder half written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pneumoscope.workflows.audit.write_audit", interrupted)
+        code, _, message = say("audit", films, "--out", tmp_path / "new" / "page")
+    assert code == 130
+    assert message == "Interrupted: stopped before it was done\n  remedy:   start it again\n"
+    assert not list((tmp_path / "new").glob("*"))
+
+
 def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 

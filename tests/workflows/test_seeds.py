@@ -73,7 +73,7 @@ def test_the_page_says_what_sd_is_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("monitor", "told"),
-    [("val_auroc", "Validation films helped to choose it"), ("the last epoch", "the last one")],
+    [("val_auroc", "helped to choose the epoch"), ("the last epoch", "The last epoch was kept")],
 )
 def test_the_page_says_how_the_kept_epoch_came_to_be(
     tmp_path: Path, monitor: str, told: str

@@ -9,9 +9,10 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pneumoscope import __version__
 from pneumoscope.cli import interrupts
@@ -29,7 +30,17 @@ from pneumoscope.cli.options import (
 )
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError
 
+
+class _Verbs(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:  # Click's, which Typer may carry within itself
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # in a verb that keeps nothing to go on with
+            raise Interrupted("stopped before it was done", remedy="start it again") from None
+
+
 app = typer.Typer(
+    cls=_Verbs,
     name="pneumoscope",
     help="Chest X-rays in, an honestly judged pneumonia classifier out. "
     "Research use only: not a medical device.",

@@ -9,7 +9,7 @@ from pneumoscope.report import figures, history
 from pneumoscope.report.folder import Judged
 from pneumoscope.report.plates import Plate, house_style, make_plate
 from pneumoscope.report.review_charts import draw_review
-from pneumoscope.report.words import full, interval, level, number, split_name
+from pneumoscope.report.words import full, interval, level, number, split_name, which_epoch
 
 
 def draw_all(judged: Judged) -> dict[str, Plate]:
@@ -117,8 +117,8 @@ def _training(judged: Judged) -> Iterator[Plate]:
         "scores",
         history.draw_scores(epochs, best),
         "Accuracy and AUROC",
-        "Watched while training, at a threshold of 0.5 and without intervals: they chose the "
-        "epoch and are not results.",
+        "Watched while training, at a threshold of 0.5 and without intervals. "
+        + which_epoch(judged.model),
         f"Training and validation accuracy and validation AUROC over {len(epochs)} epochs.{kept}",
     )
 

@@ -27,7 +27,7 @@ from pneumoscope.report.plates import (
     make_plate,
 )
 from pneumoscope.report.tables import OFF_SCALE
-from pneumoscope.report.words import ALIASES, GROUPS, Metric, interval, number
+from pneumoscope.report.words import ALIASES, GROUPS, Metric, interval, number, which_epoch
 from pneumoscope.run import write_atomic
 
 Context = Mapping[str, Any]
@@ -36,8 +36,6 @@ _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 _KEYS = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
 _ABREAST = 4  # names of seeds in a row of the legend
 _CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
-_CHOSE = "Validation films helped to choose it, so these figures are no results."
-_LAST = "It is the last one, whatever it showed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +195,7 @@ def curves_plates(runs: Sequence[Judged]) -> list[Plate]:
     """Validation AUROC and loss of all runs by epoch, a dot where the kept epoch is. Call within
     ``house_style``."""
     names = _listed([f"seed {run.run['seed']}" for run in runs])
-    last = runs[0].model.get("lineage", {}).get("monitor") == "the last epoch"
-    kept = f"The dot is the epoch that was kept. {_LAST if last else _CHOSE}"
+    kept = f"The dot is the epoch that was kept. {which_epoch(runs[0].model)}"
     captions = (kept, "On the same films; the dot is the same epoch.")
     return [
         make_plate(

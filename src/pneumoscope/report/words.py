@@ -132,6 +132,13 @@ def views(model: Mapping[str, Any]) -> str:
     return f"mean over {', '.join(seen[:-1])} and {seen[-1]}"
 
 
+def which_epoch(model: Mapping[str, Any]) -> str:
+    """How the epoch was chosen that a model (``model.json``) keeps, in a sentence."""
+    if model.get("lineage", {}).get("monitor") == "the last epoch":
+        return "The last epoch was kept, whatever it showed."
+    return "Validation films helped to choose the epoch, so these figures are no results."
+
+
 def summarise(judged: Judged) -> tuple[Remark, ...]:
     """How good, how sure, where decided, what is confused, by what shortcut, what is not
     provable."""
