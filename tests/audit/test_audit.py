@@ -24,6 +24,7 @@ PARTS = {
     "not_provable",
     "duplicates",
     "baselines",
+    "splits",
     "genealogy",
 }
 
@@ -127,7 +128,7 @@ def test_the_listener_hears_each_stage(make_set, drawn) -> None:
             pass
 
     audit(make_set(drawn[:10]), make_set(drawn[10:20]), Ear())
-    assert len(heard) == 4
+    assert len(heard) == 5
 
 
 def test_no_torch_is_needed() -> None:

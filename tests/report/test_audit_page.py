@@ -120,6 +120,24 @@ def make_audit(prepared: PreparedSet) -> Json:
                 "why_not": "too few films",
             },
         ],
+        "splits": [
+            {
+                "split": "val",
+                "label": "normal",
+                "films": 12,
+                "train": 8,
+                "auroc": None,
+                "why_not": "fewer than 25 films of a side",
+            },
+            {
+                "split": "test",
+                "label": "normal",
+                "films": 4,
+                "train": 8,
+                "auroc": estimate(0.909, 0.882, 0.93),
+                "why_not": None,
+            },
+        ],
         "genealogy": None,
     }
 
@@ -256,6 +274,14 @@ def test_baselines_have_intervals_and_reasons(whole: Path) -> None:
     assert "0.834 (0.800–0.864)" in said
     assert "Not measured: too few films." in said
     assert "bytes 0.750 0.700–0.800" in said
+
+
+def test_splits_are_compared_class_by_class(whole: Path) -> None:
+    splits = part(read(whole), "splits")
+    said = words(splits)
+    assert "test, normal 4 8 0.909 0.882–0.930" in said
+    assert "validation, normal 12 8 – fewer than 25 films of a side" in said
+    assert splits.count("<svg") == 1
 
 
 def test_duplicates_stand_side_by_side_those_of_two_splits_first() -> None:
@@ -420,7 +446,7 @@ def test_nothing_found_is_not_called_clean() -> None:
 def test_an_empty_audit_has_a_page() -> None:
     page = _page({}, make_set())
     assert "a data set" in page
-    assert 'id="baselines"' not in page
+    assert 'id="baselines"' not in page and 'id="splits"' not in page
 
 
 def test_json_holds_the_audit_with_null_for_not_a_number(tmp_path: Path) -> None:

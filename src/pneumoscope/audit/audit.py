@@ -20,6 +20,7 @@ from pneumoscope.audit.duplicates import (
 from pneumoscope.audit.findings import Finding, gravest_first
 from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
 from pneumoscope.audit.quality import judge_quality, quality_findings, quality_json
+from pneumoscope.audit.splits import SplitShift, measure_shifts, shift_findings
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.records import Listener, Silent
@@ -43,6 +44,7 @@ class Audit:
     findings: tuple[Finding, ...]
     duplicates: dict[str, Any]
     baselines: tuple[Baseline, ...]
+    shifts: tuple[SplitShift, ...]
     genealogy: Genealogy | None = None
 
     @property
@@ -63,6 +65,7 @@ class Audit:
             "not_provable": [f.to_json() for f in self.findings if f.status != "found"],
             "duplicates": self.duplicates,
             "baselines": [b.to_json() for b in self.baselines],
+            "splits": [s.to_json() for s in self.shifts],
             "genealogy": self.genealogy.to_json() if self.genealogy else None,
         }
 
@@ -82,6 +85,8 @@ def audit(
     duplicates: Duplicates = find_duplicates(prepared, thumbs, quality.constant)
     listener.stage("Predict the label without the lungs")
     baselines = measure_baselines(prepared, thumbs, seed)
+    listener.stage("Tell the splits apart")
+    shifts = measure_shifts(prepared, thumbs, seed)
     genealogy = None
     if against is not None:
         listener.stage("Look for shared films")
@@ -91,6 +96,7 @@ def audit(
         *duplicate_findings(duplicates, table),
         *quality_findings(prepared, quality),
         *baseline_findings(baselines),
+        *shift_findings(shifts),
         *genealogy_findings(genealogy),
     ]
     about = prepared.about.get("source", {})
@@ -103,5 +109,6 @@ def audit(
         findings=gravest_first(findings),
         duplicates=duplicates_json(duplicates, table),
         baselines=baselines,
+        shifts=shifts,
         genealogy=genealogy,
     )

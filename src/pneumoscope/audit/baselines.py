@@ -89,15 +89,20 @@ def measure_baselines(
 ) -> tuple[Baseline, ...]:
     """The metadata, thumbnail and border baselines; the same for the same seed."""
     task = _task(prepared.table, seed)
-    coarse = thumbs.reshape(-1, 8, SIDE // 8, 8, SIDE // 8).mean(axis=(2, 4), dtype=np.float64)
     facts = metadata_features(prepared.table[task.known])
-    cells = _named("cell", coarse.reshape(len(thumbs), -1)[task.known])
+    cells = _named("cell", coarse_greys(thumbs)[task.known])
     segments = _named("segment", border_segments(thumbs)[task.known])
     return (
         _measure("metadata", "file facts alone", facts, _boosted, task),
-        _measure("thumbnail", "8 × 8 thumbnails", cells, _linear, task),
-        _measure("border", "the outer tenth alone", segments, _linear, task),
+        _measure("thumbnail", "8 × 8 thumbnails", cells, linear, task),
+        _measure("border", "the outer tenth alone", segments, linear, task),
     )
+
+
+def coarse_greys(thumbs: NDArray[np.uint8]) -> Floats64:
+    """What an 8 × 8 thumbnail shows, float64 (N, 64)."""
+    coarse = thumbs.reshape(-1, 8, SIDE // 8, 8, SIDE // 8).mean(axis=(2, 4), dtype=np.float64)
+    return np.asarray(coarse.reshape(len(thumbs), -1))
 
 
 def _task(table: pd.DataFrame, seed: int) -> _Task:
@@ -155,17 +160,22 @@ def _measure(name: str, what: str, features: pd.DataFrame, fit: Fit, task: _Task
     if why_not:
         return Baseline(name, what, names, why_not=why_not)
     x = features.to_numpy(np.float64)
-    scores = np.zeros(labels.size)
-    for fold in range(FOLDS):
-        held = task.folds == fold
-        # Ranks, since the folds' scores come from five models on five scales.
-        scores[held] = _ranks(fit(x[~held], labels[~held])(x[held]))
     official = None
     if _enough(labels[task.train], FEWEST) and _enough(labels[task.test], FEWEST):
         model = fit(x[task.train], labels[task.train])
         official = delong(labels[task.test], model(x[task.test]))
     single = _alone(features, labels) if name == "metadata" else ()
-    return Baseline(name, what, names, delong(labels, scores), official, single)
+    known = cross_validated(x, labels, task.folds, fit)
+    return Baseline(name, what, names, known, official, single)
+
+
+def cross_validated(x: Floats64, labels: Labels, fold: NDArray[np.int64], fit: Fit) -> Estimate:
+    """AUROC of films that were scored by a model of the other folds."""
+    scores = np.zeros(labels.size)
+    for held in (fold == k for k in range(FOLDS)):
+        # Ranks, since the folds' scores come from five models on five scales.
+        scores[held] = _ranks(fit(x[~held], labels[~held])(x[held]))
+    return delong(labels, scores)
 
 
 def _why_not(names: tuple[str, ...], task: _Task) -> str | None:
@@ -173,9 +183,14 @@ def _why_not(names: tuple[str, ...], task: _Task) -> str | None:
         return f"fewer than {FEWEST} labelled films of a class"
     if not names:
         return "nothing is known that differs between films"
-    if not all(_enough(task.labels[task.folds == fold], 1) for fold in range(FOLDS)):
+    if not in_all_folds(task.labels, task.folds):
         return f"fewer than {FOLDS} patients of a class"
     return None
+
+
+def in_all_folds(labels: Labels, fold: NDArray[np.int64]) -> bool:
+    """Whether each fold has films of both kinds."""
+    return all(_enough(labels[fold == k], 1) for k in range(FOLDS))
 
 
 def _enough(labels: Labels, fewest: int) -> bool:
@@ -218,7 +233,7 @@ def _boosted(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
     return lambda new: np.asarray(model.decision_function(new), np.float64)
 
 
-def _linear(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
+def linear(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
     """Logistic regression on standardised greys, held back by an L2 penalty."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

@@ -158,6 +158,11 @@ def _baselines(material: Material) -> Context | None:
     }
 
 
+def _splits(material: Material) -> Context | None:
+    rows = tables.shift_rows(material.listed("splits"))
+    return {"rows": rows} if rows else None
+
+
 def _duplicates(material: Material) -> Context:
     found = material.part("duplicates")
     groups = duplicate_groups(found)
@@ -200,6 +205,7 @@ SECTIONS = (
     Section("samples", "Samples", _samples),
     Section("sizes", "Sizes and facts", _sizes),
     Section("baselines", "Baselines", _baselines),
+    Section("splits", "Splits", _splits),
     Section("duplicates", "Duplicates", _duplicates),
     Section("shared", "Shared films", _shared),
     Section("repeat", "Reproduction", _repeat),

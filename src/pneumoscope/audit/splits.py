@@ -1,0 +1,115 @@
+"""Whether the films of another split come from where those of train come from.
+
+A classifier two-sample test (Lopez-Paz and Oquab 2017): where a linear model of 8 × 8 thumbnails
+tells the films of a split from those of train, within one class, they differ in something else than
+the disease. Then validation films from train promise more than that split will show, and nothing
+that is chosen on them allows for the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.audit.baselines import (
+    FEWEST,
+    FOLDS,
+    WARNING,
+    coarse_greys,
+    cross_validated,
+    in_all_folds,
+    linear,
+    patient_folds,
+)
+from pneumoscope.audit.counts import label_words, split_words
+from pneumoscope.audit.findings import Finding
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.records import CLASSES, SPLITS, Estimate
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitShift:
+    """How well thumbnails tell the films of one class in ``split`` from those in train.
+
+    ``films`` and ``train`` are their numbers. ``auroc`` is cross-validated over patients, .5 where
+    the two are alike; None where there are too few, which ``why_not`` says.
+    """
+
+    split: str
+    label: str
+    films: int
+    train: int
+    auroc: Estimate | None = None
+    why_not: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "split": self.split,
+            "label": self.label,
+            "films": self.films,
+            "train": self.train,
+            "auroc": self.auroc.to_json() if self.auroc else None,
+            "why_not": self.why_not,
+        }
+
+
+def measure_shifts(
+    prepared: PreparedSet, thumbs: NDArray[np.uint8], seed: int = 0
+) -> tuple[SplitShift, ...]:
+    """Every official split but train against train, class by class; the same for the same seed.
+
+    ``thumbs`` is uint8 (N, 32, 32). Empty where the data came without a training split.
+    """
+    splits, labels = split_words(prepared.table), label_words(prepared.table)
+    return tuple(
+        _measure(prepared.table, thumbs, rows, split, label, seed)
+        for split in SPLITS
+        if split != TRAIN and (splits == split).any() and (splits == TRAIN).any()
+        for label in CLASSES
+        if (rows := np.flatnonzero((labels == label) & splits.isin([split, TRAIN]))).size
+    )
+
+
+def _measure(
+    table: pd.DataFrame,
+    thumbs: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    split: str,
+    label: str,
+    seed: int,
+) -> SplitShift:
+    part = table.iloc[rows]
+    elsewhere = np.asarray(split_words(part) == split, np.int64)
+    there = int(elsewhere.sum())
+    here = rows.size - there
+    shift = SplitShift(split, label, there, here)
+    if min(there, here) < FEWEST:
+        return replace(shift, why_not=f"fewer than {FEWEST} films of a side")
+    fold = patient_folds(part, elsewhere, seed)
+    if not in_all_folds(elsewhere, fold):
+        return replace(shift, why_not=f"fewer than {FOLDS} patients of a side")
+    greys = coarse_greys(thumbs[rows])
+    return replace(shift, auroc=cross_validated(greys, elsewhere, fold, linear))
+
+
+def shift_findings(shifts: tuple[SplitShift, ...]) -> list[Finding]:
+    """A warning for each class of a split that thumbnails tell from train."""
+    return [_finding(s, s.auroc) for s in shifts if s.auroc and s.auroc.low >= WARNING]
+
+
+def _finding(shift: SplitShift, auroc: Estimate) -> Finding:
+    title = (
+        f"8 × 8 thumbnails tell {shift.label} films of {shift.split} from {shift.label} films of "
+        f"train with AUROC {auroc.value:.3f} ({auroc.low:.3f}–{auroc.high:.3f})."
+    )
+    remedy = (
+        "Films held out of train cannot show how a model fares here: expect less than validation "
+        "promises and thresholds that do not carry over. Judge on films from the place of use."
+    )
+    return Finding("SPLITS-DIFFER", "warning", title, shift.films, remedy)
