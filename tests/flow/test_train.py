@@ -52,6 +52,11 @@ def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
     assert "Next: " in printed and "precision:" in printed and "threads:" in printed
     assert len(pd.read_csv(folder / "history.csv")) == 2
     assert load_file(folder / "model.safetensors")
+    shifts = json.loads((folder / "run.json").read_text())["shifts"]
+    assert {(s["split"], s["films"], s["why_not"]) for s in shifts} == {
+        ("val", 20, "fewer than 25 films of a side"),
+        ("test", 20, "fewer than 25 films of a side"),
+    }
 
 
 def test_the_cards_own_lines_read_a_film(

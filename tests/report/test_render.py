@@ -244,6 +244,22 @@ def test_a_fixed_threshold_is_not_said_to_be_chosen_on_films(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_test_films_unlike_the_training_films_are_named_at_the_top(
+    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
+) -> None:
+    auroc = {"value": 0.909, "low": 0.882, "high": 0.93, "level": 0.95, "method": "", "n": 99}
+    shift = {"split": "test", "label": "normal", "films": 234, "train": 1341, "why_not": None}
+    told = {**shift, "auroc": auroc, "finding": "Thumbnails tell the two apart."}
+    small = {**shift, "split": "val", "auroc": None, "why_not": "too few", "finding": None}
+    page = read(write_report(make_run(shifts=[told, small]), film))
+    assert "They are unlike the training films: Thumbnails tell the two apart." in page
+    rows = re.sub(r"<[^>]+>", "|", page[page.index("Do the films of each split") :])
+    assert re.search(r"test, normal\|+234\|+1,341\|+0.909\|+0.882\W+0.930", rows)
+    assert re.search(r"validation, normal\|+234\|+1,341\|+–\|+too few", rows)
+    assert "unlike the training films" not in read(write_report(make_run(), film))
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_bare_run_without_training_files(
     make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
 ) -> None:

@@ -36,7 +36,7 @@ CODES = {
     "SHORTCUT-METADATA": "File facts that predict the label",
     "SHORTCUT-THUMBNAIL": "Thumbnails that predict the label",
     "SHORTCUT-BORDER": "Borders that predict the label",
-    "SPLITS-DIFFER": "A split that comes from elsewhere",
+    "SPLITS-DIFFER": "A split unlike the training films",
     "SAME-FAMILY": "Films shared with another set",
     "TEST-WITHIN-TRAIN": "Test films that are training films of another set",
 }

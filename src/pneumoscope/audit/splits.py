@@ -48,6 +48,16 @@ class SplitShift:
     auroc: Estimate | None = None
     why_not: str | None = None
 
+    @property
+    def finding(self) -> str | None:
+        """One sentence where thumbnails tell the two apart."""
+        if self.auroc is None or self.auroc.low < WARNING:
+            return None
+        return (
+            f"8 × 8 thumbnails tell {self.label} films of {self.split} from {self.label} films of "
+            f"train with AUROC {self.auroc.value:.3f} ({self.auroc.low:.3f}–{self.auroc.high:.3f})."
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "split": self.split,
@@ -56,6 +66,7 @@ class SplitShift:
             "train": self.train,
             "auroc": self.auroc.to_json() if self.auroc else None,
             "why_not": self.why_not,
+            "finding": self.finding,
         }
 
 
@@ -100,16 +111,12 @@ def _measure(
 
 def shift_findings(shifts: tuple[SplitShift, ...]) -> list[Finding]:
     """A warning for each class of a split that thumbnails tell from train."""
-    return [_finding(s, s.auroc) for s in shifts if s.auroc and s.auroc.low >= WARNING]
-
-
-def _finding(shift: SplitShift, auroc: Estimate) -> Finding:
-    title = (
-        f"8 × 8 thumbnails tell {shift.label} films of {shift.split} from {shift.label} films of "
-        f"train with AUROC {auroc.value:.3f} ({auroc.low:.3f}–{auroc.high:.3f})."
-    )
     remedy = (
         "Films held out of train cannot show how a model fares here: expect less than validation "
         "promises and thresholds that do not carry over. Judge on films from the place of use."
     )
-    return Finding("SPLITS-DIFFER", "warning", title, shift.films, remedy)
+    return [
+        Finding("SPLITS-DIFFER", "warning", shift.finding, shift.films, remedy)
+        for shift in shifts
+        if shift.finding
+    ]

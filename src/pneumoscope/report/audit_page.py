@@ -19,6 +19,7 @@ from pneumoscope.report.audit_charts import baselines_plate, sizes_plate
 from pneumoscope.report.audit_films import GROUPS_SHOWN, Stills, duplicate_groups, to_group
 from pneumoscope.report.audit_shared import shared_context
 from pneumoscope.report.page import render_page
+from pneumoscope.report.tables import shift_rows
 from pneumoscope.run import write_atomic, write_json
 
 Context = Mapping[str, Any]
@@ -159,8 +160,9 @@ def _baselines(material: Material) -> Context | None:
 
 
 def _splits(material: Material) -> Context | None:
-    rows = tables.shift_rows(material.listed("splits"))
-    return {"rows": rows} if rows else None
+    rows = shift_rows(material.listed("splits"))
+    placed = [{**row, "at": tables.whisker_at(row["auroc"])} for row in rows]
+    return {"rows": placed} if placed else None
 
 
 def _duplicates(material: Material) -> Context:

@@ -182,19 +182,6 @@ def single_rows(baselines: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, 
     return rows, max(0, len(found) - SINGLES)
 
 
-def shift_rows(shifts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How well the films of each class in a split are told from those of train."""
-    rows = []
-    for shift in shifts:
-        estimate = to_estimate(shift.get("auroc") or {})
-        title = f"{split_name(shift.get('split'))}, {shift.get('label')}"
-        note = interval(estimate) if shift.get("auroc") else str(shift.get("why_not") or "")
-        row = _key(title, number(estimate.value) if shift.get("auroc") else "–", note)
-        sizes = {name: int(shift.get(name) or 0) for name in ("films", "train")}
-        rows.append(row | sizes | {"at": whisker_at(estimate)})
-    return rows
-
-
 def baseline_rows(baselines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What each baseline is, in words, and why it could not be measured where it could not."""
     return [

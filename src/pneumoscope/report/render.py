@@ -186,6 +186,7 @@ def _data(material: Material) -> Context | None:
         "plates": material.figures("labels"),
         "panels": [_tiles(panel, material) for panel in panels if panel.films],
         "split": material.judged.split,
+        "shifts": tables.shift_rows(run.get("shifts") or ()),
     }
 
 

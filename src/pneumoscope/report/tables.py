@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from pneumoscope.evaluation.gallery import Shown, judged_rows
 from pneumoscope.records import CLASSES, Estimate
 from pneumoscope.report.folder import Judged, to_estimate
-from pneumoscope.report.words import ALIASES, GROUPS, Metric, interval, number
+from pneumoscope.report.words import ALIASES, GROUPS, Metric, interval, number, split_name
 
 ERRORS_SHOWN = 200
 OFF_SCALE = frozenset({"mcc", "log_loss"})
@@ -83,6 +83,25 @@ def class_rows(judged: Judged) -> list[ClassRow]:
         for name in CLASSES
         if name in found
     ]
+
+
+def shift_rows(shifts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How well the films of each class in a split are told from those of train."""
+    rows = []
+    for shift in shifts:
+        auroc = to_estimate(shift.get("auroc") or {})
+        known = math.isfinite(auroc.value)
+        rows.append(
+            {
+                "title": f"{split_name(shift.get('split'))}, {shift.get('label')}",
+                "films": int(shift.get("films") or 0),
+                "train": int(shift.get("train") or 0),
+                "auroc": auroc,
+                "value": number(auroc.value) if known else "–",
+                "note": interval(auroc) if known else str(shift.get("why_not") or ""),
+            }
+        )
+    return rows
 
 
 def error_rows(judged: Judged) -> list[Shown]:

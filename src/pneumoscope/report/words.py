@@ -183,6 +183,11 @@ def _how_sure(judged: Judged) -> Iterator[str]:
     of = f" of {patients:,} patients" if patients else ""
     split = split_name(judged.split)
     yield f"The {split} split holds {_films(n)}{of}, {positives:,} with pneumonia."
+    if shifts := shift_findings(judged):
+        yield (
+            f"They are unlike the training films: {' '.join(shifts)} "
+            "Films held out of train cannot show what to expect of them."
+        )
     auroc = judged.estimate("auroc")
     if auroc is not None and math.isfinite(auroc.high - auroc.low):
         half = (auroc.high - auroc.low) / 2
@@ -254,6 +259,12 @@ def _worst(judged: Judged) -> Iterator[str]:
 def shortcut_findings(judged: Judged) -> list[str]:
     """What the shortcut check found, a sentence or two each; empty where it found nothing."""
     return [each["finding"] for each in judged.metrics.get("shortcuts") or () if each["finding"]]
+
+
+def shift_findings(judged: Judged) -> list[str]:
+    """Where the judged films differ from those of training, a sentence each."""
+    found = judged.run.get("shifts") or ()
+    return [each["finding"] for each in found if each["split"] == judged.split and each["finding"]]
 
 
 def limits(judged: Judged) -> Iterator[str]:

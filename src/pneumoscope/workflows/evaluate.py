@@ -201,7 +201,8 @@ def _rows(
     if asked.data is not None:
         return external_rows(asked.data, asked.split, subject, own, listener)
     split = asked.split or "test"
-    about = {"source": run.card()["source"], "flow": run.card().get("flow", {})}
+    card = run.card()
+    about = {"source": card["source"], **{k: card.get(k) or {} for k in ("flow", "shifts")}}
     if split in _OPTIMISTIC:
         about["warnings"] = [_OPTIMISTIC[split]]
         listener.note(_OPTIMISTIC[split])

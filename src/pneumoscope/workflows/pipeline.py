@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.audit.splits import measure_shifts
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWritable
@@ -21,6 +22,7 @@ from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
 from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
@@ -254,6 +256,11 @@ def judge_stage(
         facts=facts_of(prepared.table),
         how=How(seed=work.seed),
     )
+    shifts = measure_shifts(prepared, thumbnails(prepared.images), work.seed)
+    work.run.update_card(shifts=[shift.to_json() for shift in shifts])
+    for shift in shifts:
+        if shift.finding:
+            work.listener.note(shift.finding)
     if hidden is not None:
         found = judge_shortcuts(predictions, hidden, split="test", seed=work.seed)
         metrics["shortcuts"] = found
