@@ -25,6 +25,8 @@ from filelock import FileLock, Timeout
 from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable, PneumoscopeError
 
 SCHEMA = 1
+RUNS = Path("runs")
+"""Where results get a number, in the folder in which the command is given."""
 _ALWAYS_KNOWN = ("data", "request", "seed", "source", "choices", "timing")
 
 
@@ -129,7 +131,7 @@ def create_folder(out: Path | None, label: str, fill: Callable[[Path, str], None
     ``out`` names the folder itself; without it ``runs/NNN-label`` is numbered. Raises
     OutputExists when ``out`` is there already and OutputNotWritable when it cannot be made.
     """
-    parent = out.absolute().parent if out else Path("runs").absolute()
+    parent = out.absolute().parent if out else RUNS.absolute()
     with writing(parent):
         parent.mkdir(parents=True, exist_ok=True)
         draft = parent / f".new-run-{uuid4().hex[:12]}"
@@ -185,6 +187,25 @@ def check_new(out: Path | None) -> None:
             got=out.absolute(),
             remedy="choose another --out; if its letters are right, set PYTHONUTF8=1",
         ) from None
+    _check_writable(out.absolute().parent)
+
+
+def check_room(out: Path | None) -> None:
+    """The same of a verb whose results, without ``out``, get a number under ``runs``."""
+    if out is None:
+        _check_writable(RUNS.absolute())
+    else:
+        check_new(out)
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that is closed, or cannot be made, before the work and not after it."""
+    with writing(folder):
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def open_run(folder: Path) -> Run:

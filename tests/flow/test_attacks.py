@@ -21,8 +21,9 @@ from tests.flow.test_train import run
 
 from pneumoscope.cli.request import request_of, words_of
 from pneumoscope.data.prepare import prepare
-from pneumoscope.errors import InputError
+from pneumoscope.errors import InputError, OutputNotWritable
 from pneumoscope.records import Film, InputSpec, Record, Source
+from pneumoscope.run import check_new, check_room
 
 COMMAND = Path(sys.executable).with_name("pneumoscope")
 
@@ -157,13 +158,25 @@ def test_a_place_where_no_file_can_be_made_ends_at_once(films: Path, say: Say) -
     assert code == 2 and "OutputNotWritable" in message
 
 
-def test_a_closed_place_is_refused_before_the_audit(
-    films: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+def test_a_closed_place_is_refused_before_the_work(
+    tmp_path: Path, films: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    code, printed, message = say("audit", films, "--out", "out")
-    assert code == 2 and "OutputNotWritable" in message
-    assert "Look at every film" not in printed
+    for out in (["--out", "out"], []):
+        code, printed, message = say("audit", films, *out)
+        assert code == 2 and "OutputNotWritable" in message
+        assert "Look at every film" not in printed
+    with pytest.raises(OutputNotWritable):
+        check_new(tmp_path / "heatmaps")
+    check_new(None)
+
+
+def test_a_file_is_no_folder_for_results(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputNotWritable, match="cannot be made"):
+        check_room(tmp_path / "file" / "new")
+    check_room(tmp_path / "not yet" / "there" / "new")
+    assert not (tmp_path / "not yet").exists()
 
 
 def toy(count: int, read: Callable[[int], Film]) -> Source:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 from pneumoscope.audit.audit import Audit, audit
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.audit_page import write_audit
-from pneumoscope.run import check_new, create_folder, writing
+from pneumoscope.run import check_room, create_folder
 from pneumoscope.workflows.data import find_data, prepare_data
 
 SIDE = 112
@@ -30,8 +28,7 @@ def audit_data(
     Films that cannot be read are findings here, however many they are.
     """
     listener = listener or Silent()
-    check_new(out)
-    _check_writable(out.absolute().parent if out else Path("runs").absolute())
+    check_room(out)
     recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={SIDE}"])
     asked = [request, against] if against else [request]
     # Both are looked for before the first is read: a slip in the second name shows at once.
@@ -45,11 +42,3 @@ def audit_data(
 
     folder = create_folder(out, f"audit-{found.name}", fill)
     return found, folder / "audit.html"
-
-
-def _check_writable(folder: Path) -> None:
-    """Refuse a closed folder before the work, not after it."""
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    with writing(folder):
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

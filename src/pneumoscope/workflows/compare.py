@@ -28,7 +28,7 @@ from pneumoscope.metrics.paired import METRICS
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare_page import write_comparison
 from pneumoscope.report.folder import Judged, read_judged
-from pneumoscope.run import Run, check_new, create_folder
+from pneumoscope.run import Run, check_room, create_folder
 from pneumoscope.workflows.judging import read_predictions
 
 LEVEL = 0.95
@@ -59,7 +59,7 @@ def compare(
     folder that is no finished run, NotComparable where the judged films differ.
     """
     listener = listener or Silent()
-    check_new(out)
+    check_room(out)
     _check_folders(folders)
     listener.stage(f"Compare {len(folders)} runs")
     runs = _told_apart([_read(folder, letter(at)) for at, folder in enumerate(folders)])

@@ -26,7 +26,7 @@ from pneumoscope.report.folder import Judged, read_judged
 from pneumoscope.run import (
     SCHEMA,
     Run,
-    check_new,
+    check_room,
     create_folder,
     open_run,
     read_json,
@@ -83,7 +83,7 @@ def crossval(
     Raises an InputError, and leaves no folder, when the data cannot be dealt so.
     """
     listener = listener or Silent()
-    check_new(out)
+    check_room(out)
     _check_folds(recipe, count)
     ready = Ready(find_data(request, listener))
     check_recipe(recipe, ready)

@@ -19,7 +19,7 @@ from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.metrics.thresholds import Rule
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.render import write_report
-from pneumoscope.run import Run, check_new, create_folder, write_json
+from pneumoscope.run import Run, check_room, create_folder, write_json
 from pneumoscope.run import write_atomic as write_text
 from pneumoscope.workflows.ensemble import check_unseen, films_of_members, places_of
 from pneumoscope.workflows.external import ToJudge, external_rows
@@ -91,7 +91,7 @@ def evaluate_run(
     a label, and as ``evaluation.judge.judge``.
     """
     listener = listener or Silent()
-    check_new(out)
+    check_room(out)
     _check(asked)
     places = places_of(asked.run)
     subject, rows = _of_ensemble(asked, places, listener) if places else _of_run(asked, listener)

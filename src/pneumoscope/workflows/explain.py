@@ -14,7 +14,7 @@ import pneumoscope
 from pneumoscope.errors import InputError, printable
 from pneumoscope.records import Grey, Listener, Silent
 from pneumoscope.report.explain_page import Picture, write_explanation
-from pneumoscope.run import check_new, create_folder, read_json
+from pneumoscope.run import check_room, create_folder, read_json
 from pneumoscope.workflows.ensemble import places_of
 from pneumoscope.workflows.explain_films import (
     Case,
@@ -52,7 +52,7 @@ def explain_run(
     be drawn, DataNotFound where the run's data is gone or no film can be read.
     """
     listener = listener or Silent()
-    check_new(out)
+    check_room(out)
     if asked.count is not None and asked.count < 1:
         raise InputError("the count is out of range", got=asked.count, expected="1 or more")
     methods = _methods(asked)

@@ -25,7 +25,7 @@ from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.run import (
     SCHEMA,
     Run,
-    check_new,
+    check_room,
     create_folder,
     read_json,
     sweep,
@@ -116,7 +116,7 @@ def train_many(plan: Plan, *, out: Path | None = None, listener: Listener | None
     that is looked at before the first is trained.
     """
     listener = listener or Silent()
-    check_new(out)
+    check_room(out)
     _check_names(plan.recipes)
     ready = Ready(find_data(plan.request, listener))
     for recipe in plan.recipes:

@@ -31,7 +31,7 @@ from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.render import write_report
 from pneumoscope.run import (
     Run,
-    check_new,
+    check_room,
     create_run,
     open_run,
     read_json,
@@ -85,7 +85,7 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     InputError, and leaves no folder, when the data or the recipe will not do.
     """
     listener = listener or Silent()
-    check_new(out)
+    check_room(out)
     hardware = hardware or Hardware()
     device = check_hardware(hardware, recipe, out)
     ready = ready or Ready(find_data(request, listener))
