@@ -196,7 +196,7 @@ class TrainChoices(Section):
         description="stop after so many epochs without a better one; 0 is off"
     )
     precision: Literal["auto", "float32", "bf16"] = Field(
-        description="auto measures both at the start and takes the faster"
+        description="auto measures both at the start, and takes bf16 where it is 1.25 times as fast"
     )
 
 

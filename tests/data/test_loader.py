@@ -33,6 +33,19 @@ def test_shuffled_rows_are_distinct_and_batches_whole() -> None:
     assert len(set(np.concatenate(drawn).tolist())) == 96
 
 
+def test_neighbours_in_a_batch_are_of_any_class_where_films_are_blended() -> None:
+    """Sets lie in the order of their classes; sorted batches would blend likes alone."""
+    labels = np.arange(1000) >= 500
+
+    def others(*, rising: bool) -> float:
+        drawn = list(Batches(np.arange(1000), 50, seed=1, rising=rising))
+        assert len(set(np.concatenate(drawn).tolist())) == 1000
+        return float(np.mean([labels[b] != np.roll(labels[b], 1) for b in drawn]))
+
+    assert others(rising=True) == 0.04
+    assert 0.4 < others(rising=False) < 0.6
+
+
 def test_fewer_films_than_a_batch_still_train() -> None:
     assert [len(b) for b in Batches(np.arange(5), 32, seed=1)] == [5]
 

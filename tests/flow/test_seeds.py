@@ -134,6 +134,17 @@ def test_two_recipes_of_one_name_are_refused(
     assert not Path("runs").exists()
 
 
+def test_recipes_that_divide_the_data_otherwise_are_refused_before_training(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("south.yaml").write_text("name: south\ndata:\n  test: new\n")
+    recipes = ["--recipe", recipe_file("north"), "--recipe", "south.yaml"]
+    assert train(monkeypatch, tiny_npz, *recipes, "--out", "both") == 2
+    said = "".join(capsys.readouterr())
+    assert "NotComparable" in said and "40 test films of north, 32 test films of south" in said
+    assert "Run 1" not in said and not Path("both").exists()
+
+
 def test_missing_weights_are_found_before_anything_is_trained(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

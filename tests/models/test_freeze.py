@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from pneumoscope.errors import BadRecipe
-from pneumoscope.models.freeze import check_chain, frozen_after, frozen_count, parts_of
+from pneumoscope.models.freeze import (
+    check_chain,
+    freeze_parts,
+    frozen_after,
+    frozen_count,
+    parts_of,
+)
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import ZOO, build_backbone
 from pneumoscope.records import InputSpec
@@ -55,6 +61,16 @@ def test_a_transformer_cannot_be_cut() -> None:
     with pytest.raises(BadRecipe, match="chain"):
         check_chain(backbone, 224, "vit_tiny_patch16_224")
     assert frozen_count(backbone, "all") == len(parts_of(backbone))
+
+
+@pytest.mark.parametrize(("freeze", "learn"), [("all", False), ("blocks.3", True)])
+def test_what_stands_before_the_parts_is_frozen_with_them(freeze: str, learn: bool) -> None:
+    backbone = build_backbone("vit_tiny_patch16_224")
+    freeze_parts(backbone, frozen_count(backbone, freeze))
+    assert not backbone.pos_embed.requires_grad and not backbone.cls_token.requires_grad
+    assert any(p.requires_grad for p in backbone.parameters()) == learn
+    freeze_parts(backbone, 0)
+    assert all(p.requires_grad for p in backbone.parameters())
 
 
 def test_parts_are_freed_from_the_top_epoch_by_epoch() -> None:

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
+from pneumoscope.records import InputSpec
 from pneumoscope.training import budget
 from pneumoscope.training.budget import MOST_EPOCHS, Pace, epochs_within, pace_of, spoken
 
@@ -38,6 +41,17 @@ def test_times_are_spoken() -> None:
     assert [spoken(s) for s in (600, 60, 90, 14.2, 0.617)] == [
         "10 minutes", "1 minute", "1.5 minutes", "14 s", "0.62 s",
     ]  # fmt: skip
+
+
+def test_where_parts_are_freed_the_costliest_epoch_is_timed() -> None:
+    free = ["model.freeze=all", "model.unfreeze_every=1", "model.backbone=test_resnet"]
+    network = Network(build_backbone("test_resnet"), InputSpec(32, 32), normalisation=(0.5, 0.25))
+    network.freeze(3)
+    plain = load_recipe("small")
+    assert budget._all_learning(plain, network) is plain and network.frozen_parts
+    costly = budget._all_learning(load_recipe("small", free), network)
+    assert (costly.model.freeze, costly.model.unfreeze_every) == ("none", 0)
+    assert all(p.requires_grad for p in network.parameters())
 
 
 @pytest.mark.parametrize(("processes", "told"), [(1, False), (4, True)])

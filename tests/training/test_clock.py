@@ -39,3 +39,32 @@ def test_parts_make_up_the_whole_and_the_warm_up_does_not_count(
     )
     assert list(found)[-1] == "other"
     assert sum(part.share for part in found.values()) == pytest.approx(1.0)
+
+
+def test_a_batch_that_only_adds_to_the_gradient_has_its_passes_outside_the_optimiser(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time = [0.0]
+    monkeypatch.setattr(module, "now", lambda _device: time[0])
+    clock = StepClock("cpu", warm_up=1)
+
+    def passes() -> None:
+        for name in ("training_step", "backward"):
+            with clock.profile(f"[Strategy]SingleDeviceStrategy.{name}"):
+                time[0] += 4
+
+    def end() -> None:
+        with clock.profile("[LightningModule]Classifier.on_train_batch_end"):
+            time[0] += 1
+
+    end()
+    passes()
+    end()
+    with clock.profile("[LightningModule]Classifier.optimizer_step"):
+        passes()
+        time[0] += 2
+    end()
+    found = {part.name: part.ms for part in clock.parts()}
+    assert found["optimiser, clipping"] == 1000  # 2 s in one of two batches
+    assert found["forward and loss"] == found["backward"] == 4000
+    assert found["other"] == 0

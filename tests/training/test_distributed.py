@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.training import tasks
 from tests.training.failing import fail
 
 from pneumoscope.data.prepared import PreparedSet, open_prepared
 from pneumoscope.errors import BadRecipe, Diverged, PneumoscopeError, WorkerLost
+from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import Hardware, Silent
 from pneumoscope.run import Run
@@ -73,6 +74,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pretrained ones, whose batch norms have seen films: their statistics are not 0 and 1."""
+    torch.manual_seed(1)
+    backbone = build_backbone("test_resnet").train()
+    for _ in range(20):
+        backbone(torch.randn(8, 1, SIDE, SIDE) * 2 + 1)
+    path = tmp_path_factory.mktemp("weights") / "pretrained.safetensors"
+    save_file(backbone.state_dict(), path)
+    return path
+
+
 def recipe(*changes: str) -> Recipe:
     # In ResNet-18-D some gradients are all but zero, and Adam makes full steps of their rounding.
     return load_recipe(
@@ -116,12 +129,14 @@ def train_in(devices: int, folder: Path, prepared: PreparedSet, chosen: Recipe) 
     [
         ("train.ema=0.9", "augment.mixup=0.4", "augment.cutmix=0.4", "optim.clip=1"),
         ("model.freeze=layer3", "model.unfreeze_every=1", "train.accumulate=2", "train.ema=0"),
+        ("model.freeze=layer2", "model.weights={weights}", "train.ema=0.9"),
     ],
-    ids=["average and blends", "freed by stage"],
+    ids=["average and blends", "freed by stage", "pretrained and frozen"],
 )
 def test_two_processes_train_to_what_one_does(
-    prepared: PreparedSet, tmp_path: Path, changes: tuple[str, ...]
+    prepared: PreparedSet, tmp_path: Path, changes: tuple[str, ...], weights: Path
 ) -> None:
+    changes = tuple(change.format(weights=weights) for change in changes)
     chosen = recipe(*changes, "train.monitor=last")
     runs = [train_in(count, tmp_path / str(count), prepared, chosen) for count in (1, 2)]
     one, two = (pd.read_csv(run.history_file) for run in runs)

@@ -82,6 +82,13 @@ def test_focal_is_torchvisions(gamma: float) -> None:
     torch.testing.assert_close(got, expected)
 
 
+@pytest.mark.parametrize("gamma", [0.1, 0.5, 1.0, 2.0])
+def test_focal_has_a_slope_also_where_a_film_is_certain(gamma: float) -> None:
+    scores = torch.tensor([[120.0], [17.0], [-17.0], [-120.0]], requires_grad=True)
+    Loss(choices("focal", gamma=gamma), 1, 2)(scores, torch.tensor([1.0, 1, 0, 0])).backward()
+    assert scores.grad is not None and bool(scores.grad.isfinite().all())
+
+
 @pytest.mark.parametrize("name", ["bce", "cross_entropy"])
 def test_a_blend_costs_what_its_parts_cost(name: str) -> None:
     outputs = 2 if name == "cross_entropy" else 1

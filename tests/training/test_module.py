@@ -1,5 +1,9 @@
 """What a training step sees, and the weight average."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,7 +11,9 @@ from torch import Tensor, nn
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import InputSpec
+from pneumoscope.records import InputSpec, Silent
+from pneumoscope.run import Run
+from pneumoscope.training.keeper import Keeper
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.module import Classifier, _average
 
@@ -54,6 +60,44 @@ def test_average_follows_slowly_and_begins_with_a_short_history() -> None:
         network.weight.fill_(0.0)
         average.update_parameters(network)
     assert float(average.module.weight) == pytest.approx(0.99**4, abs=0.01)
+
+
+def test_a_resumed_run_averages_no_step_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With accumulation the first batch after a resume makes no step of its own."""
+    module = classifier("train.accumulate=2")
+    monkeypatch.setattr(Classifier, "global_step", 8)
+    module.on_train_start()
+    module.on_train_batch_end()
+    assert module.average is not None and int(module.average.n_averaged) == 0
+    monkeypatch.setattr(Classifier, "global_step", 12)
+    module.on_train_batch_end()
+    assert int(module.average.n_averaged) == 1
+
+
+def test_progress_shows_the_loss_and_counts_the_films(tmp_path: Path) -> None:
+    notes: list[str] = []
+
+    class Ear(Silent):
+        def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+            notes.append(note)
+
+    module = classifier("train.accumulate=2")
+    films = torch.zeros((6, 32, 32), dtype=torch.uint8), torch.tensor([0, 1] * 3).float()
+    loss = module.training_step(films, 0)
+    trainer: Any = SimpleNamespace(
+        num_training_batches=1, current_epoch=0, max_epochs=1, accumulate_grad_batches=2
+    )
+    keeper = Keeper(Run(tmp_path), "last", 0, Ear())
+    # Lightning hands on the loss as it is added to the gradient.
+    keeper.on_train_batch_end(trainer, module, {"loss": loss.detach() / 2}, films, 0)
+    assert notes == [f"epoch 1/1 loss {loss.item():.2f}"]
+    assert module.trained_films == 6  # where a batch of 64 was asked for
+
+
+def classifier(*changes: str) -> Classifier:
+    network = Network(build_backbone("test_resnet"), InputSpec(32, 32), normalisation=(0.5, 0.25))
+    recipe = load_recipe("default", [*STILL, "train.ema=0.9", *changes])
+    return Classifier(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
 
 
 def test_no_average_when_off() -> None:

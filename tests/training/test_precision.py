@@ -46,6 +46,19 @@ def test_the_answer_is_remembered(
     assert list(json.loads(memory.read_text()).values()) == [2.0]
 
 
+def test_what_is_frozen_is_measured_for_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory = tmp_path / "precision.json"
+    parts = Network(build_backbone("resnet18"), InputSpec(28, 32), normalisation=(0.5, 0.25))
+    timed(monkeypatch, 2.0, 1.0)
+    choose_precision(parts, "resnet18", "cpu", memory)
+    parts.freeze(4)
+    timed(monkeypatch, 1.0, 1.0)
+    assert choose_precision(parts, "resnet18", "cpu", memory).name == "float32"
+    assert len(json.loads(memory.read_text())) == 2
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"a": "b"}', "\x00"])
 def test_a_damaged_memory_is_measured_anew(
     network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str

@@ -17,6 +17,7 @@ from pneumoscope.errors import InputError
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import DataRequest, Hardware
 from pneumoscope.run import Run, check_new
+from pneumoscope.training.torchrun import launched, leading, place
 
 _SHOWN = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
 
@@ -50,6 +51,7 @@ class Asked:
         return tuple(load_recipe(recipe, (*self.changes, *more)) for recipe in self.recipes)
 
 
+@leading()
 def start(asked: Asked, *, overfit_one_batch: bool = False, profile: bool = False) -> None:
     """Do what is asked: one run, several, or a check that leaves none."""
     _check_together(asked, overfit_one_batch, profile)
@@ -86,6 +88,7 @@ def _train(asked: Asked, recipe: Recipe) -> None:
     _show(run, screen)
 
 
+@leading()
 def resume(folder: Path) -> None:
     """Complete a stopped run, or several that belong together, and show the result."""
     if (folder / "plan.json").is_file():
@@ -108,8 +111,6 @@ def resume(folder: Path) -> None:
 
 def follow() -> None:
     """Where torchrun started several of us, all but the first only help to train, and end here."""
-    from pneumoscope.training.torchrun import launched, place
-
     if launched() and place()[0] > 0:
         from pneumoscope.training.follow import follow as help_to_train
 

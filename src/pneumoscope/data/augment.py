@@ -227,7 +227,7 @@ def mix(
     generator: Generator,
     roll: Callable[[Tensor], Tensor] = _roll,
 ) -> tuple[Tensor, Tensor]:
-    """Blend each film of a batch, float (B, s, s), with the next one, and their labels (B,).
+    """Blend each film of a batch, float (B, s, s), with the one before, and their labels (B,).
 
     Mixup (Zhang 2018) weighs whole films; CutMix (Yun 2019) replaces a rectangle, and the label by
     its area. Where both are on, each batch takes one of them. New tensors are returned. ``roll``

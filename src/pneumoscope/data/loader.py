@@ -46,7 +46,9 @@ class Batches(Sampler[NDArray[np.int64]]):
     out when there is a whole one; without it they come in order and completely. ``labels`` 0/1
     (n,) of the rows are needed to sample by class: ``oversample`` draws n rows with repetition,
     both classes alike; ``undersample`` as many of each class as the smaller one has. ``share`` is
-    the part of each batch that comes; all processes draw the same batches.
+    the part of each batch that comes; all processes draw the same batches. ``rising`` sorts each
+    batch, which reads the file forwards; not where neighbours in a batch are blended, for those in
+    a file are mostly of one class.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Batches(Sampler[NDArray[np.int64]]):
         sampling: Sampling = "shuffle",
         labels: NDArray[np.int64] | None = None,
         share: Share = _ALONE,
+        rising: bool = True,
     ) -> None:
         self._rows = rows
+        self._rising = rising
         self._share = share
         self._size = size
         self._seed = seed
@@ -83,8 +87,9 @@ class Batches(Sampler[NDArray[np.int64]]):
         if self._seed is not None:
             rows = self._draw(np.random.default_rng([self._seed, self.epoch]))
         for start in range(0, len(self) * self._size, self._size):
-            # Rising row numbers read the file forwards; the order inside a batch is immaterial.
-            batch = np.sort(rows[start : start + self._size])
+            batch = rows[start : start + self._size]
+            if self._rising:
+                batch = np.sort(batch)
             yield batch[self._share.of(len(batch))]
 
     def _draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -109,8 +114,10 @@ def make_loader(
     seed: int | None = None,
     sampling: Sampling = "shuffle",
     share: Share = _ALONE,
+    *,
+    rising: bool = True,
 ) -> DataLoader[Batch]:
-    """Batches of a split; drawn anew each epoch when a seed is given.
+    """Batches of a split; drawn anew each epoch when a seed is given, and ``rising`` as of Batches.
 
     Of those, each process has its ``share``; without a seed it has its share of the rows, so that
     one after the other they are all rows in order.
@@ -120,5 +127,7 @@ def make_loader(
         rows, batch_size = rows[share.of(len(rows))], max(1, batch_size // share.size)
         share = _ALONE
     labels = prepared.labels(rows)
-    batches = Batches(rows, batch_size, seed, sampling=sampling, labels=labels, share=share)
+    batches = Batches(
+        rows, batch_size, seed, sampling=sampling, labels=labels, share=share, rising=rising
+    )
     return DataLoader(Films(prepared), sampler=batches, batch_size=None, num_workers=0)

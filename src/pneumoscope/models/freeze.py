@@ -66,6 +66,8 @@ def freeze_parts(backbone: nn.Module, count: int) -> None:
         part.requires_grad_(index >= count)
         if index < count:
             part.eval()
+    for parameter in backbone.parameters(recurse=False):  # a transformer's positions stand before
+        parameter.requires_grad_(count == 0)
 
 
 def run_parts(parts: Sequence[tuple[str, nn.Module]], films: Tensor) -> Tensor:

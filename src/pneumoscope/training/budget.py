@@ -75,6 +75,8 @@ def fit_to_time(
     speed = f"{recipe.train.batch_size / pace.step:,.0f} films/s"
     if processes > 1:
         speed += f" of one process; {processes} share each batch and may end sooner"
+    if recipe.model.unfreeze_every:
+        speed += " with all parts learning, which the first epochs do not"
     if pace.epoch > left:
         rest = f"measuring left {spoken(max(0.0, left))} of {spoken(seconds)}"
         return 1, f"even one does not fit: it takes {spoken(pace.epoch)} at {speed}, {rest}"
@@ -125,6 +127,7 @@ def _trial(
     precision: Precision,
     steps: int,
 ) -> Pace:
+    recipe = _all_learning(recipe, network)
     module, train, val = assemble(prepared, recipe, network, seed)
     moments = Moments(precision.device)
     with (
@@ -143,6 +146,15 @@ def _trial(
             watching=[moments, Keeper(run, recipe.train.monitor, 0, Silent())],
         )
     return pace_of(moments.ends, moments.val, moments.end, (len(train), len(val)))
+
+
+def _all_learning(recipe: Recipe, network: Network) -> Recipe:
+    """The recipe of the costliest epoch, where parts are freed one by one: all of them learn."""
+    if not recipe.model.unfreeze_every:
+        return recipe
+    network.freeze(0)
+    free = recipe.model.model_copy(update={"freeze": "none", "unfreeze_every": 0})
+    return recipe.model_copy(update={"model": free})
 
 
 def pace_of(ends: list[float], val: list[float], end: float, batches: tuple[int, int]) -> Pace:

@@ -14,6 +14,9 @@ AUGMENTATION = "augmentation"
 
 _DATA = ("[_TrainingEpochLoop].train_dataloader_next", ".batch_to_device")
 _AVERAGE = "[LightningModule]Classifier.on_train_batch_end"
+_PASSES = (".training_step", ".backward")
+_STEP = "Classifier.optimizer_step"
+_WITHIN = "passes within the optimiser's call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class StepClock(Profiler):
         begun = self._begun.pop(action_name, None)
         if begun is not None and self._ends and begun >= self._measured_from():
             self._seconds[action_name].append(end - begun)
+            # Lightning takes the passes within the optimiser's call, but for batches that only add
+            # to the gradient.
+            if action_name.endswith(_PASSES) and any(a.endswith(_STEP) for a in self._begun):
+                self._seconds[_WITHIN].append(end - begun)
 
     def _measured_from(self) -> float:
         enough = len(self._ends) >= self._warm_up
@@ -63,15 +70,14 @@ class StepClock(Profiler):
 
     def parts(self) -> list[Part]:
         """The parts of a step in their order; they make up the whole, the last is the rest."""
-        training, backward = self._of(".training_step"), self._of(".backward")
+        training, backward = (self._of(one) for one in _PASSES)
         change = self._of(AUGMENTATION)
         found = {
             "data": self._of(*_DATA),
             "augmentation": change,
             "forward and loss": training - change,
             "backward": backward,
-            # Lightning takes the forward and backward passes within the optimiser's call.
-            "optimiser, clipping": self._of("Classifier.optimizer_step") - training - backward,
+            "optimiser, clipping": self._of(_STEP) - self._of(_WITHIN),
             "weight average": self._of(_AVERAGE),
         }
         found["other"] = self.step - sum(found.values())

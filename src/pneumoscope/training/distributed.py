@@ -93,7 +93,7 @@ def train_share(plan: Plan, listener: Listener) -> None:
     share = present_share()
     recipe = validate_recipe(plan.recipe)
     run, prepared = agreed(share, lambda: _open(plan, recipe))
-    # The first process's weights are sent to all, so that no other one reads or fetches any.
+    # The first process's weights are sent to all (``fit``): no other one reads or fetches any.
     begun = plan.begun or share.rank > 0
     network = agreed(
         share, lambda: build_network(prepared, recipe, plan.side, plan.seed, begun=begun)

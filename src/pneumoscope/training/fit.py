@@ -36,7 +36,7 @@ from pneumoscope.training.keeper import Keeper
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.module import Classifier
 from pneumoscope.training.precision import Precision
-from pneumoscope.training.team import present_share
+from pneumoscope.training.team import alike, present_share
 
 _SAMPLE = 2000
 
@@ -87,9 +87,10 @@ def train_grey(prepared: PreparedSet) -> tuple[float, float]:
 
 
 def _share_layers(network: Network, recipe: Recipe, device: str) -> None:
-    """Where several processes train: batch norm over all of them, and DDP must see, when it
-    begins, whatever will ever learn."""
+    """Where several processes train: the first one's weights in all, batch norm over all of them,
+    and DDP must see, when it begins, whatever will ever learn."""
     if present_share().size > 1:
+        alike(present_share(), network, device)
         share_batch_norm(network, device)
         if recipe.model.unfreeze_every:
             network.requires_grad_(True)
@@ -138,7 +139,9 @@ def assemble(
     With ``features`` the module takes features of the frozen parts instead of films.
     """
     share, size = present_share(), recipe.train.batch_size
-    train = make_loader(prepared, "train", size, seed, recipe.train.sampling, share)
+    blended = bool(recipe.augment.mixup or recipe.augment.cutmix)
+    sampling = recipe.train.sampling
+    train = make_loader(prepared, "train", size, seed, sampling, share, rising=not blended)
     labels = prepared.labels(prepared.rows("train"))
     loss = Loss(recipe.loss, int(labels.sum()), len(labels))
     steps = math.ceil(len(train) / recipe.train.accumulate) * recipe.train.epochs
@@ -175,7 +178,7 @@ def _strategy(recipe: Recipe) -> DDPStrategy:
         cluster_environment=TorchElasticEnvironment(),
         # Frozen for a while: known to DDP, and without a gradient.
         find_unused_parameters=recipe.model.unfreeze_every > 0,
-        broadcast_buffers=False,  # they are equal: batch norm sees the films of all
+        broadcast_buffers=False,  # they begin alike, and batch norm sees the films of all
     )
 
 

@@ -84,7 +84,9 @@ class Keeper(Checkpoint):
         done = trainer.current_epoch * per_epoch + batch_idx + 1
         # Reading the loss waits for the device, so it is done a few times an epoch only.
         if done % max(1, per_epoch // 20) == 0:
-            note = self._note(trainer.current_epoch + 1, trainer.max_epochs, float(outputs["loss"]))
+            # Lightning's is divided by the batches that make one step.
+            loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+            note = self._note(trainer.current_epoch + 1, trainer.max_epochs, loss)
             self._listener.progress(done, per_epoch * (trainer.max_epochs or 1), "step", note)
 
     def _note(self, epoch: int, epochs: int | None, loss: float) -> str:
@@ -100,13 +102,14 @@ class Keeper(Checkpoint):
     ) -> None:
         if not isinstance(pl_module, Classifier):
             raise TypeError("Keeper keeps a Classifier")
-        films = pl_module.recipe.train.batch_size * int(trainer.num_training_batches)
         row = {
             "epoch": trainer.current_epoch + 1,
             **pl_module.row,
             "seconds": round(time.perf_counter() - self._started, 3),
             # Of training alone, without validation.
-            "images_per_second": round(films / (self._trained - self._started), 1),
+            "images_per_second": round(
+                pl_module.trained_films / (self._trained - self._started), 1
+            ),
         }
         self.history.append(row)
         if self.best_row() is row and trainer.is_global_zero:

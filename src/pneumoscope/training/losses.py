@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from pneumoscope.models.network import logit_of
 from pneumoscope.sections import LossChoices
 
+_LEAST = 1e-6
+"""How far off a film counts at least where the focal exponent is below 1."""
+
 
 class Loss(nn.Module):
     """Scores float (B, 1) or (B, 2) and labels float (B,), 0 to 1, to the mean over films.
@@ -45,5 +48,7 @@ class Loss(nn.Module):
         losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
         if self.choices.name == "focal":
             missed = (targets - torch.sigmoid(logits)).abs()
+            if self.choices.focal_gamma < 1:  # whose slope at 0 is infinite
+                missed = missed.clamp(min=_LEAST)
             losses = losses * missed.pow(self.choices.focal_gamma)
         return (losses * torch.lerp(self.weights[0], self.weights[1], labels)).mean()

@@ -78,6 +78,14 @@ class Classifier(lightning.LightningModule):
             return self.network
         return cast(Network, self.average.module)
 
+    @property
+    def trained_films(self) -> int:
+        """How many films this epoch has trained on, in all processes once it is validated."""
+        return self._train.films
+
+    def on_train_start(self) -> None:
+        self._averaged = self.global_step  # a resumed run averages no step a second time
+
     def on_train_epoch_start(self) -> None:
         self._train = _Tally()
         model = self.recipe.model
@@ -195,9 +203,13 @@ class _Tally:
     def _parts(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         return self._losses, self._logits, self._labels
 
+    @property
+    def films(self) -> int:
+        return sum(map(len, self._labels))
+
     def loss(self) -> float:
         """Mean over films."""
-        return float(torch.stack(self._losses).sum()) / sum(map(len, self._labels))
+        return float(torch.stack(self._losses).sum()) / self.films
 
     def accuracy(self) -> float:
         """Share of films on the right side of probability 0.5."""

@@ -101,7 +101,8 @@ def _key(network: Network, backbone: str, device: str) -> str:
     chip = torch.cuda.get_device_name() if device.startswith("cuda") else _processor()
     side = network.spec.network
     films = f"{_batch(side)} x {side}"
-    parts = (chip, torch.__version__, torch.get_num_threads(), backbone, films)
+    frozen = f"{len(network.frozen_parts)} parts frozen"
+    parts = (chip, torch.__version__, torch.get_num_threads(), backbone, films, frozen)
     return " · ".join(map(str, parts))
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.distributed_c10d import Store
 
 from pneumoscope.data.share import Share
@@ -66,6 +66,17 @@ def agreed(share: Share, work: Callable[[], Value]) -> Value:
         if failure is not None:
             raise failure
     return value  # type: ignore[return-value]
+
+
+def alike(share: Share, module: nn.Module, device: str) -> None:
+    """Give ``module`` the first process's parameters and buffers in all of them. DDP would send the
+    parameters alone, and a batch norm's statistics are what a frozen one computes by."""
+    if share.size == 1:
+        return
+    for value in module.state_dict().values():
+        sent = value.to(device)
+        dist.broadcast(sent, 0)
+        value.copy_(sent)
 
 
 def roll(share: Share, films: Tensor) -> Tensor:

@@ -91,5 +91,8 @@ def leading() -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt):
         code = 130
         raise
+    except RuntimeError as error:
+        code = getattr(error, "exit_code", 1)  # of a verb that ends with a code of its own
+        raise
     finally:
         board.post_end(code)

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscope.data.split import with_splits
-from pneumoscope.errors import BadRecipe, InputError, Interrupted, NotARun, OutputNotWritable
+from pneumoscope.errors import (
+    BadRecipe,
+    InputError,
+    Interrupted,
+    NotARun,
+    NotComparable,
+    OutputNotWritable,
+)
 from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.weights import check_model
 from pneumoscope.models.zoo import build_backbone
@@ -122,6 +129,7 @@ def train_many(plan: Plan, *, out: Path | None = None, listener: Listener | None
     for recipe in plan.recipes:
         check_recipe(recipe, ready)
     content = {recipe.name: content_of(recipe, plan, ready, listener) for recipe in plan.recipes}
+    _check_same_test(plan.recipes, ready)
 
     def fill(draft: Path, name: str) -> None:
         write_json(draft / PLAN, {"name": name, "content": content, **plan.to_json()})
@@ -256,6 +264,24 @@ def content_of(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> 
             return ""
     with_splits(ready.prepared[key], recipe.data)
     return ready.prepared[key].content
+
+
+def _check_same_test(recipes: Sequence[Recipe], ready: Ready) -> None:
+    """Refuse recipes that cannot be compared in the end, before any is trained."""
+    judged: dict[str, frozenset[str]] = {}
+    for recipe in recipes:
+        key = prepared_key(stored_spec(ready.source, recipe), recipe)
+        if key in ready.prepared:  # else it can only be kept in the run's own folder
+            prepared, _ = with_splits(ready.prepared[key], recipe.data)
+            ids = prepared.table["image_id"].astype(str)
+            judged[recipe.name] = frozenset(ids.iloc[prepared.rows("test")])
+    if len(set(judged.values())) > 1:
+        raise NotComparable(
+            "these recipes divide the data differently, so their results cannot be compared",
+            got=", ".join(f"{len(films):,} test films of {name}" for name, films in judged.items()),
+            expected="the same data.test, test_share and split_seed in all",
+            remedy="set them alike with --set, or train each recipe by a command of its own",
+        )
 
 
 def _label(plan: Plan, ready: Ready) -> str:

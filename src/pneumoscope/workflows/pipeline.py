@@ -39,7 +39,6 @@ from pneumoscope.run import (
     write_atomic,
     write_json,
 )
-from pneumoscope.training.torchrun import leading
 from pneumoscope.workflows.data import (
     find_data,
     network_side,
@@ -67,7 +66,6 @@ from pneumoscope.workflows.work import (
 )
 
 
-@leading()
 def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     request: DataRequest,
     recipe: Recipe,
@@ -108,7 +106,6 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
         raise
 
 
-@leading()
 def resume(folder: Path, *, listener: Listener | None = None, ready: Ready | None = None) -> Run:
     """Complete a run that was stopped, from where it stopped. ``ready`` is as of ``train``.
     Raises NotARun, DataNotFound."""
