@@ -146,7 +146,8 @@ class InputSpec:
 
     ``stored`` is the side in pixels of the square uint8 image on disk, ``network`` the side the
     backbone sees; the network's first layers cut ``margin`` off (half of it on each side, as part
-    of the stored side) and enlarge what is left.
+    of the stored side) and enlarge what is left. They even out brightness and contrast over a grid
+    of ``local_contrast`` cells a side; 0 leaves both as they are.
     """
 
     stored: int
@@ -154,6 +155,7 @@ class InputSpec:
     fit: Literal["squash", "pad", "crop"] = "squash"
     interpolation: Literal["bilinear"] = "bilinear"
     margin: float = 0.0
+    local_contrast: int = 0
 
     @property
     def visible(self) -> int:

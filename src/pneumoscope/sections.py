@@ -61,9 +61,15 @@ class InputChoices(Section):
         description="part of the stored side left out around what is judged: 0.125 stores 256 "
         "for a 224 px network, as Resize(256) and CenterCrop(224) do"
     )
+    local_contrast: Annotated[int, Field(ge=0, le=16)] = Field(
+        0,
+        description="cells a side of a grid over which brightness and contrast are evened out "
+        "(local contrast normalisation), so that neither can tell anything by itself; 0 is off",
+    )
     normalisation: Literal["auto"] | tuple[Fraction, Annotated[float, Field(gt=0, le=1)]] = Field(
         description="mean and standard deviation, of full scale; auto takes those of the "
-        "pretrained weights, or of the training films where the weights are random"
+        "pretrained weights, or of the training films where the weights are random; "
+        "without effect beside local_contrast"
     )
 
 
@@ -116,7 +122,11 @@ class ModelChoices(Section):
     """The network."""
 
     backbone: str = Field(min_length=1, description="any timm name; see: pneumoscope models")
-    weights: str = Field(min_length=1, description="imagenet, none, or a .pth/.safetensors file")
+    weights: str = Field(
+        min_length=1,
+        description="imagenet (torchvision's where timm has them, else timm's), none, or a "
+        ".pth/.safetensors file",
+    )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="before the last layer")
     freeze: str = Field(
         min_length=1,

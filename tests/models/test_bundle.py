@@ -14,11 +14,10 @@ from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import Calibration, Conformal, InputSpec, OperatingPoint
 
 
-def make() -> Bundle:
+def make(local_contrast: int = 0) -> Bundle:
     torch.manual_seed(0)
-    network = Network(
-        build_backbone("resnet18"), InputSpec(28, 32), normalisation=(0.4, 0.2), outputs=2
-    )
+    spec = InputSpec(28, 32, local_contrast=local_contrast)
+    network = Network(build_backbone("resnet18"), spec, normalisation=(0.4, 0.2), outputs=2)
     point = OperatingPoint("youden", 0.25, "maximum youden", "val")
     return Bundle(
         network.eval(), "resnet18", "none", (0.4, 0.2), True, "float32", (point,), {"epochs": 3}
@@ -27,7 +26,7 @@ def make() -> Bundle:
 
 def test_round_trip(tmp_path: Path) -> None:
     fitted = Calibration(1.7, "val"), Conformal(0.1, 0.2, 0.6, 40, 30, "val")
-    bundle = replace(make().with_calibration(*fitted), turn_average=6.0)
+    bundle = replace(make(4).with_calibration(*fitted), turn_average=6.0)
     save_bundle(bundle, tmp_path)
     again = load_bundle(tmp_path)
     assert (again.calibration, again.conformal) == fitted
@@ -57,6 +56,7 @@ def test_a_bundle_of_before_loads_and_answers_as_it_did(tmp_path: Path) -> None:
     about = json.loads(file.read_text())
     assert about.pop("calibration") is None and about.pop("conformal") is None
     assert about.pop("turn_average") == 0.0
+    assert about["input"].pop("local_contrast") == 0
     file.write_text(json.dumps(about))
     again = load_bundle(tmp_path)
     assert again.calibration is None and again.conformal is None and again.turn_average == 0.0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from pneumoscope.errors import BadWeights, WeightsNotFound
-from pneumoscope.models.weights import load_weights, read_state
+from pneumoscope.models.weights import load_weights, published, read_state
 from pneumoscope.models.zoo import ZOO, build_backbone
 
 NAMES = [backbone.name for backbone in ZOO if backbone.name in torchvision.models.list_models()]
@@ -159,6 +159,17 @@ def test_damaged_files_say_so(content: bytes, suffix: str, tmp_path: Path) -> No
 def test_a_missing_file_says_what_is_accepted(tmp_path: Path) -> None:
     with pytest.raises(WeightsNotFound, match="imagenet, none"):
         read_state(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        *(("resnet18", "resnet18.tv_in1k"), ("resnet50", "resnet50.tv_in1k")),
+        *(("resnet18d", "resnet18d"), ("resnet18.a1_in1k", "resnet18.a1_in1k")),
+    ],
+)
+def test_imagenet_means_torchvisions_weights_where_there_are_such(name: str, asked: str) -> None:
+    assert published(name) == asked
 
 
 def test_imagenet_offline_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,10 @@ def feature_width(backbone: nn.Module) -> int:
     return int(found)
 
 
+_QUIET = 0.03
+"""Standard deviation, of full scale, at which what is evened out is halved."""
+
+
 class Network(nn.Module):
     """Uint8 or float (B, S, S) or (B, 1, S, S), 0–255, air dark, to logits float32 (B,).
 
@@ -38,6 +42,7 @@ class Network(nn.Module):
 
     mean: Tensor
     std: Tensor
+    local: Tensor
 
     def __init__(
         self,
@@ -57,6 +62,9 @@ class Network(nn.Module):
         self._frozen = 0
         self.register_buffer("mean", torch.tensor(255.0 * normalisation[0]))
         self.register_buffer("std", torch.tensor(255.0 * normalisation[1]))
+        cells = spec.local_contrast
+        local = local_means(spec.network, cells) if cells else torch.empty(0)
+        self.register_buffer("local", local, persistent=False)
 
     def freeze(self, count: int) -> None:
         """Keep the weights and batch statistics of the backbone's first ``count`` parts."""
@@ -115,7 +123,30 @@ class Network(nn.Module):
         return F.interpolate(films, (side, side), mode="bilinear", align_corners=False)
 
     def _normalise(self, films: Tensor) -> Tensor:
+        if self.spec.local_contrast:
+            return even_out(films / 255, self.local)
         return (films - self.mean) / self.std
+
+
+def even_out(films: Tensor, local: Tensor) -> Tensor:
+    """Films float32 (B, 1, n, n), 0–1, less their local mean, over their local standard deviation.
+
+    Local contrast normalisation (Jarrett 2009); ``local`` is of ``local_means``. ``_QUIET`` keeps
+    the noise of an empty border from becoming texture.
+    """
+    with torch.autocast(films.device.type, enabled=False):  # differences of near numbers
+        detail = films - local @ films @ local.T
+        spread = local @ detail.square() @ local.T
+        return detail / (spread.clamp(min=0).sqrt() + _QUIET)
+
+
+def local_means(side: int, cells: int) -> Tensor:
+    """Float32 (side, side): what a film's columns are multiplied by, and its rows by the transpose,
+    for means over a grid of ``cells`` a side with bicubic interpolation between them. Less than
+    half the time of two interpolations."""
+    columns = torch.eye(side)[None, None]
+    means = F.interpolate(columns, (cells, side), mode="area")
+    return F.interpolate(means, (side, side), mode="bicubic", align_corners=False)[0, 0]
 
 
 def _planes(films: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ def _fetch(name: str) -> State:
     # The hub's client announces each of its retries; what matters is said below.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        model = timm.create_model(name, pretrained=True)
+        model = timm.create_model(published(name), pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
         # huggingface_hub and requests raise OSError's children when there is no network.
         raise WeightsNotFound(
@@ -93,6 +93,13 @@ def _fetch(name: str) -> State:
             "is another experiment: --set model.weights=none",
         ) from None
     return dict(model.state_dict())
+
+
+def published(name: str) -> str:
+    """timm's name with the tag of torchvision's weights, which the published systems began from,
+    where it has them: its own default is often another training."""
+    theirs = f"{name}.tv_in1k"
+    return theirs if theirs in timm.list_pretrained(f"{name}.*") else name
 
 
 def read_state(path: Path) -> State:

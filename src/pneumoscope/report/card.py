@@ -69,6 +69,7 @@ def _model(judged: Judged) -> Iterator[str]:
     if not model:
         return
     spec, lineage = model.get("input", {}), model.get("lineage", {})
+    cells = spec.get("local_contrast")
     yield "## Model"
     yield ""
     yield f"- Backbone: {_plain(model.get('backbone', 'unknown'))}, {_millions(model)} parameters"
@@ -76,6 +77,7 @@ def _model(judged: Judged) -> Iterator[str]:
     yield (
         f"- Input: one grey image, 0–255, air dark, stored at {spec.get('stored')} px, seen by "
         f"the network at {spec.get('network')} px; normalisation is part of the model"
+        + (f", of local contrast on {cells} × {cells} cells" if cells else "")
     )
     yield f"- Logit: {words.views(model)}"
     yield (

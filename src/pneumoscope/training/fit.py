@@ -55,7 +55,11 @@ def build_network(
     network = Network(
         backbone,
         InputSpec(
-            prepared.spec.stored, network_side, prepared.spec.fit, margin=recipe.input.margin
+            prepared.spec.stored,
+            network_side,
+            prepared.spec.fit,
+            margin=recipe.input.margin,
+            local_contrast=recipe.input.local_contrast,
         ),
         normalisation=_normalisation(prepared, recipe, backbone),
         outputs=2 if recipe.loss.name == "cross_entropy" else 1,
