@@ -111,6 +111,12 @@ def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
     return recipe
 
 
+def stored_recipe(path: Path) -> Recipe:
+    """The complete recipe that a run keeps. A key that did not exist in its day has the schema's
+    default, which leaves all as it was; today's ``default`` may have chosen otherwise."""
+    return validate_recipe(_read_file(path))
+
+
 def validate_recipe(values: Mapping[str, Any]) -> Recipe:
     """Check a mapping against the schema. Raises BadRecipe naming the first fault."""
     try:
@@ -229,6 +235,8 @@ def _idle(recipe: Recipe) -> dict[str, str]:
     """The keys that do nothing beside the recipe's other choices, and what they wait for."""
     data, model, train = recipe.data, recipe.model, recipe.train
     idle = {}
+    if recipe.input.local_contrast:
+        idle["input.normalisation"] = "input.local_contrast=0; it takes the place of both figures"
     if recipe.loss.name != "focal":
         idle["loss.focal_gamma"] = f"loss.name=focal; it is {recipe.loss.name}"
     if model.freeze == "none":

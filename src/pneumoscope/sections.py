@@ -223,6 +223,7 @@ class DecideChoices(Section):
     )
     flip_average: bool = Field(description="average the logit of the film and its mirror image")
     turn_average: float = Field(
+        0.0,
         ge=0,
         le=45,
         description="average the logit of the film with those of the film turned by so many "

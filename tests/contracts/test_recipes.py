@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pneumoscope.errors import BadRecipe
-from pneumoscope.recipe import Recipe, load_recipe, recipe_names
+from pneumoscope.recipe import Recipe, load_recipe, recipe_names, stored_recipe
 
 PUBLISHED = [
     "hf-resnet18-frozen",
@@ -97,7 +97,7 @@ def test_the_published_choices_are_there(name: str) -> None:
         "optim.schedule": "constant", "optim.warmup": 0, "optim.weight_decay": 0, "optim.clip": 0,
         "optim.layer_decay": 1, "loss.label_smoothing": 0, "model.dropout": 0,
         "decide.rule": "fixed", "decide.target": None, "decide.flip_average": False,
-        "decide.turn_average": 0,
+        "decide.turn_average": 0, "input.local_contrast": 0,
     }  # fmt: skip
     assert {key: values[key] for key in same} == same
 
@@ -143,6 +143,10 @@ def test_a_miss_may_cost_more_than_an_alarm_and_a_rate_is_below_one() -> None:
         (["train.minutes=2", "train.epochs=7"], "train.minutes=null"),
         (["data.fold=0 of 5", "data.test_share=0.3"], "data.fold=none"),
         (["data.val=official", "data.val_share=0.3"], "data.val=auto or new"),
+        (
+            ["input.local_contrast=4", "input.normalisation=[0.4, 0.2]"],
+            "input.local_contrast=0; it takes the place",
+        ),
     ],
 )
 def test_a_change_that_would_do_nothing_is_refused(changes: list[str], wanted: str) -> None:
@@ -155,6 +159,21 @@ def test_alike_views_are_refused_and_different_ones_are_not() -> None:
     with pytest.raises(BadRecipe, match="all views are alike"):
         load_recipe("hf-resnet18-frozen", ["train.views=4"])
     assert load_recipe("hf-resnet18-frozen", ["train.views=4", "augment.flip=0.5"]).train.views == 4
+
+
+def test_a_runs_own_recipe_does_not_follow_todays_default(tmp_path: Path) -> None:
+    """A key that is newer than the run leaves all as it was."""
+    file = tmp_path / "recipe.yaml"
+    recipe = load_recipe("default", ["input.local_contrast=5", "decide.turn_average=6"])
+    file.write_text(recipe.to_yaml())
+    assert stored_recipe(file) == recipe
+    values = yaml.safe_load(file.read_text())
+    for section, key in (("input", "local_contrast"), ("augment", "detail")):
+        del values[section][key]
+    del values["decide"]["turn_average"]
+    file.write_text(yaml.safe_dump(values))
+    old = stored_recipe(file)
+    assert (old.input.local_contrast, old.augment.detail, old.decide.turn_average) == (0, 0, 0)
 
 
 def test_a_change_to_what_is_there_already_is_none() -> None:

@@ -62,6 +62,15 @@ def test_quarter_turn_is_rot90() -> None:
     torch.testing.assert_close(got, torch.rot90(films().float(), 1, (1, 2)), atol=2e-3, rtol=0)
 
 
+def test_places_are_exact_also_under_bf16() -> None:
+    """Autocast would round the grid to 8 bits, a tenth of a pixel and more."""
+    films = torch.rand(2, 64, 64) * 255
+    turn = torch.tensor([[0.995, -0.105, 0.0], [0.105, 0.995, 0.0]]).expand(2, 2, 3)
+    want = resample(films, turn, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(resample(films, turn, 64), want, atol=0, rtol=0)
+
+
 def test_shift_by_whole_pixels_moves_columns() -> None:
     pixels = 3
     move = torch.tensor([[1.0, 0.0, 2 * pixels / 28], [0.0, 1.0, 0.0]]).repeat(4, 1, 1)

@@ -111,5 +111,7 @@ def test_recalibration_without_a_maximum_is_nan() -> None:
     assert apart.large == pytest.approx(0.0, abs=1e-9)
     single = recalibrate(np.ones(5, dtype=int), np.arange(5.0))
     assert math.isnan(single.large)
+    one_patient = recalibrate(np.array([0, 1]), np.array([-1.0, 1.0]), np.array(["p", "p"]))
+    assert one_patient.large == pytest.approx(0) and math.isnan(one_patient.large_error)
     constant = recalibrate(np.array([0, 1, 1]), np.zeros(3))
     assert math.isnan(constant.slope) and constant.large == pytest.approx(math.log(2))

@@ -135,6 +135,14 @@ def test_a_broken_guarantee_is_said(make_run: Callable[..., Path]) -> None:
     assert "guarantee does not hold" in said and "false alarms (40.0% (30.0–50.0%))" in said
     assert "guarantee" not in review.abstention_words(read_judged(make_run(name="002-other")))
 
+    def stray(metrics: dict[str, Any]) -> None:
+        """As far as one validation set in six or so strays by chance."""
+        found = metrics["abstention"]["conformal"]
+        low = found["miss_rate"] + found["spread"]["normal"]
+        found["alarms"].update(value=low + 0.03, low=low, high=low + 0.06)
+
+    assert "guarantee" not in review.abstention_words(changed(make_run(name="003-chance"), stray))
+
 
 def test_the_worst_group_is_named_only_where_its_interval_shows_it(
     make_run: Callable[..., Path],

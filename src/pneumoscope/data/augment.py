@@ -127,10 +127,11 @@ def resample(images: Tensor, matrices: Tensor, side: int) -> Tensor:
     """
     films = images.float().unsqueeze(1)
     matrices = matrices.to(films.device)
-    grid = F.affine_grid(matrices, [len(films), 1, side, side], align_corners=False)
-    return F.grid_sample(
-        films, grid, mode="bilinear", padding_mode="border", align_corners=False
-    ).squeeze(1)
+    with torch.autocast(films.device.type, enabled=False):  # places need more than bf16's 8 bits
+        grid = F.affine_grid(matrices, [len(films), 1, side, side], align_corners=False)
+        return F.grid_sample(
+            films, grid, mode="bilinear", padding_mode="border", align_corners=False
+        ).squeeze(1)
 
 
 def grey_tables(choices: AugmentChoices, draw: Draw) -> Tensor:

@@ -55,6 +55,8 @@ def _recalibrated(rows: Rows, logits: Floats, level: float) -> dict[str, Any]:
     def estimate(value: float, error: float) -> dict[str, Any]:
         if math.isnan(value):
             found = undefined("the classes are apart or one is missing", n, level)
+        elif math.isnan(error):
+            found = undefined("too few patients", n, level)
         else:
             low, high = value - z * error, value + z * error
             found = Estimate(value, low, high, level, f"logistic recalibration, {kind}", n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -62,10 +63,24 @@ def boxes_around(mask: NDArray[np.bool_]) -> tuple[Box, ...]:
 
 def located_rows(prepared: PreparedSet, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Those of ``rows`` whose abnormality is marked, at most ``most`` at even distances."""
-    marked = rows[masks_of(prepared, rows).any(axis=(1, 2))]
+    # In pieces: all masks of a large set at once would fill the memory.
+    found = [masks_of(prepared, part).any(axis=(1, 2)) for part in pieces(rows)]
+    marked: NDArray[np.int64] = rows[np.concatenate([np.zeros(0, np.bool_), *found])]
     if len(marked) <= most:
         return marked
     return marked[np.linspace(0, len(marked) - 1, most).round().astype(np.int64)]
+
+
+def mean_mask(prepared: PreparedSet, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Float32 (S, S): the part of these films, of which there is one at least, that is marked at
+    each pixel."""
+    total = sum(masks_of(prepared, part).sum(axis=0, dtype=np.int64) for part in pieces(rows))
+    return np.asarray(total / len(rows), np.float32)
+
+
+def pieces(rows: NDArray[np.int64], size: int = 64) -> Iterator[NDArray[np.int64]]:
+    """The rows, ``size`` at a time."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def patients_of(prepared: PreparedSet, rows: NDArray[np.int64]) -> NDArray[Any] | None:

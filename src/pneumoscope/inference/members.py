@@ -186,11 +186,12 @@ def _averaged(places: Sequence[Path]) -> Members:
         if not (place / "model.json").is_file():
             raise NotARun("a member of the ensemble holds no model", got=place)
     bundles = tuple(load_bundle(place) for place in places)
-    specs = {bundle.network.spec for bundle in bundles}
-    if len(specs) > 1:
+    # What else a spec holds is done within each network.
+    forms = {(bundle.network.spec.stored, bundle.network.spec.fit) for bundle in bundles}
+    if len(forms) > 1:
         raise BadWeights(
             "the members of the ensemble take films of different sizes",
-            got=", ".join(sorted({f"{s.stored} px for {s.network} px, {s.fit}" for s in specs})),
+            got=", ".join(sorted(f"{stored} px, {fit}" for stored, fit in forms)),
         )
     count = f"{len(bundles)} models"
     return Members(

@@ -144,6 +144,8 @@ def _meat(scores: Floats, patients: NDArray[Any]) -> Floats:
     ids = np.unique(patients, return_inverse=True)[1]
     n, k = scores.shape
     groups = int(ids.max()) + 1
+    if groups < 2 or n == k:  # one patient says nothing of how patients differ
+        return np.full((k, k), np.nan)
     sums = np.column_stack([np.bincount(ids, weights=column) for column in scores.T])
     return np.asarray(sums.T @ sums * (groups / (groups - 1)) * (n - 1) / (n - k))
 

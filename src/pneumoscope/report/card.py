@@ -118,7 +118,7 @@ def _points(judged: Judged) -> Iterator[str]:
         return
     yield "## Operating points"
     yield ""
-    yield "Chosen on validation films; the first is the one that decides."
+    yield "Chosen on validation films, unless fixed beforehand; the first is the one that decides."
     yield ""
     yield "| Point | Threshold | Sensitivity | Specificity | PPV | NPV |"
     yield "|---|---:|---:|---:|---:|---:|"

@@ -160,13 +160,15 @@ def _results(material: Material) -> Context:
 
 def _films(material: Material) -> Context:
     sheets = _sheets(material.gallery)
+    errors, count = tables.error_rows(material.judged)
     return {
         "panels": [
             _tiles(panel, material)
             for name in ("misclassified", "predictions")
             for panel in sheets[name]
         ],
-        "errors": tables.error_rows(material.judged),
+        "errors": errors,
+        "all_errors": count,
         "threshold": material.judged.threshold,
         "heat": material.heat,
         "bar": bar_uri() if material.heat.maps else "",

@@ -104,11 +104,12 @@ def shift_rows(shifts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def error_rows(judged: Judged) -> list[Shown]:
-    """The misread films, the most confident error first, at most ``ERRORS_SHOWN``."""
+def error_rows(judged: Judged) -> tuple[list[Shown], int]:
+    """The misread films, the most confident error first, at most ``ERRORS_SHOWN``; how many there
+    are."""
     wrong = [row for row in judged_rows(judged.predictions, judged.threshold) if not row.right]
     wrong.sort(key=lambda row: (-abs(row.probability - judged.threshold), row.image_id))
-    return wrong[:ERRORS_SHOWN]
+    return wrong[:ERRORS_SHOWN], len(wrong)
 
 
 def _cell(estimate: Estimate) -> tuple[str, str]:

@@ -19,7 +19,7 @@ import pneumoscope
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.evaluate import evaluate
-from pneumoscope.recipe import Recipe, load_recipe
+from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.crossval_page import write_crossval_page
 from pneumoscope.report.folder import Judged, read_judged
@@ -187,7 +187,7 @@ def _check_made(folder: Path, plan: Plan, count: int, content: str) -> None:
         run = open_run(place)
         card = run.card()
         pairs = {
-            "recipe": (load_recipe(str(run.recipe_file)) == recipe, True),
+            "recipe": (stored_recipe(run.recipe_file) == recipe, True),
             "seed": (card["seed"], plan.seeds[0]),
             "data": (card["request"], plan.request.to_json()),
             "films": (card.get("content") or content, content or card.get("content")),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import InputError, NotARun
-from pneumoscope.recipe import load_recipe
+from pneumoscope.recipe import stored_recipe
 from pneumoscope.records import Listener
 from pneumoscope.run import Run, open_run
 from pneumoscope.workflows.judging import own_films
@@ -57,7 +57,7 @@ def films_of_members(places: Sequence[Path], listener: Listener) -> PreparedSet:
     raw = own_films(runs[0], listener)
     used = np.zeros(len(raw.table), np.bool_)
     for run in runs:
-        made = with_splits(raw, load_recipe(str(run.recipe_file)).data)[0].table
+        made = with_splits(raw, stored_recipe(run.recipe_file).data)[0].table
         used |= made["split"].isin(["train", "val"]).to_numpy(bool)
     fresh = raw.table["label"].notna().to_numpy(bool) & ~used
     split: NDArray[np.object_] = np.full(len(used), None, dtype=object)

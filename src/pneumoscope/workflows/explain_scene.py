@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.localise import area_share, localise
-from pneumoscope.explain.truth import located_rows, masks_of, patients_of, truth_known
+from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
 from pneumoscope.records import Grey, Listener
 from pneumoscope.run import read_json
 from pneumoscope.workflows.ensemble import places_of, read_together
@@ -172,5 +172,4 @@ def _prior(prepared: PreparedSet) -> tuple[NDArray[np.float32] | None, str]:
     rows = located_rows(prepared, rows[prepared.labels(rows) == 1], _MOST_PRIOR)
     if not len(rows):
         return None, "the mean of the other patients' marks, each patient left out in turn"
-    mean = masks_of(prepared, rows).mean(axis=0, dtype=np.float32)[None]
-    return mean, f"the mean of the marks of {len(rows):,} training films"
+    return mean_mask(prepared, rows)[None], f"the mean of the marks of {len(rows):,} training films"

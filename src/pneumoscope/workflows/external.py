@@ -39,7 +39,10 @@ def external_rows(
     """The labelled films of ``data``, or of one of its official splits, read by ``subject``, whose
     ``own`` films are looked for among them. Raises InputError, BadLabels, UnreadableData."""
     source = find_data(data, listener)
-    prepared = prepare_source(source, subject.spec, listener, keep_ids=data.keep_ids)
+    # What cannot be read is counted, here and in the report, however much it is.
+    prepared = prepare_source(source, subject.spec, listener, keep_ids=data.keep_ids, most_bad=1.0)
+    for dropped in prepared.about["flow"]["dropped"]:
+        listener.choice("left out", f"{dropped['count']:,}", dropped["reason"])
     if prepared.content in subject.contents:
         raise InputError(
             "these are the films that the run was trained and judged on",

@@ -18,7 +18,7 @@ from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
 from pneumoscope.imaging.hidden import VARIANTS, altered, mean_film
 from pneumoscope.metrics.thresholds import Rule
-from pneumoscope.recipe import load_recipe
+from pneumoscope.recipe import stored_recipe
 from pneumoscope.records import (
     Calibration,
     Conformal,
@@ -150,7 +150,7 @@ def _record(kind: type[Any], found: Any) -> Any:
 def own_data(run: Run, listener: Listener) -> PreparedSet:
     """The prepared set of a finished run, with its splits. Raises InputError where it cannot be
     had, or has changed."""
-    return with_splits(own_films(run, listener), load_recipe(str(run.recipe_file)).data)[0]
+    return with_splits(own_films(run, listener), stored_recipe(run.recipe_file).data)[0]
 
 
 def own_films(run: Run, listener: Listener) -> PreparedSet:
@@ -160,7 +160,10 @@ def own_films(run: Run, listener: Listener) -> PreparedSet:
     spec = InputSpec(**read_json(run.model_file)["input"])
     place = run.local_data if run.local_data.exists() else None
     keep = bool(card["request"].get("keep_ids"))
-    prepared = prepare_source(source, spec, listener, folder=place, keep_ids=keep)
+    most_bad = stored_recipe(run.recipe_file).data.most_bad
+    prepared = prepare_source(
+        source, spec, listener, folder=place, keep_ids=keep, most_bad=most_bad
+    )
     if card.get("content", prepared.content) != prepared.content:
         raise UnreadableData("the data has changed since the run began")
     return prepared

@@ -26,7 +26,7 @@ from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predict import predict_logits, probability
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
-from pneumoscope.recipe import Recipe, load_recipe
+from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.render import write_report
 from pneumoscope.run import (
@@ -122,7 +122,7 @@ def resume(folder: Path, *, listener: Listener | None = None, ready: Ready | Non
         if "content" not in card and source.fingerprint != card["source"]["fingerprint"]:
             raise _changed(card)
         sweep(run.folder)
-        recipe = load_recipe(str(run.recipe_file))
+        recipe = stored_recipe(run.recipe_file)
         seed = int(card["seed"])
         hardware = Hardware(**card.get("hardware", {}))
         device = check_hardware(hardware, recipe, folder)
