@@ -18,9 +18,10 @@ from pneumoscope.cli.main import app
 from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest
+from pneumoscope.records import DataRequest, Silent
 from pneumoscope.report import render
 from pneumoscope.run import Run
+from pneumoscope.workflows import judging
 from pneumoscope.workflows.evaluate import Question, evaluate_run
 from pneumoscope.workflows.pipeline import train
 
@@ -138,6 +139,25 @@ def test_training_films_are_read_with_the_model(run: Run, tmp_path: Path) -> Non
     folder = evaluate_run(Question(run.folder, split="train"), out=tmp_path / "train")
     assert read(folder)["n"] == 80
     assert "trained on these films" in read(folder, "run.json")["warnings"][0]
+
+
+def test_as_many_bad_files_are_allowed_as_in_training(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a set with many is refused after hours of training on it."""
+    copied = Run(Path(shutil.copytree(run.folder, tmp_path / "copy")))
+    text = copied.recipe_file.read_text()
+    copied.recipe_file.write_text(text.replace("most_bad: 0.05", "most_bad: 0.4"))
+    asked: list[float] = []
+
+    def spy(*_: object, most_bad: float = 0.05, **__: object) -> None:
+        asked.append(most_bad)
+        raise InputError("enough")
+
+    monkeypatch.setattr(judging, "prepare_source", spy)
+    with pytest.raises(InputError, match="enough"):
+        judging.own_films(copied, Silent())
+    assert asked == [0.4]
 
 
 def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) -> None:
