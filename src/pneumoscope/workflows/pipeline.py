@@ -253,6 +253,7 @@ def judge_stage(
         facts=facts_of(prepared.table),
         how=How(seed=work.seed),
     )
+    work.listener.stage("Tell the splits apart")
     shifts = measure_shifts(prepared, thumbnails(prepared.images), work.seed)
     work.run.update_card(shifts=[shift.to_json() for shift in shifts])
     for shift in shifts:
