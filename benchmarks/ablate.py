@@ -31,7 +31,7 @@ from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.sources.medmnist import medmnist_source
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import choose_precision
+from pneumoscope.training.measure.precision import choose_precision
 from pneumoscope.workflows.data import network_side, stored_spec
 
 

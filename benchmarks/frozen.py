@@ -34,7 +34,7 @@ from pneumoscope.records import InputSpec, Record, Silent, Source
 from pneumoscope.run import Run
 from pneumoscope.training.features import Maker
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import Precision, choose_precision
+from pneumoscope.training.measure.precision import Precision, choose_precision
 from throughput import our_set
 from tutorial import tutorial
 

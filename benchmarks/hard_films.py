@@ -48,7 +48,7 @@ from pneumoscope.records import DataRequest, Silent
 from pneumoscope.run import Run
 from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import choose_precision
+from pneumoscope.training.measure.precision import choose_precision
 from pneumoscope.workflows.data import find_data, network_side, prepare_data
 
 SIDE, EDGE = 64, 6

@@ -47,7 +47,7 @@ def train(count: int, size: int, work: Path) -> None:
     from pneumoscope.records import InputSpec, Record, Silent, Source, Split
     from pneumoscope.run import Run
     from pneumoscope.training.fit import build_network, fit
-    from pneumoscope.training.precision import Precision
+    from pneumoscope.training.measure.precision import Precision
 
     def split_of(i: int) -> Split:
         return "train" if i >= 64 else ("val" if i < 32 else "test")

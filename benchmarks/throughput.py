@@ -28,7 +28,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Film, InputSpec, Record, Silent, Source
 from pneumoscope.run import Run
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import choose_precision
+from pneumoscope.training.measure.precision import choose_precision
 from tutorial import tutorial
 
 FILMS = 640

@@ -9,7 +9,7 @@ from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, InputSpec
-from pneumoscope.workflows.crossval import crossval
+from pneumoscope.workflows.groups.crossval import crossval
 
 QUICK = [
     "train.epochs=2",

@@ -46,7 +46,7 @@ def test_a_batch_that_can_be_learnt(
 def test_a_rate_of_nothing_learns_nothing(
     plain_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pneumoscope.training.overfit.MOST_STEPS", 20)
+    monkeypatch.setattr("pneumoscope.training.measure.overfit.MOST_STEPS", 20)
     words = ["--overfit-one-batch", "--set", "optim.learning_rate=1e-9"]
     assert train(monkeypatch, plain_npz, *QUICKER, *words) == 1
     printed = " ".join(capsys.readouterr().out.split())

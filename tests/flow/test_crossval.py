@@ -17,9 +17,9 @@ from tests.flow.test_train import run
 from pneumoscope.errors import NotARun
 from pneumoscope.inference.members import load_members
 from pneumoscope.metrics.calibration import ece
-from pneumoscope.report.folder import read_judged
+from pneumoscope.report.run.folder import read_judged
 from pneumoscope.run import Run
-from pneumoscope.workflows.crossval import judge_pooled, pool_folds, resume_crossval
+from pneumoscope.workflows.groups.crossval import judge_pooled, pool_folds, resume_crossval
 
 
 def test_folds_are_pooled_resumed_and_predict_together(
@@ -87,7 +87,7 @@ import os, signal, sys
 from pathlib import Path
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Silent
-from pneumoscope.workflows.crossval import crossval
+from pneumoscope.workflows.groups.crossval import crossval
 
 class Fuse(Silent):
     def progress(self, done, total, unit, note=""):

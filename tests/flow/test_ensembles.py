@@ -18,8 +18,8 @@ from pneumoscope.inference.classifier import Classifier
 from pneumoscope.inference.members import load_members, temperature
 from pneumoscope.inference.predict import batch_logits
 from pneumoscope.records import DataRequest
-from pneumoscope.workflows.evaluate import Question, evaluate_run
-from pneumoscope.workflows.explain import ExplainRequest, explain_run
+from pneumoscope.workflows.evaluate.evaluate import Question, evaluate_run
+from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, Unr
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Silent
-from pneumoscope.report import render
+from pneumoscope.report.run import render
 from pneumoscope.run import Run
-from pneumoscope.workflows import judging
-from pneumoscope.workflows.evaluate import Question, evaluate_run
+from pneumoscope.workflows.evaluate import judging
+from pneumoscope.workflows.evaluate.evaluate import Question, evaluate_run
 from pneumoscope.workflows.pipeline import train
 
 QUICK = ["train.epochs=1", "train.batch_size=16", "input.size=32"]
@@ -110,11 +110,11 @@ def test_heat_is_made_once_and_other_films_get_their_own(
         drawn.append(len(films))
         return "drawn anew", np.full(films.shape, 255, np.uint8)
 
-    monkeypatch.setattr("pneumoscope.workflows.heatmaps._drawn", draw)
+    monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._drawn", draw)
     again = evaluate_run(Question(run.folder), out=tmp_path / "again") / "report.html"
     assert re.findall(r'class="heat" src="([^"]+)"', again.read_text()) == heats and not drawn
     # Other films may bear the names of the run's own: what is kept is not even looked at.
-    monkeypatch.setattr("pneumoscope.workflows.heatmaps._kept", None)
+    monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._kept", None)
     other = evaluate_run(Question(run.folder, DataRequest(str(films))), out=tmp_path / "other")
     page = (other / "report.html").read_text()
     assert "drawn anew" in page and len(drawn) == 1

@@ -22,7 +22,7 @@ from pneumoscope.records import DataRequest
 from pneumoscope.run import Run
 from pneumoscope.sources import phantom
 from pneumoscope.workflows import pipeline
-from pneumoscope.workflows.explain import ExplainRequest, explain_run
+from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 METHODS = ("gradcam", "occlusion")
 

@@ -22,8 +22,8 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, InputSpec, Silent
 from pneumoscope.run import Run
 from pneumoscope.workflows import pipeline
-from pneumoscope.workflows.explain import ExplainRequest, explain_run
-from pneumoscope.workflows.judging import own_data
+from pneumoscope.workflows.evaluate.judging import own_data
+from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 Fake = Callable[..., NDArray[np.float32]]
 

@@ -18,7 +18,7 @@ from tests.flow.test_train import run
 from tests.inference.conftest import make_bundle
 
 from pneumoscope import Classifier
-from pneumoscope.cli.predict import shortened
+from pneumoscope.cli.verbs.predict import shortened
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.models.bundle import save_bundle
 

@@ -130,8 +130,9 @@ def test_stopped_it_says_what_is_left(
 
 def test_the_start_loads_no_table_library() -> None:
     code = (
-        "import sys, pneumoscope.cli.predict, pneumoscope.workflows.work, pneumoscope.inference."
-        "classifier; print([m for m in ('pandas', 'pydantic', 'timm') if m in sys.modules])"
+        "import sys, pneumoscope.cli.verbs.predict, pneumoscope.workflows.work; "
+        "import pneumoscope.inference.classifier; "
+        "print([m for m in ('pandas', 'pydantic', 'timm') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -14,7 +14,7 @@ from tests.report.compare_runs import write_runs
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.workflows.compare import compare
-from pneumoscope.workflows.many import Plan
+from pneumoscope.workflows.groups.many import Plan
 
 ONE_EPOCH = ["--set", "train.epochs=1", "--set", "train.precision=float32"]
 COMPLETE = {"recipe.yaml", "history.csv", "model.safetensors", "metrics.json", "report.html"}

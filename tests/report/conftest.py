@@ -16,7 +16,7 @@ import pytest
 from pneumoscope.evaluation.choices import Choices, choose_all
 from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.records import OperatingPoint
-from pneumoscope.report.render import write_report
+from pneumoscope.report.run.render import write_report
 
 THRESHOLD = 0.41
 Rows = list[dict[str, Any]]

@@ -21,11 +21,11 @@ from tests.report.test_render import HOSTILE, Page, read
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.records import InputSpec
-from pneumoscope.report.audit_charts import FINEST, MOST_MARKS, bin_sizes, sizes_plate
-from pneumoscope.report.audit_films import SIDE, shortened, small_uri
-from pneumoscope.report.audit_page import SECTIONS, write_audit
-from pneumoscope.report.audit_tables import fact_tables, verdict, whisker_at
-from pneumoscope.report.folder import to_estimate
+from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_plate
+from pneumoscope.report.audit.films import SIDE, shortened, small_uri
+from pneumoscope.report.audit.page import SECTIONS, write_audit
+from pneumoscope.report.audit.tables import fact_tables, verdict, whisker_at
+from pneumoscope.report.run.folder import to_estimate
 
 SPLITS = ("train", "val", "test")
 Json = dict[str, Any]

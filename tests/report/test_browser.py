@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pneumoscope.report import render
-from pneumoscope.report.heat import Heatmaps
-from pneumoscope.report.render import write_report
+from pneumoscope.report.kit.heat import Heatmaps
+from pneumoscope.report.run import render
+from pneumoscope.report.run.render import write_report
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -156,7 +156,9 @@ def luminance(colour: str) -> float:
 
 
 def test_words_stand_out_in_light_dark_and_print() -> None:
-    style = (Path(render.__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
+    style = (Path(render.__file__).parents[1] / "templates" / "report.css").read_text(
+        encoding="utf-8"
+    )
     palettes = [
         dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block))
         for block in re.findall(r":root \{([^}]*)\}", style)

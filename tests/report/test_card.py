@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pneumoscope.report import words
-from pneumoscope.report.card import card_text
-from pneumoscope.report.folder import read_judged
+from pneumoscope.report.kit import words
+from pneumoscope.report.run.card import card_text
+from pneumoscope.report.run.folder import read_judged
 
 
 def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> None:

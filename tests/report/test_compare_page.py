@@ -13,16 +13,16 @@ from tests.report.compare_runs import write_runs
 from tests.report.test_browser import CHROMIUM, browse
 from tests.report.test_render import HOSTILE, Page
 
-from pneumoscope.report import compare_figures
-from pneumoscope.report.compare_figures import look_of
-from pneumoscope.report.compare_words import (
+from pneumoscope.report.compare import figures as compare_figures
+from pneumoscope.report.compare.figures import look_of
+from pneumoscope.report.compare.words import (
     chance,
     headline,
     recipe_verdict,
     signed,
     verdict,
 )
-from pneumoscope.report.folder import read_judged
+from pneumoscope.report.run.folder import read_judged
 from pneumoscope.workflows.compare import compare
 
 PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>

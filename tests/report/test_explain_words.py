@@ -2,7 +2,7 @@
 
 import pytest
 
-from pneumoscope.report.explain_words import located, percent, span
+from pneumoscope.report.explain.words import located, percent, span
 
 
 @pytest.mark.parametrize(

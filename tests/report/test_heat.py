@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from pneumoscope.evaluation.gallery import choose_films
-from pneumoscope.report import render
-from pneumoscope.report.films import heat_words
-from pneumoscope.report.folder import read_judged
-from pneumoscope.report.heat import Heatmaps, overlay
-from pneumoscope.report.render import write_report
+from pneumoscope.report.kit.films import heat_words
+from pneumoscope.report.kit.heat import Heatmaps, overlay
+from pneumoscope.report.run import render
+from pneumoscope.report.run.folder import read_judged
+from pneumoscope.report.run.render import write_report
 
 HOT = np.zeros((28, 28), np.float32)
 HOT[2:5, 22:26] = 1.0

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import NotARun
-from pneumoscope.report import render
-from pneumoscope.report.films import to_uri
-from pneumoscope.report.render import write_report
+from pneumoscope.report.kit.films import to_uri
+from pneumoscope.report.run import render
+from pneumoscope.report.run.render import write_report
 
 Rows = list[dict[str, Any]]
 HOSTILE = "<script>alert('x')</script>\"&$\\frac{|`"

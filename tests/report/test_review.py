@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pneumoscope.report import render, review
-from pneumoscope.report.card import card_text
-from pneumoscope.report.folder import Judged, read_judged
-from pneumoscope.report.render import write_report
+from pneumoscope.report.review import text as review
+from pneumoscope.report.run import render
+from pneumoscope.report.run.card import card_text
+from pneumoscope.report.run.folder import Judged, read_judged
+from pneumoscope.report.run.render import write_report
 
 SECTIONS = ("operating", "calibration", "prevalence", "decision", "subgroups", "abstention")
 

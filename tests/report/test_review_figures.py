@@ -9,8 +9,8 @@ from matplotlib.text import Annotation
 
 from pneumoscope.evaluation.operating import at_prevalences
 from pneumoscope.metrics.intervals import wilson
-from pneumoscope.report.plates import house_style
-from pneumoscope.report.review_figures import draw_prevalence
+from pneumoscope.report.kit.plates import house_style
+from pneumoscope.report.review.figures import draw_prevalence
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 
 from pneumoscope.evaluation.gallery import choose_films
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
-from pneumoscope.report import render
-from pneumoscope.report.folder import read_judged
-from pneumoscope.report.render import write_report
+from pneumoscope.report.run import render
+from pneumoscope.report.run.folder import read_judged
+from pneumoscope.report.run.render import write_report
 
 VARIANTS = ("full", "border", "centre", "thumbnail")
 

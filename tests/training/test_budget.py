@@ -9,8 +9,8 @@ from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec
-from pneumoscope.training import budget
-from pneumoscope.training.budget import MOST_EPOCHS, Pace, epochs_within, pace_of, spoken
+from pneumoscope.training.measure import budget
+from pneumoscope.training.measure.budget import MOST_EPOCHS, Pace, epochs_within, pace_of, spoken
 
 
 def test_pace_of_a_worked_example() -> None:

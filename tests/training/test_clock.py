@@ -2,8 +2,8 @@
 
 import pytest
 
-from pneumoscope.training import clock as module
-from pneumoscope.training.clock import AUGMENTATION, StepClock
+from pneumoscope.training.measure import clock as module
+from pneumoscope.training.measure.clock import AUGMENTATION, StepClock
 
 
 def test_parts_make_up_the_whole_and_the_warm_up_does_not_count(

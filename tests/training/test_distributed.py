@@ -27,7 +27,7 @@ from pneumoscope.training.distributed import (
     train_together,
 )
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import Precision
+from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.workers import _cause, work_together
 
 SIDE = 32

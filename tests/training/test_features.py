@@ -19,7 +19,7 @@ from pneumoscope.records import InputSpec, Silent
 from pneumoscope.run import Run
 from pneumoscope.training import features as kept
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import Precision
+from pneumoscope.training.measure.precision import Precision
 
 STILL = [f"augment.{k}=0" for k in (
     "flip", "rotation", "translation", "scale", "stretch", "brightness", "contrast", "gamma",

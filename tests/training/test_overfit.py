@@ -3,7 +3,7 @@
 import pytest
 
 from pneumoscope.recipe import load_recipe, recipe_names
-from pneumoscope.training.overfit import still_recipe
+from pneumoscope.training.measure.overfit import still_recipe
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -9,8 +9,8 @@ import torch
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
-from pneumoscope.training import precision
-from pneumoscope.training.precision import choose_precision
+from pneumoscope.training.measure import precision
+from pneumoscope.training.measure.precision import choose_precision
 
 
 @pytest.fixture(scope="module")

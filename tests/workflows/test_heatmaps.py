@@ -16,9 +16,9 @@ from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec, Silent
-from pneumoscope.workflows import heatmaps as room
-from pneumoscope.workflows.explain_scene import set_scene
-from pneumoscope.workflows.heatmaps import GONE, heat_of
+from pneumoscope.workflows.explain import heatmaps as room
+from pneumoscope.workflows.explain.heatmaps import GONE, heat_of
+from pneumoscope.workflows.explain.scene import set_scene
 
 IDS = ["a", "b", "c"]
 FILMS = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)

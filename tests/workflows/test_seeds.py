@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from pneumoscope.errors import NotARun
-from pneumoscope.report.folder import Judged
-from pneumoscope.report.seeds_page import write_seeds_page
-from pneumoscope.workflows.seeds import summarise_seeds
+from pneumoscope.report.groups.seeds import write_seeds_page
+from pneumoscope.report.run.folder import Judged
+from pneumoscope.workflows.groups.seeds import summarise_seeds
 
 VALUES = (0.91, 0.95, 0.90)
 

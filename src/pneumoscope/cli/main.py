@@ -73,7 +73,7 @@ def _root(
 @app.command()
 def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
     """The whole path on synthetic films: about a minute, no network needed."""
-    from pneumoscope.cli import train as verb
+    from pneumoscope.cli.verbs import train as verb
 
     verb.demo(seed=seed, out=out)
 
@@ -121,7 +121,7 @@ def train(
     about: AboutData,
 ) -> None:
     """Prepare DATA, train on it, judge on its test split, and write a report."""
-    from pneumoscope.cli import train as verb
+    from pneumoscope.cli.verbs import train as verb
     from pneumoscope.records import Hardware
 
     verb.follow()
@@ -169,8 +169,8 @@ def crossval(
     about: AboutData,
 ) -> None:
     """Judge every film of DATA once, by folds; an official test split is left out."""
-    from pneumoscope.cli import crossval as verb
-    from pneumoscope.cli.train import Asked
+    from pneumoscope.cli.verbs import crossval as verb
+    from pneumoscope.cli.verbs.train import Asked
 
     request = about.request(data)
     verb.crossval(Asked(request, (recipe,), tuple(change or ()), seed, out), folds)
@@ -192,7 +192,7 @@ def prepare(
     about: AboutData,
 ) -> None:
     """Read DATA once, store it for training, and say what was found and what is wrong."""
-    from pneumoscope.cli import prepare as verb
+    from pneumoscope.cli.verbs import prepare as verb
 
     request = about.request(data)
     verb.prepare(request, recipe, change or [], size=size, out=out)
@@ -213,7 +213,7 @@ def audit(
     about: AboutData,
 ) -> None:
     """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
-    from pneumoscope.cli import audit as verb
+    from pneumoscope.cli.verbs import audit as verb
 
     request = about.request(data)
     verb.audit(request, against, strict=strict, out=out)
@@ -253,7 +253,7 @@ def evaluate(
 
     What --cost, --sensitivity, --specificity or --miss-rate asks for is not carried to predict.
     """
-    from pneumoscope.cli import evaluate as verb
+    from pneumoscope.cli.verbs import evaluate as verb
 
     if data is None and about.said():
         raise InputError(
@@ -292,7 +292,7 @@ def predict(
     ] = None,
 ) -> None:
     """Read new films with a trained model."""
-    from pneumoscope.cli import predict as verb
+    from pneumoscope.cli.verbs import predict as verb
     from pneumoscope.workflows.predict import PredictRequest
 
     request = PredictRequest(run, tuple(films), csv, json, point, device, heatmaps)
@@ -308,7 +308,7 @@ def compare(
     out: Annotated[Path | None, out_option("compare")] = None,
 ) -> None:
     """Compare finished runs film by film: differences with intervals, tests, a page."""
-    from pneumoscope.cli import compare as verb
+    from pneumoscope.cli.verbs import compare as verb
 
     verb.compare(runs, out)
 
@@ -334,7 +334,7 @@ def explain(
     out: Annotated[Path | None, out_option("explain")] = None,
 ) -> None:
     """Draw heatmaps of a trained model, and say how far they can be trusted."""
-    from pneumoscope.cli import explain as verb
+    from pneumoscope.cli.verbs import explain as verb
 
     verb.explain(verb.Asked(run, tuple(films or ()), tuple(method or ()), count, out))
 
@@ -345,7 +345,7 @@ def recipes(
     keys: Annotated[bool, typer.Option("--keys", help="Explain every key")] = False,
 ) -> None:
     """List the recipes, print one, or explain every key."""
-    from pneumoscope.cli import lists
+    from pneumoscope.cli.verbs import lists
 
     lists.recipes(name, keys)
 
@@ -353,7 +353,7 @@ def recipes(
 @app.command()
 def models() -> None:
     """List the backbones."""
-    from pneumoscope.cli import lists
+    from pneumoscope.cli.verbs import lists
 
     lists.models()
 
@@ -361,7 +361,7 @@ def models() -> None:
 @app.command()
 def doctor() -> None:
     """Print the environment: versions, processor, precision, folders."""
-    from pneumoscope.cli import doctor as verb
+    from pneumoscope.cli.verbs import doctor as verb
 
     verb.doctor()
 

@@ -23,8 +23,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from pneumoscope.errors import Unreachable, UnreadableImage
-from pneumoscope.imaging.dicom import dicom_size, read_dicom
-from pneumoscope.imaging.grey import stretch
+from pneumoscope.imaging.dicom.decode import dicom_size, read_dicom
+from pneumoscope.imaging.dicom.grey import stretch
 from pneumoscope.imaging.headers import (
     SEVERAL_FRAMES,
     check_exif,

@@ -22,7 +22,7 @@ from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import Hardware, Listener
 from pneumoscope.run import Run, open_run
 from pneumoscope.training.fit import build_network, fit
-from pneumoscope.training.precision import Precision
+from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.team import agreed, joined, present_share
 from pneumoscope.training.torchrun import Board, launched, place
 from pneumoscope.training.workers import work_together

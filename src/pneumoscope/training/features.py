@@ -37,7 +37,7 @@ from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Listener
 from pneumoscope.run import Run, writing
-from pneumoscope.training.precision import Precision
+from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.seeds import VIEW, seed_of
 from pneumoscope.training.team import present_share
 

@@ -34,8 +34,8 @@ from pneumoscope.training.batchnorm import share_batch_norm
 from pneumoscope.training.features import drop_features, feature_loaders
 from pneumoscope.training.keeper import Keeper
 from pneumoscope.training.losses import Loss
+from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.module import Classifier
-from pneumoscope.training.precision import Precision
 from pneumoscope.training.team import alike, present_share
 
 _SAMPLE = 2000

@@ -7,7 +7,7 @@ from pathlib import Path
 from pneumoscope.audit.audit import Audit, audit
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
-from pneumoscope.report.audit_page import write_audit
+from pneumoscope.report.audit.page import write_audit
 from pneumoscope.run import check_room, create_folder
 from pneumoscope.workflows.data import find_data, prepare_data
 

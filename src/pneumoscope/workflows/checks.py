@@ -20,9 +20,9 @@ from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.run import check_new, create_folder, write_json
 from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.fit import build_network
-from pneumoscope.training.overfit import MOST_STEPS, SMALL, Learnt, overfit, still_recipe
-from pneumoscope.training.precision import Precision, settle_precision
-from pneumoscope.training.profile import Profile, profile_steps, write_trace
+from pneumoscope.training.measure.overfit import MOST_STEPS, SMALL, Learnt, overfit, still_recipe
+from pneumoscope.training.measure.precision import Precision, settle_precision
+from pneumoscope.training.measure.profile import Profile, profile_steps, write_trace
 from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
 from pneumoscope.workflows.work import best_device, use_all_cores
 

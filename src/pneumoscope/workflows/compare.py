@@ -26,10 +26,10 @@ from pneumoscope.evaluation.compare import (
 from pneumoscope.evaluation.rows import rows_of
 from pneumoscope.metrics.paired import METRICS
 from pneumoscope.records import Listener, Silent
-from pneumoscope.report.compare_page import write_comparison
-from pneumoscope.report.folder import Judged, read_judged
+from pneumoscope.report.compare.page import write_comparison
+from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import Run, check_room, create_folder
-from pneumoscope.workflows.judging import read_predictions
+from pneumoscope.workflows.evaluate.judging import read_predictions
 
 LEVEL = 0.95
 SEED = 0

@@ -28,7 +28,7 @@ from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
-from pneumoscope.report.render import write_report
+from pneumoscope.report.run.render import write_report
 from pneumoscope.run import (
     Run,
     check_room,
@@ -45,15 +45,15 @@ from pneumoscope.workflows.data import (
     prepare_source,
     stored_spec,
 )
-from pneumoscope.workflows.hardware import check_hardware
-from pneumoscope.workflows.heatmaps import heat_of
-from pneumoscope.workflows.judging import (
+from pneumoscope.workflows.evaluate.judging import (
     facts_of,
     film_of,
     hidden_of,
     predictions_text,
     read_predictions,
 )
+from pneumoscope.workflows.explain.heatmaps import heat_of
+from pneumoscope.workflows.hardware import check_hardware
 from pneumoscope.workflows.shortcuts import shortcut_stage
 from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.work import (

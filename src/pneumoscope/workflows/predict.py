@@ -20,7 +20,7 @@ from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import check_new, writing
 
 if TYPE_CHECKING:  # it loads torch
-    from pneumoscope.workflows.heat_pictures import HeatPictures
+    from pneumoscope.workflows.explain.pictures import HeatPictures
 
 STDOUT = "-"
 SHOWN = 40
@@ -118,7 +118,7 @@ def _answer(
             rows.append(outputs.enter_context(JsonRows.on(request.json)))
         listener.stage("Load the model")
         if request.heatmaps:
-            from pneumoscope.workflows.heat_pictures import HeatPictures
+            from pneumoscope.workflows.explain.pictures import HeatPictures
 
             heat = HeatPictures.load(request.run, request.device)
         _read_all(request, files, summary, rows, listener)

@@ -10,7 +10,7 @@ from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.run import write_atomic
-from pneumoscope.workflows.judging import predictions_text, read_shortcuts
+from pneumoscope.workflows.evaluate.judging import predictions_text, read_shortcuts
 from pneumoscope.workflows.work import Work, use_all_cores
 
 

@@ -14,7 +14,7 @@ from pneumoscope.workflows.work import Work, use_all_cores
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from pneumoscope.models.network import Network
-    from pneumoscope.training.precision import Precision
+    from pneumoscope.training.measure.precision import Precision
 
 
 def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
@@ -24,7 +24,7 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
         return load_bundle(work.run.folder)
     # Lightning takes seconds to import and only this stage needs it.
     from pneumoscope.training.fit import build_network, fit
-    from pneumoscope.training.precision import Precision, settle_precision
+    from pneumoscope.training.measure.precision import Precision, settle_precision
 
     work.listener.stage(f"Train {work.recipe.model.backbone}")
     threads = use_all_cores(work.hardware.devices)
@@ -88,7 +88,7 @@ def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Prec
     recipe = work.recipe
     if recipe.train.minutes is None:
         return recipe
-    from pneumoscope.training.budget import fit_to_time
+    from pneumoscope.training.measure.budget import fit_to_time
 
     kept = work.run.card().get("epochs") or work.ready.epochs.get(recipe.name)
     if not kept:

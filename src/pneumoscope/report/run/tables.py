@@ -1,0 +1,133 @@
+"""The tables of the report, as rows ready to print. No metric leaves without its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import Any
+
+from pneumoscope.evaluation.gallery import Shown, judged_rows
+from pneumoscope.records import CLASSES, Estimate
+from pneumoscope.report.kit.words import ALIASES, GROUPS, Metric, interval, number, split_name
+from pneumoscope.report.run.folder import Judged, to_estimate
+
+ERRORS_SHOWN = 200
+OFF_SCALE = frozenset({"mcc", "log_loss"})
+"""Metrics that do not run from 0 to 1, so that a whisker on that scale would mislead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A metric as printed. ``at`` is (low, value, high) in per cent of 0–1, for the whisker."""
+
+    key: str
+    title: str
+    gloss: str
+    value: str
+    interval: str
+    method: str
+    at: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class: its figures as (value, interval), and how many films it has."""
+
+    name: str
+    cells: tuple[tuple[str, str], ...]
+    support: int
+
+
+def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
+    """Every metric of metrics.json, known ones in their group, unknown ones at the end."""
+    found: Mapping[str, Any] = judged.metrics["metrics"]
+    groups = [
+        (
+            title,
+            [
+                metric_row(metric, to_estimate(found[metric.key]))
+                for metric in metrics
+                if metric.key in found
+            ],
+        )
+        for title, metrics in GROUPS
+    ]
+    known = {metric.key for _, metrics in GROUPS for metric in metrics} | ALIASES
+    others = [
+        metric_row(Metric(key, key.replace("_", " "), ""), to_estimate(value))
+        for key, value in found.items()
+        if key not in known and isinstance(value, Mapping)
+    ]
+    return [(title, rows) for title, rows in [*groups, ("Others", others)] if rows]
+
+
+def method_notes(groups: list[tuple[str, list[Row]]]) -> dict[str, str]:
+    """A footnote mark, ``a`` onwards, for each method that the rows name, in their order."""
+    methods = dict.fromkeys(row.method for _, rows in groups for row in rows if row.method)
+    return {method: ascii_lowercase[at % 26] for at, method in enumerate(methods)}
+
+
+def class_rows(judged: Judged) -> list[ClassRow]:
+    """Precision, recall and F1 of each class. A bare number without an interval is left out."""
+    found = judged.metrics.get("per_class", {})
+    return [
+        ClassRow(
+            name=name,
+            cells=tuple(
+                _cell(to_estimate(found[name][key])) for key in ("precision", "recall", "f1")
+            ),
+            support=int(found[name].get("support", 0)),
+        )
+        for name in CLASSES
+        if name in found
+    ]
+
+
+def shift_rows(shifts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How well the films of each class in a split are told from those of train."""
+    rows = []
+    for shift in shifts:
+        auroc = to_estimate(shift.get("auroc") or {})
+        known = math.isfinite(auroc.value)
+        rows.append(
+            {
+                "title": f"{split_name(shift.get('split'))}, {shift.get('label')}",
+                "films": int(shift.get("films") or 0),
+                "train": int(shift.get("train") or 0),
+                "auroc": auroc,
+                "value": number(auroc.value) if known else "–",
+                "note": interval(auroc) if known else str(shift.get("why_not") or ""),
+            }
+        )
+    return rows
+
+
+def error_rows(judged: Judged) -> tuple[list[Shown], int]:
+    """The misread films, the most confident error first, at most ``ERRORS_SHOWN``; how many there
+    are."""
+    wrong = [row for row in judged_rows(judged.predictions, judged.threshold) if not row.right]
+    wrong.sort(key=lambda row: (-abs(row.probability - judged.threshold), row.image_id))
+    return wrong[:ERRORS_SHOWN], len(wrong)
+
+
+def _cell(estimate: Estimate) -> tuple[str, str]:
+    return number(estimate.value), interval(estimate)
+
+
+def metric_row(metric: Metric, estimate: Estimate) -> Row:
+    """A metric as printed, with its place on the scale from 0 to 1."""
+    finite = all(math.isfinite(x) for x in (estimate.low, estimate.value, estimate.high))
+    at = (estimate.low * 100, estimate.value * 100, estimate.high * 100)
+    return Row(
+        key=metric.key,
+        title=metric.title,
+        gloss=metric.gloss,
+        value=number(estimate.value),
+        interval=interval(estimate),
+        method=estimate.method,
+        at=at
+        if finite and metric.key not in OFF_SCALE and 0 <= min(at) <= max(at) <= 100
+        else None,
+    )

@@ -1,0 +1,165 @@
+"""The films that an explanation shows and measures: those of the data, or named by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.errors import DataNotFound, InputError, UnreadableData, printable
+from pneumoscope.evaluation.gallery import Shown, choose_films, judged_rows
+from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
+from pneumoscope.inference.films import find_films
+from pneumoscope.records import Grey, InputSpec, Listener
+from pneumoscope.run import Run
+from pneumoscope.workflows.evaluate.judging import complete_run, own_data, read_predictions
+from pneumoscope.workflows.explain.scene import Scene
+from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
+
+SHOWN = 8
+"""Films of the run's test split that are shown unless the user says how many."""
+MOST_SHOWN = 64
+"""Films that one page holds."""
+MOST_LOCATED = 200
+"""True positives on which localisation is measured, at even distances through the table."""
+
+
+@dataclass
+class Case:
+    """One film to show. ``label`` is None where the truth is not known."""
+
+    name: str
+    pixels: Grey
+    image_id: str = ""
+    label: int | None = None
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    mask: NDArray[np.bool_] | None = None
+
+
+@dataclass
+class Found:
+    """The films to show, and for the run's own films where they come from."""
+
+    cases: list[Case]
+    which: str
+    prepared: PreparedSet | None = None
+    located: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    notes: list[str] = field(default_factory=list)
+
+
+def films_of_run(folder: Path, scene: Scene, count: int | None, listener: Listener) -> Found:
+    """Test films of the run: right and wrong ones; true positives to measure on."""
+    run = complete_run(folder)
+    prepared = _own_data(run, listener)
+    table = read_predictions(run)
+    table = table[table["split"] == "test"]
+    return _chosen(prepared, table, scene, count, "test films of the run, right and wrong ones")
+
+
+def films_of_ensemble(
+    places: Sequence[Path], scene: Scene, count: int | None, listener: Listener
+) -> Found:
+    """As ``films_of_run``, of those films that no member was trained or tuned on. Raises
+    InputError where there is none."""
+    prepared = films_of_members(places, listener)
+    check_unseen(places, prepared)
+    rows = prepared.rows("test")
+    listener.stage(f"Read {len(rows):,} films with {len(places)} models")
+    table = scene.read(prepared, rows)
+    which = "films that no member was trained or tuned on, right and wrong ones"
+    return _chosen(prepared, table, scene, count, which)
+
+
+def _chosen(
+    prepared: PreparedSet, table: pd.DataFrame, scene: Scene, count: int | None, which: str
+) -> Found:
+    """``table`` holds the predictions of the films that may be shown."""
+    threshold = scene.threshold
+    shown = choose_shown(table, threshold, min(count or SHOWN, MOST_SHOWN))
+    if not shown:
+        raise UnreadableData("the test split of the run holds no film", got=scene.folder)
+    rows = {str(name): row for row, name in enumerate(prepared.table["image_id"])}
+    truth = truth_known(prepared)
+    cases = [_case(film, prepared, rows[film.image_id], truth) for film in shown]
+    found = Found(cases, which, prepared)
+    if truth:
+        hits = [f for f in judged_rows(table, threshold) if f.label == 1 and f.called == 1]
+        places = np.array(sorted(rows[film.image_id] for film in hits), dtype=np.int64)
+        found.located = located_rows(prepared, places, MOST_LOCATED)
+    return found
+
+
+def _case(film: Shown, prepared: PreparedSet, row: int, truth: str) -> Case:
+    mask = masks_of(prepared, np.array([row]))[0] if truth and film.label == 1 else None
+    return Case(
+        name=film.name,
+        pixels=np.asarray(prepared.images[row]),
+        image_id=film.image_id,
+        label=film.label,
+        boxes=boxes_of(prepared, row),
+        mask=mask,
+    )
+
+
+def choose_shown(predictions: pd.DataFrame, threshold: float, count: int) -> list[Shown]:
+    """At most ``count`` films of one split: typical ones found, the worst errors of both kinds,
+    typical ones cleared, in equal parts as far as there are such."""
+    gallery = choose_films(predictions, threshold, count)
+    kinds = (
+        gallery.true_positives,
+        gallery.false_positives,
+        gallery.false_negatives,
+        gallery.true_negatives,
+    )
+    mixed = [film for film in chain.from_iterable(zip_longest(*kinds)) if film is not None]
+    chosen = {film.image_id for film in mixed[:count]}
+    return [film for film in chain.from_iterable(kinds) if film.image_id in chosen]
+
+
+def _own_data(run: Run, listener: Listener) -> PreparedSet:
+    try:
+        return own_data(run, listener)
+    except InputError as error:
+        raise DataNotFound(
+            "the data of this run cannot be had, so its test films cannot be shown",
+            got=f"{run.card()['data']} ({error.what})",
+            remedy="bring it back to that place, if only by a link, or name films to explain: "
+            f"pneumoscope explain {run.folder} IMAGE",
+        ) from None
+
+
+def given_films(
+    named: Sequence[str], spec: InputSpec, count: int | None, listener: Listener
+) -> Found:
+    """The films that the user names."""
+    from pneumoscope.inference.reading import ready_films
+
+    most = min(count or MOST_SHOWN, MOST_SHOWN)
+    files = find_films(named)
+    listener.stage(f"Found {len(files.files):,} film{'s' * (len(files.files) != 1)}")
+    for reason, passed in files.passed_over.items():
+        listener.choice("passed over", f"{passed:,}", reason)
+    found = Found([], "films named on the command line")
+    if len(files.files) > most:
+        found.notes.append(f"The first {most} of {len(files.files):,} films are explained.")
+    for film in ready_films(files.files[:most], spec, {}):
+        if film.square is None:
+            found.notes.append(f"{printable(film.name)} was not read: {film.error}.")
+        else:
+            name = printable(film.name)
+            found.cases.append(Case(name, film.square, name))
+    for note in found.notes:
+        listener.note(note)
+    if not found.cases:
+        raise DataNotFound(
+            "no film could be read",
+            got="; ".join(found.notes[:3]) or "no file and no folder",
+            expected="JPEG, PNG, TIFF, BMP, WebP or DICOM files, or folders of them",
+        )
+    return found

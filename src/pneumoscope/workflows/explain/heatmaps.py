@@ -1,0 +1,113 @@
+"""Heatmaps of the films that a report shows, made once and kept in ``heatmaps.npz`` of the run.
+
+Judging a run again needs no model then, and shows the same heat.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.errors import InputError
+from pneumoscope.explain.truth import marks_of
+from pneumoscope.records import Grey, Listener
+from pneumoscope.report.kit.heat import Heat, Heatmaps
+from pneumoscope.run import write_atomic
+from pneumoscope.workflows.evaluate.judging import film_of
+
+GONE = "the films could not be read"
+
+
+def heat_of(
+    run: Path, prepared: PreparedSet | None, listener: Listener, *, own: bool, keep: bool = False
+) -> Heat:
+    """The heatmaps of films of ``prepared`` as the model in the folder ``run`` sees them, or the
+    mean of the models of an ensemble there, by the first method of ``explain``.
+
+    ``own`` says that the films are the run's own, so that kept heatmaps are theirs; ``keep``
+    keeps what was made. Where none can be made, the answer says why, and the listener hears it.
+    """
+    file = run / "heatmaps.npz"
+
+    def heat(image_ids: Sequence[str]) -> Heatmaps:
+        film = film_of([prepared] if prepared else [])
+        films = {name: pixels for name in image_ids if (pixels := film(name)) is not None}
+        if prepared is None or not films:
+            return Heatmaps(missing=GONE)
+        about, maps = _kept(file) if own else ("", {})
+        if not films.keys() <= maps.keys():
+            try:
+                about, made = _drawn(run, np.stack([*films.values()]), listener)
+            except (InputError, RuntimeError) as error:
+                # Hours of training must not end without a report for want of its pictures.
+                why = _reason(error)
+                listener.note(f"The report has no heatmaps: {why}.")
+                return Heatmaps(missing=why)
+            maps = dict(zip(films, made, strict=True))
+            if keep:
+                write_atomic(file, _packed(about, maps))
+        floats = {name: np.asarray(maps[name] / 255, np.float32) for name in films}
+        return Heatmaps(floats, about, boxes=_marks(prepared, films))
+
+    return heat
+
+
+def _drawn(run: Path, films: Grey, listener: Listener) -> tuple[str, Grey]:
+    """How the heat of films (N, S, S) was made, and it, in 256 steps."""
+    from pneumoscope.explain.cam import DEFAULT, find_method
+    from pneumoscope.explain.members import mean_heat
+    from pneumoscope.inference.members import load_members
+    from pneumoscope.workflows.work import best_device, use_all_cores
+
+    method = find_method(DEFAULT[0])
+    listener.stage(f"Heatmaps of {len(films):,} films: {method.title}")
+    use_all_cores()
+    bundles = load_members(run).bundles
+    for bundle in bundles:
+        # Only the features' gradients are needed; those of the weights cost a third of the time.
+        bundle.network.requires_grad_(False).to(best_device())
+
+    def advance(done: int, total: int) -> None:
+        listener.progress(done, total, "film")
+
+    heat = mean_heat(bundles, films, method.name, advance=advance)
+    several = f", averaged over {len(bundles)} models" * (len(bundles) > 1)
+    return method.about + several, np.asarray(np.rint(heat * 255), np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return "; ".join(filter(None, (error.what, error.remedy)))
+    return f"the network gave none ({' '.join(str(error).split())[:160]})"
+
+
+def _kept(file: Path) -> tuple[str, dict[str, NDArray[np.uint8]]]:
+    if not file.is_file():
+        return "", {}
+    try:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as kept:
+            names = [str(name) for name in kept["image_ids"]]
+            return str(kept["about"]), dict(zip(names, kept["heat"], strict=True))
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return "", {}  # damaged: they are made again
+
+
+def _packed(about: str, maps: Mapping[str, NDArray[np.uint8]]) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(
+        out, about=np.array(about), image_ids=np.array(list(maps)), heat=np.stack([*maps.values()])
+    )
+    return out.getvalue()
+
+
+def _marks(
+    prepared: PreparedSet, films: Mapping[str, Grey]
+) -> dict[str, tuple[tuple[float, float, float, float], ...]]:
+    rows = {str(name): row for row, name in enumerate(prepared.table["image_id"])}
+    return {name: marks_of(prepared, rows[name]) for name in films}

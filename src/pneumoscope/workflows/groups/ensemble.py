@@ -1,0 +1,106 @@
+"""Several runs that answer together: which films made them, and what they say of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.split import with_splits
+from pneumoscope.errors import InputError, NotARun
+from pneumoscope.recipe import stored_recipe
+from pneumoscope.records import Listener
+from pneumoscope.run import Run, open_run
+from pneumoscope.workflows.evaluate.judging import own_films
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from pneumoscope.inference.members import Members
+
+
+def places_of(folder: Path) -> tuple[Path, ...]:
+    """The folders of the members where ``folder`` is an ensemble; none where it is a run, or
+    nothing that is known. Raises NotARun, BadWeights."""
+    alone = any((folder / name).is_file() for name in ("run.json", "model.json"))
+    if alone or not folder.is_dir():
+        return ()
+    from pneumoscope.inference.members import member_places
+
+    return member_places(folder)
+
+
+def runs_of(places: Sequence[Path]) -> list[Run]:
+    """The members as runs. Raises NotARun where one is none."""
+    return [open_run(place) for place in places]
+
+
+def films_of_members(places: Sequence[Path], listener: Listener) -> PreparedSet:
+    """The films that the members were made from. Those that trained or tuned any of them are
+    ``train``, all other labelled ones ``test``: of these the ensemble may be asked.
+
+    Raises NotARun where they were not made from the same films, InputError where these cannot
+    be had.
+    """
+    runs = runs_of(places)
+    contents = {run.card().get("content") for run in runs}
+    if len(contents) > 1:
+        raise NotARun(
+            "the members of the ensemble were trained on different data",
+            got=places[0].parent,
+            remedy="name films of another source",
+        )
+    raw = own_films(runs[0], listener)
+    used = np.zeros(len(raw.table), np.bool_)
+    for run in runs:
+        made = with_splits(raw, stored_recipe(run.recipe_file).data)[0].table
+        used |= made["split"].isin(["train", "val"]).to_numpy(bool)
+    fresh = raw.table["label"].notna().to_numpy(bool) & ~used
+    split: NDArray[np.object_] = np.full(len(used), None, dtype=object)
+    split[used], split[fresh] = "train", "test"
+    return replace(raw, table=raw.table.assign(split=pd.array(split, dtype="string")))
+
+
+def check_unseen(places: Sequence[Path], films: PreparedSet) -> None:
+    """Raise InputError where every film took part in making some member of the ensemble."""
+    if len(films.rows("test")):
+        return
+    folder = places[0].parent
+    folds = (folder / "crossval.json").is_file()
+    raise InputError(
+        "every film of its data trained or tuned some member of this ensemble",
+        got=folder,
+        expected="films that no member has seen",
+        remedy="name films of another source; "
+        + (
+            f"the figures of all films, each by the model that had not seen it, are in "
+            f"{folder / 'metrics.json'}"
+            if folds
+            else f"or ask a member alone, such as {places[0]}"
+        ),
+    )
+
+
+def read_together(
+    members: Members, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
+) -> pd.DataFrame:
+    """The table of predictions of ``rows``: the mean of the members' calibrated logits."""
+    from pneumoscope.inference.predict import BATCH, probability
+    from pneumoscope.workflows.work import best_device, use_all_cores
+
+    use_all_cores()
+    device = best_device()
+    for bundle in members.bundles:
+        bundle.network.to(device)
+    logits = np.empty(len(rows))
+    for start in range(0, len(rows), BATCH):
+        films: NDArray[Any] = np.asarray(prepared.images[rows[start : start + BATCH]])
+        logits[start : start + len(films)] = members.logits(films, device)
+        listener.progress(start + len(films), len(rows), "film")
+    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
+    table["logit"], table["probability"] = logits, probability(logits)
+    return table
