@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from pneumoscope.errors import InputError
+from pneumoscope.devices import choose_device, has_bf16
 from pneumoscope.inference.films import FilmFile, find_films
 from pneumoscope.inference.members import Members, load_members
 from pneumoscope.inference.predict import BATCH, probability
@@ -154,38 +153,12 @@ def _decision(chance: float, point: OperatingPoint | None) -> str | None:
     return CLASSES[chance >= point.threshold] if point else None
 
 
-def choose_device(name: str) -> str:
-    """``name`` as torch calls it; auto is the GPU where there is one. Raises InputError."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    there = device.type == "cpu" or (
-        device.type == "cuda" and (device.index or 0) < torch.cuda.device_count()
-    )
-    if not there:
-        known = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-        raise InputError(
-            "there is no such device", got=name, expected=", ".join(["auto", "cpu", *known])
-        )
-    return str(device)
-
-
 def _for_device(bundle: Bundle, device: str) -> Bundle:
     """The bundle in float32 where it was trained in bf16 and the device has no such arithmetic:
     bf16 is tens of times slower there, and the logits differ by bf16's rounding alone."""
-    if bundle.precision != "bf16" or _has_bf16(device):
+    if bundle.precision != "bf16" or has_bf16(device):
         return bundle
     return replace(bundle, precision="float32")
-
-
-def _has_bf16(device: str) -> bool:
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return any(able.get(flag, False) for flag in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
 def _is_one(array: NDArray[Any]) -> bool:

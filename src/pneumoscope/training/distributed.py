@@ -12,11 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from pneumoscope.data.pool import cores
 from pneumoscope.data.prepared import PreparedSet, open_prepared
 from pneumoscope.data.split import with_splits
+from pneumoscope.devices import launched, use_all_cores
 from pneumoscope.errors import BadRecipe, UnreadableData
 from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import Hardware, Listener
@@ -24,7 +22,7 @@ from pneumoscope.run import Run, open_run
 from pneumoscope.training.fit import build_network, fit
 from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.team import agreed, joined, present_share
-from pneumoscope.training.torchrun import Board, launched, place
+from pneumoscope.training.torchrun import Board, place
 from pneumoscope.training.workers import work_together
 
 
@@ -89,7 +87,7 @@ def train_together(plan: Plan, listener: Listener) -> None:
 
 def train_share(plan: Plan, listener: Listener) -> None:
     """This process's part of the training, within its group; only the first one writes."""
-    torch.set_num_threads(threads_of(plan.devices))
+    use_all_cores(plan.devices)
     share = present_share()
     recipe = validate_recipe(plan.recipe)
     run, prepared = agreed(share, lambda: _open(plan, recipe))
@@ -100,11 +98,6 @@ def train_share(plan: Plan, listener: Listener) -> None:
     )
     precision = Precision(plan.precision, plan.why, plan.device)
     fit(run, prepared, recipe, network, seed=plan.seed, precision=precision, listener=listener)
-
-
-def threads_of(devices: int) -> int:
-    """The cores for each of ``devices`` processes of this machine."""
-    return max(1, cores() // devices)
 
 
 def _open(plan: Plan, recipe: Recipe) -> tuple[Run, PreparedSet]:
@@ -118,27 +111,6 @@ def _open(plan: Plan, recipe: Recipe) -> tuple[Run, PreparedSet]:
             remedy="set PNEUMOSCOPE_CACHE to a folder on a disk that all machines see",
         )
     return run, with_splits(prepared, recipe.data)[0]
-
-
-def check_divisible(recipe: Recipe, hardware: Hardware) -> None:
-    """Raises BadRecipe where a batch cannot be divided evenly among the processes, or what is
-    trained on cannot be divided at all."""
-    size, processes = recipe.train.batch_size, hardware.processes
-    if recipe.train.views and processes > 1:
-        raise BadRecipe(
-            "train.views keeps features for one process only",
-            got=f"{processes} processes",
-            remedy="train with --devices 1, or --set train.views=0",
-        )
-    if size % processes:
-        lower, higher = size // processes * processes, -(-size // processes) * processes
-        near = " or ".join(str(one) for one in (lower, higher) if one)
-        raise BadRecipe(
-            f"a batch cannot be divided evenly among {processes} processes",
-            got=f"train.batch_size={size}",
-            expected=f"a multiple of {processes}: it is the batch of all processes together",
-            remedy=f"--set train.batch_size={near}",
-        )
 
 
 def check_enough(prepared: PreparedSet, recipe: Recipe, hardware: Hardware) -> None:

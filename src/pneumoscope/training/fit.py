@@ -158,7 +158,7 @@ def _trainer(run: Run, recipe: Recipe, keeper: Keeper, precision: Precision) -> 
     size = present_share().size
     nodes = size // int(os.environ["LOCAL_WORLD_SIZE"]) if size > 1 else 1
     return lightning.Trainer(
-        accelerator=precision.device.replace("cuda", "gpu"),
+        accelerator="gpu" if precision.device == "cuda" else "cpu",
         devices=size // nodes,
         num_nodes=nodes,
         strategy=_strategy(recipe) if size > 1 else "auto",

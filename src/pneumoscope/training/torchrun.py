@@ -13,17 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pneumoscope.devices import launched
 from pneumoscope.errors import InputError, Interrupted
 
 _LOOK_EVERY = 0.2
 _FAREWELL = 10.0
 """Seconds in which the others should have read how the first process ended."""
-
-
-def launched() -> bool:
-    """Whether torchrun, or another launcher that sets its variables, started several of us."""
-    known = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-    return all(name in os.environ for name in known) and place()[1] > 1
 
 
 def place() -> tuple[int, int]:

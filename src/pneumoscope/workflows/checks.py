@@ -12,6 +12,7 @@ from pathlib import Path
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
+from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.errors import BadRecipe, Interrupted
 from pneumoscope.models.network import Network
 from pneumoscope.models.weights import check_model
@@ -24,7 +25,6 @@ from pneumoscope.training.measure.overfit import MOST_STEPS, SMALL, Learnt, over
 from pneumoscope.training.measure.precision import Precision, settle_precision
 from pneumoscope.training.measure.profile import Profile, profile_steps, write_trace
 from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
-from pneumoscope.workflows.work import best_device, use_all_cores
 
 STEPS = 30
 
@@ -140,7 +140,7 @@ def _set_up(request: DataRequest, recipe: Recipe, seed: int, listener: Listener)
     keep_freed_memory()
     network = build_network(prepared, recipe, side, seed)
     memory = cache_folder() / "precision.json"
-    precision = settle_precision(network, recipe, best_device(), memory)
+    precision = settle_precision(network, recipe, choose_device(), memory)
     listener.choice("precision", f"{precision.name}, channels_last", precision.why)
     return Bench(prepared, recipe, network, precision, seed)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pneumoscope.audit.splits import measure_shifts
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.data.split import with_splits
+from pneumoscope.devices import check_hardware, use_all_cores
 from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
@@ -53,7 +54,6 @@ from pneumoscope.workflows.evaluate.judging import (
     read_predictions,
 )
 from pneumoscope.workflows.explain.heatmaps import heat_of
-from pneumoscope.workflows.hardware import check_hardware
 from pneumoscope.workflows.shortcuts import shortcut_stage
 from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.work import (
@@ -62,7 +62,6 @@ from pneumoscope.workflows.work import (
     held,
     new_card,
     prepared_key,
-    use_all_cores,
 )
 
 

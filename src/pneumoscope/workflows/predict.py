@@ -162,9 +162,9 @@ def _read_all(
     listener: Listener,
 ) -> None:
     # torch takes seconds to load, and what is said above does not need it.
+    from pneumoscope.devices import use_all_cores
     from pneumoscope.inference.classifier import Classifier
     from pneumoscope.training.allocator import keep_freed_memory
-    from pneumoscope.workflows.work import use_all_cores
 
     keep_freed_memory()
     use_all_cores()

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.devices import use_all_cores
 from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.run import write_atomic
 from pneumoscope.workflows.evaluate.judging import predictions_text, read_shortcuts
-from pneumoscope.workflows.work import Work, use_all_cores
+from pneumoscope.workflows.work import Work
 
 
 def shortcut_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame | None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.devices import use_all_cores
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.recipe import Recipe
 from pneumoscope.training.features import drop_features
 from pneumoscope.workflows.data import network_side
-from pneumoscope.workflows.work import Work, use_all_cores
+from pneumoscope.workflows.work import Work
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from pneumoscope.models.network import Network

@@ -106,14 +106,3 @@ def new_card(request: DataRequest, source: Source, seed: int, command: str) -> d
         "timing": {},
         "warnings": [],
     }
-
-
-def best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def use_all_cores(processes: int = 1) -> int:
-    """Compute with all cores, or with this process's part of them where several do; how many."""
-    count = max(1, cores() // processes)
-    torch.set_num_threads(count)
-    return count

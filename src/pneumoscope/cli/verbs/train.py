@@ -13,11 +13,12 @@ import typer
 from rich.table import Table
 
 from pneumoscope.cli.screen import Screen, short
+from pneumoscope.devices import launched
 from pneumoscope.errors import InputError
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import DataRequest, Hardware
 from pneumoscope.run import Run, check_new
-from pneumoscope.training.torchrun import launched, leading, place
+from pneumoscope.training.torchrun import leading, place
 
 _SHOWN = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
 

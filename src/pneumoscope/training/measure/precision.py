@@ -17,6 +17,7 @@ from typing import Literal
 
 import torch
 
+from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
@@ -56,7 +57,7 @@ def choose_precision(
 
     ``memory`` is a JSON file of earlier answers, or None. The network is not changed.
     """
-    if device.startswith("cuda") and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if device.startswith("cuda") and not has_bf16(device):
         return Precision("float32", "this GPU has no bf16 arithmetic", device)
     key = _key(network, backbone, device)
     known = _recall(memory)

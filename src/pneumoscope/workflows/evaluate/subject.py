@@ -44,11 +44,11 @@ def run_subject(run: Run, choices: Choices) -> Subject:
 
     def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
         # Torch takes seconds to import, and judging a run's own test split needs none.
+        from pneumoscope.devices import choose_device
         from pneumoscope.models.bundle import load_bundle
         from pneumoscope.workflows.pipeline import predict_table
-        from pneumoscope.workflows.work import best_device
 
-        return predict_table(load_bundle(run.folder), prepared, rows, best_device(), listener)
+        return predict_table(load_bundle(run.folder), prepared, rows, choose_device(), listener)
 
     return Subject(
         folder=run.folder,

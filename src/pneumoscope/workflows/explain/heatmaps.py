@@ -60,10 +60,10 @@ def heat_of(
 
 def _drawn(run: Path, films: Grey, listener: Listener) -> tuple[str, Grey]:
     """How the heat of films (N, S, S) was made, and it, in 256 steps."""
+    from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.explain.cam import DEFAULT, find_method
     from pneumoscope.explain.members import mean_heat
     from pneumoscope.inference.members import load_members
-    from pneumoscope.workflows.work import best_device, use_all_cores
 
     method = find_method(DEFAULT[0])
     listener.stage(f"Heatmaps of {len(films):,} films: {method.title}")
@@ -71,7 +71,7 @@ def _drawn(run: Path, films: Grey, listener: Listener) -> tuple[str, Grey]:
     bundles = load_members(run).bundles
     for bundle in bundles:
         # Only the features' gradients are needed; those of the weights cost a third of the time.
-        bundle.network.requires_grad_(False).to(best_device())
+        bundle.network.requires_grad_(False).to(choose_device())
 
     def advance(done: int, total: int) -> None:
         listener.progress(done, total, "film")

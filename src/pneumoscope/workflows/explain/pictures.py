@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.data.pool import pieces
+from pneumoscope.devices import choose_device
 from pneumoscope.explain.cam import DEFAULT, Heat
 from pneumoscope.explain.members import mean_heat
 from pneumoscope.explain.overlay import draw_overlay, to_png, with_bar
 from pneumoscope.explain.stages import stages_of
-from pneumoscope.inference.classifier import choose_device
 from pneumoscope.inference.films import FilmFile
 from pneumoscope.inference.members import load_members
 from pneumoscope.inference.reading import ready_films

@@ -88,9 +88,9 @@ class Scene:
 def set_scene(folder: Path, methods: tuple[str, ...], listener: Listener) -> Scene:
     """Load the model or models of ``folder`` and find their layers. Raises NotARun, BadWeights,
     and InputError for a backbone of which no map can be drawn."""
+    from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.explain.cam import stage_for
     from pneumoscope.inference.members import load_members
-    from pneumoscope.workflows.work import best_device, use_all_cores
 
     use_all_cores()
     members = load_members(folder)
@@ -98,7 +98,7 @@ def set_scene(folder: Path, methods: tuple[str, ...], listener: Listener) -> Sce
     for note in members.notes * several:
         listener.choice(*note)
     for bundle in members.bundles:
-        bundle.network.to(best_device())
+        bundle.network.to(choose_device())
     stages = tuple({m: stage_for(b.network, m) for m in methods} for b in members.bundles)
     for method, stage in stages[0].items():
         if stage:

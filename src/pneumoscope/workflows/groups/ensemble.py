@@ -89,11 +89,11 @@ def read_together(
     members: Members, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
 ) -> pd.DataFrame:
     """The table of predictions of ``rows``: the mean of the members' calibrated logits."""
+    from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.inference.predict import BATCH, probability
-    from pneumoscope.workflows.work import best_device, use_all_cores
 
     use_all_cores()
-    device = best_device()
+    device = choose_device()
     for bundle in members.bundles:
         bundle.network.to(device)
     logits = np.empty(len(rows))
