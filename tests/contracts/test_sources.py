@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Callable
@@ -11,140 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pydicom
 import pytest
-from PIL import Image
-from pydicom.uid import ExplicitVRLittleEndian
+from tests.helpers.sources import (
+    COUNT,
+    SIDE,
+    folder,
+    labelled,
+    npz,
+    parquet,
+    pixels,
+    rsna,
+    saved,
+    split_of,
+    table,
+    unlabelled,
+)
 
 from pneumoscope.data.prepare import prepare
-from pneumoscope.imaging.geometry import fit_square
-from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import SPLITS, DataRequest, Film, InputSpec, Record, Silent, Source
 from pneumoscope.sources.detect import open_source
-
-COUNT = 24
-SIDE = 64
-
-
-def pixels(index: int) -> np.ndarray:
-    film = draw_phantom(9, index, label=index % 2, size=SIDE).image
-    return fit_square(film, InputSpec(SIDE, SIDE))
-
-
-def split_of(index: int) -> str:
-    return ("train", "train", "val", "test")[index // 2 % 4]
-
-
-def encoded(index: int, form: str = "JPEG") -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels(index)).save(file, form, **({"quality": 95} if form == "JPEG" else {}))
-    return file.getvalue()
-
-
-def dicom(path: Path, index: int) -> None:
-    data = pydicom.Dataset()
-    data.file_meta = pydicom.dataset.FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{index}"
-    data.PatientID, data.PatientName = path.stem, "Meier^Anna"
-    data.PatientAge, data.PatientSex, data.ViewPosition = "045Y", "F", "PA"
-    image = pixels(index)
-    data.Rows, data.Columns = image.shape
-    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    data.BitsAllocated = data.BitsStored = 8
-    data.HighBit, data.PixelRepresentation = 7, 0
-    data.PixelData = image.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data.save_as(path, enforce_file_format=True)
-
-
-def npz(root: Path) -> Path:
-    arrays = {}
-    for split in SPLITS:
-        rows = [i for i in range(COUNT) if split_of(i) == split]
-        arrays[f"{split}_images"] = np.stack([pixels(i) for i in rows])
-        arrays[f"{split}_labels"] = np.array([[i % 2] for i in rows])
-    np.savez(root / "films.npz", **arrays)
-    return root / "films.npz"
-
-
-def folder(root: Path) -> Path:
-    for i in range(COUNT):
-        file = root / split_of(i) / ("NORMAL", "PNEUMONIA")[i % 2] / f"film {i}.jpeg"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encoded(i))
-    return root
-
-
-def rsna(root: Path) -> Path:
-    rows = ["patientId,x,y,width,height,Target"]
-    for i in range(COUNT):
-        dicom(root / "stage_2_train_images" / f"id-{i:02d}.dcm", i)
-        rows.append(f"id-{i:02d}," + ("10,10,20,20,1" if i % 2 else ",,,,0"))
-    (root / "stage_2_train_labels.csv").write_text("\n".join([*rows, rows[2]]))
-    return root
-
-
-def labelled(root: Path) -> Path:
-    for i in range(COUNT):
-        dicom(root / "films" / f"id-{i:02d}.dcm", i)
-    rows = [f"id-{i:02d},{i % 2},p{i // 2}" for i in range(COUNT)]
-    (root / "labels.csv").write_text("\n".join(["id,pneumonia,patient", *rows]))
-    return root / "films"
-
-
-def parquet(root: Path) -> Path:
-    """keremberke's schema: three splits of image_file_path, image and labels."""
-    import datasets
-
-    features = datasets.Features(
-        {
-            "image_file_path": datasets.Value("string"),
-            "image": datasets.Image(),
-            "labels": datasets.ClassLabel(names=["NORMAL", "PNEUMONIA"]),
-        }
-    )
-    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
-        rows = [i for i in range(COUNT) if split_of(i) == split]
-        columns = {
-            "image_file_path": [f"/somewhere/{i}.jpg" for i in rows],
-            "image": [{"bytes": encoded(i), "path": f"{i}.jpg"} for i in rows],
-            "labels": [i % 2 for i in rows],
-        }
-        (root / name).mkdir(parents=True)
-        made = datasets.Dataset.from_dict(columns, features=features)
-        made.to_parquet(root / name / "0000.parquet")
-    return root
-
-
-def saved(root: Path) -> Path:
-    import datasets
-
-    names = datasets.ClassLabel(names=["NORMAL", "PNEUMONIA"])
-    features = datasets.Features({"image": datasets.Image(), "label": names})
-    columns = {
-        "image": [{"bytes": encoded(i, "PNG"), "path": None} for i in range(COUNT)],
-        "label": [i % 2 for i in range(COUNT)],
-    }
-    datasets.Dataset.from_dict(columns, features=features).save_to_disk(root / "set")
-    return root / "set"
-
-
-def table(root: Path) -> Path:
-    rows = ["path;label;patient;split"]
-    for i in range(COUNT):
-        (root / f"film-{i}.png").write_bytes(encoded(i, "PNG"))
-        rows.append(f"film-{i}.png;{i % 2};p{i // 2};{split_of(i)}")
-    (root / "films.csv").write_text("\n".join(rows))
-    return root / "films.csv"
-
-
-def unlabelled(root: Path) -> Path:
-    for i in range(COUNT):
-        (root / f"film-{i}.bmp").write_bytes(encoded(i, "BMP"))
-    return root
-
 
 FORMS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "medmnist": (npz, "medmnist"),

@@ -4,23 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.helpers.commands import QUICK
 
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.workflows.groups.crossval import crossval
-
-QUICK = [
-    "train.epochs=2",
-    "train.batch_size=16",
-    "model.backbone=test_resnet",
-    "input.size=32",
-    "augment.erase=0.5",
-    "model.dropout=0.2",
-]
-"""Changes of the default recipe: timm's smallest backbone, for a run of ResNet-18 writes 0.3 GB;
-dropout and erasing so that all random streams take part."""
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
-from tests.flow.test_train import run
+from tests.helpers.commands import run
 
 from pneumoscope.cli.request import request_of, words_of
 from pneumoscope.data.prepare import prepare

@@ -30,8 +30,8 @@ from PIL import Image
 from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from tests.imaging.test_dicom import dataset, dicom, file_of, jpeg, jpeg_dicom, lut, rle_dicom
-from tests.imaging.test_read import SIZED, encode, ihdr, oriented, png_chunks, tiff_of
+from tests.helpers.dicom import dataset, dicom, file_of, jpeg, jpeg_dicom, lut, rle_dicom
+from tests.helpers.images import SIZED, encode, ihdr, oriented, png_chunks, tiff_of
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet

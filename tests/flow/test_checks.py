@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.flow.test_train import run, train
+from tests.helpers.commands import run, train
 
 PARTS = ("data", "augmentation", "forward and loss", "backward", "optimiser", "weight average")
 QUICKER = ["--set", "train.precision=float32"]

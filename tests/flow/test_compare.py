@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flow.test_train import run, train
-from tests.report.compare_runs import write_runs
+from tests.helpers.commands import run, train
+from tests.helpers.runs import write_runs
 
 from pneumoscope.errors import InputError, NotARun, NotComparable, UnreadableData
 from pneumoscope.workflows.compare import compare

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import recall_score, roc_auc_score
-from tests.flow.conftest import QUICK
-from tests.flow.test_train import run
+from tests.helpers.commands import QUICK, run
 
 from pneumoscope.errors import NotARun
 from pneumoscope.inference.members import load_members

@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.flow.conftest import QUICK
-from tests.flow.test_train import run
+from tests.helpers.commands import QUICK, run
 
 from pneumoscope.imaging.phantom import draw_phantom
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.flow.conftest import QUICK
+from tests.helpers.commands import QUICK
 
 COMMAND = [sys.executable, "-c", "from pneumoscope.cli.main import run; run()", "train"]
 CHANGES = [word for c in [*QUICK, "train.precision=float32"] for word in ("--set", c)]

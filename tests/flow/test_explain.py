@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.flow.conftest import QUICK
-from tests.report.test_browser import CHROMIUM, browse
+from tests.helpers.commands import QUICK
+from tests.helpers.pages import CHROMIUM, browse
+from tests.helpers.runs import say_pneumonia
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
@@ -52,17 +53,6 @@ def run(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(made[1]))
     small(monkeypatch)
     return made[0]
-
-
-def say_pneumonia(run: Path, tmp_path: Path) -> Path:
-    """A copy of the run that calls every film pneumonia: then there are true positives."""
-    copy = tmp_path / "copy"
-    shutil.copytree(run, copy)
-    about = json.loads((copy / "model.json").read_text())
-    for point in about["operating_points"]:
-        point["threshold"] = 0.0
-    (copy / "model.json").write_text(json.dumps(about))
-    return copy
 
 
 def test_own_films_with_masks(run: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.flow.conftest import QUICK
-from tests.flow.test_explain import say_pneumonia
+from tests.helpers.commands import QUICK
+from tests.helpers.runs import say_pneumonia
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.truth import boxes_around

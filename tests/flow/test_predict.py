@@ -8,42 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pydicom
 import pytest
 from PIL import Image
-from pydicom import uid
-from pydicom.dataset import Dataset, FileMetaDataset
-from tests.flow.test_train import run
-from tests.inference.conftest import make_bundle
+from tests.helpers.commands import run
+from tests.helpers.dicom import BIRTH, NAME, PATIENT, save_dicom
+from tests.helpers.images import film
+from tests.helpers.networks import make_bundle
 
 from pneumoscope import Classifier
 from pneumoscope.cli.verbs.predict import shortened
-from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.models.bundle import save_bundle
-
-NAME, PATIENT, BIRTH = "Doe^Jane", "MRN-4711", "19991231"
-
-
-def film(index: int) -> np.ndarray:
-    return draw_phantom(4, index, label=index % 2, size=90).image
-
-
-def save_dicom(path: Path, pixels: np.ndarray, **attributes: object) -> None:
-    ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, "1.2.3"
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate = NAME, PATIENT, BIRTH
-    ds.Rows, ds.Columns = pixels.shape
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.BitsAllocated = ds.BitsStored = 8
-    ds.HighBit, ds.PixelRepresentation = 7, 0
-    ds.PixelData = pixels.tobytes() + bytes(pixels.size % 2)
-    ds["PixelData"].VR = "OB"
-    for name, value in attributes.items():
-        setattr(ds, name, value)
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    pydicom.dcmwrite(path, ds, enforce_file_format=True)
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.flow.test_predict import film, save_dicom
-from tests.flow.test_train import run
-from tests.inference.conftest import make_bundle
+from tests.helpers.commands import run
+from tests.helpers.dicom import save_dicom
+from tests.helpers.images import film
+from tests.helpers.networks import make_bundle
 
 from pneumoscope.cli import interrupts
 from pneumoscope.inference.classifier import Classifier

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import load_file
-from tests.contracts.test_sources import folder, npz, parquet, rsna
+from tests.helpers.sources import folder, npz, parquet, rsna
 
 from pneumoscope.cli import main as cli
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.flow.conftest import QUICK
+from tests.helpers.commands import QUICK
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
 

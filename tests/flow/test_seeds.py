@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.flow.test_train import run, train
-from tests.report.compare_runs import write_runs
+from tests.helpers.commands import run, train
+from tests.helpers.runs import write_runs
 
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest

@@ -10,22 +10,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from tests.flow.conftest import QUICK
-
-from pneumoscope.cli import main as cli
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["pneumoscope", *words])
-    try:
-        return cli._run()
-    except SystemExit as exit_:
-        return int(exit_.code or 0)
-
-
-def train(monkeypatch: pytest.MonkeyPatch, data: Path, *words: str) -> int:
-    changes = [word for change in QUICK for word in ("--set", change)]
-    return run(monkeypatch, "train", str(data), *changes, *words)
+from tests.helpers.commands import run, train
 
 
 @pytest.fixture

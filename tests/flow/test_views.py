@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.flow.test_train import train
+from tests.helpers.commands import train
 
 FROZEN = ["model.freeze=layer2", "train.views=2"]
 

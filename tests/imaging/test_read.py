@@ -17,6 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from tests.helpers.images import (
+    SIZED,
+    bmp_of_size,
+    encode,
+    grey,
+    ihdr,
+    jpeg_of_size,
+    oriented,
+    png_chunks,
+    tiff_of,
+)
 
 from pneumoscope.errors import UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
@@ -37,17 +48,6 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def encode(pixels: np.ndarray | Image.Image, form: str = "PNG", **options: object) -> bytes:
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    out = io.BytesIO()
-    image.save(out, form, **options)
-    return out.getvalue()
-
-
-def grey(height: int = 40, width: int = 60, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
-
-
 def smooth(height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
     return np.uint8(127.5 + 80 * np.sin(x / 37) + 40 * np.cos(y / 23))
@@ -57,12 +57,6 @@ def reason(file: Path | bytes, read: Callable[[Path | bytes], object] = read_fil
     with pytest.raises(UnreadableImage) as caught:
         read(file)
     return caught.value.what
-
-
-def oriented(turn: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = turn
-    return exif
 
 
 # What is read
@@ -321,57 +315,6 @@ def test_a_tiff_cut_in_its_strips_is_refused(compression: str | None) -> None:
     assert reason(bytes(whole)) in (EARLY, DAMAGED)
 
 
-def png_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
-    parts = [b"\x89PNG\r\n\x1a\n"]
-    for name, data in chunks:
-        crc = struct.pack(">I", zlib.crc32(name + data))
-        parts.append(struct.pack(">I", len(data)) + name + data + crc)
-    return b"".join(parts)
-
-
-def ihdr(width: int, height: int) -> tuple[bytes, bytes]:
-    return b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-
-
-def jpeg_of_size(width: int, height: int) -> bytes:
-    data = bytearray(encode(grey(16, 16), "JPEG"))
-    at = data.index(b"\xff\xc0")
-    struct.pack_into(">HH", data, at + 5, height, width)
-    return bytes(data)
-
-
-def tiff_of(*entries: tuple[int, int, int, int], big: bool = False) -> bytes:
-    """A little-endian TIFF of one directory: (tag, type, count, value)."""
-    if big:
-        rows = b"".join(struct.pack("<HHQQ", *entry) for entry in entries)
-        return b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, len(entries)) + rows + bytes(8)
-    rows = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + rows + bytes(4)
-
-
-def webp_of_size(width: int, height: int) -> bytes:
-    canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    return b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + canvas
-
-
-def bmp_of_size(width: int, height: int) -> bytes:
-    data = bytearray(encode(grey(4, 4), "BMP"))
-    struct.pack_into("<ii", data, 18, width, height)
-    return bytes(data)
-
-
-SIZED = {
-    "JPEG": jpeg_of_size,
-    "PNG": lambda w, h: png_chunks(ihdr(w, h), (b"IDAT", zlib.compress(bytes(9))), (b"IEND", b"")),
-    "BMP": bmp_of_size,
-    "WEBP": webp_of_size,
-    "TIFF": lambda w, h: tiff_of(
-        (256, 4, 1, w), (257, 4, 1, h), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
-        (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, h), (279, 4, 1, 9),
-    ),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("form", SIZED)
 @pytest.mark.parametrize("size", [(16_385, 8), (8, 16_385), (16_384, 16_384), (10_001, 10_000)])
 def test_huge_dimensions_are_refused_by_the_header_alone(form: str, size: tuple[int, int]) -> None:
@@ -486,8 +429,8 @@ def test_reasons_hold_nothing_of_the_file(tmp_path: Path) -> None:
 
 BOMBS = """
 import resource, sys, zlib
-sys.path.insert(0, {tests!r})
-import test_read as t
+sys.path.insert(0, {root!r})
+from tests.imaging import test_read as t
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for name in ("test_metadata_bombs_are_refused", "test_tiles_larger_than_any_film_are_refused"):
     getattr(t, name)()
@@ -498,7 +441,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) >> 10)
 
 
 def test_bombs_cost_no_memory() -> None:
-    code = BOMBS.format(tests=str(Path(__file__).parent))
+    code = BOMBS.format(root=str(Path(__file__).parents[2]))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     # The tests themselves make 64 MB of zeros.
     assert int(done.stdout) < 120, done.stdout

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.inference.conftest import POINTS, make_bundle
+from tests.helpers.networks import POINTS, make_bundle
 
 from pneumoscope import Classifier
 from pneumoscope.data.prepare import prepare

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from tests.models.test_resnet import shaken
+from tests.helpers.networks import shaken
 from torch import nn
 
 from pneumoscope.models.lean import QuickReLU, lean

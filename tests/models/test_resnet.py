@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.inference.conftest import make_bundle
+from tests.helpers.networks import make_bundle, shaken
 
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
@@ -15,17 +15,6 @@ from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
 
 RESNETS = ("resnet18", "resnet18d", "resnet34", "resnet50")
-
-
-def shaken(backbone: torch.nn.Module) -> torch.nn.Module:
-    """With batch statistics and weights of norms as after training, which are 0 and 1 before."""
-    for part in backbone.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.1)
-            part.running_var.uniform_(0.5, 2)
-            torch.nn.init.uniform_(part.weight, 0.5, 1.0)
-            torch.nn.init.normal_(part.bias, 0, 0.1)
-    return backbone
 
 
 @pytest.mark.parametrize("name", RESNETS)

@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.report.test_browser import CHROMIUM, browse
-from tests.report.test_render import HOSTILE, Page, read
+from tests.helpers.pages import CHROMIUM, HOSTILE, Page, browse, read
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.records import InputSpec

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.helpers.pages import CHROMIUM, browse
 
 from pneumoscope.report.kit.heat import Heatmaps
 from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --enable-logging=stderr --v=0 "
-    "--virtual-time-budget=3000 --dump-dom"
-)
 
 # The report is shown in a frame of the width to test: a headless window has a least width of
 # its own. srcdoc shares the origin, so the frame can be measured from outside.
@@ -172,17 +162,3 @@ def test_words_stand_out_in_light_dark_and_print() -> None:
         for ink, paper in [*pairs, ("ink", "wash"), ("muted", "wash"), ("warn-ink", "warn-wash")]:
             light, dark = sorted((luminance(full[ink]), luminance(full[paper])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, paper, palette)
-
-
-def browse(page: Path, tmp_path: Path) -> tuple[str, str]:
-    """Open ``page`` headless: the browser's log, and the document after its scripts ran."""
-    assert CHROMIUM
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    return done.stderr, done.stdout

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.compare_runs import write_runs
-from tests.report.test_browser import CHROMIUM, browse
-from tests.report.test_render import HOSTILE, Page
+from tests.helpers.pages import CHROMIUM, HOSTILE, Page, browse
+from tests.helpers.runs import write_runs
 
 from pneumoscope.report.compare import figures as compare_figures
 from pneumoscope.report.compare.figures import look_of

@@ -8,13 +8,13 @@ import json
 import math
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers.pages import HOSTILE, Page, read
 
 from pneumoscope.errors import NotARun
 from pneumoscope.report.kit.films import to_uri
@@ -22,27 +22,6 @@ from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report
 
 Rows = list[dict[str, Any]]
-HOSTILE = "<script>alert('x')</script>\"&$\\frac{|`"
-
-
-class Page(HTMLParser):
-    """What the browser would see: tags with their attributes, and the text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
-def read(report: Path) -> str:
-    return report.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.training import tasks
-from tests.training.failing import fail
+from tests.helpers import tasks
+from tests.helpers.failing import fail
 
 from pneumoscope.data.prepared import PreparedSet, open_prepared
 from pneumoscope.errors import BadRecipe, Diverged, PneumoscopeError, WorkerLost

@@ -1,0 +1,40 @@
+"""Small untrained networks and bundles."""
+
+from dataclasses import replace
+
+import torch
+
+from pneumoscope.models.bundle import Bundle
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.records import InputSpec, OperatingPoint
+
+POINTS = (
+    OperatingPoint("youden", 0.5, "maximum youden", "val"),
+    OperatingPoint("sensitivity", 0.2, "sensitivity >= 0.95", "val"),
+)
+
+
+def make_bundle(seed: int = 0, spec: InputSpec | None = None, **changes: object) -> Bundle:
+    """A tiny ResNet of random weights whose logits spread over films as a trained one's do."""
+    torch.manual_seed(seed)
+    network = Network(
+        build_backbone("test_resnet"), spec or InputSpec(40, 40), normalisation=(0.5, 0.25)
+    )
+    with torch.no_grad():
+        network.head.weight.mul_(20)
+    bundle = Bundle(
+        network.eval(), "test_resnet", "none", (0.5, 0.25), False, "float32", POINTS, {"data": "x"}
+    )
+    return replace(bundle, **changes)
+
+
+def shaken(backbone: torch.nn.Module) -> torch.nn.Module:
+    """With batch statistics and weights of norms as after training, which are 0 and 1 before."""
+    for part in backbone.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_(0, 0.1)
+            part.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(part.weight, 0.5, 1.0)
+            torch.nn.init.normal_(part.bias, 0, 0.1)
+    return backbone
