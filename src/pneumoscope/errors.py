@@ -102,6 +102,10 @@ class OutputNotWritable(InputError):
     """Nothing can be written there: no permission, or the disk is full."""
 
 
+class DiskFull(OutputNotWritable):
+    """There is no room on that disk."""
+
+
 class Diverged(InputError):
     """Training ran away: the recipe's learning rate is too high for this network and data."""
 

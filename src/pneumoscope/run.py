@@ -6,13 +6,9 @@ complete. A stage is done when its last file is there; ``--resume`` does the sta
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
-import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +18,15 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable, PneumoscopeError
+from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable
+from pneumoscope.storage import (
+    check_writable,
+    read_json,
+    slug,
+    write_atomic,
+    write_json,
+    writing,
+)
 
 SCHEMA = 1
 RUNS = Path("runs")
@@ -187,25 +191,15 @@ def check_new(out: Path | None) -> None:
             got=out.absolute(),
             remedy="choose another --out; if its letters are right, set PYTHONUTF8=1",
         ) from None
-    _check_writable(out.absolute().parent)
+    check_writable(out.absolute().parent)
 
 
 def check_room(out: Path | None) -> None:
     """The same of a verb whose results, without ``out``, get a number under ``runs``."""
     if out is None:
-        _check_writable(RUNS.absolute())
+        check_writable(RUNS.absolute())
     else:
         check_new(out)
-
-
-def _check_writable(folder: Path) -> None:
-    """Refuse a folder that is closed, or cannot be made, before the work and not after it."""
-    with writing(folder):
-        there = next(place for place in (folder, *folder.parents) if place.exists())
-        if not there.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def open_run(folder: Path) -> Run:
@@ -242,96 +236,3 @@ def next_number(parent: Path) -> int:
     """One more than the highest number that a folder of ``parent`` starts with."""
     found = [re.match(r"(\d{3,})-", p.name) for p in parent.iterdir()]
     return max((int(m.group(1)) for m in found if m), default=0) + 1
-
-
-def slug(text: str) -> str:
-    """``text`` as part of a file name: letters, digits, dot, dash and underscore only."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:80] or "run"
-
-
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file completely or not at all; text is UTF-8 with ``\\n`` line ends."""
-    # A file name that is no UTF-8 holds lone surrogates. Escaped, they are JSON that reads back.
-    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
-    with writing(path):
-        try:
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-
-def sweep(folder: Path, older_than: float = 0.0) -> None:
-    """Delete the drafts that killed processes left in ``folder``, those older than so many
-    seconds; who calls it without an age must hold the run's lock."""
-    for draft in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-        with contextlib.suppress(OSError):
-            if time.time() - draft.stat().st_mtime >= older_than:
-                shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON completely or not at all. NaN is refused: JSON has none."""
-    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises NotARun when the file is missing or damaged."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise NotARun(
-            f"{path.name} cannot be read", got=f"{path} ({error.__class__.__name__})"
-        ) from None
-    if not isinstance(value, dict):
-        raise NotARun(f"{path.name} holds no JSON object", got=path)
-    return value
-
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
-CLOSED_OR_FULL = (*_DISK_FULL, *_NO_PERMISSION)
-_NO_SUCH_PLACE = (
-    *(errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY),
-    *(errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP),
-)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write at ``path`` into OutputNotWritable."""
-    try:
-        yield
-    except PneumoscopeError:
-        raise
-    except OSError as error:
-        raise refusal(error, path) from None
-
-
-def refusal(error: OSError, path: Path) -> PneumoscopeError | OSError:
-    """The error to show for ``error`` at ``path``: OutputNotWritable where the disk is full or
-    closed to us, else ``error`` itself."""
-    if error.errno in _DISK_FULL:
-        return OutputNotWritable(
-            "the disk is full",
-            got=f"{error.strerror} at {path}",
-            remedy="free some space, or choose another disk: --out for the run, "
-            "PNEUMOSCOPE_CACHE for data, TMPDIR for temporary files",
-        )
-    if error.errno in _NO_PERMISSION:
-        return OutputNotWritable(
-            "nothing can be written there",
-            got=f"{error.strerror} at {path}",
-            remedy="choose another place: --out for the run, PNEUMOSCOPE_CACHE for data",
-        )
-    if error.errno in _NO_SUCH_PLACE:
-        return OutputNotWritable(
-            "the output path cannot be made",
-            got=f"{error.strerror} at {path}",
-            remedy="choose another place: --out for the run, PNEUMOSCOPE_CACHE for data",
-        )
-    return error

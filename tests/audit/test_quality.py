@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.audit.quality import judge_quality, quality_findings
-from pneumoscope.imaging.appearance import film_findings, look
+from pneumoscope.imaging.appearance import look
 from pneumoscope.imaging.thumbnails import thumbnails
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "chest_xray" / "test"
@@ -115,21 +115,6 @@ def test_examples_name_the_odd_films(make_set, drawn) -> None:
         2,
         ("film-4", "film-9"),
     )
-
-
-def test_a_single_film_is_judged_without_a_set(drawn) -> None:
-    film = drawn[0]
-    assert film_findings(film) == ()
-    assert film_findings(255 - film) == ("INVERTED",)
-    assert film_findings(np.ascontiguousarray(film[::-1, ::-1])) == ("ROTATED",)
-    assert film_findings(np.zeros((64, 64), np.uint8)) == ("CONSTANT",)
-    assert film_findings(noise(1)[0]) == ("NOT-CHEST-LIKE",)
-
-
-def test_looking_does_not_change_the_film(drawn) -> None:
-    film = drawn[0].copy()
-    film_findings(film)
-    assert np.array_equal(film, drawn[0])
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no ../shared/data/chest_xray beside the checkout")

@@ -12,7 +12,7 @@ import pytest
 
 from pneumoscope.data.prepare import prepare, prepared_name
 from pneumoscope.data.prepared import flow, open_prepared
-from pneumoscope.errors import OutputNotWritable, Unreachable, UnreadableData, UnreadableImage
+from pneumoscope.errors import DiskFull, Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
 
 SPEC = InputSpec(8, 8)
@@ -302,7 +302,7 @@ def test_a_set_that_lacks_space_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("U", (), {"free": 1000})())
-    with pytest.raises(OutputNotWritable, match="disk is full"):
+    with pytest.raises(DiskFull, match="disk is full"):
         prepare(source(), SPEC, tmp_path / "set")
     assert [file.name for file in tmp_path.iterdir()] == [".set.lock"]
 

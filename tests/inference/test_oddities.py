@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pneumoscope.imaging.appearance import film_findings
 from pneumoscope.inference.oddities import ODDITIES, gravest_first, of_header, of_pixels
 from pneumoscope.inference.reading import GivenFilm, ready_films
 from pneumoscope.records import InputSpec
@@ -17,11 +16,26 @@ def test_many_films_are_judged_as_one_by_one(chests: np.ndarray) -> None:
     turned = np.rot90(chests[:4], 1, (1, 2))
     films = np.concatenate([chests, 255 - chests[:4], turned, noise, np.full_like(noise, 7)])
     found = of_pixels(films)
-    assert found == [film_findings(film) for film in films]
+    assert found == [of_pixels(film[None])[0] for film in films]
     assert {code for codes in found for code in codes} == {
         *("CONSTANT", "NOT-CHEST-LIKE", "INVERTED", "ROTATED"),
     }
     assert of_pixels(films[:0]) == []
+
+
+def test_pixels_say_what_is_odd_and_stay_as_they_are(chests: np.ndarray) -> None:
+    film = chests[0].copy()
+    turned, noise = (
+        film[::-1, ::-1],
+        np.random.default_rng(0).integers(0, 256, film.shape, np.uint8),
+    )
+    films = np.stack([film, 255 - film, turned, np.zeros_like(film), noise])
+    before = films.copy()
+    assert of_pixels(films) == [
+        *((), ("INVERTED",), ("ROTATED",)),
+        *(("CONSTANT",), ("NOT-CHEST-LIKE",)),
+    ]
+    assert np.array_equal(films, before)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from pneumoscope.errors import DataNotFound, OutputNotWritable, UnreadableData
+from pneumoscope.errors import DataNotFound, DiskFull, UnreadableData
 from pneumoscope.records import DataRequest, Silent
-from pneumoscope.sources import hub
 from pneumoscope.sources.hub import CONVERTED, MARK, HuggingFaceHub, Listing, fetch_set, parse
 from pneumoscope.sources.huggingface import huggingface_source
 
@@ -220,9 +219,9 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(hub.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     fake = Fake(KEREMBERKE)
-    with pytest.raises(OutputNotWritable, match="the set does not fit"):
+    with pytest.raises(DiskFull, match="the set does not fit"):
         fetch_set(DATA, tmp_path, Silent(), fake)
     assert fake.fetched == []
 

@@ -22,7 +22,7 @@ from PIL import Image
 from pneumoscope.errors import (
     BadLabels,
     DataNotFound,
-    OutputNotWritable,
+    DiskFull,
     PneumoscopeError,
     UnreadableData,
 )
@@ -334,7 +334,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     source = medmnist_source(path)
     monkeypatch.setattr(npz.shutil, "disk_usage", lambda folder: Usage(1000, 700, 300))
     monkeypatch.setattr(npz.shutil, "copyfileobj", lambda *a: pytest.fail("it was unpacked"))
-    with pytest.raises(OutputNotWritable, match="TMPDIR"):
+    with pytest.raises(DiskFull, match="TMPDIR"):
         next(iter(source.records))
 
 

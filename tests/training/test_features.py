@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from pneumoscope.data.loader import Batches
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import BadRecipe, OutputNotWritable
+from pneumoscope.errors import BadRecipe, DiskFull
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import InputSpec, Silent
@@ -173,7 +173,7 @@ def test_a_failure_leaves_no_half_file(
         return first(rows, view, index)
 
     monkeypatch.setattr(made, "_of", failing)
-    with pytest.raises(OutputNotWritable, match="disk is full"):
+    with pytest.raises(DiskFull, match="disk is full"):
         kept.keep_features(tmp_path, made, 1, Silent())
     assert not list(tmp_path.iterdir())
 
@@ -185,7 +185,7 @@ def test_a_full_disk_is_told_before_with_what_would_fit(
     view = TRAIN * made.sample().nbytes
     usage = namedtuple("usage", "free")(kept._MARGIN + VAL * view // TRAIN + int(2.5 * view))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(OutputNotWritable, match=r"(?s)MiB free.*9 views.*train\.views=2;"):
+    with pytest.raises(DiskFull, match=r"(?s)MiB free.*9 views.*train\.views=2;"):
         kept.keep_features(tmp_path, made, 9, Silent())
     assert not list(tmp_path.iterdir())
     kept.keep_features(tmp_path, made, 2, Silent())

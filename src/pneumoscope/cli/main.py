@@ -387,7 +387,7 @@ def _run() -> int:
     except PneumoscopeError as error:
         return _show(error)
     except OSError as error:
-        from pneumoscope.run import CLOSED_OR_FULL, refusal
+        from pneumoscope.storage import CLOSED_OR_FULL, refusal
 
         shown = refusal(error, Path(error.filename or "."))
         # Any other refusal that nobody foresaw is our fault and deserves its traceback.

@@ -26,11 +26,11 @@ from pneumoscope.data.draft import Draft, Outcome, reasons
 from pneumoscope.data.ids import Pseudonym, load_salt, salted
 from pneumoscope.data.pool import cores, in_order, pieces
 from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
-from pneumoscope.errors import OutputNotWritable, Unreachable, UnreadableData, UnreadableImage
+from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
 from pneumoscope.records import Film, InputSpec, Record, Source
-from pneumoscope.run import slug, sweep, write_atomic, write_json, writing
+from pneumoscope.storage import check_space, slug, sweep, write_atomic, write_json, writing
 
 Advance = Callable[[int, int], None]
 """Called with (films done, films in all)."""
@@ -38,6 +38,9 @@ Advance = Callable[[int, int], None]
 _WEEK = 7 * 24 * 3600.0
 _MARK = "content"
 """A file of a draft: the name of what is being made there."""
+
+_RESERVE = 64 << 20
+"""Bytes left on the disk for the tables beside the pixels."""
 
 _PIECE = 16
 """Films a worker takes at once: the cost of handing them over is spread, memory stays small."""
@@ -93,7 +96,8 @@ def prepare(
             if not (folder / "prepared.json").is_file():
                 if folder.parent == cache_folder() / "prepared":  # elsewhere drafts are not ours
                     sweep(folder.parent, older_than=_WEEK)
-                _check_space(source, spec, folder.parent)
+                needed = source.count * spec.stored**2 + _RESERVE
+                check_space(folder.parent, needed, "the prepared set does not fit")
                 draft = folder.with_name(f".{folder.name}.tmp")
                 _claim(draft, prepared_name(source, spec, keep_ids=keep_ids))
                 _write(source, spec, draft, advance, keep_ids=keep_ids)
@@ -139,18 +143,6 @@ def _claim(draft: Path, name: str) -> None:
         shutil.rmtree(draft)
     draft.mkdir()
     write_atomic(mark, name)
-
-
-def _check_space(source: Source, spec: InputSpec, parent: Path) -> None:
-    needed = source.count * spec.stored**2 + (64 << 20)
-    free = shutil.disk_usage(parent).free
-    if needed > free:
-        raise OutputNotWritable(
-            "the disk is full: the prepared set does not fit",
-            got=f"{free >> 20} MiB free in {parent}",
-            expected=f"{needed >> 20} MiB",
-            remedy="free some space, or set PNEUMOSCOPE_CACHE to a folder on another disk",
-        )
 
 
 def _write(

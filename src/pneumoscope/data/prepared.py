@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.records import SPLITS, InputSpec, Split
-from pneumoscope.run import read_json
+from pneumoscope.storage import read_json
 
 SCHEMA = 2
 

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.imaging.thumbnails import Floats, batches, cell_means, spreads, thumbnails
-from pneumoscope.records import Grey
+from pneumoscope.imaging.thumbnails import Floats, batches, cell_means
 
 CELLS = 16
 
@@ -86,24 +85,6 @@ class _Reference:
     chest: Floats
     mean: Floats
     components: Floats
-
-
-def film_findings(image: Grey) -> tuple[str, ...]:
-    """Codes of what is odd about one film, uint8 (S, S): empty where nothing is.
-
-    CONSTANT, NOT-CHEST-LIKE, INVERTED, ROTATED, as in the audit, against the drawn reference
-    alone. A warning, not a proof: knees and abdomens can pass.
-    """
-    thumbs = thumbnails(image[None])
-    if spreads(thumbs)[0] < FLAT:
-        return ("CONSTANT",)
-    looks = look(thumbs)
-    if not looks.chest[0]:
-        return ("NOT-CHEST-LIKE",)
-    codes = ("INVERTED", "ROTATED")
-    return tuple(
-        c for c, odd in zip(codes, (looks.inverted[0], looks.turned[0]), strict=True) if odd
-    )
 
 
 def look(thumbs: NDArray[np.uint8]) -> Looks:

@@ -21,7 +21,7 @@ from pneumoscope.inference.predict import batch_logits
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.records import Conformal, Grey, InputSpec, OperatingPoint
-from pneumoscope.run import read_json
+from pneumoscope.storage import read_json
 
 _EXTREME = 1e-9
 _LAST_FILES = {"crossval.json": "ensemble.json", "plan.json": "summary.json"}

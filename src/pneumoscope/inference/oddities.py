@@ -39,7 +39,11 @@ _LATERAL = frozenset(("LL", "RL", "LATERAL", "LAT", "L", "R", "LLAT", "RLAT"))
 
 
 def of_pixels(films: Grey) -> list[tuple[str, ...]]:
-    """For each of uint8 (N, S, S), squashed to squares, what ``film_findings`` gives for it."""
+    """For each of uint8 (N, S, S), squashed to squares, the codes of what is odd about it:
+    CONSTANT, NOT-CHEST-LIKE, INVERTED, ROTATED, against the drawn reference alone.
+
+    A warning, not a proof: knees and abdomens can pass.
+    """
     if not len(films):
         return []
     thumbs = thumbnails(films)

@@ -18,7 +18,7 @@ from pneumoscope.errors import BadWeights
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
-from pneumoscope.run import read_json, write_atomic, write_json
+from pneumoscope.storage import read_json, write_atomic, write_json
 
 SCHEMA = 1
 

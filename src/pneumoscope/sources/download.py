@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pneumoscope.errors import DataNotFound, UnreadableData
-from pneumoscope.run import writing
+from pneumoscope.storage import writing
 
 if TYPE_CHECKING:
     import requests

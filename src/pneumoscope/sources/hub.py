@@ -11,17 +11,16 @@ import contextlib
 import json
 import logging
 import re
-import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pneumoscope.errors import DataNotFound, OutputNotWritable, PneumoscopeError, UnreadableData
+from pneumoscope.errors import DataNotFound, PneumoscopeError, UnreadableData
 from pneumoscope.records import Listener
-from pneumoscope.run import refusal, slug, write_json, writing
 from pneumoscope.sources.shards import choose_config, place_of
+from pneumoscope.storage import check_space, refusal, slug, write_json, writing
 
 MARK = ".fetched.json"
 """Lies in a fetched folder when it is complete: the set's name, its commit, and file sizes."""
@@ -97,7 +96,8 @@ def fetch_set(data: str, downloads: Path, listener: Listener, hub: Hub | None = 
     listener.stage(f"Fetch {wanted.name}: {len(listing.files)} parquet files, {_told(total)}")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _check_space(folder, total)
+        needed = total - _bytes_below(folder) + _RESERVE
+        check_space(folder, needed, "the set does not fit")
         with _watched(folder, total, listener):
             for path in listing.files:
                 hub.fetch(wanted.name, listing.commit, path, folder)
@@ -147,17 +147,6 @@ def _chosen(wanted: Wanted, hub: Hub, listener: Listener) -> tuple[Listing, str]
         others = f"; there are {', '.join(sorted(configs))}" if len(configs) > 1 else ""
         listener.choice("configuration", config, why + others)
     return Listing(listing.commit, configs[config]), config
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed - _bytes_below(folder) + _RESERVE > free:
-        raise OutputNotWritable(
-            "the disk is full: the set does not fit",
-            got=f"{_told(free)} free in {folder}",
-            expected=_told(needed),
-            remedy="free some space, or set PNEUMOSCOPE_CACHE to a folder on another disk",
-        )
 
 
 def _tidy(folder: Path, listing: Listing) -> None:

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from pneumoscope.errors import OutputNotWritable, UnreadableData
-from pneumoscope.run import writing
+from pneumoscope.errors import UnreadableData
+from pneumoscope.storage import check_space, writing
 
 _CHUNK = 1 << 22
 _LONGEST_HEADER = 1 << 14  # numpy refuses headers above 10,000 characters
@@ -164,14 +164,12 @@ def unpack(path: Path, key: str, head: Head, target: IO[bytes]) -> None:
     """Copy a member to the temporary file ``target``. The zip layer stops at the checked size and
     verifies the CRC. Raises UnreadableData, and OutputNotWritable where it will not fit."""
     folder = Path(tempfile.gettempdir())
-    free = shutil.disk_usage(folder).free
-    if head.length > free:
-        raise OutputNotWritable(
-            f"the disk is full: the array {key!r} does not fit into the temporary folder",
-            got=f"{free >> 20} MiB free in {folder}",
-            expected=f"{(head.length >> 20) + 1} MiB",
-            remedy="free some space, or set TMPDIR to a folder on another disk",
-        )
+    check_space(
+        folder,
+        head.length,
+        f"the array {key!r} does not fit into the temporary folder",
+        remedy="free some space, or set TMPDIR to a folder on another disk",
+    )
     with (
         opened(path) as archive,
         archive.open(_member(archive, key)) as member,

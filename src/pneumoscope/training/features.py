@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,11 +31,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from pneumoscope.data.augment import Draw, augment
 from pneumoscope.data.loader import Batch, Batches
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import BadRecipe, OutputNotWritable
+from pneumoscope.errors import BadRecipe
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Listener
-from pneumoscope.run import Run, writing
+from pneumoscope.run import Run
+from pneumoscope.storage import check_space, free_space, writing
 from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.seeds import VIEW, seed_of
 from pneumoscope.training.team import present_share
@@ -239,16 +239,13 @@ def keep_features(folder: Path, maker: Maker, views: int, listener: Listener) ->
 
 
 def _check_space(folder: Path, missing: Sequence[_Part], parts: Sequence[_Part]) -> None:
-    needed = sum(part.size for part in missing) + _MARGIN
-    free = shutil.disk_usage(folder).free
-    if needed <= free:
-        return
-    fit = (free - _MARGIN - parts[-1].size) // parts[0].size
+    fit = (free_space(folder) - _MARGIN - parts[-1].size) // parts[0].size
     fewer = f"fewer views: --set train.views={max(0, fit)}"
-    raise OutputNotWritable(
-        "the disk is full: the frozen features do not fit",
-        got=f"{free >> 20:,} MiB free in {folder}",
-        expected=f"{needed >> 20:,} MiB for {len(parts) - 1} views of {parts[0].shape[0]:,} films",
+    check_space(
+        folder,
+        sum(part.size for part in missing) + _MARGIN,
+        "the frozen features do not fit",
+        purpose=f" for {len(parts) - 1} views of {parts[0].shape[0]:,} films",
         remedy=f"{fewer}{'' if fit > 0 else ' computes them at each step'}; or free some space; or "
         "a run folder on another disk: --out",
     )

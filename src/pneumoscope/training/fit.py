@@ -28,7 +28,8 @@ from pneumoscope.models.weights import load_weights
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import InputSpec, Listener
-from pneumoscope.run import Run, writing
+from pneumoscope.run import Run
+from pneumoscope.storage import writing
 from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.batchnorm import share_batch_norm
 from pneumoscope.training.features import drop_features, feature_loaders

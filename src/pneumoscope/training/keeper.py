@@ -16,7 +16,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from safetensors.torch import save
 
 from pneumoscope.records import Listener
-from pneumoscope.run import Run, write_atomic, writing
+from pneumoscope.run import Run
+from pneumoscope.storage import write_atomic, writing
 from pneumoscope.training.module import Classifier
 
 _BETTER_IS = {"auroc": ("val_auroc", 1.0), "loss": ("val_loss", -1.0), "last": ("", 0.0)}

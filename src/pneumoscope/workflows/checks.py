@@ -18,7 +18,8 @@ from pneumoscope.models.network import Network
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Listener, Silent
-from pneumoscope.run import check_new, create_folder, write_json
+from pneumoscope.run import check_new, create_folder
+from pneumoscope.storage import write_json
 from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.fit import build_network
 from pneumoscope.training.measure.overfit import MOST_STEPS, SMALL, Learnt, overfit, still_recipe

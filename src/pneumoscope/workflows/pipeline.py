@@ -18,7 +18,7 @@ from pneumoscope.audit.splits import measure_shifts
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import check_hardware, use_all_cores
-from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputNotWritable
+from pneumoscope.errors import DataNotFound, DiskFull, InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
 from pneumoscope.evaluation.judge import How, judge
@@ -30,16 +30,8 @@ from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.run.render import write_report
-from pneumoscope.run import (
-    Run,
-    check_room,
-    create_run,
-    open_run,
-    read_json,
-    sweep,
-    write_atomic,
-    write_json,
-)
+from pneumoscope.run import Run, check_room, create_run, open_run
+from pneumoscope.storage import read_json, sweep, write_atomic, write_json
 from pneumoscope.workflows.data import (
     find_data,
     network_side,
@@ -182,8 +174,10 @@ def prepare_stage(work: Work) -> PreparedSet:
     else:
         try:
             prepared = prepared_in(work.run.local_data if kept_here else None)
+        except DiskFull:
+            raise
         except OutputNotWritable as error:
-            if kept_here or "full" in error.what:
+            if kept_here:
                 raise
             work.note_choice("prepared set", "kept in the run folder", f"{error.got}")
             prepared = prepared_in(work.run.local_data)

@@ -17,7 +17,8 @@ from uuid import uuid4
 from pneumoscope.errors import DataNotFound, InputError, Interrupted, OutputExists
 from pneumoscope.inference.films import FilmFile, find_films
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
-from pneumoscope.run import check_new, writing
+from pneumoscope.run import check_new
+from pneumoscope.storage import writing
 
 if TYPE_CHECKING:  # it loads torch
     from pneumoscope.workflows.explain.pictures import HeatPictures

@@ -10,7 +10,7 @@ from pneumoscope.devices import use_all_cores
 from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.run import write_atomic
+from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.evaluate.judging import predictions_text, read_shortcuts
 from pneumoscope.workflows.work import Work
 

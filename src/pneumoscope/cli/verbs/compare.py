@@ -32,7 +32,7 @@ def compare(folders: Sequence[Path], out: Path | None) -> None:
 
 def show(folder: Path, screen: Screen) -> None:
     """The comparison in ``folder`` on the screen."""
-    from pneumoscope.run import read_json
+    from pneumoscope.storage import read_json
 
     found = read_json(folder / "comparison.json")
     screen.stage("Result")

@@ -42,7 +42,7 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
-    from pneumoscope.run import read_json
+    from pneumoscope.storage import read_json
 
     metrics = read_json(folder / "metrics.json")
     screen.stage("Result")

@@ -37,7 +37,7 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
-    from pneumoscope.run import read_json
+    from pneumoscope.storage import read_json
     from pneumoscope.workflows.groups.many import COMPARISON, PLAN, Plan
 
     plan = Plan.from_json(read_json(folder / PLAN))

@@ -20,7 +20,7 @@ from pneumoscope.report.audit.films import GROUPS_SHOWN, Stills, duplicate_group
 from pneumoscope.report.audit.shared import shared_context
 from pneumoscope.report.kit.page import render_page
 from pneumoscope.report.run.tables import shift_rows
-from pneumoscope.run import write_atomic, write_json
+from pneumoscope.storage import write_atomic, write_json
 
 Context = Mapping[str, Any]
 EXAMPLES_SHOWN = 8

@@ -19,7 +19,7 @@ from pneumoscope.report.kit.page import render_page
 from pneumoscope.report.kit.plates import Plate
 from pneumoscope.report.run import tables
 from pneumoscope.report.run.folder import Judged, to_estimate
-from pneumoscope.run import write_atomic, write_json
+from pneumoscope.storage import write_atomic, write_json
 
 Context = Mapping[str, Any]
 COMPARED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pneumoscope.report.kit.words import full, interval, number, split_name
+from pneumoscope.report.kit.words import interval, number, split_name
 from pneumoscope.report.run.folder import to_estimate
 
 Found = Mapping[str, Any]
@@ -217,11 +217,6 @@ def _limits(comparison: Found) -> Iterator[str]:
             "chosen: every figure is too good, by more for a run that chose more."
         )
     yield "“Not shown” is not “equal”: the interval says how large a difference may yet be."
-
-
-def run_words(run: Found) -> str:
-    """``AUROC 0.962 (95% interval 0.948–0.974)`` of a run."""
-    return f"AUROC {full(to_estimate(run['metrics']['auroc']))}"
 
 
 def _listed(names: Sequence[str], word: str) -> str:

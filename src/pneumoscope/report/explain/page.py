@@ -32,7 +32,7 @@ from pneumoscope.report.audit.films import shortened
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import render_page
-from pneumoscope.run import slug, write_atomic, write_json
+from pneumoscope.storage import slug, write_atomic, write_json
 
 Context = Mapping[str, Any]
 Json = Mapping[str, Any]

@@ -13,7 +13,7 @@ from typing import Any
 from pneumoscope.report.kit.page import render_page
 from pneumoscope.report.kit.words import ALIASES, GROUPS, interval, number
 from pneumoscope.report.run.folder import Judged, to_estimate
-from pneumoscope.run import write_atomic
+from pneumoscope.storage import write_atomic
 
 _KEYS = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
 

@@ -28,7 +28,7 @@ from pneumoscope.report.kit.plates import (
 from pneumoscope.report.kit.words import ALIASES, GROUPS, Metric, interval, number, which_epoch
 from pneumoscope.report.run.folder import Judged, to_estimate
 from pneumoscope.report.run.tables import OFF_SCALE
-from pneumoscope.run import write_atomic
+from pneumoscope.storage import write_atomic
 
 Context = Mapping[str, Any]
 _COLOURS = (NORMAL, PNEUMONIA, ACCENT, INK)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pneumoscope.errors import NotARun
 from pneumoscope.records import Estimate
-from pneumoscope.run import read_json
+from pneumoscope.storage import read_json
 
 PREDICTION_COLUMNS = ("image_id", "patient_id", "split", "label", "probability")
 HISTORY_COLUMNS = ("epoch", "train_loss", "val_loss")

@@ -24,7 +24,7 @@ from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.charts import draw_all
 from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.report.run.material import Context, Material, Section
-from pneumoscope.run import write_atomic
+from pneumoscope.storage import write_atomic
 
 NO_HEAT = "the model was not at hand"
 

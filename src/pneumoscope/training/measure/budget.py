@@ -16,7 +16,8 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Silent
-from pneumoscope.run import Run, writing
+from pneumoscope.run import Run
+from pneumoscope.storage import writing
 from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.fit import assemble
 from pneumoscope.training.keeper import Keeper

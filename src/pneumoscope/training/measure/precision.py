@@ -21,7 +21,7 @@ from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
-from pneumoscope.run import write_json
+from pneumoscope.storage import write_json
 
 Name = Literal["float32", "bf16"]
 

@@ -19,8 +19,9 @@ from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.metrics.thresholds import Rule
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.run.render import write_report
-from pneumoscope.run import Run, check_room, create_folder, write_json
-from pneumoscope.run import write_atomic as write_text
+from pneumoscope.run import Run, check_room, create_folder
+from pneumoscope.storage import write_atomic as write_text
+from pneumoscope.storage import write_json
 from pneumoscope.workflows.evaluate.external import ToJudge, external_rows
 from pneumoscope.workflows.evaluate.judging import (
     carried_choices,

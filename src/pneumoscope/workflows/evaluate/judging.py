@@ -28,7 +28,8 @@ from pneumoscope.records import (
     Listener,
     OperatingPoint,
 )
-from pneumoscope.run import Run, open_run, read_json
+from pneumoscope.run import Run, open_run
+from pneumoscope.storage import read_json
 from pneumoscope.workflows.data import find_data, prepare_source
 
 FilmOf = Callable[[str], Grey | None]

@@ -15,7 +15,8 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.records import InputSpec, Listener
-from pneumoscope.run import Run, read_json
+from pneumoscope.run import Run
+from pneumoscope.storage import read_json
 from pneumoscope.workflows.groups.ensemble import read_together, runs_of
 
 Read = Callable[[PreparedSet, NDArray[np.int64], Listener], pd.DataFrame]

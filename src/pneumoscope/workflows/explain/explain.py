@@ -14,7 +14,8 @@ import pneumoscope
 from pneumoscope.errors import InputError, printable
 from pneumoscope.records import Grey, Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
-from pneumoscope.run import check_room, create_folder, read_json
+from pneumoscope.run import check_room, create_folder
+from pneumoscope.storage import read_json
 from pneumoscope.workflows.evaluate.judging import complete_run
 from pneumoscope.workflows.explain.films import (
     Case,

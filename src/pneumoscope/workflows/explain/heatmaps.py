@@ -18,7 +18,7 @@ from pneumoscope.errors import InputError
 from pneumoscope.explain.truth import marks_of
 from pneumoscope.records import Grey, Listener
 from pneumoscope.report.kit.heat import Heat, Heatmaps
-from pneumoscope.run import write_atomic
+from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.evaluate.judging import film_of
 
 GONE = "the films could not be read"

@@ -19,7 +19,8 @@ from pneumoscope.inference.members import load_members
 from pneumoscope.inference.reading import ready_films
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.records import Grey, Listener
-from pneumoscope.run import create_folder, slug, write_atomic
+from pneumoscope.run import create_folder
+from pneumoscope.storage import slug, write_atomic
 
 _AT_ONCE = 32
 _METHOD = DEFAULT[0]

@@ -15,7 +15,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
 from pneumoscope.records import Grey, Listener
-from pneumoscope.run import read_json
+from pneumoscope.storage import read_json
 from pneumoscope.workflows.groups.ensemble import places_of, read_together
 
 if TYPE_CHECKING:  # torch takes seconds to import

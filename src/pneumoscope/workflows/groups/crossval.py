@@ -23,16 +23,8 @@ from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.report.run.folder import Judged, read_judged
-from pneumoscope.run import (
-    SCHEMA,
-    Run,
-    check_room,
-    create_folder,
-    open_run,
-    read_json,
-    write_atomic,
-    write_json,
-)
+from pneumoscope.run import SCHEMA, Run, check_room, create_folder, open_run
+from pneumoscope.storage import read_json, write_atomic, write_json
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.data import find_data, stored_spec
 from pneumoscope.workflows.evaluate.judging import predictions_text, read_predictions
@@ -61,11 +53,6 @@ MEANING = {
     "folds": "mean and standard deviation (n - 1) over the folds' own test films; folds share "
     "training films, so the deviation is no standard error",
 }
-
-
-def is_crossval(folder: Path) -> bool:
-    """Whether ``folder`` holds a cross-validation, finished or not."""
-    return (folder / PLAN).is_file()
 
 
 def crossval(

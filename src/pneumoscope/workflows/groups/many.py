@@ -18,26 +18,18 @@ from typing import Any
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import (
     BadRecipe,
+    DiskFull,
     InputError,
     Interrupted,
     NotARun,
     NotComparable,
     OutputNotWritable,
 )
-from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.weights import check_model
-from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
-from pneumoscope.run import (
-    SCHEMA,
-    Run,
-    check_room,
-    create_folder,
-    read_json,
-    sweep,
-    write_json,
-)
+from pneumoscope.run import SCHEMA, Run, check_room, create_folder
+from pneumoscope.storage import read_json, sweep, write_json
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
 from pneumoscope.workflows.groups.seeds import write_seeds
@@ -98,11 +90,6 @@ class Plan:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise NotARun(f"{PLAN} is incomplete", got=f"{error!r}") from None
-
-
-def is_plan(folder: Path) -> bool:
-    """Whether ``folder`` holds several runs that belong together."""
-    return (folder / PLAN).is_file()
 
 
 def seeds_from(first: int, count: int) -> tuple[int, ...]:
@@ -241,7 +228,6 @@ def check_recipe(recipe: Recipe, ready: Ready) -> None:
     side, _ = network_side(ready.source, recipe)
     model = recipe.model
     check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
-    frozen_count(build_backbone(recipe.model.backbone), recipe.model.freeze)
 
 
 def content_of(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> str:
@@ -258,9 +244,9 @@ def content_of(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> 
                 keep_ids=plan.request.keep_ids,
                 most_bad=recipe.data.most_bad,
             )
-        except OutputNotWritable as error:
-            if "full" in error.what:
-                raise
+        except DiskFull:
+            raise
+        except OutputNotWritable:
             return ""
     with_splits(ready.prepared[key], recipe.data)
     return ready.prepared[key].content

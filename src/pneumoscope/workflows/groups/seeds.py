@@ -13,7 +13,8 @@ import pneumoscope
 from pneumoscope.errors import NotARun
 from pneumoscope.report.groups.seeds import write_seeds_page
 from pneumoscope.report.run.folder import Judged, read_judged
-from pneumoscope.run import SCHEMA, write_json
+from pneumoscope.run import SCHEMA
+from pneumoscope.storage import write_json
 
 MEANING = (
     "sd is the spread between training seeds on the same films. It is not the uncertainty that "
