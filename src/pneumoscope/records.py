@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -181,6 +182,16 @@ class Estimate:
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; NaN becomes None, since JSON has no NaN."""
         return {k: _finite(v) for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Estimate:
+        """What ``to_json`` wrote; what is missing is unknown: NaN, 95 %, no method, no film."""
+        value, low, high = (
+            math.nan if found.get(key) is None else float(found[key])
+            for key in ("value", "low", "high")
+        )
+        level, method = float(found.get("level") or 0.95), str(found.get("method") or "")
+        return cls(value, low, high, level, method, int(found.get("n") or 0))
 
 
 @dataclass(frozen=True, slots=True)

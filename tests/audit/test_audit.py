@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.audit.audit import audit
-from pneumoscope.audit.findings import CODES, Finding, gravest_first
-from pneumoscope.audit.first_look import first_look
+from pneumoscope.audit.audit import audit, first_look
+from pneumoscope.audit.findings import CODES, Finding, by_severity
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "chest_xray"
 PARTS = {
@@ -79,10 +78,10 @@ def test_the_json_is_plain_complete_and_the_same_each_time(make_set, drawn) -> N
     assert plain["genealogy"]["found"] == 299  # all but the constant film
 
 
-def test_findings_stand_gravest_first_and_the_unprovable_last() -> None:
+def test_findings_stand_by_severity_and_the_unprovable_last() -> None:
     order = [("warning", "not provable"), ("info", "found"), ("severe", "found")]
     given = [Finding("TINY", s, "t.", 1, "r", (), status) for s, status in order]
-    assert [(f.severity, f.status) for f in gravest_first(given)] == order[::-1]
+    assert [(f.severity, f.status) for f in by_severity(given)] == order[::-1]
 
 
 def test_every_code_in_use_is_explained() -> None:

@@ -54,7 +54,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out: they take most of the time, and most tests look elsewhere."""
     monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def read(folder: Path, name: str = "metrics.json") -> dict:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pneumoscope.inference.oddities import ODDITIES, gravest_first, of_header, of_pixels
+from pneumoscope.inference.oddities import ODDITIES, merge_codes, of_header, of_pixels
 from pneumoscope.inference.reading import GivenFilm, ready_films
 from pneumoscope.records import InputSpec
 
@@ -60,7 +60,7 @@ def test_the_header_is_believed(facts: dict, population: dict, codes: tuple[str,
 
 def test_the_gravest_stand_first_and_once() -> None:
     everything = tuple(reversed(ODDITIES))
-    assert gravest_first(everything, ("SMALL",)) == tuple(ODDITIES)
+    assert merge_codes(everything, ("SMALL",)) == tuple(ODDITIES)
 
 
 def test_films_below_the_stored_side_are_remarked_upon(chests: np.ndarray) -> None:

@@ -19,12 +19,11 @@ from PIL import Image
 from tests.helpers.pages import CHROMIUM, HOSTILE, Page, browse, read
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.records import InputSpec
-from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_plate
+from pneumoscope.records import Estimate, InputSpec
+from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_figure
 from pneumoscope.report.audit.films import SIDE, shortened, small_uri
-from pneumoscope.report.audit.page import SECTIONS, write_audit
+from pneumoscope.report.audit.page import PAGE, write_audit
 from pneumoscope.report.audit.tables import fact_tables, verdict, whisker_at
-from pneumoscope.report.run.folder import to_estimate
 
 SPLITS = ("train", "val", "test")
 Json = dict[str, Any]
@@ -206,7 +205,7 @@ def test_ids_are_unique_and_every_reference_has_its_target(whole: Path) -> None:
     assert len(ids) == len(set(ids))
     wanted = {a["href"][1:] for _, a in tags if (a.get("href") or "").startswith("#")}
     assert wanted <= set(ids)
-    assert {section.name for section in SECTIONS} <= wanted
+    assert {section.name for section in PAGE.sections} <= wanted
 
 
 def test_summary_names_the_gravest_first(whole: Path) -> None:
@@ -503,7 +502,7 @@ def test_few_sizes_keep_their_places() -> None:
 
 def test_one_size_is_said_and_not_drawn() -> None:
     prepared = make_set(height=[28] * 48, width=[40] * 48)
-    assert sizes_plate(prepared.table) is None
+    assert sizes_figure(prepared.table) is None
     said = words(part(_page(make_audit(prepared), prepared), "sizes"))
     assert "Every film is 40 pixels wide and 28 high" in said
 
@@ -538,7 +537,7 @@ def test_verdict_counts_in_words() -> None:
 def test_whiskers_run_from_a_guess_to_one(
     given: tuple[float | None, ...], at: tuple[float, ...] | None
 ) -> None:
-    found = whisker_at(to_estimate(estimate(*given)))
+    found = whisker_at(Estimate.from_json(estimate(*given)))
     assert found == (None if at is None else pytest.approx(at))
 
 

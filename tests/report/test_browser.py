@@ -107,7 +107,7 @@ def test_films_heat_and_shortcuts_on_a_phone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
     folder, heat = make_run(), np.eye(28, dtype=np.float32)
     metrics = json.loads((folder / "metrics.json").read_text())
     auroc = {"value": 0.9, "low": 0.85, "high": 0.94, "level": 0.95, "method": "DeLong", "n": 60}

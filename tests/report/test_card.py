@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pneumoscope.report.kit import words
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.folder import read_judged
+from pneumoscope.report.run.summary import views
 
 
 def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> None:
@@ -54,7 +54,7 @@ def test_it_says_of_which_views_the_answer_is_the_mean(
     judged = read_judged(make_run())
     judged.model.update(turn_average=turned, flip_average=mirror)  # type: ignore[attr-defined]
     assert f"- Logit: {expected}\n" in card_text(judged)
-    assert words.views({}) == "of the film alone"  # a bundle of an earlier version
+    assert views({}) == "of the film alone"  # a bundle of an earlier version
 
 
 def test_every_row_of_the_table_has_an_interval(make_run: Callable[..., Path]) -> None:

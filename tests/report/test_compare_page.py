@@ -15,10 +15,8 @@ from tests.helpers.runs import write_runs
 from pneumoscope.report.compare import figures as compare_figures
 from pneumoscope.report.compare.figures import look_of
 from pneumoscope.report.compare.words import (
-    chance,
     headline,
     recipe_verdict,
-    signed,
     verdict,
 )
 from pneumoscope.report.run.folder import read_judged
@@ -109,13 +107,6 @@ def test_errors_of_another_kind_are_said() -> None:
         "B differs from A in sensitivity by +0.200 (+0.100 to +0.300) and in specificity by "
         "−0.300 (−0.400 to −0.200)."
     )
-
-
-def test_numbers_in_words() -> None:
-    assert [signed(x) for x in (0.0211, -0.004, 0.0001, None)] == [
-        "+0.021", "−0.004", "0.000", "undefined",
-    ]  # fmt: skip
-    assert [chance(p) for p in (0.0009, 0.049, 0.61)] == ["p < 0.001", "p = 0.049", "p = 0.61"]
 
 
 def test_the_headline_claims_no_more_than_was_shown() -> None:

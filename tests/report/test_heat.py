@@ -36,7 +36,7 @@ def all_hot(asked: list[str]) -> Callable[[Sequence[str]], Heatmaps]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 @pytest.mark.usefixtures("undrawn")

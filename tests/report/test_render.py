@@ -33,7 +33,7 @@ def page(reported: Path) -> str:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out: they take most of the time, and these tests look elsewhere."""
     monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def test_nothing_is_asked_of_the_network(page: str) -> None:

@@ -28,7 +28,7 @@ def judged(reported: Path) -> Judged:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Judged:

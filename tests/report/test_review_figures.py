@@ -9,7 +9,7 @@ from matplotlib.text import Annotation
 
 from pneumoscope.evaluation.operating import at_prevalences
 from pneumoscope.metrics.intervals import wilson
-from pneumoscope.report.kit.plates import house_style
+from pneumoscope.report.kit.figure import house_style
 from pneumoscope.report.review.figures import draw_prevalence
 
 

@@ -24,7 +24,7 @@ VARIANTS = ("full", "border", "centre", "thumbnail")
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda material: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def checked(folder: Path, border: float) -> Path:

@@ -15,9 +15,10 @@ from pneumoscope.audit.duplicates import (
     Duplicates,
     duplicate_findings,
     duplicates_json,
+    exact_groups,
     find_duplicates,
 )
-from pneumoscope.audit.findings import Finding, gravest_first
+from pneumoscope.audit.findings import Finding, by_severity
 from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
 from pneumoscope.audit.quality import judge_quality, quality_findings, quality_json
 from pneumoscope.audit.splits import SplitShift, measure_shifts, shift_findings
@@ -106,9 +107,16 @@ def audit(
         source={"why": about.get("why", ""), "notes": list(about.get("notes", []))},
         seed=seed,
         counts=count(prepared) | {"quality": quality_json(quality)},
-        findings=gravest_first(findings),
+        findings=by_severity(findings),
         duplicates=duplicates_json(duplicates, table),
         baselines=baselines,
         shifts=shifts,
         genealogy=genealogy,
     )
+
+
+def first_look(prepared: PreparedSet) -> tuple[Finding, ...]:
+    """The findings that the table alone gives, in a moment: labels, splits, patients, hashes."""
+    exact = Duplicates(exact_groups(prepared.table), (), "pixel_hash" in prepared.table, True)
+    findings = [*count_findings(prepared), *duplicate_findings(exact, prepared.table)]
+    return by_severity(findings)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from pneumoscope.audit.findings import Finding, few, films
+from pneumoscope.audit.findings import Finding, few
 from pneumoscope.data.prepared import MANY_FILMS, PreparedSet
+from pneumoscope.formatting import plural
 from pneumoscope.records import CLASSES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -101,7 +102,7 @@ def _unreadable(about: dict[str, Any]) -> list[Finding]:
     if not total:
         return []
     reasons = "; ".join(f"{d['count']} × {d['reason']}" for d in dropped[:5])
-    title = f"{films(total)} could not be read: {reasons}."
+    title = f"{plural(total, 'film')} could not be read: {reasons}."
     return [Finding("UNREADABLE", "warning", title, total, "Mend or remove these files.")]
 
 
@@ -109,7 +110,7 @@ def _labels(table: pd.DataFrame) -> list[Finding]:
     found = []
     missing = table["label"].isna()
     if missing.any():
-        title = f"{films(int(missing.sum()))} without a label."
+        title = f"{plural(int(missing.sum()), 'film')} without a label."
         remedy = "They can be predicted on, but neither trained nor judged on."
         ids = few(table.loc[missing, "image_id"].head(20))
         found.append(Finding("LABELS-UNKNOWN", "info", title, int(missing.sum()), remedy, ids))
@@ -126,7 +127,7 @@ def _few_validation(table: pd.DataFrame) -> list[Finding]:
     size = int((table["split"] == "val").sum())
     if not 0 < size < FEW_VALIDATION:
         return []
-    title = f"The official validation split has {films(size)}: one film moves accuracy by "
+    title = f"The official validation split has {plural(size, 'film')}: one film moves accuracy by "
     title += f"{100 / size:.2g} points."
     remedy = "Pool it with the training films and split off a patient-grouped tenth instead."
     return [Finding("FEW-VALIDATION", "warning", title, size, remedy)]
@@ -136,8 +137,8 @@ def _patient_findings(table: pd.DataFrame, notes: tuple[str, ...]) -> list[Findi
     found = []
     unknown = table["patient_id"].isna()
     if unknown.any():
-        title = f"The patient of {films(int(unknown.sum()))} is not known, so whether one patient "
-        title += "lies in two splits cannot be told."
+        title = f"The patient of {plural(int(unknown.sum()), 'film')} is not known, so whether one "
+        title += "patient lies in two splits cannot be told."
         remedy = "Obtain patient ids, or read every interval as too narrow and every score as high."
         count = int(unknown.sum())
         found.append(
@@ -164,7 +165,7 @@ def _torn_patients(part: pd.DataFrame, torn: pd.Series[Any], notes: tuple[str, .
     where = torn.value_counts()
     list_ = "; ".join(f"{n} in {pair}" for pair, n in where.items())
     title = f"{len(torn)} patient ids lie in more than one official split ({list_}), with "
-    title += f"{films(len(part))}."
+    title += f"{plural(len(part), 'film')}."
     told = " ".join(note for note in notes if "patient" in note.lower() or "child" in note.lower())
     remedy = "Split anew by patient, or drop these patients from training before judging. " + told
     ids = few(part.sort_values(["patient_id", "image_id"])["image_id"].head(40))

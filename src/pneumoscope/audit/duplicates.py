@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.audit.findings import Finding, few, films
+from pneumoscope.audit.findings import Finding, few
 from pneumoscope.audit.similar import COPY, Rows, Whitening, close_pairs, likeness
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.formatting import plural
 
 MOST_PAIRS = 20_000
 """Pairs looked at, at most: a set that is one film many times over would have billions.
@@ -125,8 +126,8 @@ def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> list[Finding]:
             Finding(
                 "DUP-EXACT",
                 "warning",
-                f"{films(duplicates.redundant)} repeating the pixels of another, in "
-                f"{groups} group{'s' * (groups > 1)}.",
+                f"{plural(duplicates.redundant, 'film')} repeating the pixels of another, in "
+                f"{plural(groups, 'group')}.",
                 duplicates.redundant,
                 "Keep one film of each group: the others weigh on the model without teaching it.",
                 few(ids[row] for group in duplicates.exact for row in group),
@@ -138,7 +139,7 @@ def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> list[Finding]:
             Finding(
                 "DUP-NEAR",
                 "warning",
-                f"{count} pair{'s' * (count > 1)} of films of one exposure, stored in two ways.",
+                f"{plural(count, 'pair')} of films of one exposure, stored in two ways.",
                 count,
                 "Look at the pairs and keep one film of each, or keep them in one split.",
                 few(ids[row] for pair in duplicates.near for row in pair[:2]),
@@ -167,7 +168,7 @@ def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -
             Finding(
                 "DUP-ACROSS-SPLITS",
                 "severe",
-                f"{films(len(across))} in more than one official split.",
+                f"{plural(len(across), 'film')} in more than one official split.",
                 len(across),
                 "Drop the copies from training before judging on the other split.",
                 few(ids[row] for group in across for row in group),
@@ -179,7 +180,7 @@ def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -
             Finding(
                 "DUP-LABELS-DISAGREE",
                 "severe",
-                f"{films(len(torn))} labelled both normal and pneumonia.",
+                f"{plural(len(torn), 'film')} labelled both normal and pneumonia.",
                 len(torn),
                 "Ask who labelled them, or drop every film of these groups.",
                 few(ids[row] for group in torn for row in group),

@@ -64,7 +64,7 @@ class Finding:
         return asdict(self) | {"about": CODES[self.code], "examples": list(self.examples)}
 
 
-def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """What was found before what cannot be known, then severe before warning before info."""
     return tuple(
         sorted(findings, key=lambda f: (f.status != "found", SEVERITIES.index(f.severity)))
@@ -74,8 +74,3 @@ def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def few(image_ids: Iterable[object]) -> tuple[str, ...]:
     """The first examples of many image ids, as strings, none twice."""
     return tuple(dict.fromkeys(str(i) for i in image_ids))[:MOST_EXAMPLES]
-
-
-def films(count: int) -> str:
-    """``"1 film"`` or ``"5,856 films"``."""
-    return f"{count:,} film" + ("" if count == 1 else "s")

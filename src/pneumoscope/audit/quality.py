@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.audit.findings import Finding, Severity, few, films
+from pneumoscope.audit.findings import Finding, Severity, few
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.formatting import plural
 from pneumoscope.imaging.appearance import (
     FLAT,
     Upright,
@@ -160,7 +161,9 @@ def quality_findings(prepared: PreparedSet, quality: Quality) -> list[Finding]:
         ),
     )
     return [
-        Finding(code, severity, title.format(films(n)) + ".", n, remedy, few(ids[mask][:20]))
+        Finding(
+            code, severity, title.format(plural(n, "film")) + ".", n, remedy, few(ids[mask][:20])
+        )
         for code, severity, mask, title, remedy in kinds
         if (n := int(mask.sum()))
     ]

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import InputError
@@ -80,7 +79,7 @@ def _parts(
     common = (how.level, (how.resamples, how.seed))
     metrics = found["metrics"]
     share = found["positives"] / found["n"] if found["n"] else float("nan")
-    rates = _estimate(metrics["sensitivity"]), _estimate(metrics["specificity"])
+    rates = Estimate.from_json(metrics["sensitivity"]), Estimate.from_json(metrics["specificity"])
     sure = calibrated(rows.checked_logits(), choices.calibration)
     fitted = choices.calibration is not None
     return {
@@ -103,12 +102,6 @@ def _re_chosen(rows: Rows, level: float, bootstrap: Any) -> dict[str, Any]:
         "chosen_on": EXTERNAL,
     }
     return judge_points(rows, [(said, threshold)], level, bootstrap)[0]
-
-
-def _estimate(found: dict[str, Any]) -> Estimate:
-    """An estimate from its JSON form, where None stands for NaN."""
-    value, low, high = (np.nan if found[key] is None else found[key] for key in _NUMBERS)
-    return Estimate(value, low, high, found["level"], found["method"], found["n"])
 
 
 def _check_prevalence(prevalence: float | None) -> None:

@@ -85,7 +85,7 @@ def _of_age(age: float, population: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def gravest_first(*found: tuple[str, ...]) -> tuple[str, ...]:
+def merge_codes(*found: tuple[str, ...]) -> tuple[str, ...]:
     """Codes in the order of ``ODDITIES``, each once."""
     codes = {code for part in found for code in part}
     return tuple(code for code in ODDITIES if code in codes)

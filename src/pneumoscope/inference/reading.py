@@ -117,5 +117,5 @@ def _read(film: FilmFile | GivenFilm, side: int) -> Film:
 
 
 def _with(ready: ReadyFilm, codes: tuple[str, ...]) -> ReadyFilm:
-    found = oddities.gravest_first(ready.findings, codes)
+    found = oddities.merge_codes(ready.findings, codes)
     return ReadyFilm(ready.name, ready.square, found)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels, UnreadableImage
+from pneumoscope.formatting import plural
 from pneumoscope.records import DataRequest, Film, Record
 from pneumoscope.sources.annotations import Annotation, Annotations, Box, slashed
 from pneumoscope.sources.files import FoundFile, read_file
@@ -110,7 +111,7 @@ def match_films(files: Sequence[FoundFile], annotations: Annotations, where: Pat
     if not len(claimed):
         raise BadLabels(
             "no film has a row in the label table",
-            got=f"{len(files)} film{'s' * (len(files) != 1)}, {len(annotations)} ids in {where}",
+            got=f"{plural(len(files), 'film')}, {len(annotations)} ids in {where}",
             expected="ids that are paths or file names of the films, with or without suffix",
             remedy="name the column of the ids: --column image=NAME",
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from pneumoscope.data.prepare import MOST_BAD, cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
+from pneumoscope.formatting import plural
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Source
 from pneumoscope.run import check_new
@@ -22,7 +23,7 @@ _AUTO = 64
 def find_data(request: DataRequest, listener: Listener) -> Source:
     """The source that the user named; its form, how that was seen, and its remarks are said."""
     source = open_source(request, cache_folder(), listener)
-    listener.stage(f"Found {source.count:,} film{'s' * (source.count != 1)} in {source.name}")
+    listener.stage(f"Found {plural(source.count, 'film')} in {source.name}")
     listener.choice("form", source.form, source.why)
     for reason, count in source.passed_over.items():
         listener.choice("passed over", f"{count:,}", reason)

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from pneumoscope.errors import DataNotFound, InputError, Interrupted, OutputExists
+from pneumoscope.formatting import plural
 from pneumoscope.inference.films import FilmFile, find_films
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import check_new
@@ -95,7 +96,7 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
     _check_outputs(request)
     found = find_films(request.films)
     count = len(found.files)
-    listener.stage(f"Found {count:,} film{'s' * (count != 1)}")
+    listener.stage(f"Found {plural(count, 'film')}")
     for reason, passed in found.passed_over.items():
         listener.choice("passed over", f"{passed:,}", reason)
     summary = Summary(count)

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import printable
+from pneumoscope.formatting import ABSENT, interval, mean_sd, number, signed, signed_interval
+from pneumoscope.records import Estimate
 
 _ABREAST = 3
 """Runs beside each other in 80 columns."""
@@ -81,24 +83,22 @@ def _described(run: dict[str, Any]) -> str:
 
 
 def _metrics_table(runs: Sequence[dict[str, Any]]) -> Table:
-    from pneumoscope.report.kit.words import GROUPS
+    from pneumoscope.report.kit.catalogue import GROUPS
 
     table = _table("", *(run["letter"] for run in runs))
     for _, metrics in GROUPS:
         for metric in metrics:
             cells = [_cell(run["metrics"].get(metric.key)) for run in runs]
-            table.add_row(metric.title.split(" (")[0], *cells)
+            table.add_row(metric.short_title, *cells)
     return table
 
 
 def _differences_table(pairs: Sequence[dict[str, Any]]) -> Table:
-    from pneumoscope.report.compare.words import signed, span
-
     names = ("auroc", "sensitivity", "specificity", "accuracy")
     table = _table("", "AUROC", "sensitivity", "specificity", "accuracy")
     for pair in pairs:
-        found = [pair["differences"][name] for name in names]
-        cells = [f"{signed(each['value'])}\n[dim]{span(each)}[/dim]" for each in found]
+        found = [Estimate.from_json(pair["differences"][name]) for name in names]
+        cells = [f"{signed(each.value)}\n[dim]{signed_interval(each)}[/dim]" for each in found]
         table.add_row(f"{pair['second']} − {pair['first']}", *cells)
     return table
 
@@ -109,7 +109,7 @@ def _seeds(group: dict[str, Any]) -> str:
         return ""
     return (
         f"recipe {group['recipe']}, {len(group['runs'])} seeds ({', '.join(group['runs'])}): "
-        f"AUROC {found['mean']:.3f} ± {found['sd']:.3f} (mean ± sd over the runs)"
+        f"AUROC {mean_sd(found['mean'], found['sd'])} (mean ± sd over the runs)"
     )
 
 
@@ -122,9 +122,7 @@ def _table(*columns: str) -> Table:
 
 def _cell(estimate: dict[str, Any] | None) -> str:
     if estimate is None or estimate["value"] is None:
-        return "–"
-    from pneumoscope.report.kit.words import interval, number
-    from pneumoscope.report.run.folder import to_estimate
+        return ABSENT
 
-    found = to_estimate(estimate)
+    found = Estimate.from_json(estimate)
     return f"{number(found.value)} [dim]({interval(found, 2)})[/dim]"

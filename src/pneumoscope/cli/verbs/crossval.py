@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from rich.table import Table
 
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs.train import Asked
-
-_SHOWN = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
+from pneumoscope.formatting import ABSENT, interval, mean_sd, metric_name, number
+from pneumoscope.records import Estimate
 
 
 def crossval(asked: Asked, count: int) -> None:
@@ -42,6 +43,7 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
+    from pneumoscope.report.kit.catalogue import TERMINAL
     from pneumoscope.storage import read_json
 
     metrics = read_json(folder / "metrics.json")
@@ -53,15 +55,13 @@ def _show(folder: Path, screen: Screen) -> None:
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
     for column in ("", "pooled", "95 % interval", "mean ± sd of folds"):
         table.add_column(column, justify="right" if column else "left")
-    for name in _SHOWN:
-        found, over = metrics["metrics"][name], metrics["over_folds"][name]
-        title = "AUROC" if name == "auroc" else name.replace("_", " ")
-        if found["value"] is None:
-            table.add_row(title, "–", found["method"], "–")
+    for name in TERMINAL:
+        found, over = Estimate.from_json(metrics["metrics"][name]), metrics["over_folds"][name]
+        if not math.isfinite(found.value):
+            table.add_row(metric_name(name), ABSENT, found.method, ABSENT)
             continue
-        interval = f"{found['low']:.3f} – {found['high']:.3f}"
-        spread = "–" if over["sd"] is None else f"{over['mean']:.3f} ± {over['sd']:.3f}"
-        table.add_row(title, f"{found['value']:.3f}", interval, spread)
+        spread = mean_sd(over["mean"], over["sd"])
+        table.add_row(metric_name(name), number(found.value), interval(found), spread)
     screen.console.print(table)
     screen.line(f"Everything is in {short(folder)}")
     page, then = short(folder / "report.html"), shlex.quote(short(folder))

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
-from pneumoscope.records import DataRequest
+from pneumoscope.formatting import brief
+from pneumoscope.records import DataRequest, Estimate
 
 _CARRIED = (
     "predict goes by what the run carries (decide.rule and decide.target of a recipe choose the "
@@ -134,6 +135,4 @@ def _named(point: dict[str, Any]) -> str:
 
 
 def _cell(estimate: dict[str, Any]) -> str:
-    if estimate["value"] is None:
-        return "–"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f}–{estimate['high']:.3f})"
+    return brief(Estimate.from_json(estimate))

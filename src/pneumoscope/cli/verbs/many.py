@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from rich.table import Table
 
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs.train import Asked
+from pneumoscope.formatting import brief, interval, mean_sd, metric_name, number
 from pneumoscope.recipe import Recipe
-
-_SHOWN = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
+from pneumoscope.records import Estimate
 
 
 def train(asked: Asked, recipes: tuple[Recipe, ...]) -> None:
@@ -57,27 +58,31 @@ def _show(folder: Path, screen: Screen) -> None:
 
 def _show_seeds(summaries: list[dict[str, Any]], screen: Screen) -> None:
     """Each metric as mean ± sd; the values of the seeds where there is one recipe only."""
+    from pneumoscope.report.kit.catalogue import TERMINAL
+
     first = summaries[0]
     alone = len(summaries) == 1
     runs = first["runs"]
     columns = [f"seed {run['seed']}" for run in runs][:4] if alone else []
     table = _table(["", *(["mean ± sd"] if alone else [s["name"] for s in summaries]), *columns])
-    for name in _SHOWN:
-        cells = [_spread(summary["metrics"][name]) for summary in summaries]
+    for name in TERMINAL:
+        cells = [
+            mean_sd(summary["metrics"][name]["mean"], summary["metrics"][name]["sd"])
+            for summary in summaries
+        ]
         values = first["metrics"][name]["values"][: len(columns)]
-        table.add_row(_title(name), *cells, *(_number(v["value"]) for v in values))
+        table.add_row(metric_name(name), *cells, *(number(v["value"]) for v in values))
     screen.console.print(
         f"  {first['n']:,} test films, {first['positives']:,} with pneumonia; "
         f"mean ± sd over {len(runs)} seeds"
     )
     screen.console.print(table)
     for summary in summaries:
-        estimate = summary["metrics"]["auroc"]["values"][0]
-        if estimate["low"] is not None:
+        estimate = Estimate.from_json(summary["metrics"]["auroc"]["values"][0])
+        if math.isfinite(estimate.low):
             screen.console.print(
                 "  ± is the spread between seeds and not the uncertainty of the test:\n"
-                f"  the 95 % interval of one run's AUROC is {estimate['low']:.3f} – "
-                f"{estimate['high']:.3f}"
+                f"  the 95 % interval of one run's AUROC is {interval(estimate)}"
             )
             break
     seconds = [run["seconds"] for summary in summaries for run in summary["runs"]]
@@ -87,9 +92,13 @@ def _show_seeds(summaries: list[dict[str, Any]], screen: Screen) -> None:
 
 def _show_runs(runs: list[tuple[str, dict[str, Any]]], screen: Screen) -> None:
     """Each metric of each recipe with its interval."""
+    from pneumoscope.report.kit.catalogue import TERMINAL
+
     table = _table(["", *(name for name, _ in runs)])
-    for name in _SHOWN:
-        table.add_row(_title(name), *(_interval(metrics["metrics"][name]) for _, metrics in runs))
+    for name in TERMINAL:
+        table.add_row(
+            metric_name(name), *(brief(Estimate.from_json(run["metrics"][name])) for _, run in runs)
+        )
     metrics = runs[0][1]
     screen.console.print(
         f"  {metrics['n']:,} test films, {metrics['positives']:,} with pneumonia; 95 % intervals.\n"
@@ -103,23 +112,3 @@ def _table(columns: list[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column else "left")
     return table
-
-
-def _title(name: str) -> str:
-    return "AUROC" if name == "auroc" else name.replace("_", " ")
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _spread(found: dict[str, Any]) -> str:
-    if found["mean"] is None:
-        return "–"
-    return f"{found['mean']:.3f}" + ("" if found["sd"] is None else f" ± {found['sd']:.3f}")
-
-
-def _interval(estimate: dict[str, Any]) -> str:
-    if estimate["value"] is None:
-        return "–"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f}–{estimate['high']:.3f})"

@@ -13,6 +13,7 @@ from rich.text import Text
 from pneumoscope.cli import interrupts
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
+from pneumoscope.formatting import plural
 from pneumoscope.inference.oddities import ODDITIES
 from pneumoscope.records import Reading
 from pneumoscope.workflows.predict import (
@@ -86,7 +87,7 @@ def _title(summary: Summary) -> str:
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(summary.decisions.items()))
     point = summary.point
     at = f" at {point.name}, threshold {point.threshold:.3f}" if point else ""
-    return f"{summary.read:,} film{'s' * (summary.read != 1)} read: {kinds}{at}"
+    return f"{plural(summary.read, 'film')} read: {kinds}{at}"
 
 
 def _row(reading: Reading, width: int) -> tuple[Text, ...]:

@@ -10,8 +10,8 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from pneumoscope.audit.audit import first_look
 from pneumoscope.audit.findings import Finding
-from pneumoscope.audit.first_look import first_look
 from pneumoscope.cli.request import words_of
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.data.split import Plan, plan_splits

@@ -15,12 +15,11 @@ from rich.table import Table
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.devices import launched
 from pneumoscope.errors import InputError
+from pneumoscope.formatting import ABSENT, interval, metric_name, number
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import DataRequest, Hardware
+from pneumoscope.records import DataRequest, Estimate, Hardware
 from pneumoscope.run import Run, check_new
 from pneumoscope.training.torchrun import leading, place
-
-_SHOWN = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
 
 
 def demo(*, seed: int, out: Path | None) -> None:
@@ -181,6 +180,7 @@ def check_alone(others: Sequence[str]) -> None:
 
 
 def _show(run: Run, screen: Screen) -> None:
+    from pneumoscope.report.kit.catalogue import TERMINAL
     from pneumoscope.workflows.pipeline import read_metrics
 
     metrics = read_metrics(run)
@@ -193,7 +193,7 @@ def _show(run: Run, screen: Screen) -> None:
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
     for column in ("", "value", "95 % interval"):
         table.add_column(column, justify="left" if not column else "right")
-    for name in _SHOWN:
+    for name in TERMINAL:
         table.add_row(*_row(name, metrics["metrics"][name]))
     screen.console.print(table)
     screen.line(f"Everything is in {short(run.folder)}")
@@ -207,7 +207,8 @@ def _origin(point: dict[str, Any]) -> str:
 
 
 def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:
-    title = "AUROC" if name == "auroc" else name.replace("_", " ")
+
+    found = Estimate.from_json(estimate)
     if estimate["value"] is None:
-        return title, "–", estimate["method"]
-    return title, f"{estimate['value']:.3f}", f"{estimate['low']:.3f} – {estimate['high']:.3f}"
+        return metric_name(name), ABSENT, found.method
+    return metric_name(name), number(found.value), interval(found)

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
+from pneumoscope.formatting import brief, full
 from pneumoscope.records import Estimate
 from pneumoscope.report.audit.films import KINDS, kinds
-from pneumoscope.report.kit.plates import (
+from pneumoscope.report.kit.figure import (
     ACCENT,
     INK,
     MUTED,
@@ -25,12 +25,10 @@ from pneumoscope.report.kit.plates import (
     PAPER,
     PNEUMONIA,
     RULE,
-    Plate,
+    PageFigure,
     house_style,
-    to_svg,
+    make_figure,
 )
-from pneumoscope.report.kit.words import full, interval, number
-from pneumoscope.report.run.folder import to_estimate
 
 MOST_MARKS = 1500
 FINEST = 64
@@ -53,13 +51,7 @@ class Cells:
     count: NDArray[np.int64]
 
 
-def plate(name: str, figure: Figure, title: str, caption: str, alt: str) -> Plate:
-    """A figure for the page alone: an audit writes no PNG. Call within ``house_style``."""
-    svg: Markup = to_svg(figure, name, alt)
-    return Plate(name, title, caption, alt, svg, b"")
-
-
-def sizes_plate(table: pd.DataFrame) -> Plate | None:
+def sizes_figure(table: pd.DataFrame) -> PageFigure | None:
     """Native height against width by class, or None where all films have one size."""
     size = table[["width", "height"]].apply(pd.to_numeric, errors="coerce").astype("float64")
     known = (size > 0).all(axis=1).to_numpy() & np.isfinite(size).all(axis=1).to_numpy()
@@ -69,7 +61,7 @@ def sizes_plate(table: pd.DataFrame) -> Plate | None:
     cells = bin_sizes(points, of)
     said = "; ".join(f"{KINDS[kind]}: {int(c.count.sum())} films" for kind, c in cells.items())
     with house_style():
-        return plate(
+        return make_figure(
             "sizes",
             draw_sizes(cells),
             "Native sizes",
@@ -77,6 +69,7 @@ def sizes_plate(table: pd.DataFrame) -> Plate | None:
             "on. Where the classes lie apart, size alone tells them apart.",
             f"Native height against width in pixels. {said}. Widths {_range(points[:, 0])}, "
             f"heights {_range(points[:, 1])}.",
+            png=False,
         )
 
 
@@ -157,7 +150,7 @@ def _legend(axes: Axes, cells: Mapping[int, Cells]) -> None:
         axes.text(left + 0.03, top, said, color=colour, fontsize=9, va="center", **style)
 
 
-def baselines_plate(baselines: Sequence[Mapping[str, Any]]) -> Plate | None:
+def baselines_figure(baselines: Sequence[Mapping[str, Any]]) -> PageFigure | None:
     """AUROC of each baseline with its intervals, or None where none was measured."""
     rows = [(str(b.get("what", b.get("name", ""))), _measured(b)) for b in baselines]
     rows = [(what, measured) for what, measured in rows if measured]
@@ -169,7 +162,7 @@ def baselines_plate(baselines: Sequence[Mapping[str, Any]]) -> Plate | None:
         for how, estimate in measured.items()
     )
     with house_style():
-        return plate(
+        return make_figure(
             "baselines",
             draw_baselines(rows),
             "What models without lungs reach",
@@ -177,6 +170,7 @@ def baselines_plate(baselines: Sequence[Mapping[str, Any]]) -> Plate | None:
             "diamonds: learnt on the official training split, judged on the official test split. "
             "Bars are 95% intervals; 0.5 is a guess.",
             f"AUROC. {said}.",
+            png=False,
         )
 
 
@@ -218,7 +212,7 @@ _FOLDS, _OFFICIAL = "cross-validated", "official test"
 def _measured(baseline: Mapping[str, Any]) -> dict[str, Estimate]:
     """The estimates that have a value, by how they were measured."""
     pairs = ((_FOLDS, "cross_validated"), (_OFFICIAL, "official_test"))
-    found = {how: to_estimate(baseline[key]) for how, key in pairs if baseline.get(key)}
+    found = {how: Estimate.from_json(baseline[key]) for how, key in pairs if baseline.get(key)}
     return {how: estimate for how, estimate in found.items() if math.isfinite(estimate.value)}
 
 
@@ -240,7 +234,7 @@ def _interval(axes: Axes, estimate: Estimate, down: float, *, official: bool) ->
     ends = [x for x in (*reach, estimate.value) if math.isfinite(x)]
     right = max(ends) < 0.72
     axes.annotate(
-        f"{number(estimate.value)} ({interval(estimate)})",
+        brief(estimate),
         (max(ends) if right else min(ends), down),
         xytext=(8 if right else -8, 0),
         textcoords="offset points",

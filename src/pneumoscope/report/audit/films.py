@@ -14,9 +14,9 @@ from PIL import Image
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import printable
+from pneumoscope.formatting import split_name
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.films import to_uri
-from pneumoscope.report.kit.words import split_name
 
 SIDE = 112
 """Longest side in pixels: an audit shows hundreds of films, at some 3.5 kB each."""

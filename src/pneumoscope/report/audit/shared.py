@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pneumoscope.formatting import percent, percent_interval, split_name
 from pneumoscope.records import SPLITS, Estimate
 from pneumoscope.report.audit.films import Still, Stills, alike
-from pneumoscope.report.kit.words import split_name
-from pneumoscope.report.run.folder import to_estimate
 
 PAIRS_SHOWN = 16
 
@@ -66,23 +64,14 @@ def _matrix(genealogy: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
     rows = []
     for split in _ordered({*looked, *(mine for mine, _ in places)}):
         counts = tuple(places.get((split, theirs), 0) for theirs in columns)
-        share = to_estimate(shared.get(split) or {})
-        words = (_percent(share.value), _range(share))
+        share = Estimate.from_json(shared.get(split) or {})
+        words = (percent(share.value, 1), percent_interval(share, 1))
         rows.append(Row(split_name(split), int(looked.get(split, 0)), sum(counts), *words, counts))
     return rows, columns
 
 
 def _ordered(names: set[str]) -> list[str]:
     return [name for name in SPLITS if name in names] + sorted(names - set(SPLITS))
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1%}" if math.isfinite(value) else "not known"
-
-
-def _range(share: Estimate) -> str:
-    known = math.isfinite(share.low) and math.isfinite(share.high)
-    return f"{share.low * 100:.1f}–{share.high:.1%}" if known else ""
 
 
 def _pair(pair: Mapping[str, Any], stills: Stills, others: Stills | None) -> Pair:

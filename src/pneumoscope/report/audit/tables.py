@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pneumoscope.audit.findings import SEVERITIES
 from pneumoscope.errors import printable
-from pneumoscope.records import CLASSES, SPLITS
+from pneumoscope.formatting import amount, interval, number, percent, plural, split_name
+from pneumoscope.records import CLASSES, SPLITS, Estimate
 from pneumoscope.report.audit.films import KINDS, kinds
-from pneumoscope.report.kit.words import interval, number, split_name
-from pneumoscope.report.run.folder import to_estimate
 
-SEVERITIES = ("severe", "warning", "info")
-"""The gravest first. Any other word counts as the last."""
 MOST_FACTS = 16
 MOST_VALUES = 6
 FEW_NUMBERS = 6
@@ -76,12 +74,12 @@ def shown(value: Any) -> Any:
 
 
 def severity(finding: Mapping[str, Any]) -> str:
-    """``severe``, ``warning`` or ``info``."""
+    """``severe``, ``warning`` or ``info``; any other word counts as the last."""
     word = finding.get("severity")
     return str(word) if word in SEVERITIES else SEVERITIES[-1]
 
 
-def gravest_first(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def by_severity(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The findings, none without a word for anything, severe ones first, otherwise in order."""
     blank = {"code": "", "about": "", "title": "", "remedy": "", "count": 0, "examples": ()}
     whole = [{**blank, **finding, "severity": severity(finding)} for finding in findings]
@@ -146,13 +144,13 @@ def keys(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
     by_class = counts.get("by_class") or {}
     normal, sick = (int(by_class.get(name, 0)) for name in CLASSES)
     if normal + sick:
-        rows.append(_key("Pneumonia", f"{sick / (normal + sick):.1%}", f"{sick:,} films"))
+        rows.append(_key("Pneumonia", percent(sick / (normal + sick), 1), plural(sick, "film")))
     else:
         rows.append(_key("Pneumonia", "unknown", "no film has a label"))
     known = int((counts.get("patients") or {}).get("known") or 0)
     rows.append(_key("Patients", f"{known:,}" if known else "unknown", ""))
     for baseline in audit.get("baselines") or ():
-        estimate = to_estimate(baseline.get("cross_validated") or {})
+        estimate = Estimate.from_json(baseline.get("cross_validated") or {})
         if baseline.get("name") == "metadata" and math.isfinite(estimate.value):
             row = _key("AUROC of file facts alone", number(estimate.value), interval(estimate))
             rows.append(row | {"at": whisker_at(estimate)})
@@ -176,7 +174,7 @@ def single_rows(baselines: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, 
     found = [item for baseline in baselines for item in baseline.get("single") or ()]
     rows = []
     for item in found[:SINGLES]:
-        estimate = to_estimate(item.get("auroc") or {})
+        estimate = Estimate.from_json(item.get("auroc") or {})
         row = _key(str(item.get("feature")), number(estimate.value), interval(estimate))
         rows.append(row | {"at": whisker_at(estimate)})
     return rows, max(0, len(found) - SINGLES)
@@ -269,13 +267,6 @@ def _spread(values: pd.Series[Any]) -> tuple[str, str]:
     return middle, f"{low}–{high}" if low != high else ""
 
 
-def amount(value: float) -> str:
-    """A number of three figures at least, with a comma in the thousands."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if value == int(value) else f"{value:.3g}"
-
-
 def twice(found: Mapping[str, Any]) -> str:
     """What was found twice, in one sentence."""
     groups, near = int(found.get("exact_groups") or 0), int(found.get("near_pairs") or 0)
@@ -286,8 +277,3 @@ def twice(found: Mapping[str, Any]) -> str:
     if near:
         parts.append(f"{plural(near, 'pair')} of films that show one exposure stored in two ways")
     return "; ".join(parts) + "." if parts else ""
-
-
-def plural(count: int, word: str) -> str:
-    """``1 group`` or ``30 groups``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from pneumoscope.formatting import number
 from pneumoscope.metrics.scores import Floats, precision_recall_curve, roc_curve
-from pneumoscope.report.kit.plates import (
+from pneumoscope.report.kit.figure import (
     ACCENT,
     INK,
     MUTED,
@@ -21,11 +22,10 @@ from pneumoscope.report.kit.plates import (
     PNEUMONIA,
     ROLES,
     RULE,
-    Plate,
+    PageFigure,
     house_style,
-    make_plate,
+    make_figure,
 )
-from pneumoscope.report.kit.words import number
 from pneumoscope.report.run.figures import SQUARE, write
 from pneumoscope.report.run.folder import Judged
 
@@ -41,7 +41,7 @@ _FALLING_BELOW = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a run is drawn everywhere: colour (a role of ``plates``), dashes in points, mark."""
+    """How a run is drawn everywhere: colour (a role of ``figure``), dashes in points, mark."""
 
     colour: str
     dashes: tuple[float, ...]
@@ -75,7 +75,7 @@ def look_of(at: int) -> Look:
     return Look(COLOURS[at % len(COLOURS)], DASHES[turn], MARKS[turn])
 
 
-def draw_curves(letters: Sequence[str], runs: Sequence[Judged]) -> list[Plate]:
+def draw_curves(letters: Sequence[str], runs: Sequence[Judged]) -> list[PageFigure]:
     """ROC and precision–recall curves of the runs, none where the films are of one class."""
     labels = runs[0].predictions["label"]
     if not len(labels) or labels.min() == labels.max():
@@ -87,7 +87,7 @@ def draw_curves(letters: Sequence[str], runs: Sequence[Judged]) -> list[Plate]:
         return [_roc(drawn, more), _precision_recall(drawn, more)]
 
 
-def _roc(drawn: Sequence[tuple[str, Judged]], more: str) -> Plate:
+def _roc(drawn: Sequence[tuple[str, Judged]], more: str) -> PageFigure:
     lines, values = [], []
     for at, (letter, run) in enumerate(drawn):
         labels, scores = _columns(run)
@@ -107,7 +107,7 @@ def _roc(drawn: Sequence[tuple[str, Judged]], more: str) -> Plate:
         _close_up(axes, lines)
     _legend(axes, lines, "lower right")
     said = " The inset is the upper left corner, enlarged." if close else ""
-    return make_plate(
+    return make_figure(
         "compare_roc",
         figure,
         "ROC curves",
@@ -117,7 +117,7 @@ def _roc(drawn: Sequence[tuple[str, Judged]], more: str) -> Plate:
     )
 
 
-def _precision_recall(drawn: Sequence[tuple[str, Judged]], more: str) -> Plate:
+def _precision_recall(drawn: Sequence[tuple[str, Judged]], more: str) -> PageFigure:
     lines = []
     share = 0.0
     for at, (letter, run) in enumerate(drawn):
@@ -142,7 +142,7 @@ def _precision_recall(drawn: Sequence[tuple[str, Judged]], more: str) -> Plate:
     else:
         _legend(axes, lines, "lower left", (0.0, (share - floor) / (1 - floor) + 0.03))
     cut = f" The scale begins at {floor:.1f}." if floor else ""
-    return make_plate(
+    return make_figure(
         "compare_precision_recall",
         figure,
         "Precision and recall",

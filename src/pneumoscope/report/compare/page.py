@@ -7,21 +7,21 @@ The page has the make of the others: an ordered table of sections with their tem
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pneumoscope.formatting import interval, mean_sd, number, p_value, signed, signed_interval
+from pneumoscope.records import Estimate
 from pneumoscope.report.compare import words as say
 from pneumoscope.report.compare.figures import draw_curves, look_of
-from pneumoscope.report.kit import words
-from pneumoscope.report.kit.page import render_page
-from pneumoscope.report.kit.plates import Plate
+from pneumoscope.report.kit.figure import PageFigure
+from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.run import tables
-from pneumoscope.report.run.folder import Judged, to_estimate
+from pneumoscope.report.run.folder import Judged
 from pneumoscope.storage import write_atomic, write_json
 
-Context = Mapping[str, Any]
 COMPARED = (
     ("auroc", "AUROC"),
     ("sensitivity", "Sensitivity"),
@@ -34,25 +34,16 @@ KEYS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ComparisonContext:
     """All that a section may draw on."""
 
     comparison: Mapping[str, Any]
     runs: Sequence[Judged]
-    plates: Sequence[Plate]
+    figures: Sequence[PageFigure]
 
     @property
     def letters(self) -> list[str]:
         return [run["letter"] for run in self.comparison["runs"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the page. ``gather`` gives the template's variables, or None to leave it out."""
-
-    name: str
-    title: str
-    gather: Callable[[Material], Context | None]
 
 
 def write_comparison(folder: Path, comparison: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
@@ -72,93 +63,89 @@ def write_comparison(folder: Path, comparison: Mapping[str, Any], runs: Sequence
     known = {**comparison, "pairs": told, "recipes": over, "headline": headline}
     write_json(folder / "comparison.json", known)
     letters = [run["letter"] for run in known["runs"]]
-    material = Material(known, runs, draw_curves(letters, runs))
+    context = ComparisonContext(known, runs, draw_curves(letters, runs))
     page = folder / "comparison.html"
-    write_atomic(page, _page(material))
+    write_atomic(page, _page(context))
     return page
 
 
-def _page(material: Material) -> str:
-    comparison = material.comparison
-    return render_page(
-        "compare.html.j2",
-        "compare",
-        [(section, section.gather(material)) for section in SECTIONS],
+def _page(context: ComparisonContext) -> str:
+    comparison = context.comparison
+    return PAGE.render(
+        context,
         comparison=comparison,
-        keys=_keys(material),
-        start=f"{_start(material):g}",
-        warnings=_warnings(material),
+        keys=_keys(context),
+        start=f"{_start(context):g}",
+        warnings=_warnings(context),
     )
 
 
-def _keys(material: Material) -> list[dict[str, Any]]:
+def _keys(context: ComparisonContext) -> list[dict[str, Any]]:
     """AUROC of the first runs, beside the summary, for whiskers from ``start`` to 1."""
     out = []
-    start = _start(material)
-    for at, run in enumerate(material.comparison["runs"][:KEYS_SHOWN]):
-        estimate = to_estimate(run["metrics"]["auroc"])
+    start = _start(context)
+    for at, run in enumerate(context.comparison["runs"][:KEYS_SHOWN]):
+        estimate = Estimate.from_json(run["metrics"]["auroc"])
         ends = (estimate.low, estimate.value, estimate.high)
         known = all(map(math.isfinite, ends))
         out.append(
             {
                 "letter": run["letter"],
                 "look": look_of(at),
-                "value": words.number(estimate.value),
-                "interval": words.interval(estimate),
+                "value": number(estimate.value),
+                "interval": interval(estimate),
                 "at": [(x - start) / (1 - start) * 100 for x in ends] if known else None,
             }
         )
     return out
 
 
-def _start(material: Material) -> float:
+def _start(context: ComparisonContext) -> float:
     """0.5 where every run's whole interval of AUROC is better than a guess, else 0."""
-    lows = [run["metrics"]["auroc"]["low"] for run in material.comparison["runs"][:KEYS_SHOWN]]
+    lows = [run["metrics"]["auroc"]["low"] for run in context.comparison["runs"][:KEYS_SHOWN]]
     return 0.5 if all(low is not None and low >= 0.5 for low in lows) else 0.0
 
 
-def _warnings(material: Material) -> list[str]:
+def _warnings(context: ComparisonContext) -> list[str]:
     own = [
         f"{run['letter']}: {warning}"
-        for run in material.comparison["runs"]
+        for run in context.comparison["runs"]
         for warning in run["warnings"]
     ]
-    return [*material.comparison["notes"], *own]
+    return [*context.comparison["notes"], *own]
 
 
-def _runs(material: Material) -> Context:
+def _runs(context: ComparisonContext) -> Variables:
     rows = [
-        {**run, "look": look_of(at), "threshold": words.number(run["operating_point"]["threshold"])}
-        for at, run in enumerate(material.comparison["runs"])
+        {**run, "look": look_of(at), "threshold": number(run["operating_point"]["threshold"])}
+        for at, run in enumerate(context.comparison["runs"])
     ]
-    return {"rows": rows, "seeds": _seed_rows(material)}
+    return {"rows": rows, "seeds": _seed_rows(context)}
 
 
-def _seed_rows(material: Material) -> list[dict[str, Any]]:
+def _seed_rows(context: ComparisonContext) -> list[dict[str, Any]]:
     out = []
-    for group in material.comparison["seeds"]:
+    for group in context.comparison["seeds"]:
         cells = []
         for key, title in COMPARED:
             found = group["metrics"][key]
-            known = found["mean"] is not None and found["sd"] is not None
-            text = f"{words.number(found['mean'])} ± {words.number(found['sd'])}" if known else "–"
-            cells.append((title, text))
+            cells.append((title, mean_sd(found["mean"], found["sd"])))
         out.append({**group, "cells": cells})
     return out
 
 
-def _metrics(material: Material) -> Context:
-    grids = [tables.metric_groups(run) for run in material.runs]
+def _metrics(context: ComparisonContext) -> Variables:
+    grids = [tables.metric_groups(run) for run in context.runs]
     found = [{row.key: row for _, rows in grid for row in rows} for grid in grids]
     groups = []
     for title, rows in grids[0]:
         lines = [(row, [each.get(row.key) for each in found]) for row in rows]
         groups.append((title, lines))
-    return {"letters": material.letters, "groups": groups, "plates": material.plates}
+    return {"letters": context.letters, "groups": groups, "figures": context.figures}
 
 
-def _differences(material: Material) -> Context:
-    pairs = material.comparison["pairs"]
+def _differences(context: ComparisonContext) -> Variables:
+    pairs = context.comparison["pairs"]
     reach = _scale(pairs)
     cards = [
         {
@@ -173,8 +160,8 @@ def _differences(material: Material) -> Context:
         "cards": cards,
         "reach": f"{reach:g}",
         "several": len(pairs) > 1,
-        "reference": material.letters[0],
-        "all_pairs": len(pairs) >= len(material.letters) * (len(material.letters) - 1) // 2,
+        "reference": context.letters[0],
+        "all_pairs": len(pairs) >= len(context.letters) * (len(context.letters) - 1) // 2,
     }
 
 
@@ -183,9 +170,9 @@ def _difference(title: str, found: Mapping[str, Any], reach: float) -> dict[str,
     known = None not in ends
     return {
         "title": title,
-        "value": say.signed(found["value"]),
-        "interval": say.span(found),
-        "p": say.chance(found["p_holm"]) if "p_holm" in found else "",
+        "value": signed(found["value"]),
+        "interval": signed_interval(Estimate.from_json(found)),
+        "p": p_value(found["p_holm"]) if "p_holm" in found else "",
         "method": found["method"],
         "at": [50 + 50 * x / reach for x in ends] if known else None,
     }
@@ -204,17 +191,17 @@ def _scale(pairs: Sequence[Mapping[str, Any]]) -> float:
     return next((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if step >= most), 1.0)
 
 
-def _decisions(material: Material) -> Context:
+def _decisions(context: ComparisonContext) -> Variables:
     rows = []
-    for pair in material.comparison["pairs"]:
+    for pair in context.comparison["pairs"]:
         found = pair["decisions"]
-        p = say.chance(found["p_holm"])
+        p = p_value(found["p_holm"])
         rows.append({**pair, "p": p, "classes": list(found["by_class"].items())})
     return {"rows": rows, "several": len(rows) > 1}
 
 
-def _classes(material: Material) -> Context | None:
-    found = [(letter, tables.class_rows(run)) for letter, run in _named(material)]
+def _classes(context: ComparisonContext) -> Variables | None:
+    found = [(letter, tables.class_rows(run)) for letter, run in _named(context)]
     names = list(dict.fromkeys(row.name for _, rows in found for row in rows))
     if not names:
         return None
@@ -226,35 +213,38 @@ def _classes(material: Material) -> Context | None:
     }
 
 
-def _recipes(material: Material) -> Context:
+def _recipes(context: ComparisonContext) -> Variables:
     rows = []
-    for row in material.comparison["recipe_differences"]:
+    for row in context.comparison["recipe_differences"]:
         values = [
             "–" if absent else "null" if value is None else str(value)
             for value, absent in zip(row["values"], row["absent"], strict=True)
         ]
         rows.append((row["key"], values))
-    known = [run["letter"] for run in material.comparison["runs"] if run["recipe"]]
-    return {"letters": material.letters, "rows": rows, "known": known}
+    known = [run["letter"] for run in context.comparison["runs"] if run["recipe"]]
+    return {"letters": context.letters, "rows": rows, "known": known}
 
 
-def _method(material: Material) -> Context:
+def _method(context: ComparisonContext) -> Variables:
     return {
-        "remarks": list(say.remarks(material.comparison)),
-        "command": material.comparison["command"],
+        "remarks": list(say.remarks(context.comparison)),
+        "command": context.comparison["command"],
     }
 
 
-def _named(material: Material) -> list[tuple[str, Judged]]:
-    return list(zip(material.letters, material.runs, strict=True))
+def _named(context: ComparisonContext) -> list[tuple[str, Judged]]:
+    return list(zip(context.letters, context.runs, strict=True))
 
 
-SECTIONS = (
-    Section("runs", "The runs", _runs),
-    Section("differences", "Differences", _differences),
-    Section("decisions", "Decisions, film by film", _decisions),
-    Section("metrics", "All metrics", _metrics),
-    Section("classes", "By class", _classes),
-    Section("recipes", "What differs in the recipes", _recipes),
-    Section("method", "Method and limits", _method),
+PAGE: Page[ComparisonContext] = Page(
+    "compare",
+    (
+        Section("runs", "The runs", _runs),
+        Section("differences", "Differences", _differences),
+        Section("decisions", "Decisions, film by film", _decisions),
+        Section("metrics", "All metrics", _metrics),
+        Section("classes", "By class", _classes),
+        Section("recipes", "What differs in the recipes", _recipes),
+        Section("method", "Method and limits", _method),
+    ),
 )

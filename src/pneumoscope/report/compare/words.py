@@ -5,35 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pneumoscope.report.kit.words import interval, number, split_name
-from pneumoscope.report.run.folder import to_estimate
+from pneumoscope.formatting import (
+    brief,
+    listed,
+    number,
+    p_value,
+    plural,
+    signed,
+    signed_interval,
+    split_name,
+)
+from pneumoscope.records import Estimate
 
 Found = Mapping[str, Any]
 ALPHA = 0.05
 """Below this, adjusted for the number of pairs, a difference is called shown."""
-
-
-def signed(value: float | None, places: int = 3) -> str:
-    """``+0.021``, ``−0.004``, ``0.000``; ``undefined`` for None."""
-    if value is None:
-        return "undefined"
-    text = number(value, places)
-    return text if value <= 0 or not float(f"{value:.{places}f}") else f"+{text}"
-
-
-def span(found: Found) -> str:
-    """``+0.006 to +0.036`` of a difference, or ``none``."""
-    if found["low"] is None:
-        return "none"
-    return f"{signed(found['low'])} to {signed(found['high'])}"
-
-
-def chance(p: float | None, adjusted: bool = False) -> str:
-    """``p = 0.006``, ``p < 0.001``, ``Holm-adjusted p = 0.61``."""
-    if p is None:
-        return "no p"
-    said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-    return f"Holm-adjusted {said}" if adjusted else said
 
 
 def verdict(pair: Found, several: bool) -> str:
@@ -46,8 +32,7 @@ def recipe_verdict(pair: Found, groups: Sequence[Found], several: bool) -> str:
     """What several seeds of each say of two recipes, on these films."""
     first, second = (groups[pair[key]] for key in ("first", "second"))
     names = [
-        f"{group['recipe'] or 'a recipe'} ({_listed(group['runs'], 'and')})"
-        for group in (first, second)
+        f"{group['recipe'] or 'a recipe'} ({listed(group['runs'])})" for group in (first, second)
     ]
     found = pair["differences"]["auroc"]
     if found["value"] is None:
@@ -55,7 +40,7 @@ def recipe_verdict(pair: Found, groups: Sequence[Found], several: bool) -> str:
         return f"Over their seeds {names[0]} and {names[1]} cannot be compared: {why}."
     if found["value"] < 0:
         names, found = names[::-1], _turned(found)
-    size, sure = signed(found["value"]), f"({span(found)}), {chance(found['p_holm'], several)}"
+    size, sure = signed(found["value"]), f"({_span(found)}), {p_value(found['p_holm'], several)}"
     end = "That counts the luck of seeds and not that of the films, which each pair of runs has."
     if shown(found):
         return (
@@ -78,17 +63,17 @@ def _ranking(pair: Found, several: bool) -> str:
     if found["value"] is None:
         why = str(found["method"]).removeprefix("undefined: ")
         return f"AUROC of {first} and {second} cannot be compared: {why}."
-    p = chance(found["p_holm"], several)
+    p = p_value(found["p_holm"], several)
     if shown(found):
         if found["value"] < 0:
             first, second, found = second, first, _turned(found)
         return (
             f"{second} ranks better than {first}: AUROC {signed(found['value'])} "
-            f"({span(found)}), {p}."
+            f"({_span(found)}), {p}."
         )
     return (
         f"No difference in ranking could be shown between {first} and {second}: AUROC "
-        f"{signed(found['value'])} for {second} ({span(found)}), {p}; {_possible(second, found)}."
+        f"{signed(found['value'])} for {second} ({_span(found)}), {p}; {_possible(second, found)}."
     )
 
 
@@ -114,7 +99,7 @@ def _decisions(pair: Found, several: bool) -> str:
     less, more = int(found["first_only"]), int(found["second_only"])
     count = less + more
     if not count:
-        return f"They read all {_films(found['n'])} alike, right or wrong."
+        return f"They read all {plural(found['n'], 'film')} alike, right or wrong."
     ahead = pair["second"] if more > less else pair["first"]
     lead = max(less, more)
     if less == more:
@@ -124,8 +109,8 @@ def _decisions(pair: Found, several: bool) -> str:
     else:
         split = f"{lead:,} in favour of {ahead}"
     end = "" if shown(found) else ": no difference in errors could be shown"
-    p = chance(found["p_holm"], several)
-    return f"Their decisions differ in {_films(count)}, {split} (McNemar, {p}){end}."
+    p = p_value(found["p_holm"], several)
+    return f"Their decisions differ in {plural(count, 'film')}, {split} (McNemar, {p}){end}."
 
 
 def _trade(pair: Found) -> str:
@@ -133,7 +118,7 @@ def _trade(pair: Found) -> str:
     found = [pair["differences"][name] for name in ("sensitivity", "specificity")]
     if not any(each["low"] is not None and each["low"] * each["high"] > 0 for each in found):
         return ""
-    said = [f"{signed(each['value'])} ({span(each)})" for each in found]
+    said = [f"{signed(each['value'])} ({_span(each)})" for each in found]
     return (
         f"At its own threshold {pair['second']} differs from {pair['first']} in sensitivity by "
         f"{said[0]} and in specificity by {said[1]}."
@@ -148,22 +133,24 @@ def headline(comparison: Found) -> str:
     highest = max(run["metrics"]["auroc"]["value"] for run in runs)
     leaders = [run["letter"] for run in runs if run["metrics"]["auroc"]["value"] == highest]
     if len(leaders) > 1:
-        return f"{_listed(leaders, 'and')} share the highest AUROC, {number(highest)}."
+        return f"{listed(leaders)} share the highest AUROC, {number(highest)}."
     best = leaders[0]
     against: dict[bool, list[str]] = {True: [], False: []}
     for pair in comparison["pairs"]:
         if best in (pair["first"], pair["second"]):
             other = pair["first"] if pair["second"] == best else pair["second"]
             against[shown(pair["differences"]["auroc"])].append(other)
-    estimate = to_estimate(next(r for r in runs if r["letter"] == best)["metrics"]["auroc"])
-    start = f"{best} has the highest AUROC, {number(estimate.value)} ({interval(estimate)})"
+    estimate = Estimate.from_json(next(r for r in runs if r["letter"] == best)["metrics"]["auroc"])
+    start = f"{best} has the highest AUROC, {brief(estimate)}"
     met = {best, *against[True], *against[False]}
     apart = [run["letter"] for run in runs if run["letter"] not in met]
-    rest = f"; with {_listed(apart, 'and')} it was not compared" if apart else ""
+    rest = f"; with {listed(apart)} it was not compared" if apart else ""
     if not against[True]:
-        return f"{start}, but no lead over {_listed(against[False], 'or')} is shown{rest}."
-    end = f", not over {_listed(against[False], 'or')}" if against[False] else ""
-    return f"{start}; its lead is shown over {_listed(against[True], 'and')}{end}{rest}."
+        return (
+            f"{start}, but no lead over {listed(against[False], 'or') or 'others'} is shown{rest}."
+        )
+    end = f", not over {listed(against[False], 'or') or 'others'}" if against[False] else ""
+    return f"{start}; its lead is shown over {listed(against[True])}{end}{rest}."
 
 
 def remarks(comparison: Found) -> Iterator[tuple[str, str]]:
@@ -178,7 +165,7 @@ def _compared(comparison: Found) -> Iterator[str]:
     known = comparison.get("patients")
     of = f" of {known:,} patients" if known else ""
     yield (
-        f"The same {_films(n)}{of} of the {split_name(comparison['split'])} split, "
+        f"The same {plural(n, 'film')}{of} of the {split_name(comparison['split'])} split, "
         f"{positives:,} with pneumonia, read by every run. Each is judged at its own threshold, "
         "from its own metrics.json. Differences are second run less first."
     )
@@ -219,11 +206,5 @@ def _limits(comparison: Found) -> Iterator[str]:
     yield "“Not shown” is not “equal”: the interval says how large a difference may yet be."
 
 
-def _listed(names: Sequence[str], word: str) -> str:
-    if len(names) < 2:
-        return "".join(names) or "others"
-    return f"{', '.join(names[:-1])} {word} {names[-1]}"
-
-
-def _films(count: int) -> str:
-    return f"{count:,} film" if count == 1 else f"{count:,} films"
+def _span(found: Found) -> str:
+    return signed_interval(Estimate.from_json(found))

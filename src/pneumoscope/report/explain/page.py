@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,14 @@ from pneumoscope.explain.overlay import (
     with_bar,
 )
 from pneumoscope.explain.truth import boxes_around
-from pneumoscope.records import CLASSES, Grey
+from pneumoscope.formatting import Cell, percent, percent_interval
+from pneumoscope.records import CLASSES, Estimate, Grey
 from pneumoscope.report.audit.films import shortened
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
-from pneumoscope.report.kit.page import render_page
+from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.storage import slug, write_atomic, write_json
 
-Context = Mapping[str, Any]
 Json = Mapping[str, Any]
 
 SIDE = 304
@@ -71,12 +71,11 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the page. ``gather`` gives the template's variables, or None to leave it out."""
+class ExplainContext:
+    """All that a section may draw on: the plain data, and each film with its overlays."""
 
-    name: str
-    title: str
-    gather: Callable[[Json, Sequence[Context]], Context | None]
+    about: Json
+    shown: Sequence[Variables]
 
 
 def write_explanation(folder: Path, about: Mapping[str, Any], pictures: Sequence[Picture]) -> Path:
@@ -112,7 +111,7 @@ def _draw(picture: Picture) -> dict[str, Colour]:
     return drawn
 
 
-def _card(film: Json, drawn: Mapping[str, Colour], titles: Json, marked: bool) -> Context:
+def _card(film: Json, drawn: Mapping[str, Colour], titles: Json, marked: bool) -> Variables:
     """One film and its overlays, as the template shows them."""
     truth, called = film["label"], film["called"]
     known = truth is not None
@@ -143,32 +142,33 @@ def _uri(picture: Colour) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
-def _page(about: Mapping[str, Any], shown: Sequence[Context]) -> str:
-    return render_page(
-        "explain.html.j2",
-        "explain",
-        [(section, section.gather(about, shown)) for section in SECTIONS],
+def _page(about: Json, shown: Sequence[Variables]) -> str:
+    return PAGE.render(
+        ExplainContext(about, shown),
         about=about,
         lines=words.headline(about),
         caution=words.CAUTION,
     )
 
 
-def _films(about: Json, shown: Sequence[Context]) -> Context:
+def _films(context: ExplainContext) -> Variables:
+    about = context.about
     return {
-        "cards": shown,
+        "cards": context.shown,
         "bar": bar_uri(),
         "which": about["which"],
         "notes": about["notes"],
-        "marked": any(card["marked"] for card in shown),
+        "marked": any(card["marked"] for card in context.shown),
     }
 
 
-def _methods(about: Json, shown: Sequence[Context]) -> Context:
+def _methods(context: ExplainContext) -> Variables:
+    about = context.about
     return {name: about[name] for name in ("methods", "layers", "mirror", "turned")}
 
 
-def _location(about: Json, shown: Sequence[Context]) -> Context | None:
+def _location(context: ExplainContext) -> Variables | None:
+    about = context.about
     found = about["localisation"]
     if not found:
         return None
@@ -182,17 +182,19 @@ def _location(about: Json, shown: Sequence[Context]) -> Context | None:
             for method, measures in found["methods"].items()
         ]
         first = next(iter(found["methods"].values()))[measure]
-        rivals = [words.percent(first[part]["value"]) for part in ("chance", "prior")]
+        rivals = [percent(first[part]["value"]) for part in ("chance", "prior")]
         groups.append({"title": title, "meaning": meaning, "rows": rows, "rivals": rivals})
-    area, lines = words.percent(found["area"]), words.located_lines(about)
+    area, lines = percent(found["area"]), words.located_lines(about)
     return {"groups": groups, "found": found, "area": area, "lines": lines}
 
 
-def _cell(estimate: Json) -> tuple[str, str]:
-    return words.percent(estimate["value"]), words.span(estimate)
+def _cell(estimate: Json) -> Cell:
+    found = Estimate.from_json(estimate)
+    return percent(found.value), percent_interval(found)
 
 
-def _sanity(about: Json, shown: Sequence[Context]) -> Context | None:
+def _sanity(context: ExplainContext) -> Variables | None:
+    about = context.about
     if not about["sanity"]:
         return None
     rows = [
@@ -209,14 +211,18 @@ def _sanity(about: Json, shown: Sequence[Context]) -> Context | None:
     return {"rows": rows, "levels": levels, "films": checks[0]["films"], "lines": lines}
 
 
-def _repeat(about: Json, shown: Sequence[Context]) -> Context:
+def _repeat(context: ExplainContext) -> Variables:
+    about = context.about
     return {"about": about}
 
 
-SECTIONS = (
-    Section("films", "Films and heatmaps", _films),
-    Section("location", "Does it point to the abnormality?", _location),
-    Section("sanity", "Does it depend on what was learnt?", _sanity),
-    Section("methods", "Methods", _methods),
-    Section("repeat", "Reproduction", _repeat),
+PAGE: Page[ExplainContext] = Page(
+    "explain",
+    (
+        Section("films", "Films and heatmaps", _films),
+        Section("location", "Does it point to the abnormality?", _location),
+        Section("sanity", "Does it depend on what was learnt?", _sanity),
+        Section("methods", "Methods", _methods),
+        Section("repeat", "Reproduction", _repeat),
+    ),
 )

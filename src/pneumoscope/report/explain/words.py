@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pneumoscope.formatting import percent, percent_interval
+from pneumoscope.records import Estimate
+
 Json = Mapping[str, Any]
 
 SAME = 0.95
@@ -16,29 +19,12 @@ CAUTION = (
 )
 
 
-def percent(share: float | None) -> str:
-    """A share as a whole percentage, without a space at which a line could break."""
-    return "not known" if share is None else f"{_whole(share)}%"
-
-
-def span(estimate: Json) -> str:
-    """The interval of a share in percent, with "to" where a dash would stand beside a minus."""
-    if estimate["low"] is None:
-        return ""
-    to = " to " if round(estimate["low"] * 100) < 0 else "–"
-    return f"{_whole(estimate['low'])}{to}{percent(estimate['high'])}"
-
-
-def _whole(share: float) -> str:
-    return str(round(share * 100)).replace("-", "−")
-
-
 def located(title: str, measures: Json, count: int) -> str:
     """One sentence on where the hottest point lies, and one on what that is worth."""
     pointing = measures["pointing"]
     said = (
         f"{title}'s maximum lies inside the abnormality in {percent(pointing['value']['value'])} "
-        f"({span(pointing['value'])}) of {count:,} true positives; "
+        f"({percent_interval(Estimate.from_json(pointing['value']))}) of {count:,} true positives; "
         f"chance {percent(pointing['chance']['value'])}, "
         f"a fixed location prior {percent(pointing['prior']['value'])}."
     )

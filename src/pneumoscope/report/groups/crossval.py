@@ -10,20 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pneumoscope.report.kit.page import render_page
-from pneumoscope.report.kit.words import ALIASES, GROUPS, interval, number
-from pneumoscope.report.run.folder import Judged, to_estimate
+from pneumoscope.formatting import ABSENT, interval, mean_sd, number
+from pneumoscope.records import Estimate
+from pneumoscope.report.kit.catalogue import ALIASES, GROUPS, HEADLINE
+from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.run.folder import Judged
 from pneumoscope.storage import write_atomic
-
-_KEYS = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page: its anchor, template and title."""
-
-    name: str
-    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,13 @@ class Row:
     at: tuple[float, float, float] | None
 
 
-SECTIONS = (Section("results", "Results"), Section("folds", "Folds"))
+def _whole(context: Variables) -> Variables:
+    return context
+
+
+PAGE: Page[Variables] = Page(
+    "crossval", (Section("results", "Results", _whole), Section("folds", "Folds", _whole))
+)
 
 
 def write_crossval_page(folder: Path, metrics: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
@@ -48,11 +46,9 @@ def write_crossval_page(folder: Path, metrics: Mapping[str, Any], runs: Sequence
     data of ``metrics.json``. Raises OutputNotWritable."""
     rows = metric_rows(metrics)
     context = {"metrics": metrics, "rows": rows, "recipe": runs[0].recipe}
-    text = render_page(
-        "crossval.html.j2",
-        "crossval",
-        [(section, context) for section in SECTIONS],
-        keys=[row for row in rows if row.key in _KEYS],
+    text = PAGE.render(
+        context,
+        keys=[row for row in rows if row.key in HEADLINE],
         **context,
     )
     page = folder / "report.html"
@@ -71,17 +67,14 @@ def metric_rows(metrics: Mapping[str, Any]) -> list[Row]:
 
 
 def _row(key: str, title: str, metrics: Mapping[str, Any]) -> Row:
-    estimate, over = to_estimate(metrics["metrics"][key]), metrics["over_folds"][key]
-    spread = "undefined" if over["mean"] is None else number(over["mean"])
-    if over["sd"] is not None:
-        spread += f" ± {number(over['sd'])}"
+    estimate, over = Estimate.from_json(metrics["metrics"][key]), metrics["over_folds"][key]
     at = (100 * estimate.low, 100 * estimate.value, 100 * estimate.high)
     return Row(
         key,
         title,
         number(estimate.value),
         interval(estimate),
-        spread,
-        tuple("–" if value is None else number(value) for value in over["values"]),
+        mean_sd(over["mean"], over["sd"]),
+        tuple(ABSENT if value is None else number(value) for value in over["values"]),
         at if all(0 <= value <= 100 for value in at) else None,
     )

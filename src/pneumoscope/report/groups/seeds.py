@@ -5,7 +5,7 @@ The page shows what ``summary.json`` holds, and the validation curves of all run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,44 +15,36 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pneumoscope.report.kit.page import render_page
-from pneumoscope.report.kit.plates import (
+from pneumoscope.formatting import Cell, cell, listed, number
+from pneumoscope.records import Estimate
+from pneumoscope.report.kit.catalogue import ALIASES, GROUPS, HEADLINE, Metric
+from pneumoscope.report.kit.figure import (
     ACCENT,
     INK,
     NORMAL,
     PNEUMONIA,
-    Plate,
+    PageFigure,
     house_style,
-    make_plate,
+    make_figure,
 )
-from pneumoscope.report.kit.words import ALIASES, GROUPS, Metric, interval, number, which_epoch
-from pneumoscope.report.run.folder import Judged, to_estimate
+from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.run.folder import Judged
+from pneumoscope.report.run.summary import which_epoch
 from pneumoscope.report.run.tables import OFF_SCALE
 from pneumoscope.storage import write_atomic
 
-Context = Mapping[str, Any]
 _COLOURS = (NORMAL, PNEUMONIA, ACCENT, INK)
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
-_KEYS = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
 _ABREAST = 4  # names of seeds in a row of the legend
 _CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class SeedsContext:
     """All that a section may draw on."""
 
     summary: Mapping[str, Any]
     runs: Sequence[Judged]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the page. ``gather`` gives the template's variables, or None to leave it out."""
-
-    name: str
-    title: str
-    gather: Callable[[Material], Context | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +57,21 @@ class Row:
     gloss: str
     mean: str
     sd: str
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[Cell, ...]
     at: tuple[float, float, float] | None
 
 
 def write_seeds_page(folder: Path, summary: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
     """Write ``report.html`` into ``folder``, which exists; return it. ``summary`` is the plain
     data of ``summary.json``, ``runs`` those it sums up, in its order. Raises OutputNotWritable."""
-    material = Material(summary, runs)
+    context = SeedsContext(summary, runs)
     rows = {row.key: row for _, group in metric_rows(summary) for row in group}
-    text = render_page(
-        "seeds.html.j2",
-        "seeds",
-        [(section, section.gather(material)) for section in SECTIONS],
+    text = PAGE.render(
+        context,
         summary=summary,
-        seeds=_listed([str(run["seed"]) for run in summary["runs"]]),
+        seeds=listed([str(run["seed"]) for run in summary["runs"]]),
         said=list(_said(summary)),
-        keys=[rows[key] for key in _KEYS if key in rows],
+        keys=[rows[key] for key in HEADLINE if key in rows],
     )
     page = folder / "report.html"
     write_atomic(page, text)
@@ -105,10 +95,6 @@ def metric_rows(summary: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
 
 
 def _row(metric: Metric, found: Mapping[str, Any]) -> Row:
-    cells = []
-    for value in found["values"]:
-        estimate = to_estimate(value)
-        cells.append((number(estimate.value), interval(estimate)))
     values = [100 * v["value"] for v in found["values"] if v["value"] is not None]
     at = (min(values), 100 * found["mean"], max(values)) if values else (-1.0, -1.0, -1.0)
     shown = metric.key not in OFF_SCALE and 0 <= min(at) <= max(at) <= 100
@@ -116,9 +102,9 @@ def _row(metric: Metric, found: Mapping[str, Any]) -> Row:
         metric.key,
         metric.title,
         metric.gloss,
-        "undefined" if found["mean"] is None else number(found["mean"]),
+        number(found["mean"]),
         "" if found["sd"] is None else f"± {number(found['sd'])}",
-        tuple(cells),
+        tuple(cell(Estimate.from_json(value)) for value in found["values"]),
         at if shown else None,
     )
 
@@ -159,46 +145,49 @@ def _larger(sd: float, half: float) -> str:
     )
 
 
-def _results(material: Material) -> Context:
+def _results(context: SeedsContext) -> Variables:
     return {
-        "seeds": [run["seed"] for run in material.summary["runs"]],
-        "groups": metric_rows(material.summary),
+        "seeds": [run["seed"] for run in context.summary["runs"]],
+        "groups": metric_rows(context.summary),
     }
 
 
-def _curves(material: Material) -> Context | None:
-    known = [run for run in material.runs if run.history is not None]
+def _curves(context: SeedsContext) -> Variables | None:
+    known = [run for run in context.runs if run.history is not None]
     if not known:
         return None
     with house_style():
-        return {"plates": curves_plates(known)}
+        return {"figures": curves_figures(known)}
 
 
-def _runs(material: Material) -> Context:
-    seconds = [float(run["seconds"]) for run in material.summary["runs"]]
-    return {"runs": material.summary["runs"], "total": sum(seconds)}
+def _runs(context: SeedsContext) -> Variables:
+    seconds = [float(run["seconds"]) for run in context.summary["runs"]]
+    return {"runs": context.summary["runs"], "total": sum(seconds)}
 
 
-def _reproduce(material: Material) -> Context:
-    return {"summary": material.summary, "recipe": material.runs[0].recipe}
+def _reproduce(context: SeedsContext) -> Variables:
+    return {"summary": context.summary, "recipe": context.runs[0].recipe}
 
 
-SECTIONS = (
-    Section("results", "Results", _results),
-    Section("curves", "Training", _curves),
-    Section("runs", "Runs", _runs),
-    Section("reproduce", "Reproduction", _reproduce),
+PAGE: Page[SeedsContext] = Page(
+    "seeds",
+    (
+        Section("results", "Results", _results),
+        Section("curves", "Training", _curves),
+        Section("runs", "Runs", _runs),
+        Section("reproduce", "Reproduction", _reproduce),
+    ),
 )
 
 
-def curves_plates(runs: Sequence[Judged]) -> list[Plate]:
+def curves_figures(runs: Sequence[Judged]) -> list[PageFigure]:
     """Validation AUROC and loss of all runs by epoch, a dot where the kept epoch is. Call within
     ``house_style``."""
-    names = _listed([f"seed {run.run['seed']}" for run in runs])
+    names = listed([f"seed {run.run['seed']}" for run in runs])
     kept = f"The dot is the epoch that was kept. {which_epoch(runs[0].model)}"
     captions = (kept, "On the same films; the dot is the same epoch.")
     return [
-        make_plate(
+        make_figure(
             f"seeds-{column}",
             draw_curves(runs, column, title),
             f"{title} of all seeds",
@@ -248,7 +237,3 @@ def _draw_run(axes: Axes, run: Judged, column: str, at: int) -> None:
     axes.plot(epochs, values, color=colour, linestyle=dash, label=f"seed {run.run['seed']}")
     kept = epochs == run.model.get("lineage", {}).get("best_epoch")
     axes.plot(epochs[kept], values[kept], "o", color=colour, markersize=5)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]

@@ -16,11 +16,12 @@ from PIL import Image
 
 from pneumoscope.evaluation.gallery import Shown
 from pneumoscope.records import CLASSES
+from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA
 from pneumoscope.report.kit.heat import Heatmaps, overlay, overlay_uri
-from pneumoscope.report.kit.plates import MUTED, NORMAL, PNEUMONIA
 
-Film = Callable[[str], "NDArray[np.uint8] | None"]
-Hidden = Callable[[str], "Mapping[str, NDArray[np.uint8]]"]
+ImageLookup = Callable[[str], "NDArray[np.uint8] | None"]
+"""The stored image of an image id, uint8 (H, W), air dark, or None."""
+HiddenLookup = Callable[[str], "Mapping[str, NDArray[np.uint8]]"]
 """A film as the shortcut check showed it, by ``variant``; empty where it cannot be had."""
 
 SIDE = 168
@@ -57,7 +58,9 @@ class Panel:
     """True where each film is shown a second time, under its heat."""
 
 
-def tile(shown: Shown, film: Film, heat: Heatmaps | None = None, *, judged: bool = True) -> Tile:
+def tile(
+    shown: Shown, film: ImageLookup, heat: Heatmaps | None = None, *, judged: bool = True
+) -> Tile:
     """One film, and its heat where given, as small data URIs, with words for those who cannot
     see them."""
     image = film(shown.image_id)
@@ -99,7 +102,9 @@ def to_uri(image: NDArray[np.uint8]) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
-def draw_mosaic(panels: Sequence[Panel], film: Film, heat: Heatmaps | None = None) -> Figure | None:
+def draw_mosaic(
+    panels: Sequence[Panel], film: ImageLookup, heat: Heatmaps | None = None
+) -> Figure | None:
     """All panels on one sheet, or None where they hold no film. Truth and reading below each film,
     and its heat where the panel shows it."""
     heat = heat or Heatmaps()

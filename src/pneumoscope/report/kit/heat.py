@@ -32,7 +32,7 @@ class Heatmaps:
     boxes: Mapping[str, tuple[Box, ...]] = field(default_factory=dict)
 
 
-Heat = Callable[[Sequence[str]], Heatmaps]
+HeatLookup = Callable[[Sequence[str]], Heatmaps]
 """The heatmaps of these image ids."""
 
 

@@ -1,45 +1,69 @@
-"""What every page is made with: the templates, one style sheet and script, sections in order."""
+"""Pages: a self-contained HTML file from an ordered table of sections, each with its template.
+
+Every page has one style sheet and one script, and is written by ``Page.render``. To add a section
+to a page, add a template in the page's folder and a line to its table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Generic, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pneumoscope.report.kit import words
+from pneumoscope.formatting import split_name
+
+DISCLAIMER = "Research use only. Not a medical device."
+
+Variables = Mapping[str, object]
+"""What a template prints, by name."""
+C = TypeVar("C")
+"""All that the sections of one page may draw on."""
 
 
-class Named(Protocol):
-    """A section, whose template bears its name."""
+@dataclass(frozen=True, slots=True)
+class Section(Generic[C]):
+    """One part of a page: its anchor and template, its title, and what gives the template's
+    variables, or None to leave the section out."""
 
-    @property
-    def name(self) -> str:
-        """The section's anchor, and its template without the ending."""
+    name: str
+    title: str
+    gather: Callable[[C], Variables | None]
 
 
-def render_page(
-    page: str,
-    folder: str,
-    sections: Iterable[tuple[Named, Mapping[str, Any] | None]],
-    /,
-    **known: Any,
-) -> str:
-    """The HTML of the template ``page`` with the variables ``known``.
+@dataclass(frozen=True, slots=True)
+class Page(Generic[C]):
+    """A kind of page. ``templates/NAME.html.j2`` is the whole, ``templates/NAME/SECTION.html.j2``
+    each of its sections, in this order."""
 
-    ``sections`` are (section, its template's variables, or None to leave it out); their templates
-    lie under ``folder``. The page has them as ``parts``, (section, markup) in the same order.
-    """
-    environment = _environment()
-    parts = []
-    for section, context in sections:
-        if context is not None:
-            template = environment.get_template(f"{folder}/{section.name}.html.j2")
-            parts.append((section, Markup(template.render(**context))))  # noqa: S704 rendered
-    return environment.get_template(page).render(parts=parts, **known)
+    name: str
+    sections: tuple[Section[C], ...]
+
+    def render(self, context: C, /, **variables: object) -> str:
+        """The HTML: sections by ``context``, all that stands around them by ``variables``."""
+        environment = _environment()
+        parts = []
+        for section in self.sections:
+            found = section.gather(context)
+            if found is not None:
+                template = environment.get_template(f"{self.name}/{section.name}.html.j2")
+                parts.append((section, Markup(template.render(found))))  # noqa: S704 rendered
+        return environment.get_template(f"{self.name}.html.j2").render(variables, parts=parts)
+
+
+def unbroken(text: str) -> str:
+    """``text`` with its number ranges held on one line (U+2060, word joiner)."""
+    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
+
+
+def identifier(name: str) -> str:
+    """``name`` as an HTML id: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 @cache
@@ -52,12 +76,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["disclaimer"] = words.DISCLAIMER
+    environment.globals["disclaimer"] = DISCLAIMER
     environment.globals["style"] = _asset("report.css")
     environment.globals["script"] = _asset("report.js")
-    environment.filters["identifier"] = words.identifier
-    environment.filters["split_name"] = words.split_name
-    environment.filters["unbroken"] = words.unbroken
+    environment.filters["identifier"] = identifier
+    environment.filters["split_name"] = split_name
+    environment.filters["unbroken"] = unbroken
     return environment
 
 

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from pneumoscope.evaluation import curves
-from pneumoscope.report.kit.plates import Plate, make_plate
-from pneumoscope.report.kit.words import full, split_name
+from pneumoscope.formatting import full, split_name
+from pneumoscope.records import Estimate
+from pneumoscope.report.kit.figure import PageFigure, make_figure
 from pneumoscope.report.review import figures as review_figures
 from pneumoscope.report.review import text as review
 from pneumoscope.report.run import figures
-from pneumoscope.report.run.folder import Judged, to_estimate
+from pneumoscope.report.run.folder import Judged
 
 
-def draw_review(judged: Judged) -> Iterator[Plate]:
+def draw_review(judged: Judged) -> Iterator[PageFigure]:
     """The figures that metrics.json allows, in the order of the report. Call within
-    ``plates.house_style``."""
+    ``figure.house_style``."""
     yield from _calibration(judged)
     yield from _prevalence(judged)
     yield from _decision(judged)
@@ -25,7 +26,7 @@ def draw_review(judged: Judged) -> Iterator[Plate]:
     yield from _abstention(judged)
 
 
-def _calibration(judged: Judged) -> Iterator[Plate]:
+def _calibration(judged: Judged) -> Iterator[PageFigure]:
     found = judged.metrics.get("calibration") or {}
     if not found.get("after"):
         return
@@ -34,8 +35,8 @@ def _calibration(judged: Judged) -> Iterator[Plate]:
     logits = (np.log(inside) - np.log1p(-inside)) / found["temperature"]
     bins = curves.reliability(rows["label"], 0.5 * (1 + np.tanh(logits / 2)))
     if bins is not None:
-        ece = full(to_estimate(found["after"]["ece"]))
-        yield make_plate(
+        ece = full(Estimate.from_json(found["after"]["ece"]))
+        yield make_figure(
             "reliability_calibrated",
             figures.draw_reliability(bins),
             "Reliability at the temperature",
@@ -47,10 +48,10 @@ def _calibration(judged: Judged) -> Iterator[Plate]:
         )
 
 
-def _prevalence(judged: Judged) -> Iterator[Plate]:
+def _prevalence(judged: Judged) -> Iterator[PageFigure]:
     found = judged.metrics.get("prevalence")
     if found:
-        yield make_plate(
+        yield make_figure(
             "prevalence",
             review_figures.draw_prevalence(found),
             "What a call is worth, by prevalence",
@@ -61,11 +62,11 @@ def _prevalence(judged: Judged) -> Iterator[Plate]:
         )
 
 
-def _decision(judged: Judged) -> Iterator[Plate]:
+def _decision(judged: Judged) -> Iterator[PageFigure]:
     found = judged.metrics.get("decision_curve")
     if found:
         share = judged.metrics["positives"] / judged.metrics["n"]
-        yield make_plate(
+        yield make_figure(
             "decision_curve",
             review_figures.draw_decision(found, share),
             "Decision curve",
@@ -76,7 +77,7 @@ def _decision(judged: Judged) -> Iterator[Plate]:
         )
 
 
-def _subgroups(judged: Judged) -> Iterator[Plate]:
+def _subgroups(judged: Judged) -> Iterator[PageFigure]:
     found = judged.metrics.get("subgroups") or {}
     facts = [
         fact
@@ -87,7 +88,7 @@ def _subgroups(judged: Judged) -> Iterator[Plate]:
         return
     both = {key: judged.estimate(key) for key in ("sensitivity", "specificity")}
     whole = {key: e.value for key, e in both.items() if e is not None and e.value == e.value}
-    yield make_plate(
+    yield make_figure(
         "subgroups",
         review_figures.draw_forest(facts, whole),
         "Subgroups",
@@ -99,11 +100,11 @@ def _subgroups(judged: Judged) -> Iterator[Plate]:
     )
 
 
-def _abstention(judged: Judged) -> Iterator[Plate]:
+def _abstention(judged: Judged) -> Iterator[PageFigure]:
     found = judged.metrics.get("abstention") or {}
     curve = found.get("risk_coverage")
     if curve:
-        yield make_plate(
+        yield make_figure(
             "risk_coverage",
             review_figures.draw_risk(curve, found.get("conformal")),
             "Risk and coverage",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pneumoscope.report.kit.plates import ACCENT, MUTED, NORMAL, PAPER, PNEUMONIA, RULE
+from pneumoscope.report.kit.figure import ACCENT, MUTED, NORMAL, PAPER, PNEUMONIA, RULE
 from pneumoscope.report.run.figures import SQUARE, mark, write
 
 Found = Mapping[str, Any]

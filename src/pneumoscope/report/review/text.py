@@ -10,11 +10,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pneumoscope.formatting import (
+    Cell,
+    brief,
+    cell,
+    full,
+    number,
+    percent,
+    percent_interval,
+    split_name,
+)
 from pneumoscope.records import Estimate
-from pneumoscope.report.kit.words import full, interval, number, shortcut_findings, split_name
-from pneumoscope.report.run.folder import Judged, to_estimate
+from pneumoscope.report.run.folder import Judged
+from pneumoscope.report.run.summary import shortcut_findings
 
 Found = Mapping[str, Any]
+_estimate = Estimate.from_json
 
 RULES = {
     "youden": "largest sensitivity + specificity",
@@ -32,7 +43,7 @@ class PointRow:
     name: str
     rule: str
     threshold: str
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[Cell, ...]
     own: bool
     optimistic: bool
 
@@ -45,7 +56,7 @@ class GroupRow:
     name: str
     n: int
     positives: int
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[Cell, ...]
 
 
 def sentences(judged: Judged) -> list[tuple[str, str]]:
@@ -72,7 +83,7 @@ def shortcut_words(judged: Judged) -> str:
         "centre": "all but the outer tenth",
         "thumbnail": "thumbnails of 8 × 8 cells",
     }
-    reached = [f"{full(to_estimate(each['auroc']))} on {names[each['variant']]}" for each in found]
+    reached = [f"{full(_estimate(each['auroc']))} on {names[each['variant']]}" for each in found]
     return " ".join([f"AUROC is {', '.join(reached)}.", *shortcut_findings(judged)])
 
 
@@ -87,7 +98,8 @@ def point_rows(judged: Judged) -> list[PointRow]:
             rule=RULES.get(str(point["name"]), str(point["rule"])),
             threshold=number(float(point["threshold"])),
             cells=tuple(
-                _cell(point[key]) for key in ("sensitivity", "specificity", "precision", "npv")
+                cell(_estimate(point[key]))
+                for key in ("sensitivity", "specificity", "precision", "npv")
             ),
             own=at == 0,
             optimistic=point is again,
@@ -96,7 +108,7 @@ def point_rows(judged: Judged) -> list[PointRow]:
     ]
 
 
-def calibration_rows(judged: Judged) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def calibration_rows(judged: Judged) -> list[tuple[str, str, list[Cell]]]:
     """(title, what is best, [(value, interval) as given, and at the temperature])."""
     found = judged.metrics.get("calibration")
     if not found:
@@ -110,7 +122,10 @@ def calibration_rows(judged: Judged) -> list[tuple[str, str, list[tuple[str, str
         ("log_loss", "Log loss", "0"),
     )
     columns = [part for part in (found["before"], found["after"]) if part]
-    return [(title, best, [_cell(column[key]) for column in columns]) for key, title, best in names]
+    return [
+        (title, best, [cell(_estimate(column[key])) for column in columns])
+        for key, title, best in names
+    ]
 
 
 def calibration_words(judged: Judged) -> str:
@@ -118,8 +133,8 @@ def calibration_words(judged: Judged) -> str:
     found = judged.metrics.get("calibration")
     if not found:
         return ""
-    slope = to_estimate(found["before"]["slope"])
-    large = to_estimate(found["before"]["in_the_large"])
+    slope = _estimate(found["before"]["slope"])
+    large = _estimate(found["before"]["in_the_large"])
     said = ""
     if math.isfinite(slope.value):
         kinds = [*_off(slope, 1, "too extreme", "too cautious")]
@@ -129,15 +144,18 @@ def calibration_words(judged: Judged) -> str:
             if kinds
             else "The probabilities as given are not shown to be off"
         )
-        said += f": calibration slope {full(slope)}, in the large {_brief(large)}. "
+        said += f": calibration slope {full(slope)}, in the large {brief(large)}. "
     if not found["after"]:
         why = _apart(judged)
         return said + f"No temperature {f'was fitted: {why}' if why else 'could be fitted'}."
-    before, after = to_estimate(found["before"]["ece"]), to_estimate(found["after"]["ece"])
+    before, after = (
+        _estimate(found["before"]["ece"]),
+        _estimate(found["after"]["ece"]),
+    )
     return (
         f"{said}A temperature of {found['temperature']:.2f}, fitted on the "
-        f"{split_name(found['chosen_on'])} split, takes the ECE from {_brief(before)} to "
-        f"{_brief(after)}; no decision changes by it."
+        f"{split_name(found['chosen_on'])} split, takes the ECE from {brief(before)} to "
+        f"{brief(after)}; no decision changes by it."
     )
 
 
@@ -161,7 +179,7 @@ def prevalence_words(judged: Judged) -> str:
         return ""
     wanted = found["asked"] or 0.1
     row = min(found["at"], key=lambda item: abs(item["prevalence"] - wanted))
-    ppv, npv = to_estimate(row["ppv"]), to_estimate(row["npv"])
+    ppv, npv = _estimate(row["ppv"]), _estimate(row["npv"])
     said = f"Where {row['prevalence'] * 100:.3g}% of films show pneumonia, "
     if math.isfinite(ppv.value):
         said += f"a call of pneumonia is right {_share(ppv)} of the time"
@@ -204,9 +222,9 @@ def subgroup_rows(judged: Judged) -> list[GroupRow]:
     ]
 
 
-def _group_cell(group: Found, key: str) -> tuple[str, str]:
+def _group_cell(group: Found, key: str) -> Cell:
     if group[key] is not None:
-        return _cell(group[key])
+        return cell(_estimate(group[key]))
     needs = {"auroc": ("pneumonia", "normal"), "sensitivity": ("pneumonia",)}
     wanted = needs.get(key, ("normal",))
     return ("too few", "") if any(name in group["too_few"] for name in wanted) else ("–", "")
@@ -229,7 +247,7 @@ def subgroup_words(judged: Judged) -> str:
 def _worst(judged: Judged, found: Found, key: str) -> Iterator[str]:
     whole = judged.estimate(key)
     shown = [
-        (to_estimate(group[key]), fact["title"], group["name"])
+        (_estimate(group[key]), fact["title"], group["name"])
         for fact in found["facts"]
         for group in fact["groups"]
         if group[key] is not None
@@ -239,7 +257,7 @@ def _worst(judged: Judged, found: Found, key: str) -> Iterator[str]:
     worst, fact, name = min(shown, key=lambda item: item[0].value)
     if worst.high < whole.value:
         yield (
-            f"{key.capitalize()} is lowest where {fact} is {name}: {_brief(worst)} "
+            f"{key.capitalize()} is lowest where {fact} is {name}: {brief(worst)} "
             f"against {number(whole.value)} of all"
         )
 
@@ -249,7 +267,7 @@ def abstention_words(judged: Judged) -> str:
     found = (judged.metrics.get("abstention") or {}).get("conformal")
     if not found:
         return ""
-    wrong, before = to_estimate(found["wrong"]), to_estimate(found["wrong_without"])
+    wrong, before = _estimate(found["wrong"]), _estimate(found["wrong_without"])
     total = found["withheld"] + found["read"]
     said = (
         f"At a miss rate of {found['miss_rate']:g} for each class, {found['withheld']:,} of "
@@ -259,9 +277,9 @@ def abstention_words(judged: Judged) -> str:
     # The guarantee is a mean over validation sets: of one set the true share strays by ``spread``.
     kinds = (("missed", "missed pneumonia", "pneumonia"), ("alarms", "false alarms", "normal"))
     broken = [
-        f"{what} ({_share(to_estimate(found[key]))})"
+        f"{what} ({_share(_estimate(found[key]))})"
         for key, what, label in kinds
-        if (to_estimate(found[key]).low or 0) > found["miss_rate"] + 2 * found["spread"][label]
+        if (_estimate(found[key]).low or 0) > found["miss_rate"] + 2 * found["spread"][label]
     ]
     if broken:
         said += (
@@ -277,20 +295,8 @@ def no_abstention_words(judged: Judged) -> str:
     return f"Abstention was not fitted: {why}."
 
 
-def _cell(found: Found) -> tuple[str, str]:
-    estimate = to_estimate(found)
-    if not math.isfinite(estimate.value):
-        return "–", "undefined"
-    return number(estimate.value), interval(estimate)
-
-
-def _brief(estimate: Estimate) -> str:
-    return f"{number(estimate.value)} ({interval(estimate)})"
-
-
 def _share(estimate: Estimate) -> str:
     """``12.3% (10.1–14.9%)``."""
     if not math.isfinite(estimate.value):
         return "an unknown share"
-    low, high = f"{estimate.low:.1%}".removesuffix("%"), f"{estimate.high:.1%}"
-    return f"{estimate.value:.1%} ({low}–{high})"
+    return f"{percent(estimate.value, 1)} ({percent_interval(estimate, 1)})"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pneumoscope.errors import printable
-from pneumoscope.report.kit import words
+from pneumoscope.formatting import split_name
+from pneumoscope.report.kit.page import DISCLAIMER
 from pneumoscope.report.review import text as review
-from pneumoscope.report.run import tables
+from pneumoscope.report.run import summary, tables
 from pneumoscope.report.run.folder import Judged
 
 
@@ -32,15 +33,15 @@ def card_text(judged: Judged) -> str:
 def _head(judged: Judged) -> Iterator[str]:
     yield f"# Model card: {_plain(judged.name)}"
     yield ""
-    yield f"**{words.DISCLAIMER}**"
+    yield f"**{DISCLAIMER}**"
 
 
 def _intended_use() -> Iterator[str]:
     yield "## Intended use"
     yield ""
-    yield words.INTENDED
+    yield summary.INTENDED
     yield ""
-    yield f"Out of scope: {words.OUT_OF_SCOPE[0].lower()}{words.OUT_OF_SCOPE[1:]}"
+    yield f"Out of scope: {summary.OUT_OF_SCOPE[0].lower()}{summary.OUT_OF_SCOPE[1:]}"
 
 
 def _use(judged: Judged) -> Iterator[str]:
@@ -48,7 +49,7 @@ def _use(judged: Judged) -> Iterator[str]:
     yield "## How to use"
     yield ""
     yield "```python"
-    yield words.HOW_TO_USE
+    yield summary.HOW_TO_USE
     yield "```"
     yield ""
     yield (
@@ -62,7 +63,7 @@ def _origin(point: Mapping[str, Any]) -> str:
         return "fixed beforehand"
     return (
         f"operating point “{_plain(point.get('name', ''))}”, {_plain(point.get('rule', ''))}, "
-        f"chosen on the {_plain(words.split_name(point.get('chosen_on', 'unknown')))} split"
+        f"chosen on the {_plain(split_name(point.get('chosen_on', 'unknown')))} split"
     )
 
 
@@ -81,7 +82,7 @@ def _model(judged: Judged) -> Iterator[str]:
         f"the network at {spec.get('network')} px; normalisation is part of the model"
         + (f", of local contrast on {cells} × {cells} cells" if cells else "")
     )
-    yield f"- Logit: {words.views(model)}"
+    yield f"- Logit: {summary.views(model)}"
     yield (
         f"- Trained with recipe “{_plain(lineage.get('recipe', ''))}” for "
         f"{lineage.get('epochs')} epochs; epoch {lineage.get('best_epoch')} kept"
@@ -96,7 +97,7 @@ def _data(judged: Judged) -> Iterator[str]:
     yield f"- Fingerprint: `{_plain(source.get('fingerprint', ''))}`"
     for name, split in flow.get("splits", {}).items():
         counts = f"{split['n']:,} films, {split['positives']:,} with pneumonia"
-        yield f"- {_plain(words.split_name(name))}: {counts}"
+        yield f"- {_plain(split_name(name))}: {counts}"
     for dropped in flow.get("dropped", ()):
         yield f"- left out: {dropped['count']:,}, {_plain(dropped['reason'])}"
     for note in source.get("notes", ()):
@@ -104,7 +105,7 @@ def _data(judged: Judged) -> Iterator[str]:
 
 
 def _metrics(judged: Judged) -> Iterator[str]:
-    split, n = _plain(words.split_name(judged.split)), int(judged.metrics["n"])
+    split, n = _plain(split_name(judged.split)), int(judged.metrics["n"])
     yield f"## Performance on the {split} split, n = {n:,}"
     yield ""
     yield "| Metric | Value | Interval | By |"
@@ -141,11 +142,11 @@ def _calibration(judged: Judged) -> Iterator[str]:
 def _limits(judged: Judged) -> Iterator[str]:
     yield "## Limits: what these figures do not show"
     yield ""
-    for sentence in words.limits(judged):
+    for sentence in summary.limits(judged):
         yield f"- {_plain(sentence)}"
-    for sentence in words.shortcut_findings(judged):
+    for sentence in summary.shortcut_findings(judged):
         yield f"- {_plain(sentence)}"
-    yield f"- {words.DISCLAIMER}"
+    yield f"- {DISCLAIMER}"
 
 
 def _millions(model: object) -> str:

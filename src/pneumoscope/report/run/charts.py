@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pneumoscope.evaluation import curves
-from pneumoscope.report.kit.plates import Plate, house_style, make_plate
-from pneumoscope.report.kit.words import full, interval, level, number, split_name, which_epoch
+from pneumoscope.formatting import full, interval, level, number, split_name
+from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.review.charts import draw_review
 from pneumoscope.report.run import figures, history
 from pneumoscope.report.run.folder import Judged
+from pneumoscope.report.run.summary import which_epoch
 
 
-def draw_all(judged: Judged) -> dict[str, Plate]:
+def draw_all(judged: Judged) -> dict[str, PageFigure]:
     """Every figure that the run's data allow, by name, in the order of the report."""
     with house_style():
         judgement = (_ranking(judged), _decisions(judged), draw_review(judged))
         parts = (*judgement, _data(judged), _training(judged))
-        return {plate.name: plate for part in parts for plate in part}
+        return {figure.name: figure for part in parts for figure in part}
 
 
-def _ranking(judged: Judged) -> Iterator[Plate]:
+def _ranking(judged: Judged) -> Iterator[PageFigure]:
     rows = judged.predictions
     columns = (rows["label"], rows["probability"], judged.threshold)
     patients = rows["patient_id"] if (rows["patient_id"] != "").any() else None
     auroc, average = full(judged.estimate("auroc")), full(judged.estimate("average_precision"))
     roc = curves.roc(*columns, patients=patients)
     if roc is not None:
-        yield make_plate(
+        yield make_figure(
             "roc",
             figures.draw_roc(roc, _two_lines(judged, "auroc", "AUROC"), _point(judged)),
             "ROC curve",
@@ -39,7 +40,7 @@ def _ranking(judged: Judged) -> Iterator[Plate]:
     pr = curves.precision_recall(*columns)
     if pr is not None:
         words = _two_lines(judged, "average_precision", "Average precision")
-        yield make_plate(
+        yield make_figure(
             "precision_recall",
             figures.draw_precision_recall(pr, words, _point(judged)),
             "Precision and recall",
@@ -49,9 +50,9 @@ def _ranking(judged: Judged) -> Iterator[Plate]:
         )
 
 
-def _decisions(judged: Judged) -> Iterator[Plate]:
+def _decisions(judged: Judged) -> Iterator[PageFigure]:
     rows, counts = judged.predictions, judged.metrics["confusion"]
-    yield make_plate(
+    yield make_figure(
         "confusion",
         figures.draw_confusion(counts),
         "Confusion matrix",
@@ -61,7 +62,7 @@ def _decisions(judged: Judged) -> Iterator[Plate]:
         f"{counts['fn']} false negatives, {counts['tp']} true positives.",
     )
     found = curves.histogram(rows["label"], rows["probability"])
-    yield make_plate(
+    yield make_figure(
         "probabilities",
         figures.draw_histogram(found, judged.threshold, counts),
         "Probabilities by class",
@@ -72,7 +73,7 @@ def _decisions(judged: Judged) -> Iterator[Plate]:
     )
     bins = curves.reliability(rows["label"], rows["probability"])
     if bins is not None:
-        yield make_plate(
+        yield make_figure(
             "reliability",
             figures.draw_reliability(bins),
             "Reliability",
@@ -83,7 +84,7 @@ def _decisions(judged: Judged) -> Iterator[Plate]:
         )
 
 
-def _data(judged: Judged) -> Iterator[Plate]:
+def _data(judged: Judged) -> Iterator[PageFigure]:
     found = judged.run.get("flow", {}).get("splits", {})
     if found:
         splits = {split_name(name): split for name, split in found.items()}
@@ -91,7 +92,7 @@ def _data(judged: Judged) -> Iterator[Plate]:
             f"{name}: {split['n'] - split['positives']} normal, {split['positives']} pneumonia"
             for name, split in splits.items()
         )
-        yield make_plate(
+        yield make_figure(
             "labels",
             figures.draw_labels(splits),
             "Classes by split",
@@ -100,12 +101,12 @@ def _data(judged: Judged) -> Iterator[Plate]:
         )
 
 
-def _training(judged: Judged) -> Iterator[Plate]:
+def _training(judged: Judged) -> Iterator[PageFigure]:
     epochs, best = judged.history, judged.model.get("lineage", {}).get("best_epoch")
     if epochs is None:
         return
     kept = f" Epoch {best} was kept." if best else ""
-    yield make_plate(
+    yield make_figure(
         "loss",
         history.draw_loss(epochs, best),
         "Loss",
@@ -113,7 +114,7 @@ def _training(judged: Judged) -> Iterator[Plate]:
         "recipe says, so the two lines need not meet.",
         f"Training and validation loss over {len(epochs)} epochs.{kept}",
     )
-    yield make_plate(
+    yield make_figure(
         "scores",
         history.draw_scores(epochs, best),
         "Accuracy and AUROC",

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from pneumoscope.evaluation.curves import Floats, Histogram, Ints, PrCurve, Reliability, RocCurve
 from pneumoscope.records import CLASSES
-from pneumoscope.report.kit.plates import INK, MUTED, NORMAL, PAPER, PNEUMONIA, RULE
+from pneumoscope.report.kit.figure import INK, MUTED, NORMAL, PAPER, PNEUMONIA, RULE
 
 SQUARE = (4.6, 4.3)
 COLOURS = (NORMAL, PNEUMONIA)

@@ -49,7 +49,7 @@ class Judged:
     def estimate(self, name: str) -> Estimate | None:
         """The metric called ``name``, or None where it was not measured."""
         found = self.metrics["metrics"].get(name)
-        return None if found is None else to_estimate(found)
+        return None if found is None else Estimate.from_json(found)
 
 
 def read_judged(folder: Path) -> Judged:
@@ -71,23 +71,6 @@ def read_judged(folder: Path) -> Judged:
         predictions=judged,
         history=_read_history(folder / "history.csv"),
         recipe=_read_optional(folder / "recipe.yaml"),
-    )
-
-
-def to_estimate(found: Mapping[str, Any]) -> Estimate:
-    """An ``Estimate`` from its JSON form, where null stands for not a number."""
-
-    def number(key: str) -> float:
-        value = found.get(key)
-        return float("nan") if value is None else float(value)
-
-    return Estimate(
-        value=number("value"),
-        low=number("low"),
-        high=number("high"),
-        level=float(found.get("level") or 0.95),
-        method=str(found.get("method") or ""),
-        n=int(found.get("n") or 0),
     )
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pneumoscope.report.kit.plates import ACCENT, MUTED, NORMAL, PNEUMONIA
+from pneumoscope.report.kit.figure import ACCENT, MUTED, NORMAL, PNEUMONIA
 
 WIDE = (4.6, 3.1)
 

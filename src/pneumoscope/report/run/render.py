@@ -1,8 +1,6 @@
 """A run folder in, its figures, ``report.html`` and ``model_card.md`` out; no model needed.
 
-The page is an ordered table of sections. A section is a name, a title, a template under
-``templates/sections`` and a function that gathers what the template prints, or None where the
-run has nothing to say there. To add one, add a line to ``SECTIONS``.
+The page is an ordered table of sections, ``PAGE``: see ``kit.page``.
 """
 
 from __future__ import annotations
@@ -13,17 +11,17 @@ from typing import Any
 
 from pneumoscope.evaluation.gallery import Gallery, choose_films
 from pneumoscope.report.explain.words import CAUTION
-from pneumoscope.report.kit import words
-from pneumoscope.report.kit.films import Film, Hidden, Panel, draw_mosaic, tile
-from pneumoscope.report.kit.heat import Heat, Heatmaps, bar_uri
-from pneumoscope.report.kit.page import render_page
-from pneumoscope.report.kit.plates import house_style, to_png
+from pneumoscope.report.kit.catalogue import HEADLINE
+from pneumoscope.report.kit.figure import house_style, to_png
+from pneumoscope.report.kit.films import HiddenLookup, ImageLookup, Panel, draw_mosaic, tile
+from pneumoscope.report.kit.heat import HeatLookup, Heatmaps, bar_uri
+from pneumoscope.report.kit.page import DISCLAIMER, Page, Section, Variables
 from pneumoscope.report.review.sections import REVIEW
-from pneumoscope.report.run import tables
+from pneumoscope.report.run import summary, tables
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.charts import draw_all
+from pneumoscope.report.run.context import ReportContext
 from pneumoscope.report.run.folder import Judged, read_judged
-from pneumoscope.report.run.material import Context, Material, Section
 from pneumoscope.storage import write_atomic
 
 NO_HEAT = "the model was not at hand"
@@ -31,10 +29,10 @@ NO_HEAT = "the model was not at hand"
 
 def write_report(
     folder: Path,
-    film: Film,
+    film: ImageLookup,
     *,
-    heat: Heat | None = None,
-    hidden: Hidden | None = None,
+    heat: HeatLookup | None = None,
+    hidden: HiddenLookup | None = None,
     card: bool = True,
 ) -> Path:
     """Write figures/\\*.png, model_card.md and the self-contained report.html of a run.
@@ -47,21 +45,27 @@ def write_report(
     """
     judged = read_judged(folder)
     gallery = choose_films(judged.predictions, judged.threshold)
-    material = Material(
+    context = ReportContext(
         judged=judged,
-        plates=draw_all(judged),
+        figures=draw_all(judged),
         gallery=gallery,
         film=film,
         heat=heat(_heated(gallery)) if heat else Heatmaps(missing=NO_HEAT),
         hidden=hidden,
     )
     (folder / "figures").mkdir(exist_ok=True)
-    for name, content in _pictures(material).items():
+    for name, content in _pictures(context).items():
         write_atomic(folder / "figures" / f"{name}.png", content)
     if card:
         write_atomic(folder / "model_card.md", card_text(judged))
     report = folder / "report.html"
-    write_atomic(report, _page(material))
+    text = PAGE.render(
+        context,
+        judged=judged,
+        remarks=summary.summarise(judged),
+        keys=_keys(judged),
+    )
+    write_atomic(report, text)
     return report
 
 
@@ -71,11 +75,11 @@ def _heated(gallery: Gallery) -> list[str]:
     return list(dict.fromkeys(shown.image_id for panel in panels for shown in panel.films))
 
 
-def _pictures(material: Material) -> dict[str, bytes]:
-    found = {plate.name: plate.png for plate in material.plates.values()}
+def _pictures(context: ReportContext) -> dict[str, bytes]:
+    found = {figure.name: figure.png for figure in context.figures.values()}
     with house_style():
-        for name, panels in _sheets(material.gallery).items():
-            figure = draw_mosaic(panels, material.film, material.heat)
+        for name, panels in _sheets(context.gallery).items():
+            figure = draw_mosaic(panels, context.film, context.heat)
             if figure is not None:
                 found[name] = to_png(figure)
     return found
@@ -130,91 +134,79 @@ def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
     }
 
 
-def _page(material: Material) -> str:
-    return render_page(
-        "page.html.j2",
-        "sections",
-        [(section, section.gather(material)) for section in SECTIONS],
-        judged=material.judged,
-        remarks=words.summarise(material.judged),
-        keys=_keys(material.judged),
-    )
-
-
 def _keys(judged: Judged) -> list[tables.Row]:
     """The four figures that stand beside the summary."""
     rows = {row.key: row for _, group in tables.metric_groups(judged) for row in group}
-    wanted = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
-    return [rows[key] for key in wanted if key in rows]
+    return [rows[key] for key in HEADLINE if key in rows]
 
 
-def _results(material: Material) -> Context:
-    groups = tables.metric_groups(material.judged)
+def _results(context: ReportContext) -> Variables:
+    groups = tables.metric_groups(context.judged)
     return {
-        "plates": material.figures("roc", "precision_recall", "confusion", "probabilities"),
+        "figures": context.drawn("roc", "precision_recall", "confusion", "probabilities"),
         "groups": groups,
         "notes": tables.method_notes(groups),
-        "classes": tables.class_rows(material.judged),
-        "one_class": "roc" not in material.plates,
+        "classes": tables.class_rows(context.judged),
+        "one_class": "roc" not in context.figures,
     }
 
 
-def _films(material: Material) -> Context:
-    sheets = _sheets(material.gallery)
-    errors, count = tables.error_rows(material.judged)
+def _films(context: ReportContext) -> Variables:
+    sheets = _sheets(context.gallery)
+    errors, count = tables.error_rows(context.judged)
     return {
         "panels": [
-            _tiles(panel, material)
+            _tiles(panel, context)
             for name in ("misclassified", "predictions")
             for panel in sheets[name]
         ],
         "errors": errors,
         "all_errors": count,
-        "threshold": material.judged.threshold,
-        "heat": material.heat,
-        "bar": bar_uri() if material.heat.maps else "",
-        "marked": any(material.heat.boxes.values()),
+        "threshold": context.judged.threshold,
+        "heat": context.heat,
+        "bar": bar_uri() if context.heat.maps else "",
+        "marked": any(context.heat.boxes.values()),
         "caution": CAUTION,
     }
 
 
-def _data(material: Material) -> Context | None:
-    run = material.judged.run
+def _data(context: ReportContext) -> Variables | None:
+    run = context.judged.run
     if not run.get("flow") and not run.get("source"):
         return None
-    panels = _sheets(material.gallery)["samples"]
+    panels = _sheets(context.gallery)["samples"]
     return {
         "flow": run.get("flow", {}),
         "source": run.get("source", {}),
-        "plates": material.figures("labels"),
-        "panels": [_tiles(panel, material) for panel in panels if panel.films],
-        "split": material.judged.split,
+        "figures": context.drawn("labels"),
+        "panels": [_tiles(panel, context) for panel in panels if panel.films],
+        "split": context.judged.split,
         "shifts": tables.shift_rows(run.get("shifts") or ()),
     }
 
 
-def _training(material: Material) -> Context | None:
-    history = material.judged.history
+def _training(context: ReportContext) -> Variables | None:
+    history = context.judged.history
     if history is None:
         return None
     return {
-        "plates": material.figures("loss", "scores"),
+        "figures": context.drawn("loss", "scores"),
         "columns": [str(column) for column in history.columns],
         "epochs": history.to_dict("records"),
-        "best": material.judged.model.get("lineage", {}).get("best_epoch"),
-        "model": material.judged.model,
-        "views": words.views(material.judged.model),
-        "timing": material.judged.run.get("timing", {}),
+        "best": context.judged.model.get("lineage", {}).get("best_epoch"),
+        "model": context.judged.model,
+        "views": summary.views(context.judged.model),
+        "timing": context.judged.run.get("timing", {}),
     }
 
 
-def _choices(material: Material) -> Context | None:
-    choices: Sequence[Mapping[str, Any]] = material.judged.run.get("choices", ())
+def _choices(context: ReportContext) -> Variables | None:
+    choices: Sequence[Mapping[str, Any]] = context.judged.run.get("choices", ())
     return {"choices": choices} if choices else None
 
 
-def _reproduce(material: Material) -> Context:
-    judged = material.judged
+def _reproduce(context: ReportContext) -> Variables:
+    judged = context.judged
     return {
         "run": judged.run,
         "model": judged.model,
@@ -223,29 +215,32 @@ def _reproduce(material: Material) -> Context:
     }
 
 
-def _use(material: Material) -> Context:
+def _use(context: ReportContext) -> Variables:
     return {
-        "judged": material.judged,
-        "disclaimer": words.DISCLAIMER,
-        "how": words.HOW_TO_USE if material.judged.model else "",
-        "scope": (words.INTENDED, words.OUT_OF_SCOPE),
-        "limits": [*words.limits(material.judged), *words.shortcut_findings(material.judged)],
+        "judged": context.judged,
+        "disclaimer": DISCLAIMER,
+        "how": summary.HOW_TO_USE if context.judged.model else "",
+        "scope": (summary.INTENDED, summary.OUT_OF_SCOPE),
+        "limits": [*summary.limits(context.judged), *summary.shortcut_findings(context.judged)],
     }
 
 
-SECTIONS = (
-    Section("results", "Results", _results),
-    *REVIEW,
-    Section("films", "Films, right and wrong", _films),
-    Section("data", "Data", _data),
-    Section("training", "Training", _training),
-    Section("choices", "Automatic choices", _choices),
-    Section("reproduce", "Reproduction", _reproduce),
-    Section("use", "Use and limits", _use),
+PAGE: Page[ReportContext] = Page(
+    "run",
+    (
+        Section("results", "Results", _results),
+        *REVIEW,
+        Section("films", "Films, right and wrong", _films),
+        Section("data", "Data", _data),
+        Section("training", "Training", _training),
+        Section("choices", "Automatic choices", _choices),
+        Section("reproduce", "Reproduction", _reproduce),
+        Section("use", "Use and limits", _use),
+    ),
 )
 
 
-def _tiles(panel: Panel, material: Material) -> dict[str, Any]:
-    heat = material.heat if panel.heated else None
-    tiles = [tile(shown, material.film, heat, judged=panel.judged) for shown in panel.films]
+def _tiles(panel: Panel, context: ReportContext) -> dict[str, Any]:
+    heat = context.heat if panel.heated else None
+    tiles = [tile(shown, context.film, heat, judged=panel.judged) for shown in panel.films]
     return {"title": panel.title, "note": panel.note, "judged": panel.judged, "tiles": tiles}

@@ -8,17 +8,13 @@ from typing import Any
 
 from pneumoscope.evaluation.gallery import Shown
 from pneumoscope.evaluation.shortcuts import CHANCE, KEPT, MARGIN
-from pneumoscope.records import CLASSES
+from pneumoscope.formatting import Cell, cell, percent, percent_cell
+from pneumoscope.records import CLASSES, Estimate
+from pneumoscope.report.kit.catalogue import Metric
 from pneumoscope.report.kit.films import to_uri
-from pneumoscope.report.kit.words import (
-    Metric,
-    interval,
-    number,
-    percent_range,
-    shortcut_findings,
-)
-from pneumoscope.report.run.folder import to_estimate
-from pneumoscope.report.run.material import Context, Material
+from pneumoscope.report.kit.page import Variables
+from pneumoscope.report.run.context import ReportContext
+from pneumoscope.report.run.summary import shortcut_findings
 from pneumoscope.report.run.tables import Row, metric_row
 
 _TITLES = {
@@ -27,6 +23,7 @@ _TITLES = {
     "centre": ("Centre only", "all but the outer tenth"),
     "thumbnail": ("Thumbnail", "8 × 8 means, blown up"),
 }
+_NONE = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +32,35 @@ class Left:
     empty for the full film; ``uri`` is the example, empty where there is none."""
 
     row: Row
-    share: tuple[str, str]
-    lost: tuple[str, str]
+    share: Cell
+    lost: Cell
     uri: str
     alt: str
 
 
-def gather_shortcuts(material: Material) -> Context | None:
+def gather_shortcuts(context: ReportContext) -> Variables | None:
     """What the section prints, None where the run was not checked."""
-    found = material.judged.metrics.get("shortcuts")
+    found = context.judged.metrics.get("shortcuts")
     if not found:
         return None
-    example = _example(material)
-    pictures = material.hidden(example.image_id) if example and material.hidden else {}
+    example = _example(context)
+    pictures = context.hidden(example.image_id) if example and context.hidden else {}
     rows = [_left(each, pictures) for each in found]
     return {
         "rows": rows,
         "example": _about(example) if example and any(row.uri for row in rows) else "",
-        "findings": shortcut_findings(material.judged),
+        "findings": shortcut_findings(context.judged),
         "verdict": _verdict(found),
         "bound": f"{CHANCE + MARGIN:g}",
         "margin": f"{MARGIN:g}",
-        "kept": f"{KEPT:.0%}",
+        "kept": percent(KEPT),
         "methods": [found[0]["auroc"]["method"], *_share_method(found)],
     }
 
 
-def _example(material: Material) -> Shown | None:
+def _example(context: ReportContext) -> Shown | None:
     """The middle of the pneumonia films that were found, else any film that is shown."""
-    gallery = material.gallery
+    gallery = context.gallery
     films = gallery.true_positives or gallery.spread
     return films[len(films) // 2] if films else None
 
@@ -78,14 +75,10 @@ def _left(found: Mapping[str, Any], pictures: Mapping[str, Any]) -> Left:
     variant = str(found["variant"])
     title, gloss = _TITLES[variant]
     share, lost = found.get("share"), found["difference"]
-    cell = ("", "")
-    if lost and lost["value"] is not None:
-        estimate = to_estimate(lost)
-        cell = (number(estimate.value), interval(estimate))
     return Left(
-        row=metric_row(Metric(variant, title, gloss), to_estimate(found["auroc"])),
-        share=percent_range(to_estimate(share)) if share else ("", ""),
-        lost=cell,
+        row=metric_row(Metric(variant, title, gloss), Estimate.from_json(found["auroc"])),
+        share=percent_cell(Estimate.from_json(share)) if share else _NONE,
+        lost=cell(Estimate.from_json(lost)) if lost and lost["value"] is not None else _NONE,
         uri=to_uri(pictures[variant]) if variant in pictures else "",
         alt=f"{title}: {gloss}. The example film as the network saw it",
     )
@@ -100,7 +93,7 @@ def _verdict(found: list[dict[str, Any]]) -> str:
     border = next((each for each in found if each["variant"] == "border"), None)
     if border is None or border["finding"]:
         return ""
-    auroc = to_estimate(border["auroc"])
+    auroc = Estimate.from_json(border["auroc"])
     if auroc.low > CHANCE:
         return (
             "No finding on the border: it tells more than chance, as arms or a child’s size may, "

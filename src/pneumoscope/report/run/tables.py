@@ -9,9 +9,10 @@ from string import ascii_lowercase
 from typing import Any
 
 from pneumoscope.evaluation.gallery import Shown, judged_rows
+from pneumoscope.formatting import Cell, cell, interval, number, split_name
 from pneumoscope.records import CLASSES, Estimate
-from pneumoscope.report.kit.words import ALIASES, GROUPS, Metric, interval, number, split_name
-from pneumoscope.report.run.folder import Judged, to_estimate
+from pneumoscope.report.kit.catalogue import ALIASES, GROUPS, Metric
+from pneumoscope.report.run.folder import Judged
 
 ERRORS_SHOWN = 200
 OFF_SCALE = frozenset({"mcc", "log_loss"})
@@ -36,7 +37,7 @@ class ClassRow:
     """One class: its figures as (value, interval), and how many films it has."""
 
     name: str
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[Cell, ...]
     support: int
 
 
@@ -47,7 +48,7 @@ def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
         (
             title,
             [
-                metric_row(metric, to_estimate(found[metric.key]))
+                metric_row(metric, Estimate.from_json(found[metric.key]))
                 for metric in metrics
                 if metric.key in found
             ],
@@ -56,7 +57,7 @@ def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
     ]
     known = {metric.key for _, metrics in GROUPS for metric in metrics} | ALIASES
     others = [
-        metric_row(Metric(key, key.replace("_", " "), ""), to_estimate(value))
+        metric_row(Metric(key, key.replace("_", " "), ""), Estimate.from_json(value))
         for key, value in found.items()
         if key not in known and isinstance(value, Mapping)
     ]
@@ -76,7 +77,7 @@ def class_rows(judged: Judged) -> list[ClassRow]:
         ClassRow(
             name=name,
             cells=tuple(
-                _cell(to_estimate(found[name][key])) for key in ("precision", "recall", "f1")
+                cell(Estimate.from_json(found[name][key])) for key in ("precision", "recall", "f1")
             ),
             support=int(found[name].get("support", 0)),
         )
@@ -89,7 +90,7 @@ def shift_rows(shifts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How well the films of each class in a split are told from those of train."""
     rows = []
     for shift in shifts:
-        auroc = to_estimate(shift.get("auroc") or {})
+        auroc = Estimate.from_json(shift.get("auroc") or {})
         known = math.isfinite(auroc.value)
         rows.append(
             {
@@ -110,10 +111,6 @@ def error_rows(judged: Judged) -> tuple[list[Shown], int]:
     wrong = [row for row in judged_rows(judged.predictions, judged.threshold) if not row.right]
     wrong.sort(key=lambda row: (-abs(row.probability - judged.threshold), row.image_id))
     return wrong[:ERRORS_SHOWN], len(wrong)
-
-
-def _cell(estimate: Estimate) -> tuple[str, str]:
-    return number(estimate.value), interval(estimate)
 
 
 def metric_row(metric: Metric, estimate: Estimate) -> Row:

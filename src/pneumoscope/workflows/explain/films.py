@@ -15,6 +15,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData, printable
 from pneumoscope.evaluation.gallery import Shown, choose_films, judged_rows
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
+from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
 from pneumoscope.run import Run
@@ -142,7 +143,7 @@ def given_films(
 
     most = min(count or MOST_SHOWN, MOST_SHOWN)
     files = find_films(named)
-    listener.stage(f"Found {len(files.files):,} film{'s' * (len(files.files) != 1)}")
+    listener.stage(f"Found {plural(len(files.files), 'film')}")
     for reason, passed in files.passed_over.items():
         listener.choice("passed over", f"{passed:,}", reason)
     found = Found([], "films named on the command line")

@@ -17,7 +17,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import InputError
 from pneumoscope.explain.truth import marks_of
 from pneumoscope.records import Grey, Listener
-from pneumoscope.report.kit.heat import Heat, Heatmaps
+from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.evaluate.judging import film_of
 
@@ -26,7 +26,7 @@ GONE = "the films could not be read"
 
 def heat_of(
     run: Path, prepared: PreparedSet | None, listener: Listener, *, own: bool, keep: bool = False
-) -> Heat:
+) -> HeatLookup:
     """The heatmaps of films of ``prepared`` as the model in the folder ``run`` sees them, or the
     mean of the models of an ensemble there, by the first method of ``explain``.
 

@@ -14,6 +14,7 @@ from pneumoscope.explain.cam import DEFAULT, Heat
 from pneumoscope.explain.members import mean_heat
 from pneumoscope.explain.overlay import draw_overlay, to_png, with_bar
 from pneumoscope.explain.stages import stages_of
+from pneumoscope.formatting import plural
 from pneumoscope.inference.films import FilmFile
 from pneumoscope.inference.members import load_members
 from pneumoscope.inference.reading import ready_films
@@ -46,7 +47,7 @@ class HeatPictures:
     def write(self, films: Sequence[FilmFile], out: Path, listener: Listener) -> None:
         """Make the new folder ``out`` with a PNG of each film that can be read, called by its row
         from 1 and its name. Raises OutputExists, OutputNotWritable."""
-        listener.stage(f"Heatmaps of {len(films):,} film{'s' * (len(films) != 1)}")
+        listener.stage(f"Heatmaps of {plural(len(films), 'film')}")
 
         def fill(draft: Path, name: str) -> None:
             for row, film, square, heat in self._drawn(films):

@@ -65,8 +65,9 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plate:
-    """A figure as the page shows it. ``name`` is also the name of its PNG file."""
+class PageFigure:
+    """A figure as the page shows it. ``name`` is also the name of its PNG file; ``png`` is empty
+    where there is none."""
 
     name: str
     title: str
@@ -83,9 +84,13 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def make_plate(name: str, figure: Figure, title: str, caption: str, alt: str) -> Plate:
-    """Render ``figure`` twice. Call within ``house_style``."""
-    return Plate(name, title, caption, alt, to_svg(figure, name, alt), to_png(figure))
+def make_figure(
+    name: str, figure: Figure, title: str, caption: str, alt: str, *, png: bool = True
+) -> PageFigure:
+    """Render ``figure`` as SVG and, unless the page alone shows it, as PNG. Call within
+    ``house_style``."""
+    svg = to_svg(figure, name, alt)
+    return PageFigure(name, title, caption, alt, svg, to_png(figure) if png else b"")
 
 
 def to_png(figure: Figure) -> bytes:

@@ -1,21 +1,19 @@
-"""Figures in words: the summary that stands first, and how every number is written."""
+"""Summary of a run in words: how good, how sure, what it confuses, and what is not provable."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pneumoscope.records import Estimate
+from pneumoscope.formatting import full, plural, split_name
 from pneumoscope.report.run.folder import Judged
 
 HOW_TO_USE = """\
 from pneumoscope import Classifier
 classifier = Classifier.load(".")  # this folder
 print(classifier.read("film.png")[0].probability)"""
-DISCLAIMER = "Research use only. Not a medical device."
 INTENDED = (
     "Research and teaching on frontal chest radiographs: comparing training choices, studying "
     "errors, preparing a study. The model gives a probability of pneumonia for a whole film."
@@ -29,95 +27,11 @@ SMALL = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """How a metric is called, and what it says in a few words."""
-
-    key: str
-    title: str
-    gloss: str
-
-
-GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
-    (
-        "Ranking, whatever the threshold",
-        (
-            Metric("auroc", "AUROC", "chance that a pneumonia film scores above a normal one"),
-            Metric("average_precision", "Average precision", "area under precision over recall"),
-        ),
-    ),
-    (
-        "Decisions at the operating point",
-        (
-            Metric("sensitivity", "Sensitivity (recall)", "share of pneumonia that is found"),
-            Metric("specificity", "Specificity", "share of normal films that are cleared"),
-            Metric("precision", "Precision (PPV)", "share of pneumonia calls that are right"),
-            Metric("npv", "NPV", "share of normal calls that are right"),
-            Metric("accuracy", "Accuracy", "share of all films read rightly"),
-            Metric("balanced_accuracy", "Balanced accuracy", "mean of sensitivity, specificity"),
-            Metric("f1", "F1", "harmonic mean of precision and recall"),
-            Metric("mcc", "MCC", "correlation of reading and truth, −1 to 1"),
-        ),
-    ),
-    (
-        "Probabilities",
-        (
-            Metric("brier", "Brier score", "mean squared error; lower is better"),
-            Metric("ece", "ECE", "mean calibration gap, biased upwards; lower is better"),
-            Metric("log_loss", "Log loss", "cost of misplaced confidence; lower is better"),
-        ),
-    ),
-)
-ALIASES = frozenset({"recall"})
-"""Shown under another name already: recall is sensitivity."""
-
-
-@dataclass(frozen=True, slots=True)
 class Remark:
     """One short paragraph of the summary, with the two or three words that introduce it."""
 
     lead: str
     text: str
-
-
-def split_name(split: object) -> str:
-    """The split as a word: ``validation`` for ``val``."""
-    return {"train": "training", "val": "validation"}.get(str(split), str(split))
-
-
-def number(value: float, places: int = 3) -> str:
-    """``0.962``; a true minus sign; ``undefined`` for NaN."""
-    return f"{value:.{places}f}".replace("-", "−") if math.isfinite(value) else "undefined"
-
-
-def interval(estimate: Estimate, places: int = 3) -> str:
-    """``0.948–0.974``, or ``none`` where there is no interval."""
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return "none"
-    dash = " to " if estimate.low < 0 else "–"
-    return number(estimate.low, places) + dash + number(estimate.high, places)
-
-
-def percent_range(estimate: Estimate) -> tuple[str, str]:
-    """(``76%``, ``70–82%``) of a share."""
-    value, low, high = (
-        f"{100 * part:.0f}".replace("-", "−")
-        for part in (estimate.value, estimate.low, estimate.high)
-    )
-    return f"{value}%", f"{low}{' to ' if estimate.low < 0 else '–'}{high}%"
-
-
-def level(estimate: Estimate) -> str:
-    """``95%``."""
-    return f"{estimate.level * 100:g}%"
-
-
-def full(estimate: Estimate | None) -> str:
-    """``0.962 (95% interval 0.948–0.974)``; says why where it is undefined."""
-    if estimate is None:
-        return "not measured"
-    if not math.isfinite(estimate.value):
-        return estimate.method or "undefined"
-    return f"{number(estimate.value)} ({level(estimate)} interval {interval(estimate)})"
 
 
 def views(model: Mapping[str, Any]) -> str:
@@ -165,14 +79,14 @@ def _how_good(judged: Judged) -> Iterator[str]:
     positives, negatives = counts["tp"] + counts["fn"], counts["tn"] + counts["fp"]
     if positives:
         yield (
-            f"At its operating point it finds {counts['tp']:,} of {_films(positives)} with "
+            f"At its operating point it finds {counts['tp']:,} of {plural(positives, 'film')} with "
             f"pneumonia, sensitivity {full(judged.estimate('sensitivity'))}"
             + ("," if negatives else ".")
         )
     if negatives:
         start = "and clears" if positives else "At its operating point it clears"
         yield (
-            f"{start} {counts['tn']:,} of {_films(negatives)} without, "
+            f"{start} {counts['tn']:,} of {plural(negatives, 'film')} without, "
             f"specificity {full(judged.estimate('specificity'))}."
         )
 
@@ -182,7 +96,7 @@ def _how_sure(judged: Judged) -> Iterator[str]:
     patients = judged.metrics.get("patients")
     of = f" of {patients:,} patients" if patients else ""
     split = split_name(judged.split)
-    yield f"The {split} split holds {_films(n)}{of}, {positives:,} with pneumonia."
+    yield f"The {split} split holds {plural(n, 'film')}{of}, {positives:,} with pneumonia."
     if shifts := shift_findings(judged):
         yield (
             f"They are unlike the training films: {' '.join(shifts)} "
@@ -233,8 +147,8 @@ def _confusion(judged: Judged) -> Iterator[str]:
         yield f"No film of the {split} split is misread; with other films some would be."
         return
     yield (
-        f"{_films(missed)} with pneumonia {'is' if missed == 1 else 'are'} missed, "
-        f"{_films(alarms)} without {'is' if alarms == 1 else 'are'} called pneumonia."
+        f"{plural(missed, 'film')} with pneumonia {'is' if missed == 1 else 'are'} missed, "
+        f"{plural(alarms, 'film')} without {'is' if alarms == 1 else 'are'} called pneumonia."
     )
     if positives and negatives:
         ratio = (alarms / negatives + 0.5 / negatives) / (missed / positives + 0.5 / positives)
@@ -309,17 +223,3 @@ def _patients(flow: Mapping[str, Any]) -> str:
             "which may be one of the film and not of the patient."
         )
     return "Patient ids are known, and the split keeps all films of a patient in one part."
-
-
-def unbroken(text: str) -> str:
-    """``text`` with its number ranges held on one line (U+2060, word joiner)."""
-    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
-
-
-def identifier(name: str) -> str:
-    """``name`` as an HTML id: lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _films(count: int) -> str:
-    return f"{count:,} film" if count == 1 else f"{count:,} films"

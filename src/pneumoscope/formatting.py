@@ -1,0 +1,151 @@
+"""Numbers as text, for pages and terminal alike: values, intervals, shares, counts, p values.
+
+The one formatter: whoever shows a figure to a user takes it from here, so that two places can
+never round or name the same figure differently. A minus is the true sign "−", a range has an en
+dash, and "to" in its place where a minus would stand beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pneumoscope.records import Estimate
+
+Cell = tuple[str, str]
+"""A figure as a table shows it: its value, and its interval or what stands in its place."""
+
+ABSENT = "–"
+"""What a table shows in place of a value that is not defined."""
+
+
+def number(value: float | None, places: int = 3) -> str:
+    """``0.962``; ``undefined`` for NaN and None."""
+    return "undefined" if value is None or not math.isfinite(value) else _fixed(value, places)
+
+
+def signed(value: float | None, places: int = 3) -> str:
+    """A difference: ``+0.021``, ``−0.004``, ``0.000``; ``undefined`` for NaN and None."""
+    text = number(value, places)
+    return f"+{text}" if text[0].isdigit() and text.strip("0.") else text
+
+
+def interval(estimate: Estimate, places: int = 3) -> str:
+    """``0.948–0.974``, or ``none`` where there is no interval."""
+    if not _has_interval(estimate):
+        return "none"
+    return _range(number(estimate.low, places), number(estimate.high, places))
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """That of a difference: ``+0.006 to +0.036``, or ``none``."""
+    if not _has_interval(estimate):
+        return "none"
+    return f"{signed(estimate.low)} to {signed(estimate.high)}"
+
+
+def cell(estimate: Estimate) -> Cell:
+    """(``0.962``, ``0.948–0.974``), or (``–``, ``undefined``)."""
+    if not math.isfinite(estimate.value):
+        return ABSENT, "undefined"
+    return number(estimate.value), interval(estimate)
+
+
+def brief(estimate: Estimate) -> str:
+    """``0.962 (0.948–0.974)``; ``–`` where it is undefined."""
+    if not math.isfinite(estimate.value):
+        return ABSENT
+    return f"{number(estimate.value)} ({interval(estimate)})"
+
+
+def level(estimate: Estimate) -> str:
+    """``95%``."""
+    return f"{estimate.level * 100:g}%"
+
+
+def full(estimate: Estimate | None) -> str:
+    """``0.962 (95% interval 0.948–0.974)``; says why where it is undefined."""
+    if estimate is None:
+        return "not measured"
+    if not math.isfinite(estimate.value):
+        return estimate.method or "undefined"
+    return f"{number(estimate.value)} ({level(estimate)} interval {interval(estimate)})"
+
+
+def mean_sd(mean: float | None, sd: float | None) -> str:
+    """``0.951 ± 0.012``; the mean alone where there is no deviation, ``–`` where there is none."""
+    if mean is None or sd is None:
+        return ABSENT if mean is None else number(mean)
+    return f"{number(mean)} ± {number(sd)}"
+
+
+def percent(share: float | None, places: int = 0) -> str:
+    """A share as ``57%``, without a space at which a line could break; ``not known`` for NaN and
+    None."""
+    if share is None or not math.isfinite(share):
+        return "not known"
+    return f"{_fixed(100 * share, places)}%"
+
+
+def percent_interval(share: Estimate, places: int = 0) -> str:
+    """``51–63%``, ``−3 to 9%``; empty where there is no interval."""
+    if not _has_interval(share):
+        return ""
+    return _range(_fixed(100 * share.low, places), percent(share.high, places))
+
+
+def percent_cell(share: Estimate, places: int = 0) -> Cell:
+    """(``57%``, ``51–63%``), or (``–``, empty)."""
+    if not math.isfinite(share.value):
+        return ABSENT, ""
+    return percent(share.value, places), percent_interval(share, places)
+
+
+def amount(value: float) -> str:
+    """A number of three figures at least, with a comma in the thousands."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value == int(value) else f"{value:.3g}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 film``, ``5,856 films``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def p_value(p: float | None, adjusted: bool = False) -> str:
+    """``p = 0.006``, ``p < 0.001``, ``Holm-adjusted p = 0.61``."""
+    if p is None:
+        return "no p"
+    said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return f"Holm-adjusted {said}" if adjusted else said
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """``A``, ``A and B``, ``A, B and C``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def split_name(split: object) -> str:
+    """The split as a word: ``validation`` for ``val``."""
+    return {"train": "training", "val": "validation"}.get(str(split), str(split))
+
+
+def metric_name(key: str) -> str:
+    """A metric in running text and on the terminal: ``AUROC``, ``balanced accuracy``."""
+    return "AUROC" if key == "auroc" else key.replace("_", " ")
+
+
+def _fixed(value: float, places: int) -> str:
+    # "z": what rounds to zero has no sign.
+    return f"{value:z.{places}f}".replace("-", "−")
+
+
+def _range(low: str, high: str) -> str:
+    return f"{low}{' to ' if low.startswith('−') else '–'}{high}"
+
+
+def _has_interval(estimate: Estimate) -> bool:
+    return math.isfinite(estimate.low) and math.isfinite(estimate.high)
