@@ -544,6 +544,7 @@ def test_an_interrupt_tells_how_to_go_on(tmp_path: Path, films: Path) -> None:
     assert last.is_file()
 
 
+@pytest.mark.usefixtures("hearing")
 def test_an_interrupt_that_a_library_drops_is_heard_later(
     films: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -560,13 +561,9 @@ def test_an_interrupt_that_a_library_drops_is_heard_later(
     fallen: list[int] = []
     saves: list[int] = []
     monkeypatch.setattr(Keeper, "_save", save)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        assert run(monkeypatch, "train", films, *little("train.epochs=50")) == 130
-        # Lightning would leave the process deaf to the next one.
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
+    assert run(monkeypatch, "train", films, *little("train.epochs=50")) == 130
+    # Lightning would leave the process deaf to the next one.
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert capsys.readouterr().err.startswith("Interrupted: the run was stopped")
     interrupts.check()  # what ended this work does not end the next
     assert fallen == [0] and saves == [0]

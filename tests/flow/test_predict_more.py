@@ -103,6 +103,7 @@ def test_heatmaps_are_called_by_row(
     assert not Path("none").exists()
 
 
+@pytest.mark.usefixtures("hearing")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_it_says_what_is_left(
     number: signal.Signals,
@@ -127,6 +128,15 @@ def test_stopped_it_says_what_is_left(
     assert {p.name for p in Path().iterdir()} == there
     assert signal.getsignal(number) == before
     interrupts.check()  # nothing of it is left for the next command
+
+
+@pytest.mark.usefixtures("hearing")
+def test_a_process_started_deaf_to_interrupts_remains_so() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupts.heard():
+        os.kill(os.getpid(), signal.SIGINT)
+    interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_the_start_loads_no_table_library() -> None:

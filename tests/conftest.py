@@ -1,0 +1,28 @@
+"""Test processes: how many share the tests, and a core of its own for each."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+# A worker keeps to one core, and so do the processes that its tests start: everything here that
+# uses several threads asks how many cores it may use, and two workers that use both are slower
+# than one. Set before any test module imports torch, which looks once.
+if _WORKER and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_WORKER.removeprefix("gw")) % len(_cores)]})
+elif _WORKER:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker a core, four at most, for each of them collects all tests. None, and so the plain
+    way, where files are named: their tests would be done before workers have begun."""
+    if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    allowed = getattr(os, "sched_getaffinity", None)
+    count = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return min(4, count) if count > 1 else 0
