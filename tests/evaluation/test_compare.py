@@ -17,7 +17,7 @@ from pneumoscope.evaluation.compare import (
     pairs_of,
     spread,
 )
-from pneumoscope.evaluation.rows import Rows
+from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.paired import delong_paired
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from pneumoscope.evaluation.rows import rows_of
+from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.evaluation.subgroups import groups_of, judge_subgroups
 from pneumoscope.metrics.intervals import delong, wilson
 

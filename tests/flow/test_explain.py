@@ -68,7 +68,7 @@ def test_own_films_with_masks(run: Path, tmp_path: Path) -> None:
             with Image.open(folder / file) as picture:
                 assert picture.mode == "RGB"
     found = kept["localisation"]
-    table = pipeline.read_predictions(Run(copy))
+    table = pipeline.read_predictions(Run(copy).predictions_file)
     positives = int(((table["split"] == "test") & (table["label"] == 1)).sum())
     assert found["films"] == positives and found["truth"] == "masks"
     for method in METHODS:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.operating import plain
-from pneumoscope.evaluation.rows import Rows
+from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics import conformal
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.metrics.linear import shares

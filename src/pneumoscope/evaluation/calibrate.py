@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pneumoscope.evaluation.rows import Rows
+from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.calibration import recalibrate
 from pneumoscope.metrics.intervals import undefined
 from pneumoscope.metrics.linear import losses

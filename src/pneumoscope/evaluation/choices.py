@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
-from pneumoscope.evaluation.rows import Rows, rows_of
+from pneumoscope.evaluation.predictions import Rows, rows_of
 from pneumoscope.metrics import calibration, conformal
 from pneumoscope.metrics.thresholds import Rule, choose
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import NotComparable
-from pneumoscope.evaluation.rows import Rows
+from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.paired import (
     METRICS,
     delong_paired,

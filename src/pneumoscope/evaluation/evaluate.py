@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from pneumoscope.errors import ChosenOnTest, UnreadableData
-from pneumoscope.evaluation.rows import Rows, rows_of
+from pneumoscope.evaluation.predictions import Rows, rows_of
 from pneumoscope.metrics.intervals import bootstrap, delong, undefined, wilson
 from pneumoscope.metrics.scores import Confusion, confusion
 from pneumoscope.metrics.thresholds import Rule, choose

@@ -76,7 +76,8 @@ def choose_films(predictions: pd.DataFrame, threshold: float, count: int = 8) ->
 
 def judged_rows(predictions: pd.DataFrame, threshold: float) -> tuple[Shown, ...]:
     """Every row of the table as a ``Shown``, in the table's order."""
-    columns = (predictions[name] for name in ("image_id", "patient_id", "label", "probability"))
+    known = predictions.fillna({"patient_id": ""})
+    columns = (known[name] for name in ("image_id", "patient_id", "label", "probability"))
     return tuple(
         Shown(
             image_id=str(image_id),

@@ -14,7 +14,7 @@ from pneumoscope.evaluation.calibrate import calibrated, judge_calibration
 from pneumoscope.evaluation.choices import Choices, check_choices
 from pneumoscope.evaluation.evaluate import evaluate
 from pneumoscope.evaluation.operating import at_prevalences, judge_points, net_benefit, said_of
-from pneumoscope.evaluation.rows import Rows, rows_of
+from pneumoscope.evaluation.predictions import Rows, rows_of
 from pneumoscope.evaluation.subgroups import judge_subgroups
 from pneumoscope.metrics.thresholds import best_threshold
 from pneumoscope.records import Estimate

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pneumoscope.evaluation.rows import Rows
+from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.decision import decision_curve
 from pneumoscope.metrics.linear import shares
 from pneumoscope.metrics.prevalence import Bounds, predictive_values

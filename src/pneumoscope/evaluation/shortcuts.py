@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import UnreadableData
-from pneumoscope.evaluation.rows import Rows, rows_of
+from pneumoscope.evaluation.predictions import Rows, rows_of
 from pneumoscope.metrics.intervals import bootstrap, delong, structural_components
 from pneumoscope.metrics.paired import Difference, delong_paired, paired_bootstrap
 from pneumoscope.metrics.resample import resampled_sums
@@ -25,6 +26,20 @@ KEPT = 0.9
 """A thumbnail is as good as the film where it keeps this part of what the film tells beyond chance,
 by the lower end of its interval: the margin of a trial of non-inferiority, as a part of the
 effect that is to be preserved."""
+
+
+def read_shortcuts(file: Path) -> pd.DataFrame | None:
+    """``shortcuts.csv``: ``image_id`` and a column of logits for each part of the film that was
+    left; None where there is no such file, for the run was not checked for shortcuts."""
+    if not file.is_file():
+        return None
+    names = ("border", "centre", "thumbnail")
+    return pd.read_csv(
+        file,
+        dtype={"image_id": "string"},
+        converters=dict.fromkeys(names, float),
+        keep_default_na=False,  # an image may be called "NA"
+    )
 
 
 def judge_shortcuts(

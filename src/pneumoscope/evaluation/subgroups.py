@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.rows import Rows
+from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.linear import aurocs, shares
 from pneumoscope.records import Estimate
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 import pneumoscope
-from pneumoscope.errors import InputError, NotARun, NotComparable, UnreadableData
+from pneumoscope.errors import InputError, NotARun, NotComparable
 from pneumoscope.evaluation.compare import (
     RESAMPLES,
     Side,
@@ -23,13 +23,12 @@ from pneumoscope.evaluation.compare import (
     letter,
     spread,
 )
-from pneumoscope.evaluation.rows import rows_of
+from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.metrics.paired import METRICS
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
 from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import Run, check_room, create_folder
-from pneumoscope.workflows.evaluate.judging import read_predictions
 
 LEVEL = 0.95
 SEED = 0
@@ -132,12 +131,7 @@ def _read(folder: Path, name: str) -> _Contestant:
                 remedy=f"complete it: pneumoscope train --resume {folder}",
             )
     judged = read_judged(folder)
-    try:
-        rows = rows_of(read_predictions(run), judged.split).in_order()
-    except (ValueError, KeyError) as error:  # what pandas says of a damaged table
-        raise UnreadableData(
-            "the predictions cannot be read", got=f"{run.predictions_file} ({error})"
-        ) from None
+    rows = rows_of(judged.predictions, judged.split).in_order()
     if rows.labels.size != int(judged.metrics["n"]):
         raise NotARun(
             "the predictions are not those that were judged",

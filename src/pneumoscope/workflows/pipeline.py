@@ -22,6 +22,7 @@ from pneumoscope.errors import DataNotFound, DiskFull, InputError, NotARun, Outp
 from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
 from pneumoscope.evaluation.judge import How, judge
+from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predict import predict_logits, probability
@@ -42,8 +43,6 @@ from pneumoscope.workflows.evaluate.judging import (
     facts_of,
     film_of,
     hidden_of,
-    predictions_text,
-    read_predictions,
 )
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.shortcuts import shortcut_stage
@@ -195,12 +194,12 @@ def prepare_stage(work: Work) -> PreparedSet:
 def predict_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
     """Logits of every validation and test film, each computed once."""
     if work.run.predictions_file.is_file():
-        return read_predictions(work.run)
+        return read_predictions(work.run.predictions_file)
     work.listener.stage("Predict validation and test films")
     rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
     table = predict_table(bundle, prepared, rows, work.device, work.listener)
     write_atomic(work.run.predictions_file, predictions_text(table))
-    return read_predictions(work.run)
+    return read_predictions(work.run.predictions_file)
 
 
 def predict_table(

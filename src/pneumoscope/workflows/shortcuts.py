@@ -7,18 +7,20 @@ import pandas as pd
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import use_all_cores
+from pneumoscope.evaluation.predictions import predictions_text
+from pneumoscope.evaluation.shortcuts import read_shortcuts
 from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.storage import write_atomic
-from pneumoscope.workflows.evaluate.judging import predictions_text, read_shortcuts
 from pneumoscope.workflows.work import Work
 
 
 def shortcut_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame | None:
     """A row a test film: its logits where only the border, the centre or a thumbnail is left.
     What is hidden is filled with the mean of the training films; None where there are none."""
-    kept = read_shortcuts(work.run)
+    file = work.run.folder / "shortcuts.csv"
+    kept = read_shortcuts(file)
     train, rows = (np.asarray(prepared.rows(split)) for split in ("train", "test"))
     if kept is not None or work.run.metrics_file.is_file() or not len(train):
         return kept
@@ -33,5 +35,5 @@ def shortcut_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.Data
         bundle, prepared.images, rows, fill, device=work.device, advance=advance
     )
     table = prepared.table.iloc[rows][["image_id"]].assign(**found)
-    write_atomic(work.run.folder / "shortcuts.csv", predictions_text(table))
-    return read_shortcuts(work.run)
+    write_atomic(file, predictions_text(table))
+    return read_shortcuts(file)

@@ -24,7 +24,7 @@ def draw_all(judged: Judged) -> dict[str, PageFigure]:
 def _ranking(judged: Judged) -> Iterator[PageFigure]:
     rows = judged.predictions
     columns = (rows["label"], rows["probability"], judged.threshold)
-    patients = rows["patient_id"] if (rows["patient_id"] != "").any() else None
+    patients = rows["patient_id"].fillna("") if rows["patient_id"].notna().any() else None
     auroc, average = full(judged.estimate("auroc")), full(judged.estimate("average_precision"))
     roc = curves.roc(*columns, patients=patients)
     if roc is not None:

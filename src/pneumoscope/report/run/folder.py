@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from pneumoscope.errors import NotARun
+from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.records import Estimate
 from pneumoscope.storage import read_json
 
-PREDICTION_COLUMNS = ("image_id", "patient_id", "split", "label", "probability")
 HISTORY_COLUMNS = ("epoch", "train_loss", "val_loss")
 
 
@@ -22,8 +22,8 @@ class Judged:
     """A run folder after evaluation, as read.
 
     ``predictions`` holds the rows of the judged split only, indexed by their place in the
-    whole table; ids are strings, a missing patient id is ``""``. ``history`` is None where the
-    run was not trained here. ``model`` is empty where there is no model.json.
+    whole table. ``history`` is None where the run was not trained here. ``model`` is empty where
+    there is no model.json.
     """
 
     folder: Path
@@ -58,9 +58,7 @@ def read_judged(folder: Path) -> Judged:
     for key in ("split", "n", "metrics", "operating_point", "confusion"):
         if key not in metrics:
             raise NotARun(f"{folder / 'metrics.json'} has no {key!r}", remedy=_remedy(folder))
-    table = _read_table(folder / "predictions.csv", PREDICTION_COLUMNS)
-    numbers = table[["label", "probability"]].apply(pd.to_numeric, errors="coerce")
-    table = table.assign(label=numbers["label"], probability=numbers["probability"])
+    table = read_predictions(folder / "predictions.csv")
     judged = table[(table["split"] == metrics["split"]) & table["label"].isin([0, 1])]
     judged = judged.astype({"label": int})
     return Judged(
@@ -74,26 +72,22 @@ def read_judged(folder: Path) -> Judged:
     )
 
 
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        # Read as text: an image may be called "NA", a patient "007".
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as fault:
-        raise NotARun(
-            f"{path} cannot be read", got=str(fault), remedy=_remedy(path.parent)
-        ) from fault
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise NotARun(
-            f"{path} lacks columns", got=", ".join(table.columns), expected=", ".join(columns)
-        )
-    return table
-
-
 def _read_history(path: Path) -> pd.DataFrame | None:
     if not path.exists():
         return None
-    table = _read_table(path, HISTORY_COLUMNS).apply(pd.to_numeric, errors="coerce")
+    try:
+        table = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
+    except (OSError, ValueError) as fault:
+        raise NotARun(
+            f"{path} cannot be read", got=str(fault), remedy=_remedy(path.parent)
+        ) from None
+    missing = [name for name in HISTORY_COLUMNS if name not in table.columns]
+    if missing:
+        raise NotARun(
+            f"{path} lacks columns",
+            got=", ".join(table.columns),
+            expected=", ".join(HISTORY_COLUMNS),
+        )
     return table if len(table) else None
 
 

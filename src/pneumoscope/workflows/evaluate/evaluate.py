@@ -15,7 +15,8 @@ from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.errors import InputError, UnreadableData, nearest
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.judge import How, judge
-from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.evaluation.shortcuts import judge_shortcuts, read_shortcuts
 from pneumoscope.metrics.thresholds import Rule
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.run.render import write_report
@@ -30,9 +31,6 @@ from pneumoscope.workflows.evaluate.judging import (
     film_of,
     hidden_of,
     own_data,
-    predictions_text,
-    read_predictions,
-    read_shortcuts,
 )
 from pneumoscope.workflows.evaluate.subject import Subject, ensemble_subject, run_subject
 from pneumoscope.workflows.explain.heatmaps import heat_of
@@ -131,7 +129,7 @@ def evaluate_run(
 
 def _of_run(asked: Question, listener: Listener) -> tuple[Subject, ToJudge]:
     run = complete_run(asked.run)
-    predictions = read_predictions(run)
+    predictions = read_predictions(run.predictions_file)
     choices = carried_choices(run, predictions, asked.targets, asked.miss_rate)
     subject = run_subject(run, choices)
     return subject, _rows(asked, run, subject, predictions, listener)
@@ -209,7 +207,13 @@ def _rows(
         listener.note(_OPTIMISTIC[split])
     if split != "train":
         table = predictions[predictions["split"] == split]
-        return ToJudge(table, split, own, about, read_shortcuts(run) if split == "test" else None)
+        return ToJudge(
+            table,
+            split,
+            own,
+            about,
+            read_shortcuts(run.folder / "shortcuts.csv") if split == "test" else None,
+        )
     if own is None:
         raise UnreadableData(
             "the training films must be read again, and cannot be",

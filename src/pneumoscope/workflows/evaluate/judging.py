@@ -48,30 +48,6 @@ def complete_run(folder: Path) -> Run:
     return run
 
 
-def read_predictions(run: Run) -> pd.DataFrame:
-    """``predictions.csv`` as written, ids as text."""
-    text = {"image_id": "string", "patient_id": "string", "split": "string"}
-    # Python's own float brings back every digit in any version of pandas.
-    exact = {"logit": float, "probability": float}
-    return pd.read_csv(run.predictions_file, dtype=text, converters=exact)
-
-
-def read_shortcuts(run: Run) -> pd.DataFrame | None:
-    """``shortcuts.csv``: ``image_id`` and a column of logits for each part of the film that was
-    left; None where the run was not checked for shortcuts."""
-    file = run.folder / "shortcuts.csv"
-    if not file.is_file():
-        return None
-    names = ("border", "centre", "thumbnail")
-    return pd.read_csv(file, dtype={"image_id": "string"}, converters=dict.fromkeys(names, float))
-
-
-def predictions_text(table: pd.DataFrame) -> str:
-    """The table as CSV. 17 digits bring every float64 back exactly, so judging the file is
-    judging the model."""
-    return str(table.to_csv(index=False, float_format="%.17g"))
-
-
 def facts_of(table: pd.DataFrame) -> pd.DataFrame:
     """What is known of each film beside its pixels: ``image_id`` and a column a fact.
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData, printable
 from pneumoscope.evaluation.gallery import Shown, choose_films, judged_rows
+from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
 from pneumoscope.run import Run
-from pneumoscope.workflows.evaluate.judging import complete_run, own_data, read_predictions
+from pneumoscope.workflows.evaluate.judging import complete_run, own_data
 from pneumoscope.workflows.explain.scene import Scene
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
 
@@ -58,7 +59,7 @@ def films_of_run(folder: Path, scene: Scene, count: int | None, listener: Listen
     """Test films of the run: right and wrong ones; true positives to measure on."""
     run = complete_run(folder)
     prepared = _own_data(run, listener)
-    table = read_predictions(run)
+    table = read_predictions(run.predictions_file)
     table = table[table["split"] == "test"]
     return _chosen(prepared, table, scene, count, "test films of the run, right and wrong ones")
 

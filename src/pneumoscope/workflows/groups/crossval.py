@@ -19,15 +19,15 @@ import pneumoscope
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.evaluate import evaluate
+from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.report.run.folder import Judged, read_judged
-from pneumoscope.run import SCHEMA, Run, check_room, create_folder, open_run
+from pneumoscope.run import SCHEMA, check_room, create_folder, open_run
 from pneumoscope.storage import read_json, write_atomic, write_json
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.data import find_data, stored_spec
-from pneumoscope.workflows.evaluate.judging import predictions_text, read_predictions
 from pneumoscope.workflows.groups.many import (
     Plan,
     check_recipe,
@@ -210,7 +210,7 @@ def _finish(folder: Path, plan: Plan, count: int, ready: Ready | None, listener:
     listener.stage("Sum up the folds")
     runs = [read_judged(place) for place in places]
     write_atomic(folder / "predictions.csv", predictions_text(pool_folds(runs)))
-    pooled = read_predictions(Run(folder))
+    pooled = read_predictions(folder / "predictions.csv")
     metrics = judge_pooled(pooled, runs, plan.seeds[0]) | {
         "name": folder.absolute().name,
         "command": plan.command,
@@ -244,7 +244,7 @@ def pool_folds(runs: Sequence[Judged]) -> pd.DataFrame:
     """
     parts = []
     for number, run in enumerate(runs):
-        table = read_predictions(Run(run.folder))
+        table = read_predictions(run.folder / "predictions.csv")
         table = table[table["split"] == "test"]
         decision = (table["probability"] >= run.threshold).astype(int)
         parts.append(table.assign(fold=number, threshold=run.threshold, decision=decision))

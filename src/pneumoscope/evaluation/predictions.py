@@ -1,18 +1,61 @@
-"""The rows of one split of a table of predictions, as arrays, checked once, here."""
+"""The table of predictions, ``predictions.csv``: its columns, reader, writer, and checked rows.
+
+A table has a row per film and the columns ``image_id``, ``patient_id`` (NA where the patient is
+not known), ``split``, ``label`` (0 or 1), ``logit`` and ``probability``; it may have more.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.errors import BadLabels, UnreadableData
+from pneumoscope.errors import BadLabels, NotARun, UnreadableData
 from pneumoscope.metrics.scores import Floats, Labels
 
 COLUMNS = ("image_id", "patient_id", "split", "label", "logit", "probability")
+
+
+def read_predictions(file: Path) -> pd.DataFrame:
+    """A table as ``predictions_text`` wrote it, indexed by its rows from 0.
+
+    Ids and splits are text, an unknown patient is NA, and every digit of the logits comes back. A
+    label that is no number is NaN; ``rows_of`` refuses it where it is to be judged. Raises
+    ``NotARun`` for a file that is missing, damaged or lacks one of ``COLUMNS``.
+    """
+    # An image may be called "NA" and a patient "007": only an empty cell is no patient.
+    text = dict.fromkeys(("image_id", "patient_id", "split"), "string")
+    # Python's own float brings back every digit in any version of pandas.
+    exact = {"logit": float, "probability": float}
+    try:
+        table = pd.read_csv(
+            file, dtype=text, converters=exact, keep_default_na=False, na_values={"patient_id": ""}
+        )
+    except (OSError, ValueError) as error:
+        raise NotARun(f"{file} cannot be read", got=str(error), remedy=_remedy(file)) from None
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise NotARun(
+            f"{file} lacks columns",
+            got=", ".join(map(str, table.columns)),
+            expected=", ".join(COLUMNS),
+            remedy=_remedy(file),
+        )
+    return table.assign(label=pd.to_numeric(table["label"], errors="coerce"))
+
+
+def predictions_text(table: pd.DataFrame) -> str:
+    """The table as CSV. 17 digits bring every float64 back exactly, so judging the file is
+    judging the model."""
+    return str(table.to_csv(index=False, float_format="%.17g"))
+
+
+def _remedy(file: Path) -> str:
+    return f"complete the run: pneumoscope train --resume {file.parent}"
 
 
 @dataclass(frozen=True, slots=True)
