@@ -1,18 +1,18 @@
-"""A set of 160 tiny phantoms as a MedMNIST file, and a recipe that trains on it in seconds."""
+"""A set of 160 tiny phantoms as a MedMNIST file, a run and two folds that were trained on it."""
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.helpers.commands import QUICK
+from tests.helpers.commands import FOLDS, Made, made_at, run, train
+from tests.helpers.figures import leave_undrawn
 
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, InputSpec
-from pneumoscope.workflows.groups.crossval import crossval
+from pneumoscope.records import InputSpec
 
 
 @pytest.fixture(scope="session")
@@ -34,15 +34,30 @@ def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def two_folds(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> tuple[Path, Path]:
-    """(two folds of the tiny set, one epoch each, its 40 official test films left out; the cache
-    that they used). No test changes them."""
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> Made:
+    """A run on the tiny set as ``train`` leaves it."""
+    place = tmp_path_factory.mktemp("trained")
+    with made_at(place) as (patch, printed):
+        assert train(patch, tiny_npz) == 0
+    return Made(place / "runs/001-test_resnet-tiny", place / "cache", printed.getvalue())
+
+
+@pytest.fixture
+def finished(trained: Made, tmp_path: Path) -> Path:
+    """A copy of the finished run, where it would be had this test made it."""
+    return Path(shutil.copytree(trained.folder, tmp_path / "runs" / trained.folder.name))
+
+
+@pytest.fixture(scope="session")
+def two_folds(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> Made:
+    """Two folds of the tiny set, one epoch each, its 40 official test films left out."""
     place = tmp_path_factory.mktemp("folds")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
-        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
-        folder = crossval(DataRequest(str(tiny_npz)), recipe, 2, seed=4, out=place / "cv")
-    return folder, place / "cache"
+    words = [word for change in FOLDS for word in ("--set", change)]
+    with made_at(place) as (patch, printed):
+        leave_undrawn(patch)
+        more = ("--folds", "2", "--seed", "4", *words, "--out", "cv")
+        assert run(patch, "crossval", str(tiny_npz), *more) == 0
+    return Made(place / "cv", place / "cache", printed.getvalue())
 
 
 @pytest.fixture(autouse=True)

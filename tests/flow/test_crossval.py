@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import recall_score, roc_auc_score
-from tests.helpers.commands import QUICK, run
+from tests.helpers.commands import FOLDS, Made, run
 
 from pneumoscope.errors import NotARun
 from pneumoscope.inference.members import load_members
@@ -21,15 +21,17 @@ from pneumoscope.run import Run
 from pneumoscope.workflows.groups.crossval import judge_pooled, pool_folds, resume_crossval
 
 
+@pytest.fixture
+def folds(two_folds: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the two folds, and their cache."""
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
+    return Path(shutil.copytree(two_folds.folder, tmp_path / "runs" / "cv"))
+
+
 def test_folds_are_pooled_resumed_and_predict_together(
-    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    two_folds: Made, folds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = [
-        w for c in (*QUICK, "train.epochs=1", "decide.rule=youden_smooth") for w in ("--set", c)
-    ]
-    assert run(monkeypatch, "crossval", str(tiny_npz), "--folds", "2", *changes) == 0
-    printed = capsys.readouterr().out
-    (folder,) = Path("runs").glob("001-crossval-*-tiny")
+    folder, printed = folds, two_folds.printed
     assert "120 films" in printed and "left out" in printed
     pooled = pd.read_csv(folder / "predictions.csv")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -98,13 +100,14 @@ crossval(DataRequest(sys.argv[1]), recipe, 2, seed=4, out=Path(sys.argv[2]), lis
 """
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_folds_killed_in_the_second_end_with_the_same_figures(
-    two_folds: tuple[Path, Path], tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two_folds: Made, tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, cache = two_folds
-    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(cache))
+    whole = two_folds.folder
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
     folder = tmp_path / "killed"
-    typed = [str(tiny_npz), str(folder), *QUICK, "train.epochs=1"]
+    typed = [str(tiny_npz), str(folder), *FOLDS]
     done = subprocess.run([sys.executable, "-c", KILLED, *typed], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert (folder / "fold-0/report.html").is_file()
@@ -116,10 +119,10 @@ def test_folds_killed_in_the_second_end_with_the_same_figures(
 
 
 def test_several_films_of_a_patient_widen_the_pooled_intervals(
-    two_folds: tuple[Path, Path],
+    two_folds: Made,
 ) -> None:
     """Each film four times is no more than once: the interval must not shrink by half."""
-    runs = [read_judged(two_folds[0] / f"fold-{number}") for number in (0, 1)]
+    runs = [read_judged(two_folds.folder / f"fold-{number}") for number in (0, 1)]
     pooled = pool_folds(runs)
     # Hardly trained networks answer alike; these are right about three times in four.
     logit = pooled["label"] * 2 - 1 + np.random.default_rng(0).normal(0, 1.5, len(pooled))
@@ -150,22 +153,20 @@ def test_several_films_of_a_patient_widen_the_pooled_intervals(
     ],
 )
 def test_folds_made_otherwise_are_not_pooled(
-    two_folds: tuple[Path, Path], tmp_path: Path, file: str, change: dict[str, object], said: str
+    folds: Path, file: str, change: dict[str, object], said: str
 ) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(two_folds[0], copy)
-    about = json.loads((copy / file).read_text("utf-8"))
-    (copy / file).write_text(json.dumps(about | change), "utf-8")
-    before = (copy / "metrics.json").read_bytes()
+    about = json.loads((folds / file).read_text("utf-8"))
+    (folds / file).write_text(json.dumps(about | change), "utf-8")
+    before = (folds / "metrics.json").read_bytes()
     with pytest.raises(NotARun) as error:
-        resume_crossval(copy)
+        resume_crossval(folds)
     assert said in str(error.value)
-    assert (copy / "metrics.json").read_bytes() == before
+    assert (folds / "metrics.json").read_bytes() == before
 
 
-def test_two_processes_do_not_finish_the_same_folds(two_folds: tuple[Path, Path]) -> None:
-    with Run(two_folds[0]).locked(), pytest.raises(NotARun, match="another process"):
-        resume_crossval(two_folds[0])
+def test_two_processes_do_not_finish_the_same_folds(two_folds: Made) -> None:
+    with Run(two_folds.folder).locked(), pytest.raises(NotARun, match="another process"):
+        resume_crossval(two_folds.folder)
 
 
 def test_what_cannot_be_dealt_is_refused_and_leaves_no_folder(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.helpers.commands import Made
 
 from pneumoscope.errors import InputError, NotARun
 from pneumoscope.explain.cam import heatmaps, scaled
@@ -21,11 +22,13 @@ from pneumoscope.records import DataRequest
 from pneumoscope.workflows.evaluate.evaluate import Question, evaluate_run
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
-def folds(two_folds: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds[1]))
-    return two_folds[0]
+def folds(two_folds: Made, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
+    return two_folds.folder
 
 
 @pytest.fixture

@@ -10,20 +10,13 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from tests.helpers.commands import run, train
+from tests.helpers.commands import Made, run, train
+
+from pneumoscope.evaluation.evaluate import operating_point_from
 
 
-@pytest.fixture
-def finished(
-    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[Path, str]:
-    """A finished run and what was printed."""
-    assert train(monkeypatch, tiny_npz) == 0
-    return Path("runs/001-test_resnet-tiny"), capsys.readouterr().out
-
-
-def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
-    folder, printed = finished
+def test_the_run_folder_is_complete(trained: Made) -> None:
+    folder, _, printed = trained
     files = {path.name for path in folder.iterdir()}
     assert files >= {
         "recipe.yaml", "run.json", "history.csv", "checkpoints", "model.safetensors",
@@ -45,20 +38,18 @@ def test_the_run_folder_is_complete(finished: tuple[Path, str]) -> None:
 
 
 def test_the_cards_own_lines_read_a_film(
-    finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, _ = finished
-    code = (folder / "model_card.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
-    monkeypatch.chdir(folder)
+    code = (finished / "model_card.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(finished)
     Image.fromarray(np.full((50, 40), 90, np.uint8)).save("film.png")
     exec(compile(code, "model_card.md", "exec"), {})
     assert 0 <= float(capsys.readouterr().out.strip(" []\n")) <= 1
 
 
-def test_metrics_are_those_of_the_predictions(finished: tuple[Path, str]) -> None:
-    folder, _ = finished
-    rows = pd.read_csv(folder / "predictions.csv")
-    metrics = json.loads((folder / "metrics.json").read_text())
+def test_metrics_are_those_of_the_predictions(trained: Made) -> None:
+    rows = pd.read_csv(trained.folder / "predictions.csv")
+    metrics = json.loads((trained.folder / "metrics.json").read_text())
     assert rows["split"].value_counts().to_dict() == {"val": 40, "test": 40}
     test = rows[rows["split"] == "test"]
     point = metrics["operating_point"]
@@ -79,37 +70,35 @@ def test_metrics_are_those_of_the_predictions(finished: tuple[Path, str]) -> Non
     )
 
 
-def test_the_threshold_does_not_see_the_test_split(finished: tuple[Path, str]) -> None:
-    from pneumoscope.evaluation.evaluate import operating_point_from
-
-    folder, _ = finished
-    rows = pd.read_csv(folder / "predictions.csv")
+def test_the_threshold_does_not_see_the_test_split(trained: Made) -> None:
+    rows = pd.read_csv(trained.folder / "predictions.csv")
     rows.loc[rows["split"] == "test", "label"] = 1 - rows.loc[rows["split"] == "test", "label"]
     point = operating_point_from(rows, "youden_smooth")
-    points = json.loads((folder / "metrics.json").read_text())["operating_points"]
+    points = json.loads((trained.folder / "metrics.json").read_text())["operating_points"]
     assert point.threshold in [p["threshold"] for p in points if p["name"] == "youden_smooth"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_same_seed_same_predictions_another_seed_others(
-    tiny_npz: Path, finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    tiny_npz: Path, trained: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = (finished[0] / "predictions.csv").read_bytes()
+    # One cache: it holds the precision that was found to be the faster one here.
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+    first = (trained.folder / "predictions.csv").read_bytes()
     assert train(monkeypatch, tiny_npz, "--out", "again") == 0
     assert Path("again/predictions.csv").read_bytes() == first
     assert train(monkeypatch, tiny_npz, "--seed", "1", "--out", "other") == 0
     assert Path("other/predictions.csv").read_bytes() != first
 
 
-def test_a_finished_run_is_left_alone(
-    finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, _ = finished
-    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
-    assert run(monkeypatch, "train", "--resume", str(folder)) == 0
-    after = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+def test_a_finished_run_is_left_alone(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
+    assert run(monkeypatch, "train", "--resume", str(finished)) == 0
+    after = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file()}
     assert before == after
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_early_stopping_stops(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more = ["--set", "train.epochs=30", "--set", "train.patience=2", "--set", "train.ema=0"]
     more += ["--set", "optim.learning_rate=0.0000001", "--set", "train.monitor=auroc"]
@@ -121,6 +110,7 @@ def test_early_stopping_stops(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -
     assert json.loads(Path("short/model.json").read_text())["lineage"]["best_epoch"] == best
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_outputs_and_sgd_train_too(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more = ["--set", "loss.name=cross_entropy", "--set", "optim.name=sgd", "--out", "two"]
     more += ["--set", "optim.schedule=constant", "--set", "train.epochs=1"]

@@ -1,6 +1,10 @@
 """The command line called within the test's own process, and a recipe that trains in seconds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -17,6 +21,9 @@ QUICK = [
 """Changes of the default recipe: timm's smallest backbone, for a run of ResNet-18 writes 0.3 GB;
 dropout and erasing so that all random streams take part."""
 
+FOLDS = [*QUICK, "train.epochs=1", "decide.rule=youden_smooth"]
+"""The same for folds; thresholds by a rule that gives each fold another."""
+
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr("sys.argv", ["pneumoscope", *words])
@@ -29,3 +36,20 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def train(monkeypatch: pytest.MonkeyPatch, data: Path, *words: str) -> int:
     changes = [word for change in QUICK for word in ("--set", change)]
     return run(monkeypatch, "train", str(data), *changes, *words)
+
+
+class Made(NamedTuple):
+    """Results that are made once for all tests, which copy them where they change them."""
+
+    folder: Path
+    cache: Path
+    printed: str
+
+
+@contextmanager
+def made_at(place: Path) -> Iterator[tuple[pytest.MonkeyPatch, StringIO]]:
+    """Work in ``place`` with a cache of its own there; a patch for as long, and what is printed."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
+        patch.chdir(place)
+        yield patch, printed
