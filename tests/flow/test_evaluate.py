@@ -12,30 +12,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.helpers.commands import Made
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
 from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Silent
-from pneumoscope.report.run import render
 from pneumoscope.run import Run
 from pneumoscope.workflows.evaluate import judging
 from pneumoscope.workflows.evaluate.evaluate import Question, evaluate_run
-from pneumoscope.workflows.pipeline import train
-
-QUICK = ["train.epochs=1", "train.batch_size=16", "input.size=32"]
 
 
-@pytest.fixture(scope="module")
-def run(tiny_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    out = tmp_path_factory.mktemp("runs") / "first"
-    done = train(DataRequest(str(tiny_npz)), load_recipe("default", QUICK), out=out)
-    patch.undo()
-    return done
+@pytest.fixture
+def run(trained: Made) -> Run:
+    """No test here changes it."""
+    return Run(trained.folder)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +40,6 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(phantom.image).save(place / f"{index}.png")
     return folder
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures out: they take most of the time, and most tests look elsewhere."""
-    monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def read(folder: Path, name: str = "metrics.json") -> dict:
@@ -160,6 +145,7 @@ def test_as_many_bad_files_are_allowed_as_in_training(
     assert asked == [0.4]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) -> None:
     data = DataRequest(str(films))
     folder = evaluate_run(Question(run.folder, data), out=tmp_path / "external")
@@ -228,7 +214,7 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
     asked += ["--specificity", "0.9"]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
-    assert "Everything is in runs/001-evaluate-first" in done.output
+    assert "Everything is in runs/001-evaluate-001-test_resnet-tiny" in done.output
     for word in (
         "fixed, decides",
         "specificity >= 0.9 ",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.helpers.commands import QUICK
+from tests.helpers.figures import leave_undrawn
 from tests.helpers.pages import CHROMIUM, browse
 from tests.helpers.runs import say_pneumonia
 from typer.testing import CliRunner
@@ -34,6 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     place = tmp_path_factory.mktemp("explained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
+        leave_undrawn(patch)
         small(patch)
         recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
         run = pipeline.train(DataRequest("phantom"), recipe, out=place / "run")

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from tests.helpers.commands import QUICK
+from tests.helpers.figures import leave_undrawn
 from tests.helpers.runs import say_pneumonia
 
 from pneumoscope.data.prepared import PreparedSet
@@ -64,6 +65,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     truth = draw_set(place / "set", 120, InputSpec(32, 32))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
+        leave_undrawn(patch)
         recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
         run = pipeline.train(DataRequest(str(place / "set")), recipe, out=place / "run")
     return Made(run.folder, place / "cache", truth)

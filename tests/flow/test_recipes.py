@@ -22,6 +22,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("recipe", "form", "weights"), FORMS, ids=[row[0] for row in FORMS])
 def test_it_trains_on_its_form(
     recipe: str,
