@@ -1,4 +1,4 @@
-"""The small records that travel between rooms. Importing this module loads numpy only."""
+"""The small records that travel between rooms. Importing this module loads no library."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # every verb's module loads the records, and --help has no use for numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES: tuple[str, str] = ("normal", "pneumonia")
 """Class names by label: 0 is normal, 1 is pneumonia, everywhere."""
 
-Grey = NDArray[np.uint8]
+Grey: TypeAlias = "NDArray[np.uint8]"
 """Grey levels, uint8, 0–255, air dark and bone bright."""
 
 
@@ -278,7 +279,7 @@ class Reading:
 
 
 def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Listener(Protocol):

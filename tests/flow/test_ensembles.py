@@ -19,7 +19,8 @@ from pneumoscope.inference.classifier import Classifier
 from pneumoscope.inference.members import load_members, temperature
 from pneumoscope.inference.predict import batch_logits
 from pneumoscope.records import DataRequest
-from pneumoscope.workflows.evaluate.evaluate import Question, evaluate_run
+from pneumoscope.workflows.evaluate.evaluate import evaluate_run
+from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -48,7 +49,7 @@ def official_test(tiny: Path) -> np.ndarray:
 
 
 def test_folds_are_judged_on_the_official_test_split(folds: Path, tiny_npz: Path) -> None:
-    judged = evaluate_run(Question(folds))
+    judged = evaluate_run(EvaluateRequest(folds))
     metrics = json.loads((judged / "metrics.json").read_text("utf-8"))
     assert metrics["split"] == "test" and metrics["n"] == 40
     table = pd.read_csv(judged / "predictions.csv")
@@ -79,7 +80,7 @@ def test_an_ensemble_is_judged_on_other_films_and_names_those_it_has_seen(
     arrays = {f"{name}_images": films[part] for name, part in splits.items()}
     arrays |= {f"{name}_labels": labels[part] for name, part in splits.items()}
     np.savez(tmp_path / "other.npz", **arrays)
-    judged = evaluate_run(Question(folds, DataRequest(str(tmp_path / "other.npz"))))
+    judged = evaluate_run(EvaluateRequest(folds, DataRequest(str(tmp_path / "other.npz"))))
     card = json.loads((judged / "run.json").read_text("utf-8"))
     assert json.loads((judged / "metrics.json").read_text("utf-8"))["n"] == 16
     assert "6 of these 16 films" in card["warnings"][0]
@@ -88,11 +89,11 @@ def test_an_ensemble_is_judged_on_other_films_and_names_those_it_has_seen(
 @pytest.mark.parametrize("asked", [{"cost": 5.0}, {"miss_rate": 0.1}, {"split": "val"}])
 def test_what_needs_common_films_is_refused(folds: Path, asked: dict[str, object]) -> None:
     with pytest.raises(InputError, match="no validation films in common"):
-        evaluate_run(Question(folds, **asked))  # type: ignore[arg-type]
+        evaluate_run(EvaluateRequest(folds, **asked))  # type: ignore[arg-type]
 
 
 def judge(folder: Path) -> object:
-    return evaluate_run(Question(folder))
+    return evaluate_run(EvaluateRequest(folder))
 
 
 def explain(folder: Path) -> object:

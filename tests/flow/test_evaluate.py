@@ -21,7 +21,8 @@ from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import DataRequest, Silent
 from pneumoscope.run import Run
 from pneumoscope.workflows.evaluate import judging
-from pneumoscope.workflows.evaluate.evaluate import Question, evaluate_run
+from pneumoscope.workflows.evaluate.evaluate import evaluate_run
+from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
     run: Run, tmp_path: Path
 ) -> None:
     before = digest(run.folder)
-    folder = evaluate_run(Question(run.folder, prevalence=0.05), out=tmp_path / "again")
+    folder = evaluate_run(EvaluateRequest(run.folder, prevalence=0.05), out=tmp_path / "again")
     assert digest(run.folder) == before
     ours, theirs = read(folder), read(run.folder)
     for key in ("metrics", "operating_points", "calibration", "abstention", "decision_curve"):
@@ -78,7 +79,7 @@ def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
     }
     assert set(pd.read_csv(folder / "predictions.csv")["split"]) == {"test"}
     with pytest.raises(OutputExists):
-        evaluate_run(Question(run.folder), out=folder)
+        evaluate_run(EvaluateRequest(run.folder), out=folder)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -96,11 +97,13 @@ def test_heat_is_made_once_and_other_films_get_their_own(
         return "drawn anew", np.full(films.shape, 255, np.uint8)
 
     monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._drawn", draw)
-    again = evaluate_run(Question(run.folder), out=tmp_path / "again") / "report.html"
+    again = evaluate_run(EvaluateRequest(run.folder), out=tmp_path / "again") / "report.html"
     assert re.findall(r'class="heat" src="([^"]+)"', again.read_text()) == heats and not drawn
     # Other films may bear the names of the run's own: what is kept is not even looked at.
     monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._kept", None)
-    other = evaluate_run(Question(run.folder, DataRequest(str(films))), out=tmp_path / "other")
+    other = evaluate_run(
+        EvaluateRequest(run.folder, DataRequest(str(films))), out=tmp_path / "other"
+    )
     page = (other / "report.html").read_text()
     assert "drawn anew" in page and len(drawn) == 1
     assert "as the network saw it" not in page
@@ -108,7 +111,7 @@ def test_heat_is_made_once_and_other_films_get_their_own(
 
 @pytest.mark.usefixtures("undrawn")
 def test_other_costs_and_rates_are_found_on_validation_rows(run: Run, tmp_path: Path) -> None:
-    question = Question(run.folder, cost=1.0, sensitivity=0.8, miss_rate=0.2)
+    question = EvaluateRequest(run.folder, cost=1.0, sensitivity=0.8, miss_rate=0.2)
     found = read(evaluate_run(question, out=tmp_path / "other"))
     cost = next(p for p in found["operating_points"] if p["name"] == "cost")
     assert "counts as 1 false" in cost["rule"] and cost["chosen_on"] == "val"
@@ -121,7 +124,7 @@ def test_other_costs_and_rates_are_found_on_validation_rows(run: Run, tmp_path: 
 
 @pytest.mark.usefixtures("undrawn")
 def test_training_films_are_read_with_the_model(run: Run, tmp_path: Path) -> None:
-    folder = evaluate_run(Question(run.folder, split="train"), out=tmp_path / "train")
+    folder = evaluate_run(EvaluateRequest(run.folder, split="train"), out=tmp_path / "train")
     assert read(folder)["n"] == 80
     assert "trained on these films" in read(folder, "run.json")["warnings"][0]
 
@@ -148,7 +151,7 @@ def test_as_many_bad_files_are_allowed_as_in_training(
 @pytest.mark.usefixtures("undrawn")
 def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) -> None:
     data = DataRequest(str(films))
-    folder = evaluate_run(Question(run.folder, data), out=tmp_path / "external")
+    folder = evaluate_run(EvaluateRequest(run.folder, data), out=tmp_path / "external")
     found = read(folder)
     assert (found["split"], found["n"], found["positives"]) == ("external", 40, 20)
     assert found["operating_point"] == read(run.folder)["operating_point"]
@@ -156,7 +159,7 @@ def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) ->
     page = (folder / "report.html").read_text()
     assert "(optimistic)" in page and "data:image" in page
     with pytest.raises(UnreadableData, match="no labelled films of the test split"):
-        evaluate_run(Question(run.folder, data, "test"))
+        evaluate_run(EvaluateRequest(run.folder, data, "test"))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -170,7 +173,9 @@ def test_films_seen_in_training_are_counted(
     for row in range(3):
         place = mixed / ("PNEUMONIA" if labels[row, 0] else "NORMAL")
         Image.fromarray(pixels[row]).save(place / f"seen{row}.png")
-    folder = evaluate_run(Question(run.folder, DataRequest(str(mixed))), out=tmp_path / "out")
+    folder = evaluate_run(
+        EvaluateRequest(run.folder, DataRequest(str(mixed))), out=tmp_path / "out"
+    )
     assert "3 of these 43 films are" in read(folder, "run.json")["warnings"][0]
 
 
@@ -181,17 +186,20 @@ def test_data_that_is_gone_leaves_the_figures(run: Run, tiny_npz: Path, tmp_path
     card = read(copy, "run.json")
     card["request"]["data"] = str(tmp_path / "nowhere.npz")
     (copy / "run.json").write_text(json.dumps(card))
-    folder = evaluate_run(Question(copy), out=tmp_path / "out")
+    folder = evaluate_run(EvaluateRequest(copy), out=tmp_path / "out")
     assert read(folder)["metrics"] == read(run.folder)["metrics"]
     assert read(folder)["subgroups"]["known"] is False
     with pytest.raises(UnreadableData, match="training films"):
-        evaluate_run(Question(copy, split="train"))
+        evaluate_run(EvaluateRequest(copy, split="train"))
 
 
 def test_refusals(run: Run, tiny_npz: Path, films: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="trained and judged on"):
-        evaluate_run(Question(run.folder, DataRequest(str(tiny_npz))))
-    for wrong in (Question(run.folder, prevalence=1.0), Question(run.folder, miss_rate=0.0)):
+        evaluate_run(EvaluateRequest(run.folder, DataRequest(str(tiny_npz))))
+    for wrong in (
+        EvaluateRequest(run.folder, prevalence=1.0),
+        EvaluateRequest(run.folder, miss_rate=0.0),
+    ):
         with pytest.raises(InputError, match="out of range"):
             evaluate_run(wrong)
     bare = tmp_path / "bare"
@@ -199,12 +207,12 @@ def test_refusals(run: Run, tiny_npz: Path, films: Path, tmp_path: Path) -> None
     for index, file in enumerate(sorted(films.rglob("*.png"))[:6]):
         shutil.copy(file, bare / f"{index}.png")
     with pytest.raises(BadLabels, match="no film has a label"):
-        evaluate_run(Question(run.folder, DataRequest(str(bare))))
+        evaluate_run(EvaluateRequest(run.folder, DataRequest(str(bare))))
     unfinished = tmp_path / "unfinished"
     shutil.copytree(run.folder, unfinished)
     (unfinished / "predictions.csv").unlink()
     with pytest.raises(NotARun, match=r"predictions\.csv"):
-        evaluate_run(Question(unfinished))
+        evaluate_run(EvaluateRequest(unfinished))
     assert not (tmp_path / "runs").exists()
 
 

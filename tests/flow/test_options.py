@@ -1,6 +1,8 @@
 """Options that are declared once reach every verb that shares them, and its help."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -38,3 +40,12 @@ def test_verbs_that_take_an_ensemble_say_so(verb: str, taken: bool) -> None:
 def test_help_loses_nothing_of_a_name() -> None:
     done = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"})
     assert "pneumoniamnist (or …@64, @128, @224)" in " ".join(done.output.split())
+
+
+def test_help_loads_no_library_but_the_one_that_prints_it() -> None:
+    code = (
+        "import sys, pneumoscope.cli.main; "
+        "print([m for m in ('numpy', 'pydantic', 'yaml', 'filelock', 'torch') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,4 +1,6 @@
-"""The command line: ``pneumoscope VERB``. Heavy imports live inside the verbs.
+"""The command line: ``pneumoscope VERB``; each verb is a function in ``cli.verbs``.
+
+Its parameters are its options. Heavy imports live inside it, so that ``--help`` is quick.
 
 Exit codes: 0 done, 2 the input is at fault (one message, no traceback), 130 interrupted, 1 else.
 """
@@ -16,18 +18,16 @@ from typer.core import TyperGroup
 
 from pneumoscope import __version__
 from pneumoscope.cli import interrupts
-from pneumoscope.cli.options import (
-    AboutData,
-    ChangeOption,
-    DataArgument,
-    DataOrNone,
-    OutOption,
-    RecipeOption,
-    RunArgument,
-    SeedOption,
-    about_data,
-    out_option,
-)
+from pneumoscope.cli.verbs.audit import audit
+from pneumoscope.cli.verbs.compare import compare
+from pneumoscope.cli.verbs.crossval import crossval
+from pneumoscope.cli.verbs.doctor import doctor
+from pneumoscope.cli.verbs.evaluate import evaluate
+from pneumoscope.cli.verbs.explain import explain
+from pneumoscope.cli.verbs.lists import models, recipes
+from pneumoscope.cli.verbs.predict import predict
+from pneumoscope.cli.verbs.prepare import prepare
+from pneumoscope.cli.verbs.train import demo, train
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError
 
 
@@ -70,300 +70,22 @@ def _root(
         ) from None
 
 
-@app.command()
-def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
-    """The whole path on synthetic films: about a minute, no network needed."""
-    from pneumoscope.cli.verbs import train as verb
-
-    verb.demo(seed=seed, out=out)
-
-
-@app.command()
-@about_data
-def train(
-    data: DataOrNone = None,
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--recipe", "-r", metavar="NAME|FILE", help="Give several to compare them; else default"
-        ),
-    ] = None,
-    change: ChangeOption = None,
-    seed: SeedOption = 0,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=2, max=100, metavar="N", help="Train N times: --seed and those after it"),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0.01, metavar="M", help="Train as many epochs as fit into M minutes"),
-    ] = None,
-    out: OutOption = None,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Complete a run, or several, that stopped")
-    ] = None,
-    overfit_one_batch: Annotated[
-        bool, typer.Option("--overfit-one-batch", help="Only check that one batch can be learnt")
-    ] = False,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Only time the parts of a training step")
-    ] = False,
-    accelerator: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu or gpu; auto takes a GPU if there is one")
-    ] = "auto",
-    devices: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Train in N processes, on a GPU each or a CPU")
-    ] = 1,
-    nodes: Annotated[
-        int, typer.Option(min=1, metavar="M", help="Machines, on each of which torchrun starts us")
-    ] = 1,
-    *,
-    about: AboutData,
-) -> None:
-    """Prepare DATA, train on it, judge on its test split, and write a report."""
-    from pneumoscope.cli.verbs import train as verb
-    from pneumoscope.records import Hardware
-
-    verb.follow()
-    hardware = Hardware(accelerator, devices, nodes)
-    if resume is not None:
-        given = {
-            "DATA": data,
-            "--recipe": recipe,
-            "--set": change,
-            "--seed": seed,
-            "--seeds": seeds,
-            "--minutes": minutes,
-            "--out": out,
-            "--overfit-one-batch": overfit_one_batch,
-            "--profile": profile,
-            "--accelerator, --devices or --nodes": hardware != Hardware(),
-            "an option about DATA": about.said(),
-        }
-        verb.check_alone([name for name, value in given.items() if value])
-        verb.resume(resume)
-        return
-    asked = verb.Asked(
-        about.request(verb.named(data)),
-        tuple(recipe or ["default"]),
-        tuple(change or ()),
-        seed,
-        out,
-        seeds,
-        minutes,
-        hardware,
-    )
-    verb.start(asked, overfit_one_batch=overfit_one_batch, profile=profile)
-
-
-@app.command()
-@about_data
-def crossval(
-    data: DataArgument,
-    folds: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many folds")] = 5,
-    recipe: RecipeOption = "default",
-    change: ChangeOption = None,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    *,
-    about: AboutData,
-) -> None:
-    """Judge every film of DATA once, by folds; an official test split is left out."""
-    from pneumoscope.cli.verbs import crossval as verb
-    from pneumoscope.cli.verbs.train import Asked
-
-    request = about.request(data)
-    verb.crossval(Asked(request, (recipe,), tuple(change or ()), seed, out), folds)
-
-
-@app.command()
-@about_data
-def prepare(
-    data: DataArgument,
-    size: Annotated[
-        int, typer.Option(min=0, max=1024, help="Side in pixels; 0: the one that train takes")
-    ] = 0,
-    recipe: RecipeOption = "default",
-    change: ChangeOption = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The prepared set; else the cache folder")
-    ] = None,
-    *,
-    about: AboutData,
-) -> None:
-    """Read DATA once, store it for training, and say what was found and what is wrong."""
-    from pneumoscope.cli.verbs import prepare as verb
-
-    request = about.request(data)
-    verb.prepare(request, recipe, change or [], size=size, out=out)
-
-
-@app.command()
-@about_data
-def audit(
-    data: DataArgument,
-    against: Annotated[
-        str | None, typer.Option(metavar="DATA", help="A second set: do they share films?")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 3 where a finding is severe")
-    ] = False,
-    out: Annotated[Path | None, out_option("audit")] = None,
-    *,
-    about: AboutData,
-) -> None:
-    """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
-    from pneumoscope.cli.verbs import audit as verb
-
-    request = about.request(data)
-    verb.audit(request, against, strict=strict, out=out)
-
-
-@app.command()
-@about_data
-def evaluate(
-    run: RunArgument,
-    data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Another data set; else the run's own")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(metavar="SPLIT", help="test, val or train; else test, or all of DATA"),
-    ] = None,
-    prevalence: Annotated[
-        float | None, typer.Option(metavar="P", help="Share of pneumonia to give PPV and NPV at")
-    ] = None,
-    cost: Annotated[
-        str | None, typer.Option(metavar="FN:FP", help="What a miss and an alarm cost, e.g. 5:1")
-    ] = None,
-    sensitivity: Annotated[
-        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
-    ] = None,
-    specificity: Annotated[
-        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
-    ] = None,
-    miss_rate: Annotated[
-        float | None, typer.Option(metavar="R", help="Errors a class allowed before abstaining")
-    ] = None,
-    out: Annotated[Path | None, out_option("evaluate")] = None,
-    *,
-    about: AboutData,
-) -> None:
-    """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention.
-
-    What --cost, --sensitivity, --specificity or --miss-rate asks for is not carried to predict.
-    """
-    from pneumoscope.cli.verbs import evaluate as verb
-
-    if data is None and about.said():
-        raise InputError(
-            "options about DATA were given, but no DATA",
-            got="the run's own films, whose form is known",
-            remedy="name other films with --data DATA, or leave these options out",
-        )
-    request = about.request(data) if data else None
-    points = cost, sensitivity, specificity
-    verb.evaluate(verb.Asked(run, request, split, prevalence, *points, miss_rate, out))
-
-
-@app.command()
-def predict(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN", help="A run folder, or one of folds or seeds, or one with model.json"
-        ),
-    ],
-    films: Annotated[
-        list[str], typer.Argument(metavar="IMAGE|DIR…", help="Films, and folders of films")
-    ],
-    csv: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A row for each film; - is the output")
-    ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The same as JSON; - is the output")
-    ] = None,
-    point: Annotated[
-        str | None, typer.Option(metavar="NAME", help="An operating point of RUN; else its first")
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")] = "auto",
-    heatmaps: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A new folder: where the model looks")
-    ] = None,
-) -> None:
-    """Read new films with a trained model."""
-    from pneumoscope.cli.verbs import predict as verb
-    from pneumoscope.workflows.predict import PredictRequest
-
-    request = PredictRequest(run, tuple(films), csv, json, point, device, heatmaps)
-    verb.run_predict(request)
-
-
-@app.command()
-def compare(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN", help="Finished run folders; the first is the reference"),
-    ],
-    out: Annotated[Path | None, out_option("compare")] = None,
-) -> None:
-    """Compare finished runs film by film: differences with intervals, tests, a page."""
-    from pneumoscope.cli.verbs import compare as verb
-
-    verb.compare(runs, out)
-
-
-@app.command()
-def explain(
-    run: RunArgument,
-    films: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[IMAGE|DIR]…", help="Films, and folders of films; else test films of RUN"
-        ),
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="gradcam, gradcam++, hirescam, eigencam, occlusion; repeat it"
-        ),
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option(metavar="N", help="How many films to show; at most 64")
-    ] = None,
-    out: Annotated[Path | None, out_option("explain")] = None,
-) -> None:
-    """Draw heatmaps of a trained model, and say how far they can be trusted."""
-    from pneumoscope.cli.verbs import explain as verb
-
-    verb.explain(verb.Asked(run, tuple(films or ()), tuple(method or ()), count, out))
-
-
-@app.command()
-def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this one in full")] = None,
-    keys: Annotated[bool, typer.Option("--keys", help="Explain every key")] = False,
-) -> None:
-    """List the recipes, print one, or explain every key."""
-    from pneumoscope.cli.verbs import lists
-
-    lists.recipes(name, keys)
-
-
-@app.command()
-def models() -> None:
-    """List the backbones."""
-    from pneumoscope.cli.verbs import lists
-
-    lists.models()
-
-
-@app.command()
-def doctor() -> None:
-    """Print the environment: versions, processor, precision, folders."""
-    from pneumoscope.cli.verbs import doctor as verb
-
-    verb.doctor()
+# In the order in which --help lists them.
+for _verb in (
+    demo,
+    train,
+    crossval,
+    prepare,
+    audit,
+    evaluate,
+    predict,
+    compare,
+    explain,
+    recipes,
+    models,
+    doctor,
+):
+    app.command()(_verb)
 
 
 def run() -> None:

@@ -1,16 +1,21 @@
-"""The options that several verbs share, each declared once. Nothing heavy is imported here."""
+"""Command-line options that several verbs share, each declared once.
+
+Nothing heavy is imported here, for ``--help`` loads this module.
+"""
 
 # Typer looks at annotations when the program starts: they are values here, not text.
 import inspect
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from pneumoscope.records import DataRequest
+from pneumoscope.errors import InputError, nearest
+from pneumoscope.records import DataRequest
 
 # No square brackets: in help they are markup and would vanish.
 _DATA = "A path, hf:owner/name, or pneumoniamnist (or …@64, @128, @224), kermany, phantom"
@@ -34,10 +39,17 @@ RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A finished run folder, or one of folds or seeds")
 ]
 
+_COLUMNS = ("image", "label", "patient", "split")
+
 
 def out_option(kind: str) -> Any:
     """``--out`` of a verb whose numbered folders are of that kind."""
     return typer.Option(metavar="DIR", help=f"The folder itself; else runs/NNN-{kind}-…")
+
+
+def command_line() -> str:
+    """The command as typed, quoted so that it can be repeated."""
+    return shlex.join(["pneumoscope", *sys.argv[1:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +87,12 @@ class AboutData:
         """Whether any of them was given."""
         return any(astuple(self))
 
-    def request(self, data: str) -> "DataRequest":
+    def request(self, data: str) -> DataRequest:
         """All that was asked of DATA. Raises InputError."""
-        from pneumoscope.cli.request import request_of
+        from pneumoscope.sources.classes import parse_classes
 
-        return request_of(data, self.form, self.classes, self.labels, self.column, self.keep_ids)
+        classes, columns = parse_classes(self.classes or []), _columns(self.column or [])
+        return DataRequest(data, self.form, classes, self.labels, columns, self.keep_ids)
 
 
 def about_data(verb: Callable[..., None]) -> Callable[..., None]:
@@ -98,3 +111,31 @@ def about_data(verb: Callable[..., None]) -> Callable[..., None]:
     # Where typer, like any other reader of signatures, looks first.
     typed.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return typed
+
+
+def words_of(request: DataRequest) -> list[str]:
+    """The words of the command line that make the same request."""
+    words = [f"./{request.data}" if request.data.startswith("-") else request.data]
+    words += ["--form", request.form] if request.form else []
+    for word, meaning in request.classes.items():
+        words += ["--classes", f"{word}={meaning}"]
+    words += ["--labels", str(request.labels)] if request.labels else []
+    for key, name in request.columns.items():
+        words += ["--column", f"{key}={name}"]
+    return [*words, "--keep-ids"] if request.keep_ids else words
+
+
+def _columns(said: list[str]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for text in said:
+        key, equals, name = (part.strip() for part in text.partition("="))
+        if key not in _COLUMNS or not equals or not name or key in columns:
+            raise InputError(
+                "a column is named in another form",
+                got=repr(text),
+                expected="KEY=NAME, each KEY once; "
+                + (nearest(key, _COLUMNS) if key not in _COLUMNS else f"{key}=NAME"),
+                remedy="for example: --column label=Target",
+            )
+        columns[key] = name
+    return columns

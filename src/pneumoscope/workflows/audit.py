@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.audit.audit import Audit, audit
@@ -17,7 +18,7 @@ SIDE = 112
 
 def audit_data(
     request: DataRequest,
-    against: DataRequest | None = None,
+    against: str | None = None,
     *,
     out: Path | None = None,
     command: str = "",
@@ -25,12 +26,13 @@ def audit_data(
 ) -> tuple[Audit, Path]:
     """Every check on ``request``; the audit, and its page in a new folder beside audit.json.
 
-    Films that cannot be read are findings here, however many they are.
+    ``against`` names a second set of films that are looked for in the first. Films that cannot
+    be read are findings here, however many they are.
     """
     listener = listener or Silent()
     check_room(out)
     recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={SIDE}"])
-    asked = [request, against] if against else [request]
+    asked = [request, _second(request, against)] if against else [request]
     # Both are looked for before the first is read: a slip in the second name shows at once.
     sources = [(each, find_data(each, listener)) for each in asked]
     sets = [prepare_data(each, recipe, listener, source=source) for each, source in sources]
@@ -42,3 +44,9 @@ def audit_data(
 
     folder = create_folder(out, f"audit-{found.name}", fill)
     return found, folder / "audit.html"
+
+
+def _second(request: DataRequest, data: str) -> DataRequest:
+    """The request for the second set: words for classes mean the same there and ids are kept
+    alike, but its form, its table of labels and that table's columns are its own."""
+    return replace(request, data=data, form=None, labels=None, columns={})

@@ -32,7 +32,7 @@ from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_run, open_run
-from pneumoscope.storage import read_json, sweep, write_atomic, write_json
+from pneumoscope.storage import sweep, write_atomic, write_json
 from pneumoscope.workflows.data import (
     find_data,
     network_side,
@@ -266,11 +266,6 @@ def report_stage(work: Work, prepared: PreparedSet) -> None:
     run = work.run.folder
     heat = heat_of(run, prepared, work.listener, own=True, keep=True)
     write_report(run, film_of([prepared]), heat=heat, hidden=hidden_of(prepared))
-
-
-def read_metrics(run: Run) -> dict[str, Any]:
-    """``metrics.json`` as written."""
-    return read_json(run.metrics_file)
 
 
 def _remove_unstarted(run: Run) -> None:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from pneumoscope.cli.options import AboutData, DataArgument, about_data, command_line, out_option
+from pneumoscope.cli.results import show_findings
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.cli.verbs.prepare import show_findings
-from pneumoscope.records import DataRequest
 
 _SEVERE = 3
+"""Exit code of ``--strict`` where a finding is severe."""
 
 
-def audit(request: DataRequest, against: str | None, *, strict: bool, out: Path | None) -> None:
-    """Audit ``request``, show the findings, and end with 3 where ``strict`` and one is severe."""
+@about_data
+def audit(
+    data: DataArgument,
+    against: Annotated[
+        str | None, typer.Option(metavar="DATA", help="A second set: do they share films?")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 where a finding is severe")
+    ] = False,
+    out: Annotated[Path | None, out_option("audit")] = None,
+    *,
+    about: AboutData,
+) -> None:
+    """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
+    request = about.request(data)
     with Screen() as screen:
         screen.stage("Start")  # the imports below take a second
         from pneumoscope.workflows.audit import audit_data
 
-        other = None
-        if against:  # what was said of the form and the tables of the one is not true of the other
-            other = replace(request, data=against, form=None, labels=None, columns={})
-        command = shlex.join(["pneumoscope", *sys.argv[1:]])
-        found, page = audit_data(request, other, out=out, command=command, listener=screen)
+        found, page = audit_data(request, against, out=out, command=command_line(), listener=screen)
         screen.stage(f"{len(found.findings)} findings in {found.name}")
         show_findings(found.findings, screen)
         screen.line(f"Everything is in {short(page.parent)}")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
-from rich.table import Table
 
+from pneumoscope.cli.options import command_line
+from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.cli.verbs.train import Asked
-from pneumoscope.recipe import Recipe
+from pneumoscope.records import DataRequest
+
+if TYPE_CHECKING:
+    from pneumoscope.recipe import Recipe
 
 
-def overfit(asked: Asked, recipe: Recipe) -> None:
+def overfit(request: DataRequest, recipe: Recipe, seed: int) -> None:
     """Show the loss of one batch as it falls, and the verdict. Exit code 1: it was not learnt."""
     with Screen() as screen:
         screen.stage("Start")
         from pneumoscope.workflows.checks import overfit_one_batch
 
-        found = overfit_one_batch(asked.request, recipe, seed=asked.seed, listener=screen)
+        found = overfit_one_batch(request, recipe, seed=seed, listener=screen)
         for step, loss in _picked(found.learnt.losses):
             screen.console.print(f"  step {step:3d}  loss {loss:.3f}")
         screen.stage("Verdict")
@@ -25,27 +31,20 @@ def overfit(asked: Asked, recipe: Recipe) -> None:
             screen.note(hint)
         screen.line("Nothing was written.")
         if found.learnt.done:
-            screen.line(f"Next: {_plain_command(asked)}")
+            screen.line(f"Next: {_plain_command()}")
     raise typer.Exit(0 if found.learnt.done else 1)
 
 
-def profile(asked: Asked, recipe: Recipe) -> None:
+def profile(request: DataRequest, recipe: Recipe, seed: int, out: Path | None) -> None:
     """Show where the time of a training step goes."""
     with Screen() as screen:
         screen.stage("Start")
         from pneumoscope.workflows import checks
 
         found = checks.profile(
-            asked.request,
-            recipe,
-            seed=asked.seed,
-            out=asked.out,
-            command=asked.command,
-            listener=screen,
+            request, recipe, seed=seed, out=out, command=command_line(), listener=screen
         )
-        table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
-        for column in ("", "ms a step", "share"):
-            table.add_column(column, justify="right" if column else "left")
+        table = result_table(["", "ms a step", "share"])
         for part in found.parts:
             table.add_row(part.name, f"{part.ms:.1f}", f"{part.share:.1%}")
         table.add_row("whole step", f"{1000 * found.step:.1f}", "100.0%", end_section=True)
@@ -56,12 +55,12 @@ def profile(asked: Asked, recipe: Recipe) -> None:
             f"{found.bare_speed:,.0f} films/s for forward, backward and optimiser on films that "
             "lie ready"
         )
-        if asked.out:
-            screen.line(f"The trace is in {short(asked.out.absolute() / 'trace.json')}")
+        if out:
+            screen.line(f"The trace is in {short(out.absolute() / 'trace.json')}")
             screen.line("Next: open it at https://ui.perfetto.dev or in chrome://tracing")
         else:
             screen.line("Nothing was written; --out DIR keeps a trace.")
-            screen.line(f"Next: {_plain_command(asked)}")
+            screen.line(f"Next: {_plain_command()}")
 
 
 def _picked(losses: tuple[float, ...]) -> list[tuple[int, float]]:
@@ -71,6 +70,6 @@ def _picked(losses: tuple[float, ...]) -> list[tuple[int, float]]:
     return [(step + 1, losses[step]) for step in steps]
 
 
-def _plain_command(asked: Asked) -> str:
+def _plain_command() -> str:
     """The same command without the check: the training itself."""
-    return asked.command.replace(" --overfit-one-batch", "").replace(" --profile", "")
+    return command_line().replace(" --overfit-one-batch", "").replace(" --profile", "")

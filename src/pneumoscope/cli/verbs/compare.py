@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from pneumoscope.cli.options import command_line, out_option
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import printable
 from pneumoscope.formatting import ABSENT, interval, mean_sd, number, signed, signed_interval
@@ -21,18 +21,23 @@ _ABREAST = 3
 """Runs beside each other in 80 columns."""
 
 
-def compare(folders: Sequence[Path], out: Path | None) -> None:
-    """Compare, show metrics, differences and verdicts, and say where the page lies."""
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Finished run folders; the first is the reference"),
+    ],
+    out: Annotated[Path | None, out_option("compare")] = None,
+) -> None:
+    """Compare finished runs film by film: differences with intervals, tests, a page."""
     with Screen() as screen:
         screen.stage("Start")
-        from pneumoscope.workflows.compare import compare as run
+        from pneumoscope.workflows import compare as work
 
-        command = shlex.join(["pneumoscope", *sys.argv[1:]])
-        folder = run(folders, out=out, command=command, listener=screen)
-        show(folder, screen)
+        folder = work.compare(runs, out=out, command=command_line(), listener=screen)
+        _show(folder, screen)
 
 
-def show(folder: Path, screen: Screen) -> None:
+def _show(folder: Path, screen: Screen) -> None:
     """The comparison in ``folder`` on the screen."""
     from pneumoscope.storage import read_json
 

@@ -5,29 +5,53 @@ from __future__ import annotations
 import math
 import shlex
 from pathlib import Path
+from typing import Annotated
 
-from rich.table import Table
+import typer
 
+from pneumoscope.cli.options import (
+    AboutData,
+    ChangeOption,
+    DataArgument,
+    OutOption,
+    RecipeOption,
+    SeedOption,
+    about_data,
+    command_line,
+)
+from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.cli.verbs.train import Asked
 from pneumoscope.formatting import ABSENT, interval, mean_sd, metric_name, number
 from pneumoscope.records import Estimate
+from pneumoscope.report.kit.catalogue import TERMINAL
 
 
-def crossval(asked: Asked, count: int) -> None:
-    """Train and judge every fold."""
-    recipe = asked.load()[0]
+@about_data
+def crossval(
+    data: DataArgument,
+    folds: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many folds")] = 5,
+    recipe: RecipeOption = "default",
+    change: ChangeOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    *,
+    about: AboutData,
+) -> None:
+    """Judge every film of DATA once, by folds; an official test split is left out."""
+    from pneumoscope.recipe import load_recipe
+
+    request, chosen = about.request(data), load_recipe(recipe, change or ())
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.workflows.groups import crossval as work
 
         folder = work.crossval(
-            asked.request,
-            recipe,
-            count,
-            seed=asked.seed,
-            out=asked.out,
-            command=asked.command,
+            request,
+            chosen,
+            folds,
+            seed=seed,
+            out=out,
+            command=command_line(),
             listener=screen,
         )
         _show(folder, screen)
@@ -43,7 +67,6 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
-    from pneumoscope.report.kit.catalogue import TERMINAL
     from pneumoscope.storage import read_json
 
     metrics = read_json(folder / "metrics.json")
@@ -52,9 +75,7 @@ def _show(folder: Path, screen: Screen) -> None:
         f"  {metrics['n']:,} films, {metrics['positives']:,} with pneumonia, each judged once, at "
         f"its fold's own threshold\n  official test split: {metrics['official_test']['meaning']}"
     )
-    table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
-    for column in ("", "pooled", "95 % interval", "mean ± sd of folds"):
-        table.add_column(column, justify="right" if column else "left")
+    table = result_table(["", "pooled", "95 % interval", "mean ± sd of folds"])
     for name in TERMINAL:
         found, over = Estimate.from_json(metrics["metrics"][name]), metrics["over_folds"][name]
         if not math.isfinite(found.value):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -16,7 +15,9 @@ _LIBRARIES = ("torch", "torchvision", "lightning", "timm", "numpy", "pandas", "p
 
 
 def doctor() -> None:
-    """Print versions, processor, accelerator and folders."""
+    """Print the environment: versions, processor, precision, folders."""
+    from importlib.metadata import version
+
     import torch
 
     import pneumoscope
@@ -26,7 +27,7 @@ def doctor() -> None:
     rows = [
         ("pneumoscope", pneumoscope.__version__),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        *((name, importlib.metadata.version(name)) for name in _LIBRARIES),
+        *((name, version(name)) for name in _LIBRARIES),
         ("cores", str(os.cpu_count())),
         ("vector unit", torch.backends.cpu.get_cpu_capability()),
         ("accelerator", torch.cuda.get_device_name() if torch.cuda.is_available() else "none"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.table import Table
 
+from pneumoscope.cli.options import AboutData, RunArgument, about_data, command_line, out_option
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
-from pneumoscope.records import DataRequest, Estimate
+from pneumoscope.records import Estimate
+
+if TYPE_CHECKING:
+    from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
 _CARRIED = (
     "predict goes by what the run carries (decide.rule and decide.target of a recipe choose the "
@@ -21,59 +24,71 @@ _CARRIED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of the verb, as typed."""
+@about_data
+def evaluate(
+    run: RunArgument,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Another data set; else the run's own")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT", help="test, val or train; else test, or all of DATA"),
+    ] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(metavar="P", help="Share of pneumonia to give PPV and NPV at")
+    ] = None,
+    cost: Annotated[
+        str | None, typer.Option(metavar="FN:FP", help="What a miss and an alarm cost, e.g. 5:1")
+    ] = None,
+    sensitivity: Annotated[
+        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
+    ] = None,
+    specificity: Annotated[
+        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
+    ] = None,
+    miss_rate: Annotated[
+        float | None, typer.Option(metavar="R", help="Errors a class allowed before abstaining")
+    ] = None,
+    out: Annotated[Path | None, out_option("evaluate")] = None,
+    *,
+    about: AboutData,
+) -> None:
+    """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention.
 
-    run: Path
-    data: DataRequest | None
-    split: str | None
-    prevalence: float | None
-    cost: str | None
-    sensitivity: float | None
-    specificity: float | None
-    miss_rate: float | None
-    out: Path | None
-
-    def choices(self) -> list[str]:
-        """The options that asked for a point, or for an abstention, that the run need not have."""
-        given = {
-            "--cost": self.cost,
-            "--sensitivity": self.sensitivity,
-            "--specificity": self.specificity,
-            "--miss-rate": self.miss_rate,
-        }
-        return [name for name, value in given.items() if value is not None]
-
-
-def evaluate(asked: Asked) -> None:
-    """Judge, show the figures in a table and in sentences, and name the next command."""
-    cost = parse_cost(asked.cost)
+    What --cost, --sensitivity, --specificity or --miss-rate asks for is not carried to predict.
+    """
+    if data is None and about.said():
+        raise InputError(
+            "options about DATA were given, but no DATA",
+            got="the run's own films, whose form is known",
+            remedy="name other films with --data DATA, or leave these options out",
+        )
+    other = about.request(data) if data else None
+    ratio = _ratio(cost)
     with Screen() as screen:
         screen.stage("Start")
-        from pneumoscope.workflows.evaluate.evaluate import Question, check_split, evaluate_run
+        from pneumoscope.workflows.evaluate.evaluate import evaluate_run
+        from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
-        check_split(asked.split)
-        question = Question(
-            asked.run,
-            asked.data,
-            asked.split,
-            asked.prevalence,
-            cost,
-            asked.sensitivity,
-            asked.specificity,
-            asked.miss_rate,
+        request = EvaluateRequest(
+            run,
+            data=other,
+            split=split,
+            prevalence=prevalence,
+            cost=ratio,
+            sensitivity=sensitivity,
+            specificity=specificity,
+            miss_rate=miss_rate,
         )
-        command = shlex.join(["pneumoscope", *sys.argv[1:]])
-        folder = evaluate_run(question, out=asked.out, command=command, listener=screen)
-        _show(folder, asked, screen)
+        folder = evaluate_run(request, out=out, command=command_line(), listener=screen)
+        _show(folder, request, screen)
 
 
-def parse_cost(text: str | None) -> float | None:
+def _ratio(cost: str | None) -> float | None:
     """``FN:FP`` as one number, how many false alarms a missed pneumonia weighs."""
-    if text is None:
+    if cost is None:
         return None
-    missed, colon, alarm = text.partition(":")
+    missed, colon, alarm = cost.partition(":")
     try:
         ratio = float(missed) / float(alarm if colon else "1")
     except (ValueError, ZeroDivisionError):
@@ -81,49 +96,53 @@ def parse_cost(text: str | None) -> float | None:
     if not 0 < ratio < float("inf"):
         raise InputError(
             "the costs are written in another form",
-            got=repr(text),
+            got=repr(cost),
             expected="FN:FP, two numbers above 0",
             remedy="for example --cost 5:1, a missed pneumonia is as bad as five false alarms",
         )
     return ratio
 
 
-def _show(folder: Path, asked: Asked, screen: Screen) -> None:
+def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     from pneumoscope.report.review.text import sentences
     from pneumoscope.report.run.folder import read_judged
 
     judged = read_judged(folder)
     metrics = judged.metrics
     screen.stage("Result")
-    auroc = metrics["metrics"]["auroc"]
+    auroc = Estimate.from_json(metrics["metrics"]["auroc"])
     positives = metrics["positives"]
     screen.console.print(
         f"  {metrics['n']:,} {judged.split} films, {positives:,} with pneumonia; "
-        f"AUROC {_cell(auroc)}"
+        f"AUROC {brief(auroc)}"
     )
     points = [*metrics["operating_points"]]
     points += [metrics["re_chosen"]] if "re_chosen" in metrics else []
     screen.console.print(_table(points))
     for lead, text in sentences(judged):
         screen.console.print(f"  [bold]{lead}[/bold] {text}", soft_wrap=False)
-    if asked.choices():
-        screen.note(f"in this evaluation alone: {', '.join(asked.choices())}; {_CARRIED}")
+    if fitted := request.fitted_options:
+        screen.note(f"in this evaluation alone: {', '.join(fitted)}; {_CARRIED}")
     screen.line(f"Everything is in {short(folder)}")
-    run = shlex.quote(str(asked.run))
-    then = f"pneumoscope evaluate {run} --prevalence 0.1" if asked.prevalence is None else ""
-    screen.line(f"Next: open {short(folder / 'report.html')} in a browser{'; ' * bool(then)}{then}")
+    run = shlex.quote(str(request.run))
+    then = "" if request.prevalence else f"; pneumoscope evaluate {run} --prevalence 0.1"
+    screen.line(f"Next: open {short(folder / 'report.html')} in a browser{then}")
 
 
 def _table(points: list[dict[str, Any]]) -> Table:
+    """The operating points, the one that decides first."""
     table = Table(box=None, padding=(0, 0, 0, 2), show_header=True, header_style="dim")
     for column in ("operating point", "threshold", "sensitivity", "specificity"):
         left = column == "operating point"
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
     for at, point in enumerate(points):
-        cells = [_cell(point[key]) for key in ("sensitivity", "specificity")]
-        said = [_named(point)] + ["decides"] * (at == 0)
-        said += ["optimistic"] * (point["chosen_on"] == "external")
-        table.add_row(", ".join(said), f"{point['threshold']:.3f}", *cells)
+        words = [_named(point)]
+        if at == 0:
+            words.append("decides")
+        if point["chosen_on"] == "external":
+            words.append("optimistic")
+        cells = [brief(Estimate.from_json(point[key])) for key in ("sensitivity", "specificity")]
+        table.add_row(", ".join(words), f"{point['threshold']:.3f}", *cells)
     return table
 
 
@@ -132,7 +151,3 @@ def _named(point: dict[str, Any]) -> str:
     name = str(point["name"]).replace("_", " ")
     held = str(point["rule"]).partition(">=")[2]
     return f"{name} >={held}" if held else name
-
-
-def _cell(estimate: dict[str, Any]) -> str:
-    return brief(Estimate.from_json(estimate))

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from pneumoscope.cli.options import RunArgument, command_line, out_option
 from pneumoscope.cli.screen import Screen, short
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of the verb, as typed."""
-
-    run: Path
-    films: tuple[str, ...]
-    methods: tuple[str, ...]
-    count: int | None
-    out: Path | None
-
-
-def explain(asked: Asked) -> None:
-    """Draw the heatmaps, say what they are worth, and name the page."""
+def explain(
+    run: RunArgument,
+    films: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMAGE|DIR]…", help="Films, and folders of films; else test films of RUN"
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="gradcam, gradcam++, hirescam, eigencam, occlusion; repeat it"
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(metavar="N", help="How many films to show; at most 64")
+    ] = None,
+    out: Annotated[Path | None, out_option("explain")] = None,
+) -> None:
+    """Draw heatmaps of a trained model, and say how far they can be trusted."""
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.report.explain.words import summary
         from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
-        request = ExplainRequest(asked.run, asked.films, asked.methods, asked.count)
-        command = shlex.join(["pneumoscope", *sys.argv[1:]])
-        folder, about = explain_run(request, out=asked.out, command=command, listener=screen)
+        request = ExplainRequest(run, tuple(films or ()), tuple(method or ()), count)
+        folder, about = explain_run(request, out=out, command=command_line(), listener=screen)
         screen.stage(f"{len(about['films'])} films explained")
         for line in summary(about):
             screen.note(line)

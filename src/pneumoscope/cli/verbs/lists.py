@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pneumoscope.recipe import describe_keys, load_recipe, recipe_names
 
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this one in full")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="Explain every key")] = False,
+) -> None:
+    """List the recipes, print one, or explain every key."""
+    from pneumoscope.recipe import describe_keys, load_recipe, recipe_names
 
-def recipes(name: str | None, keys: bool) -> None:
-    """Print the list, one recipe in full, or the meaning of every key."""
     console = Console(highlight=False, soft_wrap=False)
     if keys:
         _table(console, ("key", "values", "meaning"), describe_keys())
@@ -25,7 +30,7 @@ def recipes(name: str | None, keys: bool) -> None:
 
 
 def models() -> None:
-    """Print the zoo."""
+    """List the backbones."""
     from pneumoscope.models.zoo import ZOO
 
     console = Console(highlight=False)

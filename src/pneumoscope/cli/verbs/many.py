@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
+from pneumoscope.cli.options import command_line
+from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.cli.verbs.train import Asked
 from pneumoscope.formatting import brief, interval, mean_sd, metric_name, number
-from pneumoscope.recipe import Recipe
-from pneumoscope.records import Estimate
+from pneumoscope.records import DataRequest, Estimate
+from pneumoscope.report.kit.catalogue import TERMINAL
+
+if TYPE_CHECKING:
+    from pneumoscope.recipe import Recipe
 
 
-def train(asked: Asked, recipes: tuple[Recipe, ...]) -> None:
+def train(
+    request: DataRequest,
+    recipes: tuple[Recipe, ...],
+    *,
+    first_seed: int,
+    seeds: int | None,
+    out: Path | None,
+) -> None:
     """Train every recipe with every seed and show what they say together."""
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.workflows.groups.many import Plan, seeds_from, train_many
 
-        seeds = seeds_from(asked.seed, asked.seeds or 1)
-        plan = Plan(asked.request, recipes, seeds, bool(asked.seeds), asked.command)
-        folder = train_many(plan, out=asked.out, listener=screen)
+        every = seeds_from(first_seed, seeds or 1)
+        plan = Plan(request, recipes, every, bool(seeds), command_line())
+        folder = train_many(plan, out=out, listener=screen)
         _show(folder, screen)
 
 
@@ -56,22 +66,21 @@ def _show(folder: Path, screen: Screen) -> None:
     screen.line(f"Next: open {short(folder / page)} in a browser{then}")
 
 
-def _show_seeds(summaries: list[dict[str, Any]], screen: Screen) -> None:
+def _show_seeds(summaries: Sequence[dict[str, Any]], screen: Screen) -> None:
     """Each metric as mean ± sd; the values of the seeds where there is one recipe only."""
-    from pneumoscope.report.kit.catalogue import TERMINAL
-
     first = summaries[0]
-    alone = len(summaries) == 1
     runs = first["runs"]
-    columns = [f"seed {run['seed']}" for run in runs][:4] if alone else []
-    table = _table(["", *(["mean ± sd"] if alone else [s["name"] for s in summaries]), *columns])
+    if len(summaries) == 1:
+        shown = runs[:4]  # what 80 columns hold
+        columns = ["mean ± sd", *(f"seed {run['seed']}" for run in shown)]
+    else:
+        shown, columns = [], [summary["name"] for summary in summaries]
+    table = result_table(["", *columns])
     for name in TERMINAL:
-        cells = [
-            mean_sd(summary["metrics"][name]["mean"], summary["metrics"][name]["sd"])
-            for summary in summaries
-        ]
-        values = first["metrics"][name]["values"][: len(columns)]
-        table.add_row(metric_name(name), *cells, *(number(v["value"]) for v in values))
+        over = [summary["metrics"][name] for summary in summaries]
+        cells = [mean_sd(each["mean"], each["sd"]) for each in over]
+        values = first["metrics"][name]["values"][: len(shown)]
+        table.add_row(metric_name(name), *cells, *(number(each["value"]) for each in values))
     screen.console.print(
         f"  {first['n']:,} test films, {first['positives']:,} with pneumonia; "
         f"mean ± sd over {len(runs)} seeds"
@@ -87,28 +96,18 @@ def _show_seeds(summaries: list[dict[str, Any]], screen: Screen) -> None:
             break
     seconds = [run["seconds"] for summary in summaries for run in summary["runs"]]
     each = " ".join(f"{one:.0f}" for one in seconds[:12])
-    screen.console.print(f"  seconds a run: {each}{' …' * (len(seconds) > 12)}")
+    screen.console.print(f"  seconds a run: {each}{' …' if len(seconds) > 12 else ''}")
 
 
-def _show_runs(runs: list[tuple[str, dict[str, Any]]], screen: Screen) -> None:
+def _show_runs(runs: Sequence[tuple[str, dict[str, Any]]], screen: Screen) -> None:
     """Each metric of each recipe with its interval."""
-    from pneumoscope.report.kit.catalogue import TERMINAL
-
-    table = _table(["", *(name for name, _ in runs)])
+    table = result_table(["", *(name for name, _ in runs)])
     for name in TERMINAL:
-        table.add_row(
-            metric_name(name), *(brief(Estimate.from_json(run["metrics"][name])) for _, run in runs)
-        )
+        cells = [brief(Estimate.from_json(metrics["metrics"][name])) for _, metrics in runs]
+        table.add_row(metric_name(name), *cells)
     metrics = runs[0][1]
     screen.console.print(
         f"  {metrics['n']:,} test films, {metrics['positives']:,} with pneumonia; 95 % intervals.\n"
         "  Whether the recipes differ, the comparison says, film by film."
     )
     screen.console.print(table)
-
-
-def _table(columns: list[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
-    for column in columns:
-        table.add_column(column, justify="right" if column else "left")
-    return table

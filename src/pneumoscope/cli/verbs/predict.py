@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,37 +17,57 @@ from pneumoscope.cli import interrupts
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
 from pneumoscope.formatting import plural
-from pneumoscope.inference.oddities import ODDITIES
 from pneumoscope.records import Reading
-from pneumoscope.workflows.predict import (
-    SHOWN,
-    STDOUT,
-    PredictRequest,
-    Summary,
-    check_read,
-    predict,
-)
+
+if TYPE_CHECKING:
+    from pneumoscope.workflows.predict import Summary
 
 _NAME = 32
 """Characters of a film's name in 80 columns; each further two columns show one more."""
 _STYLES = {"pneumonia": "bold", "withheld": "yellow"}
 
 
-def run_predict(request: PredictRequest) -> None:
-    """Read the films and show what the model says of them."""
-    to_stdout = STDOUT in (request.csv, request.json)
+def predict(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A run folder, or one of folds or seeds, or one with model.json"
+        ),
+    ],
+    films: Annotated[
+        list[str], typer.Argument(metavar="IMAGE|DIR…", help="Films, and folders of films")
+    ],
+    csv: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A row for each film; - is the output")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same as JSON; - is the output")
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option(metavar="NAME", help="An operating point of RUN; else its first")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")] = "auto",
+    heatmaps: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder: where the model looks")
+    ] = None,
+) -> None:
+    """Read new films with a trained model."""
+    from pneumoscope.workflows import predict as work
+
+    request = work.PredictRequest(run, tuple(films), csv, json, point, device, heatmaps)
+    to_stdout = work.STDOUT in (csv, json)
     console = Console(stderr=True, highlight=False, soft_wrap=True) if to_stdout else None
     with Screen(console) as screen, _stopping():
-        summary = predict(request, listener=screen)
+        summary = work.predict(request, listener=screen)
     _show(summary, screen)
-    for name in (request.csv, request.json):
-        if name and name != STDOUT:
+    for name in (csv, json):
+        if name and name != work.STDOUT:
             screen.line(f"Every film is in {name}")
-    if request.heatmaps and summary.read:
-        screen.line(f"Heatmaps, called by row and name, are in {request.heatmaps}")
+    if heatmaps and summary.read:
+        screen.line(f"Heatmaps, called by row and name, are in {heatmaps}")
         screen.note("heat is what moved the answer; whether to trust it: pneumoscope explain RUN")
-    check_read(summary)
-    if summary.total > len(summary.shown) and not (request.csv or request.json):
+    work.check_read(summary)
+    if summary.total > len(summary.shown) and not (csv or json):
         screen.line("Every film on its own: --csv FILE or --json FILE")
     screen.line("Research use only: not a medical device.")
 
@@ -61,6 +84,9 @@ def _stopping() -> Iterator[None]:
 
 
 def _show(summary: Summary, screen: Screen) -> None:
+    from pneumoscope.inference.oddities import ODDITIES
+    from pneumoscope.workflows.predict import SHOWN
+
     screen.stage(_title(summary))
     for reason, count in summary.errors.most_common(8):
         screen.choice("not read", f"{count:,}", reason)
@@ -91,6 +117,8 @@ def _title(summary: Summary) -> str:
 
 
 def _row(reading: Reading, width: int) -> tuple[Text, ...]:
+    from pneumoscope.inference.oddities import ODDITIES
+
     name = Text(shortened(printable(reading.name), width))
     if reading.error is not None:
         return name, Text("–"), Text("not read", "red"), Text(printable(reading.error))

@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from pneumoscope.audit.audit import first_look
-from pneumoscope.audit.findings import Finding
-from pneumoscope.cli.request import words_of
+from pneumoscope.cli.options import (
+    AboutData,
+    ChangeOption,
+    DataArgument,
+    RecipeOption,
+    about_data,
+    words_of,
+)
+from pneumoscope.cli.results import result_table, show_findings
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.data.split import Plan, plan_splits
-from pneumoscope.errors import printable
-from pneumoscope.recipe import load_recipe
-from pneumoscope.records import CLASSES, SPLITS, DataRequest
-from pneumoscope.workflows.data import prepare_data
+from pneumoscope.records import CLASSES, SPLITS
 
-_MARKS = {"severe": "[bold red]severe[/]", "warning": "[yellow]warning[/]", "info": "[dim]info[/]"}
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pneumoscope.data.split import Plan
 
 
+@about_data
 def prepare(
-    request: DataRequest, recipe: str, changes: list[str], *, size: int, out: Path | None
+    data: DataArgument,
+    size: Annotated[
+        int, typer.Option(min=0, max=1024, help="Side in pixels; 0: the one that train takes")
+    ] = 0,
+    recipe: RecipeOption = "default",
+    change: ChangeOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The prepared set; else the cache folder")
+    ] = None,
+    *,
+    about: AboutData,
 ) -> None:
-    """Prepare, show what was found, and name the next command."""
+    """Read DATA once, store it for training, and say what was found and what is wrong."""
+    from pneumoscope.audit.audit import first_look
+    from pneumoscope.data.split import plan_splits
+    from pneumoscope.recipe import load_recipe
+    from pneumoscope.workflows.data import prepare_data
+
+    request, changes = about.request(data), change or []
     chosen = load_recipe(recipe, changes)
     with Screen() as screen:
         prepared = prepare_data(request, chosen, screen, side=size, out=out)
-        about = prepared.about["flow"]
-        screen.stage(f"Found: {about['kept']:,} of {about['found']:,} films can be used")
-        for reason in about["dropped"]:
+        flow = prepared.about["flow"]
+        screen.stage(f"Found: {flow['kept']:,} of {flow['found']:,} films can be used")
+        for reason in flow["dropped"]:
             screen.choice("left out", f"{reason['count']:,}", reason["reason"])
         if prepared.table["label"].notna().any():
             _show_splits(plan_splits(prepared.table, chosen.data), prepared.table, screen)
@@ -41,9 +61,10 @@ def prepare(
         show_findings(found, screen)
         screen.line(f"The prepared set is in {short(prepared.folder)}")
         asked, trained = shlex.join(words_of(request)), shlex.join(_recipe_words(recipe, changes))
-        then = f"; pneumoscope train {asked} {trained}".rstrip()
-        both = prepared.table["label"].nunique() == len(CLASSES)
-        screen.line(f"Next: pneumoscope audit {asked}{then * both}")
+        then = f"Next: pneumoscope audit {asked}"
+        if prepared.table["label"].nunique() == len(CLASSES):
+            then += f"; pneumoscope train {asked} {trained}".rstrip()
+        screen.line(then)
 
 
 def _recipe_words(recipe: str, changes: list[str]) -> list[str]:
@@ -54,21 +75,10 @@ def _recipe_words(recipe: str, changes: list[str]) -> list[str]:
 def _show_splits(plan: Plan, table: pd.DataFrame, screen: Screen) -> None:
     for choice in plan.choices:
         screen.choice(*choice)
-    grid = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
-    for column in ("", *CLASSES, "patients"):
-        grid.add_column(column, justify="left" if not column else "right")
+    grid = result_table(["", *CLASSES, "patients"])
     for split in SPLITS:
         part = table[plan.split == split]
         known = part["patient_id"].notna().all()
         counts = [f"{int((part['label'] == label).sum()):,}" for label in (0, 1)]
         grid.add_row(split, *counts, f"{part['patient_id'].nunique():,}" if known else "unknown")
     screen.console.print(grid)
-
-
-def show_findings(findings: Iterable[Finding], screen: Screen) -> None:
-    """A line for each finding, the gravest first; then what cannot be known."""
-    for finding in findings:
-        mark = _MARKS[finding.severity] if finding.status == "found" else "[dim]not provable[/]"
-        line = Text.from_markup(f"  {mark}  {finding.code}: ")
-        # In one piece: a bar that is drawn meanwhile takes the place of half a line.
-        screen.console.print(line.append(printable(finding.title)))

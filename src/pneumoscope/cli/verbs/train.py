@@ -2,105 +2,195 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
+from pneumoscope.cli.options import (
+    AboutData,
+    ChangeOption,
+    DataOrNone,
+    OutOption,
+    SeedOption,
+    about_data,
+    command_line,
+)
+from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.devices import launched
+from pneumoscope.cli.verbs import checks, crossval, many
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import ABSENT, interval, metric_name, number
-from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import DataRequest, Estimate, Hardware
-from pneumoscope.run import Run, check_new
-from pneumoscope.training.torchrun import leading, place
+from pneumoscope.report.kit.catalogue import TERMINAL
+
+if TYPE_CHECKING:
+    from pneumoscope.recipe import Recipe
+    from pneumoscope.run import Run
 
 
-def demo(*, seed: int, out: Path | None) -> None:
-    """Train on phantoms by the recipe made for them."""
-    start(Asked(DataRequest("phantom"), ("demo",), seed=seed, out=out))
+def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
+    """The whole path on synthetic films: about a minute, no network needed."""
+    start(TrainOptions(DataRequest("phantom"), Hardware(), ("demo",), seed=seed, out=out))
+
+
+@about_data
+def train(
+    data: DataOrNone = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe", "-r", metavar="NAME|FILE", help="Give several to compare them; else default"
+        ),
+    ] = None,
+    change: ChangeOption = None,
+    seed: SeedOption = 0,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, max=100, metavar="N", help="Train N times: --seed and those after it"),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="M", help="Train as many epochs as fit into M minutes"),
+    ] = None,
+    out: OutOption = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Complete a run, or several, that stopped")
+    ] = None,
+    overfit_one_batch: Annotated[
+        bool, typer.Option("--overfit-one-batch", help="Only check that one batch can be learnt")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Only time the parts of a training step")
+    ] = False,
+    accelerator: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu or gpu; auto takes a GPU if there is one")
+    ] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Train in N processes, on a GPU each or a CPU")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, metavar="M", help="Machines, on each of which torchrun starts us")
+    ] = 1,
+    *,
+    about: AboutData,
+) -> None:
+    """Prepare DATA, train on it, judge on its test split, and write a report."""
+    follow()
+    hardware = Hardware(accelerator, devices, nodes)
+    if resume is not None:
+        given = {
+            "DATA": data,
+            "--recipe": recipe,
+            "--set": change,
+            "--seed": seed,
+            "--seeds": seeds,
+            "--minutes": minutes,
+            "--out": out,
+            "--overfit-one-batch": overfit_one_batch,
+            "--profile": profile,
+            "--accelerator, --devices or --nodes": _typed(hardware),
+            "an option about DATA": about.said(),
+        }
+        _check_alone([name for name, value in given.items() if value])
+        complete(resume)
+        return
+    options = TrainOptions(
+        about.request(_named(data)),
+        hardware,
+        recipes=tuple(recipe or ["default"]),
+        changes=tuple(change or ()),
+        seed=seed,
+        seeds=seeds,
+        minutes=minutes,
+        out=out,
+        overfit_one_batch=overfit_one_batch,
+        profile=profile,
+    )
+    start(options)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of the verb, as typed."""
+class TrainOptions:
+    """What is asked of a new training. Recipes are names or files, ``changes`` are KEY=VALUE."""
 
     request: DataRequest
-    recipes: tuple[str, ...] = ("default",)
+    hardware: Hardware
+    recipes: tuple[str, ...]
     changes: tuple[str, ...] = ()
     seed: int = 0
-    out: Path | None = None
     seeds: int | None = None
     minutes: float | None = None
-    hardware: Hardware = Hardware()
-
-    @property
-    def command(self) -> str:
-        """The command line, to be repeated."""
-        return shlex.join(["pneumoscope", *sys.argv[1:]])
+    out: Path | None = None
+    overfit_one_batch: bool = False
+    profile: bool = False
 
     def load(self) -> tuple[Recipe, ...]:
         """The recipes with all changes laid over each. Raises BadRecipe."""
-        more = () if self.minutes is None else (f"train.minutes={self.minutes:g}",)
-        return tuple(load_recipe(recipe, (*self.changes, *more)) for recipe in self.recipes)
+        from pneumoscope.recipe import load_recipe
+
+        changes = list(self.changes)
+        if self.minutes is not None:
+            changes.append(f"train.minutes={self.minutes:g}")
+        return tuple(load_recipe(recipe, changes) for recipe in self.recipes)
 
 
-@leading()
-def start(asked: Asked, *, overfit_one_batch: bool = False, profile: bool = False) -> None:
+def start(options: TrainOptions) -> None:
     """Do what is asked: one run, several, or a check that leaves none."""
-    _check_together(asked, overfit_one_batch, profile)
-    recipes = asked.load()
-    check_new(asked.out)
-    if overfit_one_batch or profile:
-        from pneumoscope.cli.verbs import checks
+    from pneumoscope.run import check_new
+    from pneumoscope.training.torchrun import leading
 
-        check = checks.overfit if overfit_one_batch else checks.profile
-        check(asked, recipes[0])
-    elif asked.seeds or len(recipes) > 1:
-        from pneumoscope.cli.verbs import many
+    with leading():
+        _check_together(options)
+        recipes = options.load()
+        check_new(options.out)
+        request, seed, out = options.request, options.seed, options.out
+        if options.overfit_one_batch:
+            checks.overfit(request, recipes[0], seed)
+        elif options.profile:
+            checks.profile(request, recipes[0], seed, out)
+        elif options.seeds or len(recipes) > 1:
+            many.train(request, recipes, first_seed=seed, seeds=options.seeds, out=out)
+        else:
+            _train(options, recipes[0])
 
-        many.train(asked, recipes)
-    else:
-        _train(asked, recipes[0])
 
-
-def _train(asked: Asked, recipe: Recipe) -> None:
+def _train(options: TrainOptions, recipe: Recipe) -> None:
     """Start a new run and show its result."""
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.workflows import pipeline
 
         run = pipeline.train(
-            asked.request,
+            options.request,
             recipe,
-            seed=asked.seed,
-            out=asked.out,
-            command=asked.command,
+            seed=options.seed,
+            out=options.out,
+            command=command_line(),
             listener=screen,
-            hardware=asked.hardware,
+            hardware=options.hardware,
         )
     _show(run, screen)
 
 
-@leading()
-def resume(folder: Path) -> None:
+def complete(folder: Path) -> None:
     """Complete a stopped run, or several that belong together, and show the result."""
-    if (folder / "plan.json").is_file():
-        from pneumoscope.cli.verbs import many
+    from pneumoscope.training.torchrun import leading
 
-        many.resume(folder)
-        return
-    if (folder / "crossval.json").is_file():
-        from pneumoscope.cli.verbs import crossval
+    with leading():
+        if (folder / "plan.json").is_file():
+            many.resume(folder)
+        elif (folder / "crossval.json").is_file():
+            crossval.resume(folder)
+        else:
+            _resume(folder)
 
-        crossval.resume(folder)
-        return
+
+def _resume(folder: Path) -> None:
+    """Complete a stopped run and show its result."""
     with Screen() as screen:
         screen.stage(f"Resume {folder}")
         from pneumoscope.workflows import pipeline
@@ -111,46 +201,53 @@ def resume(folder: Path) -> None:
 
 def follow() -> None:
     """Where torchrun started several of us, all but the first only help to train, and end here."""
+    from pneumoscope.devices import launched
+    from pneumoscope.training.torchrun import place
+
     if launched() and place()[0] > 0:
         from pneumoscope.training.follow import follow as help_to_train
 
         raise typer.Exit(help_to_train())
 
 
-def _check_together(asked: Asked, overfit_one_batch: bool, profile: bool) -> None:
+def _check_together(options: TrainOptions) -> None:
     """Refuse what cannot go together, before anything is read."""
-    checks = ["--overfit-one-batch"] * overfit_one_batch + ["--profile"] * profile
-    several = [f"--seeds {asked.seeds}"] if asked.seeds else []
-    several += [f"{len(asked.recipes)} recipes"] * (len(asked.recipes) > 1)
-    if asked.hardware != Hardware() and (several or checks):
+    flags = {"--overfit-one-batch": options.overfit_one_batch, "--profile": options.profile}
+    checked = [name for name, wanted in flags.items() if wanted]
+    several = [f"--seeds {options.seeds}"] if options.seeds else []
+    if len(options.recipes) > 1:
+        several.append(f"{len(options.recipes)} recipes")
+    if (hardware := _typed(options.hardware)) and (several or checked):
         raise InputError(
             "hardware is chosen for one run at a time",
-            got=f"{_typed(asked.hardware)} beside {' and '.join(several + checks)}",
+            got=f"{hardware} beside {' and '.join(several + checked)}",
             expected="one recipe, one seed and no check",
             remedy="train each by a command of its own with --seed N, then: pneumoscope compare",
         )
-    if len(checks) > 1:
+    if len(checked) > 1:
         raise InputError(
             "there are two checks, each a command of its own",
-            got=" and ".join(checks),
+            got=" and ".join(checked),
             remedy="leave one of them out",
         )
-    more = several + [f"--minutes {asked.minutes or 0:g}"] * (asked.minutes is not None)
-    if checks and more:
+    more = several if options.minutes is None else [*several, f"--minutes {options.minutes:g}"]
+    if checked and more:
         raise InputError(
-            f"{checks[0]} looks at one recipe for a moment and trains no run",
+            f"{checked[0]} looks at one recipe for a moment and trains no run",
             got=" and ".join(more),
             expected="one recipe, and no number of runs or minutes",
-            remedy=f"leave out {' and '.join(more)}, or {checks[0]}",
+            remedy=f"leave out {' and '.join(more)}, or {checked[0]}",
         )
-    if overfit_one_batch and asked.out:
+    if options.overfit_one_batch and options.out:
         raise InputError(
-            "--overfit-one-batch writes nothing", got=f"--out {asked.out}", remedy="leave out --out"
+            "--overfit-one-batch writes nothing",
+            got=f"--out {options.out}",
+            remedy="leave out --out",
         )
 
 
 def _typed(hardware: Hardware) -> str:
-    """What of it was asked for, as typed."""
+    """What of it was asked for, as typed; nothing where all is as usual."""
     return " ".join(
         f"--{one.name} {getattr(hardware, one.name)}"
         for one in fields(hardware)
@@ -158,7 +255,7 @@ def _typed(hardware: Hardware) -> str:
     )
 
 
-def named(data: str | None) -> str:
+def _named(data: str | None) -> str:
     """DATA, which only a resumed run does without. Raises InputError."""
     if data is None:
         raise InputError(
@@ -169,7 +266,7 @@ def named(data: str | None) -> str:
     return data
 
 
-def check_alone(others: Sequence[str]) -> None:
+def _check_alone(others: Sequence[str]) -> None:
     """``--resume`` takes everything from the run folder, so nothing else may be asked."""
     if others:
         raise InputError(
@@ -180,21 +277,22 @@ def check_alone(others: Sequence[str]) -> None:
 
 
 def _show(run: Run, screen: Screen) -> None:
-    from pneumoscope.report.kit.catalogue import TERMINAL
-    from pneumoscope.workflows.pipeline import read_metrics
+    from pneumoscope.storage import read_json
 
-    metrics = read_metrics(run)
+    metrics = read_json(run.metrics_file)
     point = metrics["operating_point"]
     screen.stage("Result")
     screen.console.print(
         f"  {metrics['n']} test films, {metrics['positives']} with pneumonia; threshold "
         f"{point['threshold']:.3f} ({_origin(point)})"
     )
-    table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
-    for column in ("", "value", "95 % interval"):
-        table.add_column(column, justify="left" if not column else "right")
+    table = result_table(["", "value", "95 % interval"])
     for name in TERMINAL:
-        table.add_row(*_row(name, metrics["metrics"][name]))
+        found = Estimate.from_json(metrics["metrics"][name])
+        if math.isfinite(found.value):
+            table.add_row(metric_name(name), number(found.value), interval(found))
+        else:
+            table.add_row(metric_name(name), ABSENT, found.method)
     screen.console.print(table)
     screen.line(f"Everything is in {short(run.folder)}")
     screen.line(f"Next: open {short(run.report_file)} in a browser")
@@ -204,11 +302,3 @@ def _origin(point: dict[str, Any]) -> str:
     if point["name"] == "fixed":
         return "fixed beforehand"
     return f"{point['rule']}, chosen on {point['chosen_on']}"
-
-
-def _row(name: str, estimate: dict[str, Any]) -> tuple[str, str, str]:
-
-    found = Estimate.from_json(estimate)
-    if estimate["value"] is None:
-        return metric_name(name), ABSENT, found.method
-    return metric_name(name), number(found.value), interval(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ import pandas as pd
 
 import pneumoscope
 from pneumoscope.data.prepared import PreparedSet, flow
-from pneumoscope.errors import InputError, UnreadableData, nearest
+from pneumoscope.errors import InputError, UnreadableData
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.evaluation.shortcuts import judge_shortcuts, read_shortcuts
-from pneumoscope.metrics.thresholds import Rule
-from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.records import Listener, Silent
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_folder
 from pneumoscope.storage import write_atomic as write_text
@@ -32,6 +30,7 @@ from pneumoscope.workflows.evaluate.judging import (
     hidden_of,
     own_data,
 )
+from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.evaluate.subject import Subject, ensemble_subject, run_subject
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members, places_of
@@ -43,39 +42,8 @@ _OPTIMISTIC = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a run.
-
-    ``data`` is another data set, None the run's own. ``split`` is train, val or test; None is
-    test of the run's own data and every labelled film of other data. ``prevalence`` is a share of
-    pneumonia, ``cost`` how many false alarms a missed pneumonia weighs, ``sensitivity`` and
-    ``specificity`` what the points of those names hold on validation films, ``miss_rate`` the
-    share of each class whose reading may go wrong; None keeps what the model carries.
-    """
-
-    run: Path
-    data: DataRequest | None = None
-    split: str | None = None
-    prevalence: float | None = None
-    cost: float | None = None
-    sensitivity: float | None = None
-    specificity: float | None = None
-    miss_rate: float | None = None
-
-    @property
-    def targets(self) -> dict[Rule, float]:
-        """What is asked of the rules that take a target."""
-        asked: dict[Rule, float | None] = {
-            "cost": self.cost,
-            "sensitivity": self.sensitivity,
-            "specificity": self.specificity,
-        }
-        return {rule: value for rule, value in asked.items() if value is not None}
-
-
 def evaluate_run(
-    asked: Question,
+    request: EvaluateRequest,
     *,
     out: Path | None = None,
     command: str = "",
@@ -90,18 +58,20 @@ def evaluate_run(
     a label, and as ``evaluation.judge.judge``.
     """
     listener = listener or Silent()
+    request.check()
     check_room(out)
-    _check(asked)
-    places = places_of(asked.run)
-    subject, rows = _of_ensemble(asked, places, listener) if places else _of_run(asked, listener)
+    places = places_of(request.run)
+    subject, rows = (
+        _of_ensemble(request, places, listener) if places else _of_run(request, listener)
+    )
     listener.stage(f"Judge {len(rows.table):,} films of the {rows.split} split")
     metrics = judge(
         rows.table,
         split=rows.split,
         choices=subject.choices,
         facts=facts_of(rows.prepared.table) if rows.prepared else None,
-        prevalence=asked.prevalence,
-        re_choose=asked.data is not None,
+        prevalence=request.prevalence,
+        re_choose=request.data is not None,
         how=How(seed=subject.seed),
     )
     if rows.hidden is not None:
@@ -115,7 +85,7 @@ def evaluate_run(
         write_text(draft / "predictions.csv", predictions_text(rows.table))
         write_json(draft / "metrics.json", metrics)
         write_json(draft / "run.json", {"schema": 1, "name": name, **card})
-        own, prepared = asked.data is None, rows.prepared
+        own, prepared = request.data is None, rows.prepared
         write_report(
             draft,
             film_of([prepared] if prepared else []),
@@ -127,22 +97,22 @@ def evaluate_run(
     return create_folder(out, f"evaluate-{subject.folder.absolute().name}", fill)
 
 
-def _of_run(asked: Question, listener: Listener) -> tuple[Subject, ToJudge]:
-    run = complete_run(asked.run)
+def _of_run(request: EvaluateRequest, listener: Listener) -> tuple[Subject, ToJudge]:
+    run = complete_run(request.run)
     predictions = read_predictions(run.predictions_file)
-    choices = carried_choices(run, predictions, asked.targets, asked.miss_rate)
+    choices = carried_choices(run, predictions, request.targets, request.miss_rate)
     subject = run_subject(run, choices)
-    return subject, _rows(asked, run, subject, predictions, listener)
+    return subject, _rows(request, run, subject, predictions, listener)
 
 
 def _of_ensemble(
-    asked: Question, places: Sequence[Path], listener: Listener
+    request: EvaluateRequest, places: Sequence[Path], listener: Listener
 ) -> tuple[Subject, ToJudge]:
-    _check_ensemble(asked, places)
-    subject = ensemble_subject(asked.run, places, listener)
-    if asked.data is not None:
+    _check_ensemble(request, places)
+    subject = ensemble_subject(request.run, places, listener)
+    if request.data is not None:
         made_from = _made_from(places, listener)
-        return subject, external_rows(asked.data, asked.split, subject, made_from, listener)
+        return subject, external_rows(request.data, request.split, subject, made_from, listener)
     own = films_of_members(places, listener)
     check_unseen(places, own)
     fresh = own.rows("test")
@@ -160,46 +130,31 @@ def _made_from(places: Sequence[Path], listener: Listener) -> PreparedSet | None
         return None
 
 
-def _check_ensemble(asked: Question, places: Sequence[Path]) -> None:
+def _check_ensemble(request: EvaluateRequest, places: Sequence[Path]) -> None:
     """Refuse what is fitted on validation films, of which an ensemble has none in common."""
-    typed = [f"--{rule}" for rule in asked.targets] + ["--miss-rate"] * bool(asked.miss_rate)
-    typed += [f"--split {asked.split}"] * (asked.data is None and asked.split in _OPTIMISTIC)
+    typed = request.fitted_options
+    if request.data is None and request.split in _OPTIMISTIC:
+        typed.append(f"--split {request.split}")
     if typed:
         raise InputError(
             "the members of an ensemble have no validation films in common",
-            got=f"{', '.join(typed)} for {asked.run}",
+            got=f"{', '.join(typed)} for {request.run}",
             expected="the thresholds that the members carry, and films that none has seen",
             remedy=f"leave it out, or ask a member alone: pneumoscope evaluate {places[0]}",
         )
 
 
-def _check(asked: Question) -> None:
-    """Refuse figures out of range before any work."""
-    shares = (
-        ("prevalence", asked.prevalence, 0.1),
-        ("miss rate", asked.miss_rate, 0.05),
-        ("sensitivity to hold", asked.sensitivity, 0.98),
-        ("specificity to hold", asked.specificity, 0.98),
-    )
-    for what, value, example in shares:
-        if value is not None and not 0 < value < 1:
-            raise InputError(
-                f"the {what} is out of range",
-                got=f"{value:g}",
-                expected="a share above 0 and below 1",
-                remedy=f"write {example:.0%} as {example:g}",
-            )
-    if asked.cost is not None and not 0 < asked.cost < float("inf"):
-        raise InputError("the cost ratio is out of range", got=asked.cost, expected="above 0")
-
-
 def _rows(
-    asked: Question, run: Run, subject: Subject, predictions: pd.DataFrame, listener: Listener
+    request: EvaluateRequest,
+    run: Run,
+    subject: Subject,
+    predictions: pd.DataFrame,
+    listener: Listener,
 ) -> ToJudge:
     own = _own_data(run, listener)
-    if asked.data is not None:
-        return external_rows(asked.data, asked.split, subject, own, listener)
-    split = asked.split or "test"
+    if request.data is not None:
+        return external_rows(request.data, request.split, subject, own, listener)
+    split = request.split or "test"
     card = run.card()
     about = {"source": card["source"], **{k: card.get(k) or {} for k in ("flow", "shifts")}}
     if split in _OPTIMISTIC:
@@ -255,10 +210,3 @@ def _said(choices: Choices) -> list[dict[str, str]]:
         found = choices.calibration
         said.append(("temperature", f"{found.temperature:.3f}", f"fitted on {found.chosen_on}"))
     return [{"what": what, "choice": choice, "why": why} for what, choice, why in said]
-
-
-def check_split(split: str | None) -> None:
-    """Refuse a split that no run has. Raises InputError."""
-    known = ("train", "val", "test")
-    if split is not None and split not in known:
-        raise InputError("there is no such split", got=repr(split), expected=nearest(split, known))

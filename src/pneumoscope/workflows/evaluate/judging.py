@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from pneumoscope.run import Run, open_run
 from pneumoscope.storage import read_json
 from pneumoscope.workflows.data import find_data, prepare_source
 
-FilmOf = Callable[[str], Grey | None]
+FilmOf: TypeAlias = "Callable[[str], Grey | None]"
 
 
 def complete_run(folder: Path) -> Run:
