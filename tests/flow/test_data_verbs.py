@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.helpers.commands import QUICK, run
+from tests.helpers.sources import few_phantoms
 
 from pneumoscope.imaging.phantom import draw_phantom
 
@@ -100,7 +101,8 @@ def test_audit_writes_a_page_and_ends_with_3_when_strict(
     assert "A patient in two splits" in page and "pneumoscope audit" in page
     assert run(monkeypatch, "audit", str(kaggle), "--strict", "--out", "strict") == 3
     assert Path("strict/audit.html").is_file()
-    assert run(monkeypatch, "audit", "phantom@48", "--strict", "--out", "phantoms") == 0
+    few_phantoms(monkeypatch, 300)
+    assert run(monkeypatch, "audit", "phantom", "--strict", "--out", "phantoms") == 0
 
 
 def test_audit_finds_the_same_films_in_another_form(

@@ -15,6 +15,7 @@ from tests.helpers.commands import QUICK
 from tests.helpers.figures import leave_undrawn
 from tests.helpers.pages import CHROMIUM, browse
 from tests.helpers.runs import say_pneumonia
+from tests.helpers.sources import few_phantoms
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
@@ -22,7 +23,6 @@ from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputExists
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import Run
-from pneumoscope.sources import phantom
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
@@ -36,24 +36,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
         leave_undrawn(patch)
-        small(patch)
+        few_phantoms(patch, 60)
         recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
         run = pipeline.train(DataRequest("phantom"), recipe, out=place / "run")
     return run.folder, place / "cache"
 
 
-def small(patch: pytest.MonkeyPatch) -> None:
-    whole = phantom.phantom_source
-    patch.setattr(
-        "pneumoscope.sources.detect.phantom_source",
-        lambda *given, **named: whole(60, 0, 48),
-    )
-
-
 @pytest.fixture
 def run(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(made[1]))
-    small(monkeypatch)
+    few_phantoms(monkeypatch, 60)
     return made[0]
 
 

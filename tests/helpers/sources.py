@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pytest
 from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import SPLITS, InputSpec
+from pneumoscope.sources.phantom import phantom_source
 
 COUNT = 24
 
@@ -137,3 +139,9 @@ def unlabelled(root: Path) -> Path:
     for i in range(COUNT):
         (root / f"film-{i}.bmp").write_bytes(encoded(i, "BMP"))
     return root
+
+
+def few_phantoms(patch: pytest.MonkeyPatch, count: int) -> None:
+    """Let the source ``phantom`` have ``count`` films of 48 px instead of 2,000."""
+    few = phantom_source(count, 0, 48)
+    patch.setattr("pneumoscope.sources.detect.phantom_source", lambda *_, **__: few)
