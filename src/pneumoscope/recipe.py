@@ -32,6 +32,10 @@ from pneumoscope.sections import (
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 
 
+_NO_FILES = ("none", "imagenet")
+"""What ``model.weights`` may be beside the name of a file."""
+
+
 class Recipe(Section):
     """A complete experiment."""
 
@@ -76,6 +80,24 @@ class Recipe(Section):
         if self.train.patience and self.train.monitor == "last":
             raise ValueError("train.patience needs a train.monitor that says which epoch is better")
         return self
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The local file that the backbone begins from; None for random and published weights."""
+        weights = self.model.weights
+        return None if weights in _NO_FILES else Path(weights).expanduser()
+
+    def with_weights(self, weights: str) -> Recipe:
+        """The recipe beginning from other weights, as ``model.weights`` names them."""
+        return self.model_copy(update={"model": self.model.model_copy(update={"weights": weights})})
+
+    def shareable(self) -> Recipe:
+        """The recipe as others may see it: a weights file by its name, not by the folder that it
+        lies in, which may name a person or a project."""
+        file = self.weights_file
+        if file is None:
+            return self
+        return self.with_weights(f"./{file.name}" if file.name in _NO_FILES else file.name)
 
     def to_yaml(self) -> str:
         """The complete recipe as YAML, in the order of the schema."""

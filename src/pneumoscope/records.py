@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # every verb's module loads the records, and --help has no us
     import numpy as np
     from numpy.typing import NDArray
 
+from pneumoscope.manifest import RequestEntry, SourceEntry
+
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES: tuple[str, str] = ("normal", "pneumonia")
@@ -86,10 +88,18 @@ class Source:
     notes: tuple[str, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SourceEntry:
         """All but the records."""
-        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "records"}
-        return named | {"notes": list(self.notes), "passed_over": dict(self.passed_over)}
+        return {
+            "name": self.name,
+            "form": self.form,
+            "why": self.why,
+            "fingerprint": self.fingerprint,
+            "count": self.count,
+            "native_size": self.native_size,
+            "notes": list(self.notes),
+            "passed_over": dict(self.passed_over),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +119,29 @@ class DataRequest:
     columns: Mapping[str, str] = field(default_factory=dict)
     keep_ids: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RequestEntry:
         """JSON-ready, with paths made absolute, so that it can be asked again from anywhere."""
         path = Path(self.data).expanduser()
         return {
-            **asdict(self),
             "data": str(path.absolute()) if path.exists() else self.data,
+            "form": self.form,
+            "classes": dict(self.classes),
             "labels": str(self.labels.expanduser().absolute()) if self.labels else None,
+            "columns": dict(self.columns),
+            "keep_ids": self.keep_ids,
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> DataRequest:
+    def from_json(cls, value: RequestEntry) -> DataRequest:
         """The request that ``to_json`` wrote."""
-        labels = value.get("labels")
-        return cls(**{**value, "labels": Path(labels) if labels else None})
+        return cls(
+            data=value["data"],
+            form=value.get("form"),
+            classes=value.get("classes", {}),
+            labels=Path(labels) if (labels := value.get("labels")) else None,
+            columns=value.get("columns", {}),
+            keep_ids=value.get("keep_ids", False),
+        )
 
 
 @dataclass(frozen=True, slots=True)

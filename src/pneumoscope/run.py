@@ -1,7 +1,8 @@
-"""The run folder: one folder that holds a whole experiment, safe against kills at any moment.
+"""Run folder: one folder that holds a whole experiment, safe against kills at any moment.
 
 Every file is written beside its place and moved there in one step, so a file that is there is
 complete. A stage is done when its last file is there; ``--resume`` does the stages that are not.
+The names of all files of runs, and of groups of runs, stand here.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, cast
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable
+from pneumoscope.manifest import Manifest
 from pneumoscope.storage import (
     check_writable,
     read_json,
@@ -33,10 +35,18 @@ RUNS = Path("runs")
 """Where results get a number, in the folder in which the command is given."""
 _ALWAYS_KNOWN = ("data", "request", "seed", "source", "choices", "timing")
 
+# What a folder of several runs holds beside them: what was asked, and what they say together.
+PLAN = "plan.json"
+CROSSVAL = "crossval.json"
+ENSEMBLE = "ensemble.json"
+SUMMARY = "summary.json"
+COMPARISON = "comparison"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder that exists. Paths are derived from ``folder`` only, so it can be moved."""
+    """A run folder. Paths are derived from ``folder`` only, so it can be moved. The folder of an
+    evaluation, and that of a group, hold some of these files too."""
 
     folder: Path
 
@@ -45,7 +55,7 @@ class Run:
         return self.folder / "recipe.yaml"
 
     @property
-    def card_file(self) -> Path:
+    def manifest_file(self) -> Path:
         """``run.json``: what was asked, found, chosen and measured."""
         return self.folder / "run.json"
 
@@ -68,6 +78,7 @@ class Run:
 
     @property
     def model_file(self) -> Path:
+        """``model.json``, written after the weights: a model that has it is whole."""
         return self.folder / "model.json"
 
     @property
@@ -75,8 +86,22 @@ class Run:
         return self.folder / "predictions.csv"
 
     @property
+    def shortcuts_file(self) -> Path:
+        """Logits of test films of which a part is hidden."""
+        return self.folder / "shortcuts.csv"
+
+    @property
     def metrics_file(self) -> Path:
         return self.folder / "metrics.json"
+
+    @property
+    def heatmaps_file(self) -> Path:
+        """The heat of the films that the report shows."""
+        return self.folder / "heatmaps.npz"
+
+    @property
+    def model_card_file(self) -> Path:
+        return self.folder / "model_card.md"
 
     @property
     def report_file(self) -> Path:
@@ -87,18 +112,19 @@ class Run:
         """Where the prepared set lies when the cache folder cannot be written."""
         return self.folder / "prepared"
 
-    def card(self) -> dict[str, Any]:
-        """The content of ``run.json``."""
-        return read_json(self.card_file)
+    def manifest(self) -> Manifest:
+        """The content of ``run.json``. Raises NotARun."""
+        return cast(Manifest, read_json(self.manifest_file))
 
-    def update_card(self, **changes: Any) -> None:
+    def update_manifest(self, **changes: Unpack[Manifest]) -> None:
         """Lay ``changes`` over ``run.json``; mappings one level deep are merged."""
-        card = self.card()
+        manifest: dict[str, Any] = {**self.manifest()}
         for key, value in changes.items():
-            under = card.get(key)
-            both = isinstance(under, dict) and isinstance(value, Mapping)
-            card[key] = {**(under or {}), **value} if both else value
-        write_json(self.card_file, card)
+            under = manifest.get(key)
+            if isinstance(under, dict) and isinstance(value, dict):
+                value = {**under, **value}
+            manifest[key] = value
+        write_json(self.manifest_file, manifest)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -118,13 +144,13 @@ class Run:
             lock.release()
 
 
-def create_run(out: Path | None, label: str, recipe_yaml: str, card: Mapping[str, Any]) -> Run:
+def create_run(out: Path | None, label: str, recipe_yaml: str, manifest: Manifest) -> Run:
     """Make a new run folder holding recipe.yaml and run.json, in one step. Raises as
     ``create_folder`` does."""
 
     def fill(draft: Path, name: str) -> None:
-        write_atomic(draft / "recipe.yaml", recipe_yaml)
-        write_json(draft / "run.json", {"schema": SCHEMA, "name": name, **card})
+        write_atomic(Run(draft).recipe_file, recipe_yaml)
+        write_json(Run(draft).manifest_file, {"schema": SCHEMA, "name": name, **manifest})
 
     return Run(create_folder(out, label, fill))
 
@@ -207,7 +233,7 @@ def open_run(folder: Path) -> Run:
     run = Run(folder)
     if not folder.is_dir():
         raise NotARun("there is no such run folder", got=folder, remedy="run folders lie in: runs/")
-    for file in (run.card_file, run.recipe_file):
+    for file in (run.manifest_file, run.recipe_file):
         if not file.is_file():
             raise NotARun(
                 f"the folder holds no {file.name}",
@@ -215,18 +241,18 @@ def open_run(folder: Path) -> Run:
                 expected="a folder that `pneumoscope train` made",
                 remedy="start a new run: pneumoscope train DATA",
             )
-    card = run.card()
-    if card.get("schema") != SCHEMA:
+    manifest = run.manifest()
+    if manifest.get("schema") != SCHEMA:
         raise NotARun(
             "the run was made by another version of pneumoscope",
-            got=f"schema {card.get('schema')!r}",
+            got=f"schema {manifest.get('schema')!r}",
             expected=f"schema {SCHEMA}",
         )
-    missing = [key for key in _ALWAYS_KNOWN if key not in card]
+    missing = [key for key in _ALWAYS_KNOWN if key not in manifest]
     if missing:
         raise NotARun(
-            f"{run.card_file.name} is incomplete",
-            got=f"no {', '.join(missing)} in {run.card_file}",
+            f"{run.manifest_file.name} is incomplete",
+            got=f"no {', '.join(missing)} in {run.manifest_file}",
             remedy="start a new run: pneumoscope train DATA",
         )
     return run

@@ -440,8 +440,8 @@ def test_messages_show_strange_names_on_one_line(tmp_path: Path, refused: Refuse
 def test_a_run_remembers_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     card = {"data": os.fsdecode(b"/films \xff.npz"), "about": "R\u00f6ntgen"}
     made = create_run(tmp_path / "out", "x", "name: x\n", card)
-    assert made.card()["data"] == card["data"]
-    assert "R\u00f6ntgen" in made.card_file.read_text("utf-8")
+    assert made.manifest()["data"] == card["data"]
+    assert "R\u00f6ntgen" in made.manifest_file.read_text("utf-8")
 
 
 def test_no_home_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,19 @@ def test_the_difference_is_that_of_the_two_metrics(tmp_path: Path) -> None:
     assert same["pairs"] == found["pairs"]
 
 
+def test_weights_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path / "runs", (1.2, 2.4, 1.3))
+    for folder, digest in zip(runs, ("ab" * 32, "ab" * 32, "cd" * 32), strict=True):
+        recipe = folder / "recipe.yaml"
+        recipe.write_text("name: default\nmodel:\n  weights: begin.pth\n")
+        lineage = json.loads((folder / "model.json").read_text("utf-8"))["lineage"]
+        change(folder / "model.json", lineage={**lineage, "weights_sha256": digest})
+    found = json.loads((compare(runs, out=tmp_path / "out") / "comparison.json").read_text("utf-8"))
+    assert [each["runs"] for each in found["seeds"]] == [["A", "B"]]
+    (differs,) = found["recipe_differences"]
+    assert differs["values"] == [f"begin.pth, SHA-256 {d * 8}" for d in ("ab", "ab", "cd")]
+
+
 def test_recipes_are_compared_over_their_seeds(tmp_path: Path) -> None:
     runs = write_runs(tmp_path / "runs", (1.2, 2.6, 1.3, 2.4, 1.1, 2.5))  # two recipes in turn
     folder = compare(runs, out=tmp_path / "out")

@@ -73,7 +73,7 @@ def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
     ours, theirs = read(folder), read(run.folder)
     for key in ("metrics", "operating_points", "calibration", "abstention", "decision_curve"):
         assert ours[key] == theirs[key], key
-    assert Run(folder).card()["shifts"] == run.card()["shifts"] != []
+    assert Run(folder).manifest()["shifts"] == run.manifest()["shifts"] != []
     assert {path.name for path in folder.iterdir()} == {
         *("metrics.json", "predictions.csv", "report.html", "run.json", "figures"),
     }

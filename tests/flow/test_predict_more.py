@@ -141,8 +141,7 @@ def test_a_process_started_deaf_to_interrupts_remains_so() -> None:
 
 def test_the_start_loads_no_table_library() -> None:
     code = (
-        "import sys, pneumoscope.cli.main, pneumoscope.workflows.predict; "
-        "import pneumoscope.workflows.work; "
+        "import sys, pneumoscope.cli.main, pneumoscope.workflows.predict, pneumoscope.devices; "
         "import pneumoscope.inference.classifier; "
         "print([m for m in ('pandas', 'pydantic', 'timm') if m in sys.modules])"
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from pneumoscope.audit.findings import Finding, few
 from pneumoscope.data.prepared import MANY_FILMS, PreparedSet
 from pneumoscope.formatting import plural
+from pneumoscope.manifest import PreparedManifest
 from pneumoscope.records import CLASSES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -96,7 +97,7 @@ def count_findings(prepared: PreparedSet) -> list[Finding]:
     return [*found, *_patient_findings(table, tuple(about.get("source", {}).get("notes", ())))]
 
 
-def _unreadable(about: dict[str, Any]) -> list[Finding]:
+def _unreadable(about: PreparedManifest) -> list[Finding]:
     dropped = about.get("flow", {}).get("dropped", [])
     total = sum(int(d["count"]) for d in dropped)
     if not total:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
+from pneumoscope.manifest import Flow, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, InputSpec, Split
 from pneumoscope.storage import read_json
 
@@ -36,7 +37,7 @@ class PreparedSet:
     images: NDArray[np.uint8]
     masks: NDArray[np.uint8] | None
     table: pd.DataFrame
-    about: dict[str, Any]
+    about: PreparedManifest
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +61,7 @@ class PreparedSet:
 def open_prepared(folder: Path) -> PreparedSet:
     """Open a prepared set. Raises UnreadableData when it is damaged or incomplete."""
     try:
-        about = read_json(folder / "prepared.json")
+        about = cast(PreparedManifest, read_json(folder / "prepared.json"))
         spec = InputSpec(**about["spec"])
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         table = pd.read_parquet(folder / "table.parquet")
@@ -92,7 +93,7 @@ def population(prepared: PreparedSet) -> dict[str, Any]:
     return {}
 
 
-def flow(prepared: PreparedSet) -> dict[str, Any]:
+def flow(prepared: PreparedSet) -> Flow:
     """The films' way into the splits: found, kept, dropped by reason, films and patients of each
     split, how many labelled films are in none, whether all patients are known, how many lie in
     several splits, and whether each film has an id of its own, so that it may be one of the film
@@ -110,9 +111,9 @@ def flow(prepared: PreparedSet) -> dict[str, Any]:
     }
 
 
-def split_counts(table: pd.DataFrame) -> dict[str, dict[str, int | None]]:
+def split_counts(table: pd.DataFrame) -> dict[str, SplitCount]:
     """Films, positives and patients (None where unknown) of each split."""
-    counts: dict[str, dict[str, int | None]] = {}
+    counts: dict[str, SplitCount] = {}
     for split in SPLITS:
         part = table[table["split"] == split]
         known = part["patient_id"].notna().all() and len(part) > 0

@@ -21,10 +21,11 @@ from pneumoscope.inference.predict import batch_logits
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.records import Conformal, Grey, InputSpec, OperatingPoint
+from pneumoscope.run import CROSSVAL, ENSEMBLE, PLAN, SUMMARY, Run
 from pneumoscope.storage import read_json
 
 _EXTREME = 1e-9
-_LAST_FILES = {"crossval.json": "ensemble.json", "plan.json": "summary.json"}
+_LAST_FILES = {CROSSVAL: ENSEMBLE, PLAN: SUMMARY}
 """Of a folder of several runs: what was asked, and the file that says that all is done."""
 
 
@@ -73,12 +74,12 @@ class Members:
 
 def load_members(folder: Path) -> Members:
     """The bundle of ``folder``, or its ensemble. Raises NotARun, BadWeights."""
-    if (folder / "model.json").is_file():
+    if Run(folder).model_file.is_file():
         return _single(load_bundle(folder))
     places = member_places(folder)
     if not places:
         raise _no_model(folder)
-    return _named(folder, places) if (folder / "ensemble.json").is_file() else _averaged(places)
+    return _named(folder, places) if (folder / ENSEMBLE).is_file() else _averaged(places)
 
 
 def member_places(folder: Path) -> tuple[Path, ...]:
@@ -86,9 +87,9 @@ def member_places(folder: Path) -> tuple[Path, ...]:
 
     Raises NotARun where some are still to be trained, BadWeights for a bad ``ensemble.json``.
     """
-    if (folder / "model.json").is_file():
+    if Run(folder).model_file.is_file():
         return ()
-    if (folder / "ensemble.json").is_file():
+    if (folder / ENSEMBLE).is_file():
         return tuple(folder / name for name in _names(folder))
     places = [p for p in folder.glob("*") if p.name.startswith(("fold-", "seed-")) and p.is_dir()]
     for asked, done in _LAST_FILES.items():  # a mean over those that are finished is another model
@@ -145,7 +146,7 @@ def _no_model(folder: Path) -> NotARun:
         return NotARun(
             "there is no such run folder", got=folder, remedy="run folders lie in: runs/"
         )
-    unfinished = (folder / "run.json").is_file()
+    unfinished = Run(folder).manifest_file.is_file()
     return NotARun(
         "the folder holds no model",
         got=folder,
@@ -155,7 +156,7 @@ def _no_model(folder: Path) -> NotARun:
 
 
 def _names(folder: Path) -> list[str]:
-    file = folder / "ensemble.json"
+    file = folder / ENSEMBLE
     found = read_json(file).get("members")
     names = [str(name) for name in found] if isinstance(found, list) else []
     outside = [n for n in names if Path(n).is_absolute() or ".." in Path(n).parts]
@@ -168,7 +169,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _named(folder: Path, places: Sequence[Path]) -> Members:
-    file = folder / "ensemble.json"
+    file = folder / ENSEMBLE
     about = read_json(file)
     try:
         points = tuple(OperatingPoint(**point) for point in about.get("operating_points", ()))
@@ -183,7 +184,7 @@ def _named(folder: Path, places: Sequence[Path]) -> Members:
 
 def _averaged(places: Sequence[Path]) -> Members:
     for place in places:  # a mean over those that happen to be finished is another model
-        if not (place / "model.json").is_file():
+        if not Run(place).model_file.is_file():
             raise NotARun("a member of the ensemble holds no model", got=place)
     bundles = tuple(load_bundle(place) for place in places)
     # What else a spec holds is done within each network.

@@ -18,6 +18,7 @@ from pneumoscope.errors import BadWeights
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
+from pneumoscope.run import Run
 from pneumoscope.storage import read_json, write_atomic, write_json
 
 SCHEMA = 1
@@ -78,18 +79,18 @@ class Bundle:
 def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Write the bundle: the weights first, then the file that makes it whole."""
     state = {key: value.contiguous() for key, value in bundle.network.state_dict().items()}
-    write_atomic(folder / "model.safetensors", save(state))
+    write_atomic(Run(folder).weights_file, save(state))
     save_about(bundle, folder)
 
 
 def save_about(bundle: Bundle, folder: Path) -> None:
     """Write ``model.json`` alone, when only thresholds changed."""
-    write_json(folder / "model.json", bundle.to_json())
+    write_json(Run(folder).model_file, bundle.to_json())
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; the network is in evaluation mode. Raises BadWeights, NotARun."""
-    about = read_json(folder / "model.json")
+    about = read_json(Run(folder).model_file)
     try:
         mean, std = (float(about["normalisation"][key]) for key in ("mean", "std"))
         network = Network(
@@ -98,7 +99,7 @@ def load_bundle(folder: Path) -> Bundle:
             normalisation=(mean, std),
             outputs=int(about["outputs"]),
         )
-        network.load_state_dict(_finite(load_file(folder / "model.safetensors")))
+        network.load_state_dict(_finite(load_file(Run(folder).weights_file)))
         points = tuple(OperatingPoint(**point) for point in about["operating_points"])
         calibration, conformal = about.get("calibration"), about.get("conformal")
         fitted = (

@@ -225,10 +225,11 @@ def _finish(
     network.load_state_dict(load_file(keeper.weights_of(best)))
     # The normalisation lies in the weights; model.json repeats it for people to read.
     mean, std = (round(float(value) / 255, 4) for value in (network.mean, network.std))
+    begun = run.manifest().get("weights") if run.manifest_file.is_file() else None
     bundle = Bundle(
         network=network.cpu().eval(),
         backbone=recipe.model.backbone,
-        weights=recipe.model.weights,
+        weights=recipe.shareable().model.weights,
         normalisation=(mean, std),
         flip_average=recipe.decide.flip_average,
         turn_average=recipe.decide.turn_average,
@@ -242,6 +243,7 @@ def _finish(
             "epochs": len(keeper.history),
             "monitor": keeper.monitor,
             "population": population(prepared),
+            **({"weights_sha256": begun["sha256"]} if begun else {}),
         },
     )
     if present_share().rank == 0:

@@ -117,10 +117,10 @@ def _read(folder: Path, name: str) -> _Contestant:
     run = Run(folder)
     if not folder.is_dir():
         raise NotARun("there is no such run folder", got=folder, remedy="run folders lie in: runs/")
-    if not run.card_file.is_file():
+    if not run.manifest_file.is_file():
         raise NotARun(
             "the folder is no run",
-            got=f"no {run.card_file.name} in {folder}",
+            got=f"no {run.manifest_file.name} in {folder}",
             expected="a folder that `pneumoscope train` or `pneumoscope evaluate` made",
         )
     for file in (run.predictions_file, run.metrics_file):
@@ -140,6 +140,9 @@ def _read(folder: Path, name: str) -> _Contestant:
         )
     recipe = yaml.safe_load(judged.recipe) if judged.recipe else {}
     flat = _flat(recipe if isinstance(recipe, dict) else {})
+    if digest := (judged.model.get("lineage") or {}).get("weights_sha256"):
+        # Files of one name may hold other weights, and then these are two recipes.
+        flat["model.weights"] = f"{flat.get('model.weights')}, SHA-256 {digest[:16]}"
     return _Contestant(judged, Side(name, judged.name, rows, judged.threshold), flat)
 
 
@@ -176,9 +179,9 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
     ``content`` digests pixels as decoded, which depends on the stored size: large JPEGs are
     reduced while they are decoded. So only runs of one stored size can be told apart by it.
     """
-    cards = [run.judged.run for run in (first, second)]
-    contents = [card.get("content") for card in cards]
-    prints = [(card.get("source") or {}).get("fingerprint") for card in cards]
+    manifests = [run.judged.run for run in (first, second)]
+    contents = [manifest.get("content") for manifest in manifests]
+    prints = [(manifest.get("source") or {}).get("fingerprint") for manifest in manifests]
     sizes = [(run.judged.model.get("input") or {}).get("stored") for run in (first, second)]
     if None not in contents and contents[0] == contents[1]:
         return ""
@@ -200,28 +203,28 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
 
 def _described(run: _Contestant) -> dict[str, Any]:
     """What the page says of a run, from its own files."""
-    judged, card = run.judged, run.judged.run
+    judged, manifest = run.judged, run.judged.run
     lineage = judged.model.get("lineage") or {}
-    environment = card.get("environment") or {}
+    environment = manifest.get("environment") or {}
     return {
         "letter": run.side.letter,
         "name": judged.name,
         "folder": str(judged.folder.absolute()),
-        "version": card.get("version"),
+        "version": manifest.get("version"),
         "recipe": run.recipe.get("name"),
-        "seed": card.get("seed"),
+        "seed": manifest.get("seed"),
         "backbone": judged.model.get("backbone"),
         "parameters": judged.model.get("parameters"),
         "epochs": lineage.get("epochs"),
         "best_epoch": lineage.get("best_epoch"),
-        "precision": (card.get("precision") or {}).get("name"),
+        "precision": (manifest.get("precision") or {}).get("name"),
         "threads": environment.get("threads"),
-        "train_seconds": (card.get("timing") or {}).get("train_seconds"),
+        "train_seconds": (manifest.get("timing") or {}).get("train_seconds"),
         "operating_point": judged.metrics["operating_point"],
         "metrics": judged.metrics["metrics"],
         "confusion": judged.metrics["confusion"],
         "per_class": judged.metrics.get("per_class") or {},
-        "warnings": list(card.get("warnings") or ()),
+        "warnings": list(manifest.get("warnings") or ()),
     }
 
 

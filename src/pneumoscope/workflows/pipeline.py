@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from pneumoscope.evaluation.predictions import predictions_text, read_prediction
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.manifest import Manifest
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, stored_recipe
@@ -33,6 +33,13 @@ from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_run, open_run
 from pneumoscope.storage import sweep, write_atomic, write_json
+from pneumoscope.workflows.context import (
+    RunContext,
+    SessionCache,
+    locked_run,
+    new_manifest,
+    prepared_key,
+)
 from pneumoscope.workflows.data import (
     find_data,
     network_side,
@@ -47,13 +54,7 @@ from pneumoscope.workflows.evaluate.judging import (
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.shortcuts import shortcut_stage
 from pneumoscope.workflows.training import train_stage
-from pneumoscope.workflows.work import (
-    Ready,
-    Work,
-    held,
-    new_card,
-    prepared_key,
-)
+from pneumoscope.workflows.weights import check_weights, located
 
 
 def train(  # noqa: PLR0913 - what is asked, by whom, and with what
@@ -64,7 +65,7 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     out: Path | None = None,
     command: str = "",
     listener: Listener | None = None,
-    ready: Ready | None = None,
+    ready: SessionCache | None = None,
     hardware: Hardware | None = None,
 ) -> Run:
     """Data in, a judged classifier out: a new run folder, complete.
@@ -76,7 +77,7 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     check_room(out)
     hardware = hardware or Hardware()
     device = check_hardware(hardware, recipe, out)
-    ready = ready or Ready(find_data(request, listener))
+    ready = ready or SessionCache(find_data(request, listener))
     source = ready.source
     side, _ = network_side(source, recipe)
     model = recipe.model
@@ -84,19 +85,21 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     run = create_run(
         out,
         f"{recipe.model.backbone}-{source.name}",
-        recipe.to_yaml(),
-        {**new_card(request, source, seed, command), "hardware": hardware.to_json()},
+        recipe.shareable().to_yaml(),
+        new_manifest(request, source, recipe, hardware, seed=seed, command=command),
     )
     try:
-        with held(run):
-            work = Work(run, request, source, recipe, seed, device, listener, ready, hardware)
+        with locked_run(run):
+            work = RunContext(run, request, source, recipe, seed, device, listener, ready, hardware)
             return _finish(work)
     except InputError:
         _remove_unstarted(run)
         raise
 
 
-def resume(folder: Path, *, listener: Listener | None = None, ready: Ready | None = None) -> Run:
+def resume(
+    folder: Path, *, listener: Listener | None = None, ready: SessionCache | None = None
+) -> Run:
     """Complete a run that was stopped, from where it stopped. ``ready`` is as of ``train``.
     Raises NotARun, DataNotFound."""
     listener = listener or Silent()
@@ -104,19 +107,21 @@ def resume(folder: Path, *, listener: Listener | None = None, ready: Ready | Non
     if run.report_file.is_file():
         listener.choice("resume", "nothing to do", "the run is complete")
         return run
-    with held(run):
-        card = run.card()
-        request = DataRequest.from_json(card["request"])
-        ready = ready or Ready(find_again(request, listener))
+    with locked_run(run):
+        manifest = run.manifest()
+        request = DataRequest.from_json(manifest["request"])
+        ready = ready or SessionCache(find_again(request, listener))
         source = ready.source
-        if "content" not in card and source.fingerprint != card["source"]["fingerprint"]:
-            raise _changed(card)
+        if "content" not in manifest and source.fingerprint != manifest["source"]["fingerprint"]:
+            raise _changed(manifest)
         sweep(run.folder)
-        recipe = stored_recipe(run.recipe_file)
-        seed = int(card["seed"])
-        hardware = Hardware(**card.get("hardware", {}))
+        recipe = located(stored_recipe(run.recipe_file), manifest.get("weights"))
+        if not run.last_checkpoint.is_file() and not run.model_file.is_file():
+            check_weights(manifest.get("weights"))  # a run that has begun reads its checkpoint
+        seed = int(manifest["seed"])
+        hardware = Hardware(**manifest.get("hardware", {}))
         device = check_hardware(hardware, recipe, folder)
-        work = Work(run, request, source, recipe, seed, device, listener, ready, hardware)
+        work = RunContext(run, request, source, recipe, seed, device, listener, ready, hardware)
         return _finish(work)
 
 
@@ -131,16 +136,16 @@ def find_again(request: DataRequest, listener: Listener) -> Source:
         ) from None
 
 
-def _changed(card: dict[str, Any]) -> NotARun:
+def _changed(manifest: Manifest) -> NotARun:
     return NotARun(
         "the data has changed since the run began",
-        got=card["data"],
-        expected=f"content {card.get('content') or card['source']['fingerprint']}",
+        got=manifest["data"],
+        expected=f"content {manifest.get('content') or manifest['source']['fingerprint']}",
         remedy="bring the old data back, or start a new run on the new",
     )
 
 
-def _finish(work: Work) -> Run:
+def _finish(work: RunContext) -> Run:
     """The table of contents."""
     prepared = work.timed("prepare", lambda: prepare_stage(work))
     bundle = work.timed("train", lambda: train_stage(work, prepared))
@@ -151,7 +156,7 @@ def _finish(work: Work) -> Run:
     return work.run
 
 
-def prepare_stage(work: Work) -> PreparedSet:
+def prepare_stage(work: RunContext) -> PreparedSet:
     """The source as uint8 squares in the cache folder, or in the run when that is closed, with
     its splits."""
     spec = stored_spec(work.source, work.recipe)
@@ -181,17 +186,17 @@ def prepare_stage(work: Work) -> PreparedSet:
             work.note_choice("prepared set", "kept in the run folder", f"{error.got}")
             prepared = prepared_in(work.run.local_data)
         work.ready.prepared[key] = prepared
-    card = work.run.card()
-    if card.get("content", prepared.content) != prepared.content:
-        raise _changed(card)
+    manifest = work.run.manifest()
+    if manifest.get("content", prepared.content) != prepared.content:
+        raise _changed(manifest)
     prepared, plan = with_splits(prepared, work.recipe.data)
     for choice in plan.choices:
         work.note_choice(*choice)
-    work.run.update_card(content=prepared.content, flow=flow(prepared))
+    work.run.update_manifest(content=prepared.content, flow=flow(prepared))
     return prepared
 
 
-def predict_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
+def predict_stage(work: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
     """Logits of every validation and test film, each computed once."""
     if work.run.predictions_file.is_file():
         return read_predictions(work.run.predictions_file)
@@ -223,7 +228,7 @@ def predict_table(
 
 
 def judge_stage(
-    work: Work,
+    work: RunContext,
     prepared: PreparedSet,
     bundle: Bundle,
     predictions: pd.DataFrame,
@@ -247,7 +252,7 @@ def judge_stage(
     )
     work.listener.stage("Tell the splits apart")
     shifts = measure_shifts(prepared, thumbnails(prepared.images), work.seed)
-    work.run.update_card(shifts=[shift.to_json() for shift in shifts])
+    work.run.update_manifest(shifts=[shift.to_json() for shift in shifts])
     for shift in shifts:
         if shift.finding:
             work.listener.note(shift.finding)
@@ -260,7 +265,7 @@ def judge_stage(
     write_json(work.run.metrics_file, metrics)
 
 
-def report_stage(work: Work, prepared: PreparedSet) -> None:
+def report_stage(work: RunContext, prepared: PreparedSet) -> None:
     """Figures, model card and the report."""
     work.listener.stage("Write the report")
     run = work.run.folder

@@ -13,13 +13,13 @@ from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.storage import write_atomic
-from pneumoscope.workflows.work import Work
+from pneumoscope.workflows.context import RunContext
 
 
-def shortcut_stage(work: Work, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame | None:
+def shortcut_stage(work: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame | None:
     """A row a test film: its logits where only the border, the centre or a thumbnail is left.
     What is hidden is filled with the mean of the training films; None where there are none."""
-    file = work.run.folder / "shortcuts.csv"
+    file = work.run.shortcuts_file
     kept = read_shortcuts(file)
     train, rows = (np.asarray(prepared.rows(split)) for split in ("train", "test"))
     if kept is not None or work.run.metrics_file.is_file() or not len(train):

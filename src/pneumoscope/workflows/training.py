@@ -10,15 +10,15 @@ from pneumoscope.devices import use_all_cores
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.recipe import Recipe
 from pneumoscope.training.features import drop_features
+from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.data import network_side
-from pneumoscope.workflows.work import Work
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from pneumoscope.models.network import Network
     from pneumoscope.training.measure.precision import Precision
 
 
-def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
+def train_stage(work: RunContext, prepared: PreparedSet) -> Bundle:
     """A bundle, trained by the recipe; the best epoch is chosen on validation films."""
     if work.run.model_file.is_file():
         drop_features(work.run)  # a kill may have come between the two
@@ -35,7 +35,7 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
     work.note_choice("input size", f"{side} px", why)
     begun = work.run.last_checkpoint.is_file()
     network = build_network(prepared, work.recipe, side, work.seed, begun=begun)
-    kept = work.run.card().get("precision")
+    kept = work.run.manifest().get("precision")
     if kept:
         # A resumed run computes as it began.
         precision = Precision(kept["name"], kept["why"], work.device)
@@ -43,7 +43,7 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
         precision = settle_precision(
             network, work.recipe, work.device, cache_folder() / "precision.json"
         )
-    work.run.update_card(precision={"name": precision.name, "why": precision.why})
+    work.run.update_manifest(precision={"name": precision.name, "why": precision.why})
     work.note_choice("precision", f"{precision.name}, channels_last", precision.why)
     recipe = _fitted(work, prepared, network, precision)
     if work.hardware.processes > 1:
@@ -60,7 +60,7 @@ def train_stage(work: Work, prepared: PreparedSet) -> Bundle:
 
 
 def _trained_together(
-    work: Work, prepared: PreparedSet, recipe: Recipe, side: int, precision: Precision
+    work: RunContext, prepared: PreparedSet, recipe: Recipe, side: int, precision: Precision
 ) -> Bundle:
     """The same from several processes, one for each device."""
     from pneumoscope.training.distributed import check_enough, make_plan, train_together
@@ -83,7 +83,9 @@ def _trained_together(
     return load_bundle(work.run.folder)
 
 
-def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Precision) -> Recipe:
+def _fitted(
+    work: RunContext, prepared: PreparedSet, network: Network, precision: Precision
+) -> Recipe:
     """The recipe with the epochs that fit into its minutes; a resumed run keeps its number, and
     runs that belong together have the same."""
     recipe = work.recipe
@@ -91,7 +93,7 @@ def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Prec
         return recipe
     from pneumoscope.training.measure.budget import fit_to_time
 
-    kept = work.run.card().get("epochs") or work.ready.epochs.get(recipe.name)
+    kept = work.run.manifest().get("epochs") or work.ready.epochs.get(recipe.name)
     if not kept:
         epochs, why = fit_to_time(
             *(work.run.folder, prepared, recipe, network),
@@ -101,7 +103,7 @@ def _fitted(work: Work, prepared: PreparedSet, network: Network, precision: Prec
         )
         kept = {"number": epochs, "why": why}
     work.ready.epochs[recipe.name] = kept
-    work.run.update_card(epochs=kept)
+    work.run.update_manifest(epochs=kept)
     work.note_choice("epochs", str(kept["number"]), kept["why"])
     train = recipe.train.model_copy(update={"epochs": int(kept["number"])})
     return recipe.model_copy(update={"train": train})

@@ -48,8 +48,9 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
+    from pneumoscope.run import COMPARISON, PLAN
     from pneumoscope.storage import read_json
-    from pneumoscope.workflows.groups.many import COMPARISON, PLAN, Plan
+    from pneumoscope.workflows.groups.many import Plan
 
     plan = Plan.from_json(read_json(folder / PLAN))
     groups = [plan.group(folder, recipe) for recipe in plan.recipes]

@@ -76,7 +76,10 @@ def _model(judged: Judged) -> Iterator[str]:
     yield "## Model"
     yield ""
     yield f"- Backbone: {_plain(model.get('backbone', 'unknown'))}, {_millions(model)} parameters"
-    yield f"- Weights it began from: {_plain(model.get('weights', 'unknown'))}"
+    digest = lineage.get("weights_sha256")
+    yield f"- Weights it began from: {_plain(model.get('weights', 'unknown'))}" + (
+        f", SHA-256 {_plain(digest)}" if digest else ""
+    )
     yield (
         f"- Input: one grey image, 0–255, air dark, stored at {spec.get('stored')} px, seen by "
         f"the network at {spec.get('network')} px; normalisation is part of the model"

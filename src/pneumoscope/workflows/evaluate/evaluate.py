@@ -78,13 +78,13 @@ def evaluate_run(
         metrics["shortcuts"] = judge_shortcuts(
             rows.table, rows.hidden, split="test", seed=subject.seed
         )
-    card = {**_card(subject, rows, command), "choices": _said(subject.choices)}
+    manifest = {**_card(subject, rows, command), "choices": _said(subject.choices)}
     listener.stage("Write the report")
 
     def fill(draft: Path, name: str) -> None:
         write_text(draft / "predictions.csv", predictions_text(rows.table))
         write_json(draft / "metrics.json", metrics)
-        write_json(draft / "run.json", {"schema": 1, "name": name, **card})
+        write_json(draft / "run.json", {"schema": 1, "name": name, **manifest})
         own, prepared = request.data is None, rows.prepared
         write_report(
             draft,
@@ -155,8 +155,8 @@ def _rows(
     if request.data is not None:
         return external_rows(request.data, request.split, subject, own, listener)
     split = request.split or "test"
-    card = run.card()
-    about = {"source": card["source"], **{k: card.get(k) or {} for k in ("flow", "shifts")}}
+    manifest = run.manifest()
+    about = {"source": manifest["source"], **{k: manifest.get(k) or {} for k in ("flow", "shifts")}}
     if split in _OPTIMISTIC:
         about["warnings"] = [_OPTIMISTIC[split]]
         listener.note(_OPTIMISTIC[split])
@@ -172,7 +172,7 @@ def _rows(
     if own is None:
         raise UnreadableData(
             "the training films must be read again, and cannot be",
-            got=run.card()["data"],
+            got=run.manifest()["data"],
             remedy="bring the data back to that place, or judge the test split",
         )
     rows = own.rows("train")

@@ -132,15 +132,15 @@ def own_data(run: Run, listener: Listener) -> PreparedSet:
 
 def own_films(run: Run, listener: Listener) -> PreparedSet:
     """As ``own_data``, with the official splits instead of the run's."""
-    card = run.card()
-    source = find_data(DataRequest.from_json(card["request"]), listener)
+    manifest = run.manifest()
+    source = find_data(DataRequest.from_json(manifest["request"]), listener)
     spec = InputSpec(**read_json(run.model_file)["input"])
     place = run.local_data if run.local_data.exists() else None
-    keep = bool(card["request"].get("keep_ids"))
+    keep = bool(manifest["request"].get("keep_ids"))
     most_bad = stored_recipe(run.recipe_file).data.most_bad
     prepared = prepare_source(
         source, spec, listener, folder=place, keep_ids=keep, most_bad=most_bad
     )
-    if card.get("content", prepared.content) != prepared.content:
+    if manifest.get("content", prepared.content) != prepared.content:
         raise UnreadableData("the data has changed since the run began")
     return prepared

@@ -41,7 +41,7 @@ class Subject:
 
 def run_subject(run: Run, choices: Choices) -> Subject:
     """The model of a finished run, which decides by ``choices``."""
-    card = run.card()
+    manifest = run.manifest()
 
     def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
         # Torch takes seconds to import, and judging a run's own test split needs none.
@@ -53,12 +53,12 @@ def run_subject(run: Run, choices: Choices) -> Subject:
 
     return Subject(
         folder=run.folder,
-        name=str(card.get("name") or run.folder.name),
-        seed=int(card["seed"]),
+        name=str(manifest.get("name") or run.folder.name),
+        seed=int(manifest["seed"]),
         choices=choices,
         spec=InputSpec(**read_json(run.model_file)["input"]),
-        source=card["source"],
-        contents=frozenset([card["content"]] if card.get("content") else []),
+        source=manifest["source"],
+        contents=frozenset([manifest["content"]] if manifest.get("content") else []),
         read=read,
     )
 
@@ -81,16 +81,18 @@ def ensemble_subject(folder: Path, places: Sequence[Path], listener: Listener) -
     def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
         return read_together(members, prepared, rows, listener)
 
-    cards = [run.card() for run in runs]
+    manifests = [run.manifest() for run in runs]
     why = "the mean of several models: no temperature, no abstention of its own was fitted"
     return Subject(
         folder=folder,
         name=folder.absolute().name,
-        seed=int(cards[0]["seed"]),
+        seed=int(manifests[0]["seed"]),
         choices=Choices(members.operating_points, conformal=members.conformal, notes=(why,)),
         spec=members.spec,
-        source=cards[0]["source"],
-        contents=frozenset(card["content"] for card in cards if card.get("content")),
+        source=manifests[0]["source"],
+        contents=frozenset(
+            manifest["content"] for manifest in manifests if manifest.get("content")
+        ),
         read=read,
         members=len(places),
     )

@@ -14,8 +14,7 @@ import pneumoscope
 from pneumoscope.errors import InputError, printable
 from pneumoscope.records import Grey, Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
-from pneumoscope.run import check_room, create_folder
-from pneumoscope.storage import read_json
+from pneumoscope.run import Run, check_room, create_folder
 from pneumoscope.workflows.evaluate.judging import complete_run
 from pneumoscope.workflows.explain.films import (
     Case,
@@ -99,8 +98,9 @@ def _gathered(
 
 
 def _label(folder: Path) -> str:
-    card = folder / "run.json"
-    return (read_json(card).get("name") if card.is_file() else "") or folder.absolute().name
+    run = Run(folder)
+    named = run.manifest().get("name") if run.manifest_file.is_file() else ""
+    return named or folder.absolute().name
 
 
 def _methods(asked: ExplainRequest) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def _own_data(run: Run, listener: Listener) -> PreparedSet:
     except InputError as error:
         raise DataNotFound(
             "the data of this run cannot be had, so its test films cannot be shown",
-            got=f"{run.card()['data']} ({error.what})",
+            got=f"{run.manifest()['data']} ({error.what})",
             remedy="bring it back to that place, if only by a link, or name films to explain: "
             f"pneumoscope explain {run.folder} IMAGE",
         ) from None

@@ -18,6 +18,7 @@ from pneumoscope.errors import InputError
 from pneumoscope.explain.truth import marks_of
 from pneumoscope.records import Grey, Listener
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
+from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.evaluate.judging import film_of
 
@@ -33,7 +34,7 @@ def heat_of(
     ``own`` says that the films are the run's own, so that kept heatmaps are theirs; ``keep``
     keeps what was made. Where none can be made, the answer says why, and the listener hears it.
     """
-    file = run / "heatmaps.npz"
+    file = Run(run).heatmaps_file
 
     def heat(image_ids: Sequence[str]) -> Heatmaps:
         film = film_of([prepared] if prepared else [])

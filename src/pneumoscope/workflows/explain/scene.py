@@ -15,7 +15,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
 from pneumoscope.records import Grey, Listener
-from pneumoscope.storage import read_json
+from pneumoscope.run import Run
 from pneumoscope.workflows.groups.ensemble import places_of, read_together
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -110,8 +110,8 @@ def set_scene(folder: Path, methods: tuple[str, ...], listener: Listener) -> Sce
 
 def _seed(folder: Path) -> int:
     """Of the run, of several that of the first; 0 for a model without its run."""
-    card = next(iter(places_of(folder)), folder) / "run.json"
-    return int(read_json(card)["seed"]) if card.is_file() else 0
+    run = Run(next(iter(places_of(folder)), folder))
+    return int(run.manifest()["seed"]) if run.manifest_file.is_file() else 0
 
 
 def check_maps(

@@ -24,22 +24,23 @@ from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.report.run.folder import Judged, read_judged
-from pneumoscope.run import SCHEMA, check_room, create_folder, open_run
+from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_room, create_folder, open_run
 from pneumoscope.storage import read_json, write_atomic, write_json
 from pneumoscope.workflows import pipeline
+from pneumoscope.workflows.context import SessionCache, prepared_key
 from pneumoscope.workflows.data import find_data, stored_spec
 from pneumoscope.workflows.groups.many import (
     Plan,
     check_recipe,
+    check_weights_of,
     content_of,
     held_together,
+    holds_runs,
     is_complete,
     one_run,
     sweep_drafts,
 )
-from pneumoscope.workflows.work import Ready, prepared_key
 
-PLAN = "crossval.json"
 OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
 """Metrics of the pooled probabilities; all others are of decisions at each fold's own threshold."""
 MEANING = {
@@ -72,21 +73,21 @@ def crossval(
     listener = listener or Silent()
     check_room(out)
     _check_folds(recipe, count)
-    ready = Ready(find_data(request, listener))
+    ready = SessionCache(find_data(request, listener))
     check_recipe(recipe, ready)
     plan = Plan(request, (recipe,), (seed,), False, command)
     content = _deal(plan, count, ready, listener)
 
     def fill(draft: Path, name: str) -> None:
         about = {"name": name, "folds": count, "content": content, **plan.to_json()}
-        write_json(draft / PLAN, about)
+        write_json(draft / CROSSVAL, about)
 
     folder = create_folder(out, f"crossval-{recipe.model.backbone}-{ready.source.name}", fill)
     try:
         with held_together(folder):
             return _finish(folder, plan, count, ready, listener)
     except InputError:
-        if not any(folder.rglob("run.json")):
+        if not holds_runs(folder):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -95,7 +96,7 @@ def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
     """Finish a cross-validation that was stopped; complete folds are kept. Raises NotARun, also
     where the data, or what a fold was made by, is not what ``crossval.json`` says."""
     listener = listener or Silent()
-    about = read_json(folder / PLAN)
+    about = read_json(folder / CROSSVAL)
     plan, count = _read_plan(about)
     with held_together(folder):
         sweep_drafts(folder)
@@ -103,7 +104,8 @@ def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
         if all(is_complete(place) for place in _places(folder, count)):
             listener.choice("resume", "all folds are there", "only what sums them up is left")
             return _finish(folder, plan, count, None, listener)
-        ready = Ready(pipeline.find_again(plan.request, listener))
+        check_weights_of(about, _places(folder, count))
+        ready = SessionCache(pipeline.find_again(plan.request, listener))
         if _deal(plan, count, ready, listener) != about["content"]:
             raise NotARun(
                 "the data has changed since the folds began",
@@ -126,7 +128,7 @@ def _check_folds(recipe: Recipe, count: int) -> None:
         )
 
 
-def _deal(plan: Plan, count: int, ready: Ready, listener: Listener) -> str:
+def _deal(plan: Plan, count: int, ready: SessionCache, listener: Listener) -> str:
     """The content of the films, as ``content_of`` gives it. Raises UnreadableData where a fold
     would lack a class."""
     recipe, content = plan.recipes[0], ""
@@ -160,7 +162,7 @@ def _read_plan(about: Mapping[str, Any]) -> tuple[Plan, int]:
         )
     missing = [key for key in ("folds", "content", "recipes", "seeds") if key not in about]
     if missing:
-        raise NotARun(f"{PLAN} is incomplete", got=f"no {', '.join(missing)}")
+        raise NotARun(f"{CROSSVAL} is incomplete", got=f"no {', '.join(missing)}")
     return Plan.from_json(about), int(about["folds"])
 
 
@@ -169,20 +171,20 @@ def _check_made(folder: Path, plan: Plan, count: int, content: str) -> None:
     the result of no cross-validation."""
     recipes = _fold_recipes(plan.recipes[0], count)
     for place, recipe in zip(_places(folder, count), recipes, strict=True):
-        if not (place / "run.json").is_file():
+        if not Run(place).manifest_file.is_file():
             continue
         run = open_run(place)
-        card = run.card()
+        manifest = run.manifest()
         pairs = {
-            "recipe": (stored_recipe(run.recipe_file) == recipe, True),
-            "seed": (card["seed"], plan.seeds[0]),
-            "data": (card["request"], plan.request.to_json()),
-            "films": (card.get("content") or content, content or card.get("content")),
+            "recipe": (stored_recipe(run.recipe_file).shareable() == recipe.shareable(), True),
+            "seed": (manifest["seed"], plan.seeds[0]),
+            "data": (manifest["request"], plan.request.to_json()),
+            "films": (manifest.get("content") or content, content or manifest.get("content")),
         }
         other = [name for name, (got, expected) in pairs.items() if got != expected]
         if other:
             raise NotARun(
-                f"a fold was made otherwise than {PLAN} says",
+                f"a fold was made otherwise than {CROSSVAL} says",
                 got=f"another {', '.join(other)} in {place}",
                 expected="folds of one recipe, one seed and one set of films",
                 remedy="move that folder away and resume: the fold is trained anew",
@@ -202,24 +204,27 @@ def _places(folder: Path, count: int) -> list[Path]:
     return [folder / f"fold-{number}" for number in range(count)]
 
 
-def _finish(folder: Path, plan: Plan, count: int, ready: Ready | None, listener: Listener) -> Path:
+def _finish(
+    folder: Path, plan: Plan, count: int, ready: SessionCache | None, listener: Listener
+) -> Path:
     places = _places(folder, count)
     for place, recipe in zip(places, _fold_recipes(plan.recipes[0], count), strict=True):
         listener.stage(f"{place.name} of {count} folds")
         one_run(plan, (place, recipe, plan.seeds[0]), ready, listener)
     listener.stage("Sum up the folds")
     runs = [read_judged(place) for place in places]
-    write_atomic(folder / "predictions.csv", predictions_text(pool_folds(runs)))
-    pooled = read_predictions(folder / "predictions.csv")
+    table = Run(folder).predictions_file
+    write_atomic(table, predictions_text(pool_folds(runs)))
+    pooled = read_predictions(table)
     metrics = judge_pooled(pooled, runs, plan.seeds[0]) | {
         "name": folder.absolute().name,
-        "command": plan.command,
+        "command": plan.shared_command,
         "official_test": _official_test(runs[0]),
     }
-    write_json(folder / "metrics.json", metrics)
+    write_json(Run(folder).metrics_file, metrics)
     # Without points of its own, an ensemble decides at the mean of the members' thresholds on
     # the logit scale.
-    write_json(folder / "ensemble.json", {"members": [place.name for place in places]})
+    write_json(folder / ENSEMBLE, {"members": [place.name for place in places]})
     write_crossval_page(folder, metrics, runs)
     return folder
 

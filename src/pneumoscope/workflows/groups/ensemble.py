@@ -16,7 +16,7 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.errors import InputError, NotARun
 from pneumoscope.recipe import stored_recipe
 from pneumoscope.records import Listener
-from pneumoscope.run import Run, open_run
+from pneumoscope.run import CROSSVAL, Run, open_run
 from pneumoscope.workflows.evaluate.judging import own_films
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 def places_of(folder: Path) -> tuple[Path, ...]:
     """The folders of the members where ``folder`` is an ensemble; none where it is a run, or
     nothing that is known. Raises NotARun, BadWeights."""
-    alone = any((folder / name).is_file() for name in ("run.json", "model.json"))
+    alone = any(file.is_file() for file in (Run(folder).manifest_file, Run(folder).model_file))
     if alone or not folder.is_dir():
         return ()
     from pneumoscope.inference.members import member_places
@@ -47,7 +47,7 @@ def films_of_members(places: Sequence[Path], listener: Listener) -> PreparedSet:
     be had.
     """
     runs = runs_of(places)
-    contents = {run.card().get("content") for run in runs}
+    contents = {run.manifest().get("content") for run in runs}
     if len(contents) > 1:
         raise NotARun(
             "the members of the ensemble were trained on different data",
@@ -70,7 +70,7 @@ def check_unseen(places: Sequence[Path], films: PreparedSet) -> None:
     if len(films.rows("test")):
         return
     folder = places[0].parent
-    folds = (folder / "crossval.json").is_file()
+    folds = (folder / CROSSVAL).is_file()
     raise InputError(
         "every film of its data trained or tuned some member of this ensemble",
         got=folder,
@@ -78,7 +78,7 @@ def check_unseen(places: Sequence[Path], films: PreparedSet) -> None:
         remedy="name films of another source; "
         + (
             f"the figures of all films, each by the model that had not seen it, are in "
-            f"{folder / 'metrics.json'}"
+            f"{Run(folder).metrics_file}"
             if folds
             else f"or ask a member alone, such as {places[0]}"
         ),

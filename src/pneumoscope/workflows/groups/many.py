@@ -12,6 +12,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,14 @@ from pneumoscope.errors import (
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
-from pneumoscope.run import SCHEMA, Run, check_room, create_folder
+from pneumoscope.run import COMPARISON, PLAN, SCHEMA, Run, check_room, create_folder
 from pneumoscope.storage import read_json, sweep, write_json
 from pneumoscope.workflows import pipeline
+from pneumoscope.workflows.context import SessionCache, prepared_key
 from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
 from pneumoscope.workflows.groups.seeds import write_seeds
-from pneumoscope.workflows.work import Ready, prepared_key
+from pneumoscope.workflows.weights import check_weights, located, shareable_command, weights_entry
 
-PLAN = "plan.json"
-COMPARISON = "comparison"
 _MOST_SEED = 2**32 - 1
 
 
@@ -53,6 +53,11 @@ class Plan:
     repeated: bool
     command: str = ""
 
+    @property
+    def shared_command(self) -> str:
+        """The command line with weights files by their names alone."""
+        return reduce(shareable_command, self.recipes, self.command)
+
     def runs(self, folder: Path) -> list[tuple[Path, Recipe, int]]:
         """Each run's folder, recipe and seed, in the order of training."""
         return [
@@ -68,22 +73,27 @@ class Plan:
         return folder / recipe.name if len(self.recipes) > 1 else folder
 
     def to_json(self) -> dict[str, Any]:
+        weights = {recipe.name: weights_entry(recipe) for recipe in self.recipes}
         return {
             "schema": SCHEMA,
-            "command": self.command,
+            "command": self.shared_command,
             "request": self.request.to_json(),
             "seeds": list(self.seeds),
             "repeated": self.repeated,
-            "recipes": [recipe.model_dump(mode="json") for recipe in self.recipes],
+            "recipes": [recipe.shareable().model_dump(mode="json") for recipe in self.recipes],
+            "weights": {name: entry for name, entry in weights.items() if entry},
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
         """The plan that ``to_json`` wrote. Raises BadRecipe, NotARun."""
+        weights = value.get("weights", {})
         try:
             return cls(
                 DataRequest.from_json(value["request"]),
-                tuple(validate_recipe(recipe) for recipe in value["recipes"]),
+                tuple(
+                    located(validate_recipe(r), weights.get(r["name"])) for r in value["recipes"]
+                ),
                 tuple(int(seed) for seed in value["seeds"]),
                 bool(value["repeated"]),
                 str(value["command"]),
@@ -112,7 +122,7 @@ def train_many(plan: Plan, *, out: Path | None = None, listener: Listener | None
     listener = listener or Silent()
     check_room(out)
     _check_names(plan.recipes)
-    ready = Ready(find_data(plan.request, listener))
+    ready = SessionCache(find_data(plan.request, listener))
     for recipe in plan.recipes:
         check_recipe(recipe, ready)
     content = {recipe.name: content_of(recipe, plan, ready, listener) for recipe in plan.recipes}
@@ -126,7 +136,7 @@ def train_many(plan: Plan, *, out: Path | None = None, listener: Listener | None
         with held_together(folder):
             return _finish(plan, folder, ready, listener)
     except InputError:
-        if not any(folder.rglob("run.json")):  # the first run was refused before it trained
+        if not holds_runs(folder):  # the first run was refused before it trained
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -150,7 +160,8 @@ def resume_many(folder: Path, *, listener: Listener | None = None) -> Path:
         if all(is_complete(place) for place in places):
             listener.choice("resume", "all runs are there", "only what sums them up is left")
             return _finish(plan, folder, None, listener)
-        ready = Ready(pipeline.find_again(plan.request, listener))
+        check_weights_of(about, places)
+        ready = SessionCache(pipeline.find_again(plan.request, listener))
         for recipe in plan.recipes:
             if content_of(recipe, plan, ready, listener) != about["content"][recipe.name]:
                 raise NotARun(
@@ -161,7 +172,7 @@ def resume_many(folder: Path, *, listener: Listener | None = None) -> Path:
         return _finish(plan, folder, ready, listener)
 
 
-def _finish(plan: Plan, folder: Path, ready: Ready | None, listener: Listener) -> Path:
+def _finish(plan: Plan, folder: Path, ready: SessionCache | None, listener: Listener) -> Path:
     """The table of contents: the runs, what they say together, how the recipes compare."""
     runs = plan.runs(folder)
     for number, (place, recipe, seed) in enumerate(runs, 1):
@@ -172,7 +183,7 @@ def _finish(plan: Plan, folder: Path, ready: Ready | None, listener: Listener) -
         for recipe in plan.recipes:
             listener.stage("Sum up the seeds" + f" of {recipe.name}" * (len(plan.recipes) > 1))
             group = plan.group(folder, recipe)
-            write_seeds(group, [group / f"seed-{seed}" for seed in plan.seeds], plan.command)
+            write_seeds(group, [group / f"seed-{seed}" for seed in plan.seeds], plan.shared_command)
     if len(plan.recipes) > 1 and not (folder / COMPARISON).exists():
         # It draws on figures of its own, which one run alone does not need.
         from pneumoscope.workflows.compare import compare
@@ -183,12 +194,12 @@ def _finish(plan: Plan, folder: Path, ready: Ready | None, listener: Listener) -
 
 
 def one_run(
-    plan: Plan, one: tuple[Path, Recipe, int], ready: Ready | None, listener: Listener
+    plan: Plan, one: tuple[Path, Recipe, int], ready: SessionCache | None, listener: Listener
 ) -> None:
     place, recipe, seed = one
     if is_complete(place):
         listener.choice("kept", place.name, "this run is complete")
-    elif (place / "run.json").is_file():
+    elif Run(place).manifest_file.is_file():
         pipeline.resume(place, listener=listener, ready=ready)
     else:
         place.parent.mkdir(exist_ok=True)
@@ -201,8 +212,21 @@ def one_run(
             listener=listener,
             ready=ready,
         )
-    if ready is not None and (epochs := Run(place).card().get("epochs")):
+    if ready is not None and (epochs := Run(place).manifest().get("epochs")):
         ready.epochs[recipe.name] = epochs  # all seeds of a recipe train as long
+
+
+def check_weights_of(about: Mapping[str, Any], places: Sequence[Path]) -> None:
+    """Refuse weights files that are not those of the plan, where any run is still to begin; one
+    that has begun looks after its own. Raises WeightsNotFound, BadWeights."""
+    if not all(Run(place).manifest_file.is_file() for place in places):
+        for entry in about.get("weights", {}).values():
+            check_weights(entry)
+
+
+def holds_runs(folder: Path) -> bool:
+    """Whether any run of the group has begun."""
+    return any(folder.rglob(Run(folder).manifest_file.name))
 
 
 def is_complete(place: Path) -> bool:
@@ -224,13 +248,13 @@ def _check_names(recipes: Sequence[Recipe]) -> None:
         raise BadRecipe(f"the name {COMPARISON!r} is that of the folder of the comparison")
 
 
-def check_recipe(recipe: Recipe, ready: Ready) -> None:
+def check_recipe(recipe: Recipe, ready: SessionCache) -> None:
     side, _ = network_side(ready.source, recipe)
     model = recipe.model
     check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
 
 
-def content_of(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> str:
+def content_of(recipe: Recipe, plan: Plan, ready: SessionCache, listener: Listener) -> str:
     """Digest of the films that ``recipe`` sees, "" where they can only be kept in a run folder.
     Raises UnreadableData where they cannot be split as the recipe says."""
     spec = stored_spec(ready.source, recipe)
@@ -252,7 +276,7 @@ def content_of(recipe: Recipe, plan: Plan, ready: Ready, listener: Listener) -> 
     return ready.prepared[key].content
 
 
-def _check_same_test(recipes: Sequence[Recipe], ready: Ready) -> None:
+def _check_same_test(recipes: Sequence[Recipe], ready: SessionCache) -> None:
     """Refuse recipes that cannot be compared in the end, before any is trained."""
     judged: dict[str, frozenset[str]] = {}
     for recipe in recipes:
@@ -270,7 +294,7 @@ def _check_same_test(recipes: Sequence[Recipe], ready: Ready) -> None:
         )
 
 
-def _label(plan: Plan, ready: Ready) -> str:
+def _label(plan: Plan, ready: SessionCache) -> str:
     kinds = "recipes" if len(plan.recipes) > 1 else f"seeds-{plan.recipes[0].model.backbone}"
     return f"{kinds}-{ready.source.name}"
 

@@ -13,7 +13,7 @@ import pneumoscope
 from pneumoscope.errors import NotARun
 from pneumoscope.report.groups.seeds import write_seeds_page
 from pneumoscope.report.run.folder import Judged, read_judged
-from pneumoscope.run import SCHEMA
+from pneumoscope.run import SCHEMA, SUMMARY
 from pneumoscope.storage import write_json
 
 MEANING = (
@@ -27,7 +27,7 @@ def write_seeds(folder: Path, runs: Sequence[Path], command: str = "") -> Path:
     the page. Each file is written whole or not at all. Raises NotARun."""
     judged = [read_judged(run) for run in runs]
     summary = summarise_seeds(folder, judged, command)
-    write_json(folder / "summary.json", summary)
+    write_json(folder / SUMMARY, summary)
     return write_seeds_page(folder, summary, judged)
 
 

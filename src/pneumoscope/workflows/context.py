@@ -1,4 +1,4 @@
-"""What the stages of a pipeline share: the run, its record, and who listens."""
+"""Context of a run: what the stages of the pipeline share, and what runs of one process share."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
 import torch
 
 import pneumoscope
 from pneumoscope.data.pool import cores
+from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
+from pneumoscope.manifest import EpochsEntry, Manifest
+from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
 from pneumoscope.run import Run
+from pneumoscope.workflows.weights import shareable_command, weights_entry
 
-if TYPE_CHECKING:  # pandas and pydantic take half a second to import, which predict has no use for
-    from pneumoscope.data.prepared import PreparedSet
-    from pneumoscope.recipe import Recipe
+Result = TypeVar("Result")
+PreparedKey = tuple[InputSpec, float]
 
 
 @dataclass
-class Ready:
+class SessionCache:
     """What several runs of one process share, so that it is found out once: the source, the
     prepared sets of it by ``prepared_key``, and the epochs that fit into a recipe's minutes, by
     the recipe's name."""
 
     source: Source
-    prepared: dict[tuple[Any, ...], PreparedSet] = field(default_factory=dict)
-    epochs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    prepared: dict[PreparedKey, PreparedSet] = field(default_factory=dict)
+    epochs: dict[str, EpochsEntry] = field(default_factory=dict)
 
 
 @dataclass
-class Work:
+class RunContext:
     """What the stages share: the run, what it is made from, and who listens."""
 
     run: Run
@@ -46,16 +49,16 @@ class Work:
     seed: int
     device: str
     listener: Listener
-    ready: Ready
+    ready: SessionCache
     hardware: Hardware = Hardware()
 
     def note_choice(self, what: str, choice: str, why: str) -> None:
         """Tell the listener and the run folder about an automatic choice."""
         self.listener.choice(what, choice, why)
-        others = [c for c in self.run.card()["choices"] if c["what"] != what]
-        self.run.update_card(choices=[*others, {"what": what, "choice": choice, "why": why}])
+        others = [c for c in self.run.manifest()["choices"] if c["what"] != what]
+        self.run.update_manifest(choices=[*others, {"what": what, "choice": choice, "why": why}])
 
-    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+    def timed(self, stage: str, work: Callable[[], Result]) -> Result:
         """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them, but what
         a killed process spent is lost."""
         start = time.perf_counter()
@@ -63,18 +66,18 @@ class Work:
             return work()
         finally:
             key = f"{stage}_seconds"
-            spent = self.run.card()["timing"].get(key, 0.0) + time.perf_counter() - start
-            self.run.update_card(timing={key: round(spent, 2)})
+            spent = self.run.manifest()["timing"].get(key, 0.0) + time.perf_counter() - start
+            self.run.update_manifest(timing={key: round(spent, 2)})
 
 
-def prepared_key(spec: InputSpec, recipe: Recipe) -> tuple[Any, ...]:
+def prepared_key(spec: InputSpec, recipe: Recipe) -> PreparedKey:
     """What tells the prepared sets of one source apart: how films are stored, how many bad ones
     are borne."""
     return spec, recipe.data.most_bad
 
 
 @contextmanager
-def held(run: Run) -> Iterator[None]:
+def locked_run(run: Run) -> Iterator[None]:
     """Hold the run against a second process, and tell who interrupts it how to go on."""
     try:
         with run.locked():
@@ -86,12 +89,21 @@ def held(run: Run) -> Iterator[None]:
         ) from None
 
 
-def new_card(request: DataRequest, source: Source, seed: int, command: str) -> dict[str, Any]:
-    asked = request.to_json()
-    return {
+def new_manifest(
+    request: DataRequest,
+    source: Source,
+    recipe: Recipe,
+    hardware: Hardware,
+    *,
+    seed: int,
+    command: str,
+) -> Manifest:
+    """``run.json`` as a run begins."""
+    asked, weights = request.to_json(), weights_entry(recipe)
+    begun: Manifest = {
         "version": pneumoscope.__version__,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": command,
+        "command": shareable_command(command, recipe),
         "data": asked["data"],
         "request": asked,
         "seed": seed,
@@ -105,4 +117,8 @@ def new_card(request: DataRequest, source: Source, seed: int, command: str) -> d
         },
         "timing": {},
         "warnings": [],
+        "hardware": hardware.to_json(),
     }
+    if weights:
+        begun["weights"] = weights
+    return begun

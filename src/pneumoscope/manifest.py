@@ -1,0 +1,147 @@
+"""Manifest: the keys of ``run.json`` and of ``prepared.json``, with their types.
+
+A key may be missing: a run begins without what it finds out later, and older versions did not
+record everything. What must be there, ``run.open_run`` checks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class RequestEntry(TypedDict):
+    """``DataRequest.to_json``."""
+
+    data: str
+    form: str | None
+    classes: dict[str, str]
+    labels: str | None
+    columns: dict[str, str]
+    keep_ids: bool
+
+
+class SourceEntry(TypedDict):
+    """``Source.to_json``: all but the records."""
+
+    name: str
+    form: str
+    why: str
+    fingerprint: str
+    count: int
+    native_size: int
+    notes: list[str]
+    passed_over: dict[str, int]
+
+
+class Choice(TypedDict):
+    """Something that was chosen automatically."""
+
+    what: str
+    choice: str
+    why: str
+
+
+class ReasonCount(TypedDict):
+    """How many films were dropped for one reason."""
+
+    reason: str
+    count: int
+
+
+class SplitCount(TypedDict):
+    """The films of a split; ``patients`` is None where some are unknown."""
+
+    n: int
+    positives: int
+    patients: int | None
+
+
+class PreparedFlow(TypedDict):
+    """Films on their way into a prepared set."""
+
+    found: int
+    kept: int
+    dropped: list[ReasonCount]
+
+
+class Flow(PreparedFlow, total=False):
+    """Films on their way into the splits: see ``data.prepared.flow``."""
+
+    patients_known: bool
+    patients_divided: int
+    patient_each_film: bool
+    splits: dict[str, SplitCount]
+    in_no_split: int
+
+
+class Environment(TypedDict):
+    """What a run was computed with."""
+
+    python: str
+    torch: str
+    system: str
+    threads: int
+
+
+class PrecisionEntry(TypedDict):
+    """What was computed in, and why."""
+
+    name: Literal["float32", "bf16"]
+    why: str
+
+
+class EpochsEntry(TypedDict):
+    """How many epochs fit into the recipe's minutes, and why."""
+
+    number: int
+    why: str
+
+
+class WeightsEntry(TypedDict):
+    """The local file that a network began from: its absolute path, and the SHA-256 of its bytes."""
+
+    file: str
+    sha256: str
+
+
+class Manifest(TypedDict, total=False):
+    """``run.json``: what was asked, found, chosen and measured.
+
+    ``judges``, ``members`` and ``external`` stand in the folder of an evaluation.
+    """
+
+    schema: int
+    name: str
+    version: str
+    created: str
+    command: str
+    data: str
+    request: RequestEntry
+    seed: int
+    source: SourceEntry
+    choices: list[Choice]
+    environment: Environment
+    timing: dict[str, float]
+    warnings: list[str]
+    hardware: dict[str, Any]
+    weights: WeightsEntry
+    content: str
+    flow: Flow
+    shifts: list[dict[str, Any]]
+    precision: PrecisionEntry
+    epochs: EpochsEntry
+    judges: str
+    members: int
+    external: bool
+
+
+class PreparedManifest(TypedDict, total=False):
+    """``prepared.json``."""
+
+    schema: int
+    spec: dict[str, Any]
+    fingerprint: str
+    content: str
+    source: SourceEntry
+    flow: PreparedFlow
+    unreached: list[int]

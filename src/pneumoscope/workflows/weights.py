@@ -1,0 +1,59 @@
+"""Weights files: where the local file lies that a network began from, and whether it is the same.
+
+What is shared of a run (recipe.yaml, model.json, the report) has the file's name and digest. Where
+it lay stands in run.json alone, or in the plan of a group, and is asked for when a run resumes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from pneumoscope.errors import BadWeights, WeightsNotFound
+from pneumoscope.manifest import WeightsEntry
+from pneumoscope.recipe import Recipe
+from pneumoscope.storage import file_digest
+
+
+def weights_entry(recipe: Recipe) -> WeightsEntry | None:
+    """Place and digest of the recipe's weights file, which is there; None where it names none."""
+    file = recipe.weights_file
+    return None if file is None else {"file": str(file.absolute()), "sha256": file_digest(file)}
+
+
+def shareable_command(command: str, recipe: Recipe) -> str:
+    """The command line with the recipe's weights file by its name alone."""
+    weights, name = recipe.model.weights, recipe.shareable().model.weights
+    if weights not in command:
+        return command
+    return shlex.join(word.replace(weights, name) for word in shlex.split(command))
+
+
+def located(recipe: Recipe, entry: WeightsEntry | None) -> Recipe:
+    """A stored recipe with its weights file where ``entry`` says that it lay."""
+    return recipe if entry is None else recipe.with_weights(entry["file"])
+
+
+def check_weights(entry: WeightsEntry | None) -> None:
+    """Refuse to begin from a file that is gone, or not the one that a run was started with.
+
+    Raises WeightsNotFound, BadWeights.
+    """
+    if entry is None:
+        return
+    remedy = "bring it back to that place, or start a new run"
+    try:
+        found = file_digest(Path(entry["file"]))
+    except OSError as error:
+        raise WeightsNotFound(
+            "the weights file that the run was started with cannot be read any more",
+            got=f"{entry['file']} ({error.strerror})",
+            remedy=remedy,
+        ) from None
+    if found != entry["sha256"]:
+        raise BadWeights(
+            "the weights file has changed since the run was started",
+            got=f"{entry['file']}, SHA-256 {found}",
+            expected=f"SHA-256 {entry['sha256']}",
+            remedy=remedy,
+        )
