@@ -10,7 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from tests.helpers.figures import leave_undrawn
 
 import pneumoscope.training.fit  # noqa: F401  imported before the forks, to be paid for once
 from pneumoscope.recipe import load_recipe
@@ -98,6 +100,7 @@ def flat(value: object) -> list[torch.Tensor]:
 
 
 def main(data: str, work: Path, picks: int, changes: list[str]) -> None:
+    leave_undrawn(pytest.MonkeyPatch())  # they are written all the same, and counted as moments
     whole = work / "whole"
     if child(data, changes, whole, 0) != 0:
         raise SystemExit("the whole run failed")

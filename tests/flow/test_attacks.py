@@ -231,7 +231,7 @@ def interrupted(*_: object) -> None:
 
 @pytest.mark.parametrize("moment", [5, 40, 41, 100])
 def test_a_kill_in_the_midst_leaves_what_the_next_call_completes(
-    tmp_path: Path, films: Path, moment: int
+    films: Path, moment: int, say: Say
 ) -> None:
     """A real SIGKILL when so many films were asked for."""
     code = f"""
@@ -254,8 +254,7 @@ run()
     done = subprocess.run([sys.executable, "-c", code, films], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL and not Path("set").exists()
     for out in ("set", "whole"):
-        words = [COMMAND, "prepare", films, "--size", "8", "--out", out]
-        subprocess.run(words, check=True, capture_output=True)
+        assert say("prepare", films, "--size", "8", "--out", out)[0] == 0
     for file in Path("whole").iterdir():
         assert file.read_bytes() == Path("set", file.name).read_bytes()
     assert len(list(Path("set").iterdir())) == len(list(Path("whole").iterdir()))

@@ -410,6 +410,7 @@ def test_a_small_disk(
 # ---- the surroundings ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_strange_names_in_a_strange_place(tmp_path: Path) -> None:
     """No UTF-8, no home, no cache, and file names of every kind of character: training works."""
     strange = os.fsdecode("R\u00f6ntgen \u80ba 'x'\t\n\x1b[31m".encode() + b"\xff.npz")
@@ -516,7 +517,34 @@ def test_runs_started_at_once_get_different_numbers(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "runs").iterdir()} == {*made, ".numbers.lock"}
 
 
-def test_an_interrupt_tells_how_to_go_on(tmp_path: Path, films: Path) -> None:
+@pytest.mark.usefixtures("hearing")
+def test_an_interrupt_tells_how_to_go_on(
+    tmp_path: Path,
+    films: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = Keeper._save
+
+    def save(self: Keeper, trainer: lightning.Trainer) -> None:
+        real(self, trainer)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Keeper, "_save", save)
+    words = ["train", films, *little("train.epochs=1000"), "--out", "my run"]
+    assert run(monkeypatch, *words) == 130
+    check_interrupted(capsys.readouterr().err, tmp_path / "my run")
+
+
+def check_interrupted(errors: str, folder: Path) -> None:
+    assert errors.startswith("Interrupted: the run was stopped, nothing is lost")
+    assert f"pneumoscope train --resume '{folder}'" in errors
+    assert "Traceback" not in errors
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_the_command_as_a_process(tmp_path: Path, films: Path) -> None:
     words = ["train", films, *little("train.epochs=1000"), "--out", "my run"]
     running = subprocess.Popen(
         [COMMAND, *words],
@@ -538,10 +566,7 @@ def test_an_interrupt_tells_how_to_go_on(tmp_path: Path, films: Path) -> None:
         running.kill()
         running.communicate()
     assert running.returncode == 130, errors
-    assert errors.startswith("Interrupted: the run was stopped, nothing is lost")
-    assert f"pneumoscope train --resume '{tmp_path / 'my run'}'" in errors
-    assert "Traceback" not in errors
-    assert last.is_file()
+    check_interrupted(errors, tmp_path / "my run")
 
 
 @pytest.mark.usefixtures("hearing")

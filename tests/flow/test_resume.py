@@ -10,13 +10,17 @@ import pytest
 from tests.helpers.commands import QUICK
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
+SLOW = pytest.mark.slow
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
 @pytest.mark.parametrize(
     ("changes", "kills"),
-    [(["train.epochs=3"], 10), (["model.freeze=layer2", "train.views=2"], 6)],
-    ids=["films", "kept features"],
+    [
+        pytest.param([], 3, id="at a few moments"),
+        pytest.param(["train.epochs=3"], 10, id="films", marks=SLOW),
+        pytest.param(["model.freeze=layer2", "train.views=2"], 6, id="kept features", marks=SLOW),
+    ],
 )
 def test_killed_runs_end_as_a_whole_one(
     tiny_npz: Path, tmp_path: Path, changes: list[str], kills: int
@@ -26,6 +30,7 @@ def test_killed_runs_end_as_a_whole_one(
         "PNEUMOSCOPE_CACHE": str(tmp_path / "cache"),
         # A child of a process that already runs OpenMP threads cannot start its own.
         "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
     }
     changes = [*QUICK, "train.precision=float32", *changes]
     done = subprocess.run(
