@@ -28,7 +28,9 @@ from pneumoscope.records import InputSpec
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(0)
-    return Network(build_backbone("resnet18"), InputSpec(32, 32), normalisation=(0.5, 0.25)).eval()
+    return Network(
+        build_backbone("test_resnet"), InputSpec(32, 32), normalisation=(0.5, 0.25)
+    ).eval()
 
 
 def test_rank_correlation_is_scipys() -> None:
@@ -67,7 +69,7 @@ def test_shuffling_moves_what_its_level_says(network: Network) -> None:
     assert moved["head"] == {"head.weight"}
     assert {name.split(".")[1] for name in moved["last stage"] - moved["head"]} == {"layer4"}
     assert moved["last stage"] < moved["all weights"]
-    assert "backbone.conv1.weight" in moved["all weights"]
+    assert "backbone.conv1.0.weight" in moved["all weights"]
 
 
 def test_a_map_of_the_film_alone_fails(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

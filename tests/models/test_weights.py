@@ -5,6 +5,7 @@ import io
 import pickle
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,18 @@ from pneumoscope.models.zoo import ZOO, build_backbone
 NAMES = [backbone.name for backbone in ZOO if backbone.name in torchvision.models.list_models()]
 
 
-def features_of_grey(name: str, weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """A grey batch and the features our one-channel backbone makes of it."""
+def grey_films() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(2, 1, 64, 64, generator=generator, dtype=torch.float64)
+
+
+def features_of_grey(name: str, weights: Path) -> torch.Tensor:
+    """The features that our one-channel backbone makes of the grey films."""
     backbone = build_backbone(name).eval()
     load_weights(backbone, name, str(weights))
     backbone.double()  # so that the comparison is of layers, not of rounding
-    generator = torch.Generator().manual_seed(1)
-    grey = torch.randn(2, 1, 64, 64, generator=generator, dtype=torch.float64)
     with torch.inference_mode():
-        return grey, backbone(grey)
+        return backbone(grey_films())
 
 
 def torchvision_features(name: str, model: torch.nn.Module, films: torch.Tensor) -> torch.Tensor:
@@ -54,14 +58,29 @@ def shaken(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".old.pth"])
-@pytest.mark.parametrize("name", NAMES)
-def test_torchvision_layout_gives_torchvisions_features(
-    name: str, suffix: str, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Theirs:
+    """A network of torchvision's: its weights, and the features that it makes of a grey batch."""
+
+    name: str
+    state: dict[str, torch.Tensor]
+    features: torch.Tensor
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def theirs(request: pytest.FixtureRequest) -> Theirs:
     torch.manual_seed(0)
-    model = shaken(torchvision.models.get_model(name, weights=None))
-    state, file = dict(model.state_dict()), tmp_path / f"w{suffix}"
+    model = shaken(torchvision.models.get_model(request.param, weights=None))
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    films = grey_films().repeat(1, 3, 1, 1)
+    return Theirs(request.param, state, torchvision_features(request.param, model.double(), films))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".old.pth"])
+def test_torchvision_layout_gives_torchvisions_features(
+    theirs: Theirs, suffix: str, tmp_path: Path
+) -> None:
+    state, file = theirs.state, tmp_path / f"w{suffix}"
     if suffix == ".safetensors":
         save_file({key: value.contiguous() for key, value in state.items()}, file)
     else:
@@ -69,9 +88,8 @@ def test_torchvision_layout_gives_torchvisions_features(
             state = {k: v for k, v in state.items() if "num_batches_tracked" not in k}
             state = {re.sub(r"(denselayer\d+\.\w{4})([12])", r"\1.\2", k): state[k] for k in state}
         torch.save(state, file)
-    grey, got = features_of_grey(name, file)
-    expected = torchvision_features(name, model.double(), grey.repeat(1, 3, 1, 1))
-    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
+    got = features_of_grey(theirs.name, file)
+    torch.testing.assert_close(got, theirs.features, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,11 +99,11 @@ def test_timm_layout_gives_timms_features(name: str, tmp_path: Path) -> None:
     save_file(
         {k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors"
     )
-    grey, got = features_of_grey(name, tmp_path / "w.safetensors")
+    got = features_of_grey(name, tmp_path / "w.safetensors")
     with torch.inference_mode():
         model.double()
         expected = model.forward_head(
-            model.forward_features(grey.repeat(1, 3, 1, 1)), pre_logits=True
+            model.forward_features(grey_films().repeat(1, 3, 1, 1)), pre_logits=True
         )
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
 
