@@ -21,7 +21,8 @@ from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import check_new
 from pneumoscope.storage import writing
 
-if TYPE_CHECKING:  # it loads torch
+if TYPE_CHECKING:  # they load torch
+    from pneumoscope.inference.classifier import Classifier
     from pneumoscope.workflows.explain.pictures import HeatPictures
 
 STDOUT = "-"
@@ -110,22 +111,45 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
 def _answer(
     request: PredictRequest, files: Sequence[FilmFile], summary: Summary, listener: Listener
 ) -> None:
+    """Read ``files`` one by one into ``summary`` and the files that were asked for."""
     heat: HeatPictures | None = None
     with ExitStack() as outputs:
         # Opened before the model is loaded: a closed folder is said at once.
-        rows: list[_Rows] = []
+        takers: list[_Rows] = [summary]
         if request.csv:
-            rows.append(CsvRows(outputs.enter_context(new_text(request.csv))))
+            takers.append(CsvRows(outputs.enter_context(new_text(request.csv))))
         if request.json:
-            rows.append(outputs.enter_context(JsonRows.on(request.json)))
+            takers.append(outputs.enter_context(JsonRows.on(request.json)))
         listener.stage("Load the model")
         if request.heatmaps:
             from pneumoscope.workflows.explain.pictures import HeatPictures
 
             heat = HeatPictures.load(request.run, request.device)
-        _read_all(request, files, summary, rows, listener)
+        classifier = _load(request, listener)
+        summary.point = classifier.point(request.point)
+        listener.stage(f"Read on {classifier.device}")
+        for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
+            for each in takers:
+                each.add(reading)
+            if done % 16 == 0 or done == len(files):
+                listener.progress(done, len(files), "film")
     if heat and request.heatmaps and summary.read:
         heat.write(files, request.heatmaps, listener)
+
+
+def _load(request: PredictRequest, listener: Listener) -> Classifier:
+    """The model, and this process made ready to compute with it."""
+    # torch takes seconds to load, and what was said before this does not need it.
+    from pneumoscope.devices import use_all_cores
+    from pneumoscope.inference.classifier import Classifier
+    from pneumoscope.training.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    use_all_cores()
+    classifier = Classifier.load(request.run, device=request.device)
+    for note in classifier.notes:
+        listener.choice(*note)
+    return classifier
 
 
 def _stopped(request: PredictRequest, summary: Summary) -> Interrupted:
@@ -154,32 +178,6 @@ def check_read(summary: Summary) -> None:
             got=reasons or "no file and no folder",
             expected="JPEG, PNG, TIFF, BMP, WebP or DICOM files, or folders of them",
         )
-
-
-def _read_all(
-    request: PredictRequest,
-    files: Sequence[FilmFile],
-    summary: Summary,
-    rows: list[_Rows],
-    listener: Listener,
-) -> None:
-    # torch takes seconds to load, and what is said above does not need it.
-    from pneumoscope.devices import use_all_cores
-    from pneumoscope.inference.classifier import Classifier
-    from pneumoscope.training.allocator import keep_freed_memory
-
-    keep_freed_memory()
-    use_all_cores()
-    classifier = Classifier.load(request.run, device=request.device)
-    for note in classifier.notes:
-        listener.choice(*note)
-    summary.point = classifier.point(request.point)
-    listener.stage(f"Read on {classifier.device}")
-    for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
-        for each in (summary, *rows):
-            each.add(reading)
-        if done % 16 == 0 or done == len(files):
-            listener.progress(done, len(files), "film")
 
 
 class CsvRows:
