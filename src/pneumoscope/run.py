@@ -258,6 +258,19 @@ def open_run(folder: Path) -> Run:
     return run
 
 
+def open_complete(folder: Path) -> Run:
+    """As ``open_run``, of a run with its model and its predictions."""
+    run = open_run(folder)
+    for file in (run.model_file, run.predictions_file):
+        if not file.is_file():
+            raise NotARun(
+                f"the run holds no {file.name}",
+                got=run.folder,
+                remedy=f"complete it: pneumoscope train --resume {run.folder}",
+            )
+    return run
+
+
 def next_number(parent: Path) -> int:
     """One more than the highest number that a folder of ``parent`` starts with."""
     found = [re.match(r"(\d{3,})-", p.name) for p in parent.iterdir()]

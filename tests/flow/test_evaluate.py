@@ -20,7 +20,7 @@ from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, Unr
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import DataRequest, Silent
 from pneumoscope.run import Run
-from pneumoscope.workflows.evaluate import judging
+from pneumoscope.workflows import data as data_of
 from pneumoscope.workflows.evaluate.evaluate import evaluate_run
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
@@ -142,9 +142,9 @@ def test_as_many_bad_files_are_allowed_as_in_training(
         asked.append(most_bad)
         raise InputError("enough")
 
-    monkeypatch.setattr(judging, "prepare_source", spy)
+    monkeypatch.setattr(data_of, "prepare_source", spy)
     with pytest.raises(InputError, match="enough"):
-        judging.own_films(copied, Silent())
+        data_of.data_of_run(copied, Silent())
     assert asked == [0.4]
 
 

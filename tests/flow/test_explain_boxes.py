@@ -23,7 +23,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, InputSpec, Silent
 from pneumoscope.run import Run
 from pneumoscope.workflows import pipeline
-from pneumoscope.workflows.evaluate.judging import own_data
+from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 Fake = Callable[..., NDArray[np.float32]]
@@ -81,7 +81,7 @@ def run(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_boxes_are_measured_against_chance_and_prior(run: Path, made: Made) -> None:
     folder, about = explain_run(ExplainRequest(run, methods=("gradcam",), count=4))
     found = json.loads((folder / "explain.json").read_text("utf-8"))["localisation"]
-    prepared = own_data(Run(run), Silent())
+    prepared = data_of_run(Run(run), Silent())
     rows = prepared.rows("test")
     ill = rows[prepared.labels(rows) == 1]
     assert found["truth"] == "boxes" and found["films"] == len(ill) > 5

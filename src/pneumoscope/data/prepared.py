@@ -7,6 +7,7 @@ A folder of ``images.npy`` (uint8 (N, S, S), 0–255, air dark, memory-mapped), 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
+from pneumoscope.imaging.hidden import VARIANTS, altered, mean_film
 from pneumoscope.manifest import Flow, PreparedManifest, SplitCount
-from pneumoscope.records import SPLITS, InputSpec, Split
+from pneumoscope.records import SPLITS, Grey, InputSpec, Split
 from pneumoscope.storage import read_json
 
 SCHEMA = 2
@@ -123,6 +125,48 @@ def split_counts(table: pd.DataFrame) -> dict[str, SplitCount]:
             "patients": int(part["patient_id"].nunique()) if known else None,
         }
     return counts
+
+
+def facts_of(table: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each film beside its pixels: ``image_id`` and a column a fact.
+
+    ``table`` is a prepared set's. Native sizes are facts too, where they differ.
+    """
+    names = [str(name) for name in table.columns]
+    facts = [name for name in names if name.startswith("fact_")]
+    sizes = [name for name in ("height", "width") if name in names and table[name].nunique() > 1]
+    found = table[["image_id", *facts, *sizes]]
+    return found.rename(columns={name: name.removeprefix("fact_") for name in facts})
+
+
+def image_lookup(prepared: PreparedSet | None) -> Callable[[str], Grey | None]:
+    """From an image id to the stored image, uint8 (S, S); None where it is not in the set, or
+    there is no set."""
+    rows = (
+        {} if prepared is None else {name: i for i, name in enumerate(prepared.table["image_id"])}
+    )
+
+    def image(image_id: str) -> Grey | None:
+        if prepared is None or image_id not in rows:
+            return None
+        return np.asarray(prepared.images[rows[image_id]])
+
+    return image
+
+
+def hidden_lookup(prepared: PreparedSet) -> Callable[[str], dict[str, Grey]]:
+    """From an image id to the image as the shortcut check shows it to the model: uint8 (S, S) by
+    variant, the full one first; empty where it is not in the set."""
+    image = image_lookup(prepared)
+
+    def hidden(image_id: str) -> dict[str, Grey]:
+        film, train = image(image_id), prepared.rows("train")
+        if film is None or not len(train):
+            return {}
+        fill = mean_film(prepared.images, train)
+        return {"full": film} | {name: altered(film[None], name, fill)[0] for name in VARIANTS}
+
+    return hidden
 
 
 def _damaged(folder: Path, why: str) -> UnreadableData:

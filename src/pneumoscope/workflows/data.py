@@ -1,4 +1,4 @@
-"""From what the user named to a prepared set, with its splits: what every verb begins with.
+"""Prepared sets found: from what the user named, or the one that a finished run was made from.
 
 No torch here, so that ``prepare`` and ``audit`` start at once.
 """
@@ -10,12 +10,14 @@ from pathlib import Path
 
 from pneumoscope.data.prepare import MOST_BAD, cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import Interrupted
+from pneumoscope.data.split import with_splits
+from pneumoscope.errors import Interrupted, UnreadableData
 from pneumoscope.formatting import plural
-from pneumoscope.recipe import Recipe
+from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Source
-from pneumoscope.run import check_new
+from pneumoscope.run import Run, check_new
 from pneumoscope.sources.detect import open_source
+from pneumoscope.storage import read_json
 
 _AUTO = 64
 
@@ -83,6 +85,28 @@ def prepare_source(
     return prepare(
         source, spec, place, advance, keep_ids=keep_ids, most_bad=most_bad, waiting=waiting
     )
+
+
+def data_of_run(run: Run, listener: Listener) -> PreparedSet:
+    """The prepared set of a finished run, with its splits. Raises InputError where it cannot be
+    had, or has changed."""
+    return with_splits(unsplit_data_of_run(run, listener), stored_recipe(run.recipe_file).data)[0]
+
+
+def unsplit_data_of_run(run: Run, listener: Listener) -> PreparedSet:
+    """As ``data_of_run``, with the official splits instead of the run's."""
+    manifest = run.manifest()
+    source = find_data(DataRequest.from_json(manifest["request"]), listener)
+    spec = InputSpec(**read_json(run.model_file)["input"])
+    place = run.local_data if run.local_data.exists() else None
+    keep = bool(manifest["request"].get("keep_ids"))
+    most_bad = stored_recipe(run.recipe_file).data.most_bad
+    prepared = prepare_source(
+        source, spec, listener, folder=place, keep_ids=keep, most_bad=most_bad
+    )
+    if manifest.get("content", prepared.content) != prepared.content:
+        raise UnreadableData("the data has changed since the run began")
+    return prepared
 
 
 def stored_spec(source: Source, recipe: Recipe) -> InputSpec:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.audit.splits import measure_shifts
-from pneumoscope.data.prepared import PreparedSet, flow
+from pneumoscope.data.prepared import PreparedSet, facts_of, flow, hidden_lookup, image_lookup
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import check_hardware, use_all_cores
 from pneumoscope.errors import DataNotFound, DiskFull, InputError, NotARun, OutputNotWritable
@@ -45,11 +45,6 @@ from pneumoscope.workflows.data import (
     network_side,
     prepare_source,
     stored_spec,
-)
-from pneumoscope.workflows.evaluate.judging import (
-    facts_of,
-    film_of,
-    hidden_of,
 )
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.shortcuts import shortcut_stage
@@ -270,7 +265,7 @@ def report_stage(work: RunContext, prepared: PreparedSet) -> None:
     work.listener.stage("Write the report")
     run = work.run.folder
     heat = heat_of(run, prepared, work.listener, own=True, keep=True)
-    write_report(run, film_of([prepared]), heat=heat, hidden=hidden_of(prepared))
+    write_report(run, image_lookup(prepared), heat=heat, hidden=hidden_lookup(prepared))
 
 
 def _remove_unstarted(run: Run) -> None:

@@ -14,8 +14,7 @@ import pneumoscope
 from pneumoscope.errors import InputError, printable
 from pneumoscope.records import Grey, Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
-from pneumoscope.run import Run, check_room, create_folder
-from pneumoscope.workflows.evaluate.judging import complete_run
+from pneumoscope.run import Run, check_room, create_folder, open_complete
 from pneumoscope.workflows.explain.films import (
     Case,
     Found,
@@ -82,7 +81,7 @@ def _gathered(
     """What draws the maps, and the films to draw them of."""
     places = places_of(asked.run)
     if not asked.films and not places:
-        complete_run(asked.run)
+        open_complete(asked.run)
     scene = set_scene(asked.run, methods, listener)
     if asked.films:
         found = given_films(asked.films, scene.members.spec, asked.count, listener)

@@ -19,8 +19,8 @@ from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_kn
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
-from pneumoscope.run import Run
-from pneumoscope.workflows.evaluate.judging import complete_run, own_data
+from pneumoscope.run import Run, open_complete
+from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.scene import Scene
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
 
@@ -57,7 +57,7 @@ class Found:
 
 def films_of_run(folder: Path, scene: Scene, count: int | None, listener: Listener) -> Found:
     """Test films of the run: right and wrong ones; true positives to measure on."""
-    run = complete_run(folder)
+    run = open_complete(folder)
     prepared = _own_data(run, listener)
     table = read_predictions(run.predictions_file)
     table = table[table["split"] == "test"]
@@ -126,7 +126,7 @@ def choose_shown(predictions: pd.DataFrame, threshold: float, count: int) -> lis
 
 def _own_data(run: Run, listener: Listener) -> PreparedSet:
     try:
-        return own_data(run, listener)
+        return data_of_run(run, listener)
     except InputError as error:
         raise DataNotFound(
             "the data of this run cannot be had, so its test films cannot be shown",

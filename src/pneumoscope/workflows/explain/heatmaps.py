@@ -13,14 +13,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.prepared import PreparedSet, image_lookup
 from pneumoscope.errors import InputError
 from pneumoscope.explain.truth import marks_of
 from pneumoscope.records import Grey, Listener
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
-from pneumoscope.workflows.evaluate.judging import film_of
 
 GONE = "the films could not be read"
 
@@ -37,7 +36,7 @@ def heat_of(
     file = Run(run).heatmaps_file
 
     def heat(image_ids: Sequence[str]) -> Heatmaps:
-        film = film_of([prepared] if prepared else [])
+        film = image_lookup(prepared)
         films = {name: pixels for name in image_ids if (pixels := film(name)) is not None}
         if prepared is None or not films:
             return Heatmaps(missing=GONE)

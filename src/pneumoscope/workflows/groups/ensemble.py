@@ -17,7 +17,7 @@ from pneumoscope.errors import InputError, NotARun
 from pneumoscope.recipe import stored_recipe
 from pneumoscope.records import Listener
 from pneumoscope.run import CROSSVAL, Run, open_run
-from pneumoscope.workflows.evaluate.judging import own_films
+from pneumoscope.workflows.data import unsplit_data_of_run
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from pneumoscope.inference.members import Members
@@ -54,7 +54,7 @@ def films_of_members(places: Sequence[Path], listener: Listener) -> PreparedSet:
             got=places[0].parent,
             remedy="name films of another source",
         )
-    raw = own_films(runs[0], listener)
+    raw = unsplit_data_of_run(runs[0], listener)
     used = np.zeros(len(raw.table), np.bool_)
     for run in runs:
         made = with_splits(raw, stored_recipe(run.recipe_file).data)[0].table

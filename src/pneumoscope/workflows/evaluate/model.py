@@ -1,4 +1,4 @@
-"""What is judged again: the model of one run, or the mean of several."""
+"""The evaluated model: that of one run, or the mean of several, with what it decides by."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import NotARun
-from pneumoscope.evaluation.choices import Choices
-from pneumoscope.records import InputSpec, Listener
+from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
+from pneumoscope.records import Calibration, Conformal, InputSpec, Listener, OperatingPoint
 from pneumoscope.run import Run
 from pneumoscope.storage import read_json
+from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.groups.ensemble import read_together, runs_of
 
 Read = Callable[[PreparedSet, NDArray[np.int64], Listener], pd.DataFrame]
@@ -24,9 +25,9 @@ Read = Callable[[PreparedSet, NDArray[np.int64], Listener], pd.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A model as ``evaluate`` asks it. ``contents`` are those of the films that it was made
-    from, ``source`` is what its run says of them, ``members`` how many models answer."""
+class EvaluatedModel:
+    """A model as it is evaluated. ``contents`` are those of the films that it was made from,
+    ``source`` is what its run says of them, ``members`` how many models answer."""
 
     folder: Path
     name: str
@@ -39,23 +40,24 @@ class Subject:
     members: int = 1
 
 
-def run_subject(run: Run, choices: Choices) -> Subject:
-    """The model of a finished run, which decides by ``choices``."""
+def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> EvaluatedModel:
+    """The model of a finished run. What it does not carry is fitted on the validation rows of
+    ``predictions``. Raises NotARun where the run has no operating point yet."""
     manifest = run.manifest()
 
     def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
-        # Torch takes seconds to import, and judging a run's own test split needs none.
+        # Torch takes seconds to import, and evaluating a run's own test split needs none.
         from pneumoscope.devices import choose_device
         from pneumoscope.models.bundle import load_bundle
         from pneumoscope.workflows.pipeline import predict_table
 
         return predict_table(load_bundle(run.folder), prepared, rows, choose_device(), listener)
 
-    return Subject(
+    return EvaluatedModel(
         folder=run.folder,
         name=str(manifest.get("name") or run.folder.name),
         seed=int(manifest["seed"]),
-        choices=choices,
+        choices=_choices(request, run, predictions),
         spec=InputSpec(**read_json(run.model_file)["input"]),
         source=manifest["source"],
         contents=frozenset([manifest["content"]] if manifest.get("content") else []),
@@ -63,9 +65,9 @@ def run_subject(run: Run, choices: Choices) -> Subject:
     )
 
 
-def ensemble_subject(folder: Path, places: Sequence[Path], listener: Listener) -> Subject:
+def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) -> EvaluatedModel:
     """The mean of several runs, which decides as ``predict`` does. Raises NotARun where a member
-    is no run, or was not judged yet."""
+    is no run, or was not evaluated yet."""
     from pneumoscope.inference.members import load_members
 
     runs, members = runs_of(places), load_members(folder)
@@ -83,7 +85,7 @@ def ensemble_subject(folder: Path, places: Sequence[Path], listener: Listener) -
 
     manifests = [run.manifest() for run in runs]
     why = "the mean of several models: no temperature, no abstention of its own was fitted"
-    return Subject(
+    return EvaluatedModel(
         folder=folder,
         name=folder.absolute().name,
         seed=int(manifests[0]["seed"]),
@@ -95,4 +97,28 @@ def ensemble_subject(folder: Path, places: Sequence[Path], listener: Listener) -
         ),
         read=read,
         members=len(places),
+    )
+
+
+def _choices(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> Choices:
+    """What the model carries; what it lacks, or is asked otherwise, is fitted on its validation
+    rows. The first point stays the recipe's own."""
+    about = read_json(run.model_file)
+    stored = [OperatingPoint(**point) for point in about.get("operating_points", ())]
+    if not stored:
+        raise NotARun(
+            "the run has not been judged yet",
+            got=run.folder,
+            remedy=f"complete it: pneumoscope train --resume {run.folder}",
+        )
+    own, targets, miss_rate = stored[0], request.targets, request.miss_rate
+    by_name = {p.name: p for p in stored if p is own or p.name not in targets}
+    fitted = choose_all(predictions, own, targets=targets, miss_rate=miss_rate or MISS_RATE)
+    calibration, conformal = about.get("calibration"), about.get("conformal")
+    return Choices(
+        points=tuple(by_name.get(point.name, point) for point in fitted.points),
+        calibration=Calibration(**calibration) if calibration else fitted.calibration,
+        conformal=Conformal(**conformal) if conformal and not miss_rate else fitted.conformal,
+        ladder=fitted.ladder,
+        notes=fitted.notes,
     )

@@ -1,0 +1,200 @@
+"""The rows of an evaluation: the films that a model is evaluated on, with its predictions.
+
+Test films of the run lie in its ``predictions.csv``; its training films, and films of another
+source, are read with the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet, flow
+from pneumoscope.errors import BadLabels, InputError, UnreadableData
+from pneumoscope.evaluation.judge import EXTERNAL
+from pneumoscope.evaluation.shortcuts import read_shortcuts
+from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.run import Run
+from pneumoscope.workflows.data import data_of_run, find_data, prepare_source
+from pneumoscope.workflows.evaluate.model import EvaluatedModel
+from pneumoscope.workflows.evaluate.request import EvaluateRequest
+from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
+
+OPTIMISTIC = {
+    "train": "The model was trained on these films: every figure is too good.",
+    "val": "The model was tuned on these films (thresholds, temperature, or the epoch that was "
+    "kept): figures are too good.",
+}
+"""Splits that the model has seen, and what is said of figures on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRows:
+    """The rows to evaluate, and what is known of them: ``about`` is laid over ``run.json``,
+    ``prepared`` is None where films are gone, ``hidden`` are the rows of the shortcut check,
+    where that was made of these films."""
+
+    table: pd.DataFrame
+    split: str
+    prepared: PreparedSet | None
+    about: Mapping[str, Any]
+    hidden: pd.DataFrame | None = None
+
+
+def rows_of_run(
+    request: EvaluateRequest,
+    run: Run,
+    model: EvaluatedModel,
+    predictions: pd.DataFrame,
+    listener: Listener,
+) -> EvaluationRows:
+    """The films of a split of the run's own data, or of other data."""
+    lacking = "The run's data cannot be read: no films and no subgroups"
+    own = _if_there(lambda: data_of_run(run, listener), lacking, listener)
+    if request.data is not None:
+        return rows_of_data(request.data, request.split, model, own, listener)
+    split, manifest = request.split or "test", run.manifest()
+    about = {"source": manifest["source"], **{k: manifest.get(k) or {} for k in ("flow", "shifts")}}
+    if split in OPTIMISTIC:
+        about["warnings"] = [OPTIMISTIC[split]]
+        listener.note(OPTIMISTIC[split])
+    if split != "train":
+        table = predictions[predictions["split"] == split]
+        hidden = read_shortcuts(run.shortcuts_file) if split == "test" else None
+        return EvaluationRows(table, split, own, about, hidden)
+    if own is None:
+        raise UnreadableData(
+            "the training films must be read again, and cannot be",
+            got=manifest["data"],
+            remedy="bring the data back to that place, or judge the test split",
+        )
+    rows = own.rows("train")
+    listener.stage(f"Read {len(rows):,} films with the model")
+    return EvaluationRows(model.read(own, rows, listener), split, own, about)
+
+
+def rows_of_ensemble(
+    request: EvaluateRequest, places: Sequence[Path], model: EvaluatedModel, listener: Listener
+) -> EvaluationRows:
+    """The films of its members' data that none of them has seen, or the films of other data.
+    Raises InputError where every film was seen."""
+    if request.data is not None:
+        lacking = "The data of the members cannot be read"
+        own = _if_there(lambda: films_of_members(places, listener), lacking, listener)
+        return rows_of_data(request.data, request.split, model, own, listener)
+    own = films_of_members(places, listener)
+    check_unseen(places, own)
+    fresh = own.rows("test")
+    listener.note(f"No member was trained or tuned on these {len(fresh):,} films.")
+    listener.stage(f"Read {len(fresh):,} films with {model.members} models")
+    about = {"source": model.source, "flow": flow(own)}
+    return EvaluationRows(model.read(own, fresh, listener), "test", own, about)
+
+
+def rows_of_data(
+    data: DataRequest,
+    split: str | None,
+    model: EvaluatedModel,
+    own: PreparedSet | None,
+    listener: Listener,
+) -> EvaluationRows:
+    """The labelled films of ``data``, or of one of its official splits, read by ``model``, whose
+    ``own`` films are looked for among them. Raises InputError, BadLabels, UnreadableData."""
+    source = find_data(data, listener)
+    # What cannot be read is counted, here and in the report, however much it is.
+    prepared = prepare_source(source, model.spec, listener, keep_ids=data.keep_ids, most_bad=1.0)
+    for dropped in prepared.about["flow"]["dropped"]:
+        listener.choice("left out", f"{dropped['count']:,}", dropped["reason"])
+    if prepared.content in model.contents:
+        raise InputError(
+            "these are the films that the run was trained and judged on",
+            got=data.data,
+            expected="films of another source",
+            remedy=f"pneumoscope evaluate {model.folder} --split test",
+        )
+    rows, name = _labelled(prepared, data, split, model, source), split or EXTERNAL
+    listener.stage(f"Read {len(rows):,} films with the model")
+    table = model.read(prepared, rows, listener).assign(split=name)
+    part = prepared.table.iloc[rows]
+    seen = _seen(part, own)
+    if seen:
+        listener.note(seen)
+    about = {
+        "source": source.to_json(),
+        "flow": flow(prepared) | {"splits": {name: _counts(part)}},
+        "warnings": [seen] if seen else [],
+        "external": True,
+    }
+    return EvaluationRows(table, name, prepared, about)
+
+
+def _if_there(
+    find: Callable[[], PreparedSet], lacking: str, listener: Listener
+) -> PreparedSet | None:
+    """What ``find`` finds, None where that cannot be had: then no film is shown and no subgroup is
+    known, but the figures stand."""
+    try:
+        return find()
+    except InputError as error:
+        listener.note(f"{lacking} ({error.what}).")
+        return None
+
+
+def _labelled(
+    prepared: PreparedSet,
+    data: DataRequest,
+    split: str | None,
+    model: EvaluatedModel,
+    source: Source,
+) -> NDArray[np.int64]:
+    """Row numbers of the films that have a label, and are in the official split ``split`` where
+    one is named. Raises BadLabels, UnreadableData where there is none."""
+    wanted = prepared.table["label"].notna().to_numpy(dtype=bool)
+    if not wanted.any():
+        raise BadLabels(
+            "no film has a label, so nothing can be judged",
+            got=data.data,
+            remedy=f"name the labels with --labels, or read the films: "
+            f"pneumoscope predict {model.folder} {data.data}",
+        )
+    if split is None:
+        return np.flatnonzero(wanted)
+    official = prepared.table["split"]
+    wanted = wanted & (official == split).fillna(False).to_numpy(dtype=bool)
+    if not wanted.any():
+        has = sorted(official.dropna().unique())
+        raise UnreadableData(
+            f"{source.name} has no labelled films of the {split} split",
+            got=", ".join(has) or "no splits",
+            remedy="leave --split out to judge all labelled films",
+        )
+    return np.flatnonzero(wanted)
+
+
+def _counts(part: pd.DataFrame) -> dict[str, int | None]:
+    known = bool(part["patient_id"].notna().all())
+    return {
+        "n": len(part),
+        "positives": int((part["label"] == 1).sum()),
+        "patients": int(part["patient_id"].nunique()) if known else None,
+    }
+
+
+def _seen(films: pd.DataFrame, own: PreparedSet | None) -> str:
+    """What to warn of where evaluated films took part in training or choosing, pixel by pixel."""
+    if own is None:
+        return "Whether some of these films took part in training is not known: its data is gone."
+    used = own.table[own.table["split"].isin(["train", "val"])]
+    count = int(films["pixel_hash"].isin(set(used["pixel_hash"])).sum())
+    if not count:
+        return ""
+    return (
+        f"{count:,} of these {len(films):,} films are, pixel by pixel, films that the model was "
+        "trained or tuned on: every figure is too good."
+    )
