@@ -18,6 +18,7 @@ from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.manifest import Choice, Manifest
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_folder, open_complete
@@ -116,7 +117,7 @@ def _metrics(
     return metrics
 
 
-def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> dict[str, Any]:
+def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> Manifest:
     """What ``run.json`` of the new folder says."""
     return {
         "version": pneumoscope.__version__,
@@ -131,7 +132,7 @@ def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> dict
     }
 
 
-def _choices_made(choices: Choices) -> list[dict[str, str]]:
+def _choices_made(choices: Choices) -> list[Choice]:
     """What decides, and where it was chosen, as a run's own ``choices`` are."""
     point, found = choices.points[0], choices.calibration
     rows = [("threshold", f"{point.threshold:.4f}", f"{point.rule}, chosen on {point.chosen_on}")]

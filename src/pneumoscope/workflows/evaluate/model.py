@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
+from pneumoscope.manifest import SourceEntry
 from pneumoscope.records import Calibration, Conformal, InputSpec, Listener, OperatingPoint
 from pneumoscope.run import Run
 from pneumoscope.storage import read_json
@@ -34,7 +34,7 @@ class EvaluatedModel:
     seed: int
     choices: Choices
     spec: InputSpec
-    source: Mapping[str, Any]
+    source: SourceEntry
     contents: frozenset[str]
     read: Read
     members: int = 1

@@ -6,10 +6,9 @@ source, are read with the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.judge import EXTERNAL
 from pneumoscope.evaluation.shortcuts import read_shortcuts
+from pneumoscope.manifest import Manifest, SplitCount
 from pneumoscope.records import DataRequest, Listener, Source
 from pneumoscope.run import Run
 from pneumoscope.workflows.data import data_of_run, find_data, prepare_source
@@ -43,7 +43,7 @@ class EvaluationRows:
     table: pd.DataFrame
     split: str
     prepared: PreparedSet | None
-    about: Mapping[str, Any]
+    about: Manifest
     hidden: pd.DataFrame | None = None
 
 
@@ -60,7 +60,11 @@ def rows_of_run(
     if request.data is not None:
         return rows_of_data(request.data, request.split, model, own, listener)
     split, manifest = request.split or "test", run.manifest()
-    about = {"source": manifest["source"], **{k: manifest.get(k) or {} for k in ("flow", "shifts")}}
+    about: Manifest = {"source": manifest["source"]}
+    if "flow" in manifest:
+        about["flow"] = manifest["flow"]
+    if "shifts" in manifest:
+        about["shifts"] = manifest["shifts"]
     if split in OPTIMISTIC:
         about["warnings"] = [OPTIMISTIC[split]]
         listener.note(OPTIMISTIC[split])
@@ -93,7 +97,7 @@ def rows_of_ensemble(
     fresh = own.rows("test")
     listener.note(f"No member was trained or tuned on these {len(fresh):,} films.")
     listener.stage(f"Read {len(fresh):,} films with {model.members} models")
-    about = {"source": model.source, "flow": flow(own)}
+    about: Manifest = {"source": model.source, "flow": flow(own)}
     return EvaluationRows(model.read(own, fresh, listener), "test", own, about)
 
 
@@ -125,9 +129,9 @@ def rows_of_data(
     seen = _seen(part, own)
     if seen:
         listener.note(seen)
-    about = {
+    about: Manifest = {
         "source": source.to_json(),
-        "flow": flow(prepared) | {"splits": {name: _counts(part)}},
+        "flow": {**flow(prepared), "splits": {name: _counts(part)}},
         "warnings": [seen] if seen else [],
         "external": True,
     }
@@ -177,7 +181,7 @@ def _labelled(
     return np.flatnonzero(wanted)
 
 
-def _counts(part: pd.DataFrame) -> dict[str, int | None]:
+def _counts(part: pd.DataFrame) -> SplitCount:
     known = bool(part["patient_id"].notna().all())
     return {
         "n": len(part),
