@@ -151,7 +151,10 @@ def printable(text: object) -> str:
 
     A file name may hold all of these, and a message must be neither broken nor coloured by it.
     """
-    return "".join(c if c.isprintable() else _escape(c) for c in str(text))
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else _escape(c) for c in line)
 
 
 def _escape(character: str) -> str:

@@ -102,7 +102,7 @@ def test_an_audit_leaves_the_set_as_it_was(make_set, drawn) -> None:
 def test_a_set_of_a_few_films_can_be_audited(make_set, drawn) -> None:
     for n in (1, 2, 5):
         found = audit(make_set(drawn[:n], label=[None] * n), make_set(drawn[:1]))
-        assert found.counts["films"] == n
+        assert found.counts.films == n
         assert json.dumps(found.to_json(), allow_nan=False)
 
 
@@ -148,8 +148,8 @@ def test_the_duplicates_of_the_real_test_split_are_the_known_six(make_set) -> No
     )
     found = audit(prepared)
     # By the bytes of the files: 30 groups in all, 24 in train and 6 in test.
-    assert (found.duplicates["exact_groups"], found.duplicates["redundant"]) == (6, 6)
-    assert found.duplicates["near_pairs"] == 0
+    assert (found.duplicates.exact_groups, found.duplicates.redundant) == (6, 6)
+    assert found.duplicates.near_pairs == 0
 
 
 def test_an_id_for_every_film_is_no_proof_of_separate_patients(make_set) -> None:

@@ -13,6 +13,7 @@ from pneumoscope.audit.baselines import (
     patient_folds,
 )
 from pneumoscope.imaging.thumbnails import thumbnails
+from pneumoscope.plain import to_plain
 
 
 def leaky(make_set, drawn, **columns):
@@ -36,7 +37,7 @@ def test_a_size_that_tells_the_label_is_severe(make_set, drawn) -> None:
     metadata = by_name(prepared)["metadata"]
     labels = prepared.table["label"].to_numpy(int)
     truth = roc_auc_score(labels, prepared.table["width"])
-    singles = {name: estimate.value for name, estimate in metadata.single}
+    singles = {each.feature: each.auroc.value for each in metadata.single}
     assert singles["width"] == pytest.approx(truth)
     assert metadata.cross_validated.value == pytest.approx(truth, abs=0.03)
     assert metadata.official_test.n == 75
@@ -47,7 +48,7 @@ def test_a_size_that_tells_the_label_is_severe(make_set, drawn) -> None:
 def test_a_fact_alone_is_turned_to_the_side_that_tells(make_set, drawn) -> None:
     labels = np.arange(300) % 2
     prepared = make_set(drawn, label=labels, width=500 - 100 * labels)
-    singles = {name: estimate.value for name, estimate in by_name(prepared)["metadata"].single}
+    singles = {each.feature: each.auroc.value for each in by_name(prepared)["metadata"].single}
     assert singles == {"width": 1.0, "aspect": 1.0}
 
 
@@ -150,7 +151,7 @@ def test_the_same_seed_gives_the_same_figures(make_set, drawn) -> None:
     prepared = leaky(make_set, drawn)
     thumbs = thumbnails(drawn)
     first, second = (
-        [b.to_json() for b in measure_baselines(prepared, thumbs, seed=4)] for _ in range(2)
+        [to_plain(b) for b in measure_baselines(prepared, thumbs, seed=4)] for _ in range(2)
     )
     assert json.dumps(first) == json.dumps(second)
 

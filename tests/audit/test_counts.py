@@ -13,9 +13,9 @@ def test_films_are_counted_by_class_and_split(make_set, drawn) -> None:
     labels = [0, 0, 1, None, 1, 1]
     split = ["train", "train", "train", "test", None, "test"]
     counts = count(make_set(drawn[:6], label=labels, split=split))
-    assert counts["by_class"] == {"normal": 2, "pneumonia": 3, "unknown": 1}
-    assert counts["by_split"] == {"train": 3, "test": 2, "no split": 1}
-    assert counts["by_split_and_class"] == {
+    assert counts.by_class == {"normal": 2, "pneumonia": 3, "unknown": 1}
+    assert counts.by_split == {"train": 3, "test": 2, "no split": 1}
+    assert counts.by_split_and_class == {
         "train": {"normal": 2, "pneumonia": 1},
         "test": {"pneumonia": 1, "unknown": 1},
         "no split": {"pneumonia": 1},
@@ -31,12 +31,12 @@ def test_sizes_and_facts_are_described(make_set, drawn) -> None:
         fact_view=["AP"] * 20 + ["PA"] * 4 + [None],
     )
     counts = count(prepared)
-    assert counts["native"]["height"]["0.5"] == 112
-    assert (counts["native"]["width"]["0"], counts["native"]["width"]["1"]) == (200, 200)
-    assert counts["facts"]["bytes"]["kind"] == "number"
-    assert counts["facts"]["bytes"]["quantiles"]["0.25"] == 6
-    view = counts["facts"]["view"]
-    assert (view["known"], view["distinct"], view["values"]) == (24, 2, {"AP": 20, "PA": 4})
+    assert counts.native["height"]["0.5"] == 112
+    assert (counts.native["width"]["0"], counts.native["width"]["1"]) == (200, 200)
+    assert counts.facts["bytes"].kind == "number"
+    assert counts.facts["bytes"].quantiles["0.25"] == 6
+    view = counts.facts["view"]
+    assert (view.known, view.distinct, view.values) == (24, 2, {"AP": 20, "PA": 4})
 
 
 def test_a_patient_in_two_official_splits_is_severe_and_told_with_the_sources_note(

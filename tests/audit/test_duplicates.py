@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.audit import duplicates as module
-from pneumoscope.audit.duplicates import duplicate_findings, duplicates_json, find_duplicates
+from pneumoscope.audit.duplicates import duplicate_findings, find_duplicates, list_duplicates
 from pneumoscope.audit.similar import COPY, close_pairs, likeness
 from pneumoscope.imaging.thumbnails import thumbnails
+from pneumoscope.plain import to_plain
 
 Films = NDArray[np.uint8]
 
@@ -146,9 +147,8 @@ def test_the_json_names_films_by_row_and_id(make_set, drawn) -> None:
     prepared = make_set(
         films, split=["train", None, "test"], label=[1, 0, None], pixel_hash=list("aba")
     )
-    found = duplicates_json(
-        find_duplicates(prepared, thumbnails(films), none(films)), prepared.table
-    )
+    duplicates = find_duplicates(prepared, thumbnails(films), none(films))
+    found = to_plain(list_duplicates(duplicates, prepared.table))
     assert found["exact"] == [
         {
             "films": [

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.audit import genealogy as module
-from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
+from pneumoscope.audit.genealogy import Genealogy, Overlap, genealogy_findings, trace
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.imaging.thumbnails import thumbnails
 
@@ -44,7 +44,7 @@ def compare(a, b) -> Genealogy:
 
 
 def found(genealogy: Genealogy) -> set[tuple[str, str]]:
-    return {(p["image_id"], p["image_id_of_other"]) for p in genealogy.pairs}
+    return {(p.image_id, p.image_id_of_other) for p in genealogy.pairs}
 
 
 def test_a_cropped_and_a_squashed_edition_are_one_family(make_set, wide, monkeypatch) -> None:
@@ -79,7 +79,7 @@ def test_test_films_among_training_films_are_severe(make_set, drawn) -> None:
     mine = make_set(drawn[:20], split=["test"] * 10 + ["train"] * 10)
     theirs = make_set(drawn[5:25], split="train", name="other")
     genealogy = compare(mine, theirs)
-    assert genealogy.overlap == {("train", "train"): 10, ("test", "train"): 5}
+    assert genealogy.overlap == (Overlap("train", "train", 10), Overlap("test", "train", 5))
     assert genealogy.looked == {"test": 10, "train": 10}
     findings = {f.code: f for f in genealogy_findings(genealogy)}
     assert findings["SAME-FAMILY"].severity == "warning"
@@ -130,6 +130,6 @@ def test_pneumoniamnist_and_the_kaggle_set_are_one_family(make_set) -> None:
     kaggle = make_set(films, split="test", label=sick)
     pairs = compare(make_set(images, split="test", label=labels), kaggle)
     assert 0.75 < pairs.shared["test"].value < 0.95
-    assert all(labels[p["row"]] == sick[p["row_of_other"]] for p in pairs.pairs)
+    assert all(labels[p.row] == sick[p.row_of_other] for p in pairs.pairs)
     mirrored = make_set(np.ascontiguousarray(images[:, :, ::-1]), split="test")
     assert compare(mirrored, kaggle).found == 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import copy
 import io
 import json
 import re
 import tempfile
+from dataclasses import fields, is_dataclass, replace
 from html import unescape
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,24 @@ import pytest
 from PIL import Image
 from tests.helpers.pages import CHROMIUM, HOSTILE, Page, browse, read
 
+from pneumoscope import __version__
+from pneumoscope.audit.audit import Audit
+from pneumoscope.audit.baselines import Baseline, FeatureAuroc
+from pneumoscope.audit.counts import Counts, Patients
+from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
+from pneumoscope.audit.findings import Finding, Severity
+from pneumoscope.audit.genealogy import Genealogy, Overlap, SharedFilm
+from pneumoscope.audit.splits import SplitShift
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.records import Estimate, InputSpec
 from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_figure
+from pneumoscope.report.audit.facts import fact_tables
 from pneumoscope.report.audit.films import SIDE, shortened, small_uri
 from pneumoscope.report.audit.page import PAGE, write_audit
-from pneumoscope.report.audit.tables import fact_tables, verdict, whisker_at
+from pneumoscope.report.audit.tables import verdict
+from pneumoscope.report.kit.rows import key_figure
 
 SPLITS = ("train", "val", "test")
-Json = dict[str, Any]
 
 
 def make_set(count: int = 48, side: int = 28, seed: int = 0, **columns: Any) -> PreparedSet:
@@ -49,124 +59,101 @@ def make_set(count: int = 48, side: int = 28, seed: int = 0, **columns: Any) -> 
     return PreparedSet(Path("unused"), InputSpec(side, side), images, None, table, about)
 
 
-def finding(code: str, severity: str, title: str, **more: Any) -> Json:
-    given = {"count": 3, "remedy": f"Mend {code}.", "examples": [], "status": "found"}
-    return {"code": code, "severity": severity, "title": title, "about": code, **given, **more}
+def finding(code: str, severity: Severity, title: str, **more: Any) -> Finding:
+    return Finding(code, severity, title, **{"count": 3, "remedy": f"Mend {code}.", **more})
 
 
-def estimate(value: float | None, low: float | None, high: float | None) -> Json:
-    return {"value": value, "low": low, "high": high, "level": 0.95, "method": "DeLong", "n": 48}
+def estimate(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value, low, high, 0.95, "DeLong", 48)
 
 
-def film(prepared: PreparedSet, row: int) -> Json:
+def film(prepared: PreparedSet, row: int) -> ListedFilm:
     line = prepared.table.iloc[row]
     label = None if pd.isna(line["label"]) else int(line["label"])
-    return {"row": row, "image_id": line["image_id"], "split": line["split"], "label": label}
+    return ListedFilm(row, line["image_id"], line["split"], label)
 
 
-def make_audit(prepared: PreparedSet) -> Json:
+def group(prepared: PreparedSet, *rows: int, likeness: float | None = None) -> ListedGroup:
+    return ListedGroup(tuple(film(prepared, row) for row in rows), likeness)
+
+
+COUNTS = Counts(
+    films=48,
+    found=50,
+    dropped=[{"reason": "the file is truncated", "count": 2}],
+    passed_over={"a hidden file": 7},
+    by_class={"normal": 24, "pneumonia": 24},
+    by_split_and_class={
+        "test": {"normal": 4, "pneumonia": 12},
+        "train": {"normal": 8, "pneumonia": 8},
+        "val": {"normal": 12, "pneumonia": 4},
+    },
+    patients=Patients(known=24, films_without=0, most_films=2, median_films=2.0),
+)
+
+
+def make_audit(prepared: PreparedSet) -> Audit:
     ids = prepared.table["image_id"].tolist()
-    return {
-        "schema": 1,
-        "name": "a set",
-        "form": "folder",
-        "source": {"why": "split/CLASS/ files", "notes": ["From one hospital."]},
-        "seed": 0,
-        "counts": {
-            "films": 48,
-            "found": 50,
-            "dropped": [{"reason": "the file is truncated", "count": 2}],
-            "passed_over": {"a hidden file": 7},
-            "by_class": {"normal": 24, "pneumonia": 24},
-            "by_split_and_class": {
-                "test": {"normal": 4, "pneumonia": 12},
-                "train": {"normal": 8, "pneumonia": 8},
-                "val": {"normal": 12, "pneumonia": 4},
-            },
-            "patients": {"known": 24, "films_without": 0, "most_films": 2, "median_films": 2.0},
-        },
-        "findings": [
-            finding("SHORTCUT", "info", "Thumbnails predict the label."),
+    return Audit(
+        name="a set",
+        form="folder",
+        why="split/CLASS/ files",
+        notes=("From one hospital.",),
+        seed=0,
+        counts=COUNTS,
+        findings=(
+            finding("DUP-EXACT", "severe", "Films repeat.", examples=(ids[4], ids[9], "gone")),
             finding("UNREADABLE", "warning", "2 films could not be read."),
-            finding("DUP-EXACT", "severe", "Films repeat.", examples=[ids[4], ids[9], "gone"]),
-        ],
-        "not_provable": [finding("PATIENTS", "warning", "Patients are not known.", count=0)],
-        "duplicates": {
-            "exact_groups": 1,
-            "redundant": 1,
-            "near_pairs": 1,
-            "complete": True,
-            "exact": [{"films": [film(prepared, 0), film(prepared, 6)]}],
-            "near": [{"films": [film(prepared, 3), film(prepared, 7)], "likeness": 0.971}],
-        },
-        "baselines": [
-            {
-                "name": "metadata",
-                "what": "file facts alone",
-                "features": ["bytes"],
-                "cross_validated": estimate(0.888, 0.879, 0.897),
-                "official_test": estimate(0.834, 0.8, 0.864),
-                "single": [{"feature": "bytes", "auroc": estimate(0.75, 0.7, 0.8)}],
-                "why_not": None,
-            },
-            {
-                "name": "border",
-                "what": "the outer tenth alone",
-                "cross_validated": None,
-                "official_test": None,
-                "single": [],
-                "why_not": "too few films",
-            },
-        ],
-        "splits": [
-            {
-                "split": "val",
-                "label": "normal",
-                "films": 12,
-                "train": 8,
-                "auroc": None,
-                "why_not": "fewer than 25 films of a side",
-            },
-            {
-                "split": "test",
-                "label": "normal",
-                "films": 4,
-                "train": 8,
-                "auroc": estimate(0.909, 0.882, 0.93),
-                "why_not": None,
-            },
-        ],
-        "genealogy": None,
-    }
+            finding("SHORTCUT-THUMBNAIL", "info", "Thumbnails predict the label."),
+            finding(
+                *("PATIENTS-UNKNOWN", "warning", "Patients are not known."),
+                count=0,
+                status="not provable",
+            ),
+        ),
+        duplicates=DuplicateList(
+            exact_groups=1,
+            redundant=1,
+            near_pairs=1,
+            exact=(group(prepared, 0, 6),),
+            near=(group(prepared, 3, 7, likeness=0.971),),
+        ),
+        baselines=(
+            Baseline(
+                name="metadata",
+                what="file facts alone",
+                features=("bytes",),
+                cross_validated=estimate(0.888, 0.879, 0.897),
+                official_test=estimate(0.834, 0.8, 0.864),
+                single=(FeatureAuroc("bytes", estimate(0.75, 0.7, 0.8)),),
+            ),
+            Baseline("border", "the outer tenth alone", (), why_not="too few films"),
+        ),
+        shifts=(
+            SplitShift("val", "normal", 12, 8, why_not="fewer than 25 films of a side"),
+            SplitShift("test", "normal", 4, 8, estimate(0.909, 0.882, 0.93)),
+        ),
+    )
 
 
-def make_genealogy(prepared: PreparedSet, against: PreparedSet) -> Json:
-    pair = {
-        "image_id": prepared.table["image_id"].iloc[2],
-        "split": "test",
-        "image_id_of_other": against.table["image_id"].iloc[5],
-        "split_of_other": "train",
-        "likeness": 0.98,
-    }
-    return {
-        "against": "another set",
-        "looked": {"test": 16, "train": 16},
-        "found": 13,
-        "exact": 4,
-        "shared": {"test": estimate(0.75, 0.505, 0.898), "train": estimate(0.0625, 0.011, 0.283)},
-        "overlap": [
-            {"split": "test", "split_of_other": "train", "count": 12},
-            {"split": "train", "split_of_other": "val", "count": 1},
-        ],
-        "pairs": [pair] * 20,
-    }
+def make_genealogy(prepared: PreparedSet, against: PreparedSet) -> Genealogy:
+    mine, theirs = prepared.table["image_id"].iloc[2], against.table["image_id"].iloc[5]
+    return Genealogy(
+        against="another set",
+        looked={"test": 16, "train": 16},
+        found=13,
+        exact=4,
+        shared={"test": estimate(0.75, 0.505, 0.898), "train": estimate(0.0625, 0.011, 0.283)},
+        overlap=(Overlap("test", "train", 12), Overlap("train", "val", 1)),
+        pairs=(SharedFilm(2, mine, "test", 5, theirs, "train", 0.98),) * 20,
+    )
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a set in which everything was found, compared with another."""
     prepared, against = make_set(), make_set(seed=1)
-    audit = {**make_audit(prepared), "genealogy": make_genealogy(prepared, against)}
+    audit = replace(make_audit(prepared), genealogy=make_genealogy(prepared, against))
     return write_audit(tmp_path_factory.mktemp("audit"), audit, prepared, against)
 
 
@@ -216,7 +203,7 @@ def test_summary_names_the_gravest_first(whole: Path) -> None:
     assert at == sorted(at)
     assert "50.0%" in summary
     assert "of 50 found" in summary
-    assert "0.888 0.879–0.897" in summary
+    assert "0.888 0.879\u2060–\u20600.897" in summary
 
 
 def test_severity_is_a_word_and_a_form_not_a_colour_alone(whole: Path) -> None:
@@ -286,17 +273,18 @@ def test_duplicates_stand_side_by_side_those_of_two_splits_first() -> None:
     prepared = make_set()
     audit = make_audit(prepared)
     # Rows 0, 6 and 12 are all of train; 3 and 4 differ in split and label, 1 and 3 in split.
-    audit["duplicates"] |= {
-        "exact": [
-            {"films": [film(prepared, r) for r in (0, 6)]},
-            {"films": [film(prepared, r) for r in (1, 3)]},
-            {"films": [film(prepared, r) for r in (0, 6, 12, 18, 24, 3)]},
-        ],
-        "near": [{"films": [film(prepared, r) for r in (3, 4)], "likeness": 0.95}] * 30,
-        "exact_groups": 3,
-        "near_pairs": 30,
-    }
-    duplicates = part(_page(audit, prepared), "duplicates")
+    found = DuplicateList(
+        exact_groups=3,
+        redundant=7,
+        near_pairs=30,
+        exact=(
+            group(prepared, 0, 6),
+            group(prepared, 1, 3),
+            group(prepared, 0, 6, 12, 18, 24, 3),
+        ),
+        near=(group(prepared, 3, 4, likeness=0.95),) * 30,
+    )
+    duplicates = part(_page(replace(audit, duplicates=found), prepared), "duplicates")
     groups = re.findall(r'<div class="twins.*?</div>\s*</div>', duplicates, flags=re.DOTALL)
     assert len(groups) == 24
     assert "two labels two splits" in words(groups[0])
@@ -309,14 +297,13 @@ def test_duplicates_stand_side_by_side_those_of_two_splits_first() -> None:
 def test_large_group_shows_the_film_that_lies_elsewhere() -> None:
     prepared = make_set()
     audit = make_audit(prepared)
-    rows = (0, 6, 12, 18, 24, 3, 1)
-    audit["duplicates"] |= {"exact": [{"films": [film(prepared, r) for r in rows]}], "near": []}
-    group = part(_page(audit, prepared), "duplicates")
-    found = pictures(group)
+    listed = DuplicateList(1, 6, exact=(group(prepared, 0, 6, 12, 18, 24, 3, 1),))
+    shown = part(_page(replace(audit, duplicates=listed), prepared), "duplicates")
+    found = pictures(shown)
     assert len(found) == 4
     np.testing.assert_array_equal(found[1], prepared.images[3])
     np.testing.assert_array_equal(found[2], prepared.images[1])
-    assert "and 3 more" in words(group)
+    assert "and 3 more" in words(shown)
 
 
 def test_shared_films_come_from_both_sets(whole: Path) -> None:
@@ -334,7 +321,7 @@ def test_shared_films_come_from_both_sets(whole: Path) -> None:
 
 def test_films_of_the_other_set_may_be_missing() -> None:
     prepared, against = make_set(), make_set(seed=1)
-    audit = {**make_audit(prepared), "genealogy": make_genealogy(prepared, against)}
+    audit = replace(make_audit(prepared), genealogy=make_genealogy(prepared, against))
     shared = part(_page(audit, prepared), "shared")
     assert len(pictures(shared)) == 16
     assert shared.count("not available</div>") == 16
@@ -342,8 +329,8 @@ def test_films_of_the_other_set_may_be_missing() -> None:
 
 def test_nothing_shared_is_not_called_different() -> None:
     prepared = make_set()
-    nothing = {"against": "another", "looked": {"test": 16}, "found": 0, "exact": 0, "pairs": []}
-    shared = words(part(_page({**make_audit(prepared), "genealogy": nothing}, prepared), "shared"))
+    nothing = replace(make_audit(prepared), genealogy=Genealogy("another", {"test": 16}))
+    shared = words(part(_page(nothing, prepared), "shared"))
     assert "None of 16 films looked for was found in another." in shared
     assert "could not be seen" in shared
 
@@ -354,10 +341,8 @@ def test_hostile_names_are_only_text() -> None:
         fact_mode=[HOSTILE, "RGB"] * 24,
     )
     prepared.table.insert(0, f"fact_{HOSTILE}", [HOSTILE] * 48)
-    audit = _soiled(make_audit(prepared))
-    audit["genealogy"] = _soiled(make_genealogy(prepared, prepared))
-    audit["command"] = audit["version"] = HOSTILE
-    page = _page(audit, prepared, prepared)
+    audit = replace(make_audit(prepared), genealogy=make_genealogy(prepared, prepared))
+    page = _page(_soiled(audit), prepared, prepared, command=HOSTILE)
     assert [tag for tag, _ in Page(page).tags].count("script") == 1
     assert "<script>alert" not in page
     assert page.count("<img ") > 40  # the films are found all the same
@@ -365,15 +350,21 @@ def test_hostile_names_are_only_text() -> None:
 
 def _soiled(value: Any) -> Any:
     """Every text of an audit made hostile, but for the words that mean something to the page."""
-    known = ("severe", "warning", "info", "metadata", "border", "found", "train", "val", "test")
+    known = ("metadata", "border", "train", "val", "test", "found", "not provable")
+    if is_dataclass(value):
+        kept = ("code", "severity", "by_class", "by_split_and_class", "looked", "shared")
+        return replace(
+            value,
+            **{
+                each.name: _soiled(getattr(value, each.name))
+                for each in fields(value)
+                if each.name not in kept
+            },
+        )
     if isinstance(value, dict):
-        keep = ("by_class", "by_split_and_class", "looked", "shared")
-        return {
-            (k + HOSTILE if k == "a hidden file" else k): v if k in keep else _soiled(v)
-            for k, v in value.items()
-        }
-    if isinstance(value, list):
-        return [_soiled(item) for item in value]
+        return {k + HOSTILE if k == "a hidden file" else k: _soiled(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_soiled, value))
     if isinstance(value, str) and value not in known and "<script>" not in value:
         return value + HOSTILE
     return value
@@ -382,7 +373,7 @@ def _soiled(value: Any) -> Any:
 def test_control_and_direction_marks_appear_as_escapes() -> None:
     odd = "a\u202egpj.exe\n\x1b[31m"
     prepared = make_set(2, image_id=[odd, "b"])
-    audit = {**make_audit(make_set()), "name": odd + "\ud800"}
+    audit = replace(make_audit(make_set()), name=odd + "\ud800")
     page = _page(audit, prepared)
     assert "\u202e" not in page
     assert "\x1b" not in page
@@ -418,21 +409,24 @@ def test_awkward_sets_have_a_page(prepared: PreparedSet) -> None:
         assert trace not in re.sub(r"None of|Undefined behaviour", "", said), trace
 
 
-def _bare(prepared: PreparedSet) -> Json:
+def _bare(prepared: PreparedSet) -> Audit:
     """An audit that found nothing and knows little."""
-    unknown = estimate(None, None, None)
     films = len(prepared.table)
-    return {
-        "name": "bare",
-        "form": "folder",
-        "counts": {"films": films, "by_split_and_class": {"no split": {"unknown": films}}},
-        "findings": [],
-        "baselines": [
-            {"name": "metadata", "what": "facts", "cross_validated": unknown, "single": []},
-            {"name": "border", "what": "border", "cross_validated": estimate(0.4, None, None)},
-        ],
-        "duplicates": {"near": [{"films": [], "likeness": None}]},
-    }
+    return Audit(
+        name="bare",
+        form="folder",
+        why="",
+        notes=(),
+        seed=0,
+        counts=Counts(films, films, by_split_and_class={"no split": {"unknown": films}}),
+        findings=(),
+        duplicates=DuplicateList(near=(ListedGroup(()),)),
+        baselines=(
+            Baseline("metadata", "facts", (), cross_validated=estimate(nan, nan, nan)),
+            Baseline("border", "border", (), cross_validated=estimate(0.4, nan, nan)),
+        ),
+        shifts=(),
+    )
 
 
 def test_nothing_found_is_not_called_clean() -> None:
@@ -442,25 +436,30 @@ def test_nothing_found_is_not_called_clean() -> None:
 
 
 def test_an_empty_audit_has_a_page() -> None:
-    page = _page({}, make_set())
-    assert "a data set" in page
+    empty = replace(_bare(make_set()), counts=Counts(0, 0), baselines=())
+    page = _page(replace(empty, duplicates=DuplicateList()), make_set())
     assert 'id="baselines"' not in page and 'id="splits"' not in page
 
 
 def test_json_holds_the_audit_with_null_for_not_a_number(tmp_path: Path) -> None:
     prepared = make_set()
     audit = make_audit(prepared)
-    before = copy.deepcopy(audit)
-    audit["baselines"][0]["official_test"]["value"] = float("nan")
-    write_audit(tmp_path, audit, prepared)
+    metadata, border = audit.baselines
+    unknown = replace(metadata, official_test=estimate(nan, 0.8, 0.864))
+    write_audit(tmp_path, replace(audit, baselines=(unknown, border)), prepared, command="x")
     stored = json.loads((tmp_path / "audit.json").read_text("utf-8"))
-    before["baselines"][0]["official_test"]["value"] = None
-    assert stored == before
+    expected = audit.to_json() | {"command": "x"}
+    expected["baselines"][0]["official_test"]["value"] = None
+    assert stored == expected
+    assert list(stored) == [
+        *("schema", "name", "form", "source", "seed", "counts", "findings", "not_provable"),
+        *("duplicates", "baselines", "splits", "genealogy", "command"),
+    ]
 
 
 def test_same_audit_same_bytes_and_nothing_left_over(whole: Path, tmp_path: Path) -> None:
     prepared, against = make_set(), make_set(seed=1)
-    audit = {**make_audit(prepared), "genealogy": make_genealogy(prepared, against)}
+    audit = replace(make_audit(prepared), genealogy=make_genealogy(prepared, against))
     assert write_audit(tmp_path, audit, prepared, against) == tmp_path / "audit.html"
     assert read(tmp_path / "audit.html") == read(whole)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["audit.html", "audit.json"]
@@ -468,10 +467,9 @@ def test_same_audit_same_bytes_and_nothing_left_over(whole: Path, tmp_path: Path
 
 def test_command_and_version_are_told(whole: Path) -> None:
     assert "pneumoscope audit DATA --against OTHER" in read(whole)
-    told = {**make_audit(make_set()), "command": "pneumoscope audit x", "version": "9.8.7"}
-    page = _page(told, make_set())
+    page = _page(make_audit(make_set()), make_set(), command="pneumoscope audit x")
     assert "pneumoscope audit x" in page
-    assert "pneumoscope 9.8.7" in page
+    assert f"pneumoscope {__version__}" in page
 
 
 def test_sizes_are_gathered_and_none_is_lost() -> None:
@@ -520,7 +518,7 @@ def test_facts_are_told_by_class() -> None:
 
 
 def test_verdict_counts_in_words() -> None:
-    found = [{"severity": "info"}, {"severity": "severe"}, {"severity": "info"}]
+    found = [finding("TINY", word, "x") for word in ("info", "severe", "info")]
     assert verdict(found, 0) == "1 severe finding, 2 remarks."
     assert verdict([], 2) == "No check found anything; 2 questions cannot be answered."
 
@@ -531,13 +529,13 @@ def test_verdict_counts_in_words() -> None:
         ((0.75, 0.7, 0.8), (40.0, 50.0, 60.0)),
         ((0.55, 0.45, 0.65), (0.0, 10.0, 30.0)),
         ((0.45, 0.4, 0.5), None),
-        ((None, None, None), None),
+        ((nan, nan, nan), None),
     ],
 )
 def test_whiskers_run_from_a_guess_to_one(
-    given: tuple[float | None, ...], at: tuple[float, ...] | None
+    given: tuple[float, float, float], at: tuple[float, ...] | None
 ) -> None:
-    found = whisker_at(Estimate.from_json(estimate(*given)))
+    found = key_figure("AUROC", estimate(*given), start=0.5).at
     assert found == (None if at is None else pytest.approx(at))
 
 
@@ -575,11 +573,14 @@ frame.srcdoc = JSON.parse(document.getElementById("text").textContent);
 def test_browser_finds_no_fault_with_the_longest_names(width: int, tmp_path: Path) -> None:
     long = [f"{row}" + "x" * 300 for row in range(48)]
     prepared = make_set(image_id=long, fact_mode=["M" * 300, "L"] * 24)
-    audit = make_audit(prepared) | {"name": "n" * 300, "command": "c" * 300}
-    audit["genealogy"] = make_genealogy(prepared, prepared)
-    audit["findings"].append(finding("C" * 80, "severe", "t" * 300, examples=long[:3]))
-    audit["counts"]["passed_over"] = {"r" * 300: 1}
-    text = json.dumps(_page(audit, prepared, prepared)).replace("<", "\\u003c")
+    audit = replace(
+        make_audit(prepared),
+        name="n" * 300,
+        genealogy=make_genealogy(prepared, prepared),
+        counts=replace(COUNTS, passed_over={"r" * 300: 1}),
+        findings=(finding("TINY", "severe", "t" * 300, examples=tuple(long[:3])),),
+    )
+    text = json.dumps(_page(audit, prepared, prepared, command="c" * 300)).replace("<", "\\u003c")
     probe = tmp_path / "probe.html"
     probe.write_text(PROBE.replace("WIDTH", str(width)).replace("TEXT", text, 1), encoding="utf-8")
     log, dom = browse(probe, tmp_path)
@@ -594,7 +595,12 @@ def test_browser_finds_no_fault_with_the_longest_names(width: int, tmp_path: Pat
     assert found["requests"] == []
 
 
-def _page(audit: Json, prepared: PreparedSet, against: PreparedSet | None = None) -> str:
+def _page(
+    audit: Audit,
+    prepared: PreparedSet,
+    against: PreparedSet | None = None,
+    command: str = "",
+) -> str:
     """The page as text, written into a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        return read(write_audit(Path(folder), audit, prepared, against))
+        return read(write_audit(Path(folder), audit, prepared, against, command=command))

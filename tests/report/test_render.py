@@ -228,10 +228,11 @@ def test_test_films_unlike_the_training_films_are_named_at_the_top(
 ) -> None:
     auroc = {"value": 0.909, "low": 0.882, "high": 0.93, "level": 0.95, "method": "", "n": 99}
     shift = {"split": "test", "label": "normal", "films": 234, "train": 1341, "why_not": None}
-    told = {**shift, "auroc": auroc, "finding": "Thumbnails tell the two apart."}
+    told = {**shift, "auroc": auroc, "finding": "as the audit says it"}
     small = {**shift, "split": "val", "auroc": None, "why_not": "too few", "finding": None}
     page = read(write_report(make_run(shifts=[told, small]), film))
-    assert "They are unlike the training films: Thumbnails tell the two apart." in page
+    said = "8 × 8 thumbnails tell normal films of test from normal films of train with AUROC 0.909"
+    assert f"They are unlike the training films: {said}" in page
     rows = re.sub(r"<[^>]+>", "|", page[page.index("Do the films of each split") :])
     assert re.search(r"test, normal\|+234\|+1,341\|+0.909\|+0.882\W+0.930", rows)
     assert re.search(r"validation, normal\|+234\|+1,341\|+–\|+too few", rows)

@@ -6,24 +6,26 @@ finds something, finds nothing, or the data cannot answer it and it is "not prov
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pneumoscope.audit.baselines import Baseline, baseline_findings, measure_baselines
-from pneumoscope.audit.counts import count, count_findings
+from pneumoscope.audit.counts import Counts, count, count_findings
 from pneumoscope.audit.duplicates import (
+    DuplicateList,
     Duplicates,
     duplicate_findings,
-    duplicates_json,
     exact_groups,
     find_duplicates,
+    list_duplicates,
 )
 from pneumoscope.audit.findings import Finding, by_severity
 from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
-from pneumoscope.audit.quality import judge_quality, quality_findings, quality_json
+from pneumoscope.audit.quality import judge_quality, quality_findings
 from pneumoscope.audit.splits import SplitShift, measure_shifts, shift_findings
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.imaging.thumbnails import thumbnails
+from pneumoscope.plain import to_plain
 from pneumoscope.records import Listener, Silent
 
 SCHEMA = 1
@@ -33,41 +35,54 @@ SCHEMA = 1
 class Audit:
     """All that was found out about one prepared set.
 
-    ``findings`` stand gravest first, those that are "not provable" last. ``counts`` and
-    ``duplicates`` are plain data. ``genealogy`` is None where no other set was given.
+    ``why`` says how the form of the data was seen, ``notes`` what the source tells of itself.
+    ``findings`` stand by severity, those that are "not provable" last. ``genealogy`` is None where
+    no other set was given.
     """
 
     name: str
     form: str
-    source: dict[str, Any]
+    why: str
+    notes: tuple[str, ...]
     seed: int
-    counts: dict[str, Any]
+    counts: Counts
     findings: tuple[Finding, ...]
-    duplicates: dict[str, Any]
+    duplicates: DuplicateList
     baselines: tuple[Baseline, ...]
     shifts: tuple[SplitShift, ...]
     genealogy: Genealogy | None = None
 
     @property
+    def found(self) -> tuple[Finding, ...]:
+        """What was found."""
+        return tuple(each for each in self.findings if each.status == "found")
+
+    @property
+    def not_provable(self) -> tuple[Finding, ...]:
+        """What the data cannot answer."""
+        return tuple(each for each in self.findings if each.status != "found")
+
+    @property
     def severe(self) -> tuple[Finding, ...]:
         """The severe findings, for which ``--strict`` ends with exit code 3."""
-        return tuple(f for f in self.findings if f.severity == "severe" and f.status == "found")
+        return tuple(each for each in self.found if each.severity == "severe")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, JSON-ready, the same for the same set and seed."""
+        """``audit.json``, the same for the same set and seed."""
+        plain = to_plain(self)
         return {
             "schema": SCHEMA,
             "name": self.name,
             "form": self.form,
-            "source": self.source,
+            "source": {"why": self.why, "notes": plain["notes"]},
             "seed": self.seed,
-            "counts": self.counts,
-            "findings": [f.to_json() for f in self.findings if f.status == "found"],
-            "not_provable": [f.to_json() for f in self.findings if f.status != "found"],
-            "duplicates": self.duplicates,
-            "baselines": [b.to_json() for b in self.baselines],
-            "splits": [s.to_json() for s in self.shifts],
-            "genealogy": self.genealogy.to_json() if self.genealogy else None,
+            "counts": plain["counts"],
+            "findings": [each.to_json() for each in self.found],
+            "not_provable": [each.to_json() for each in self.not_provable],
+            "duplicates": plain["duplicates"],
+            "baselines": plain["baselines"],
+            "splits": plain["shifts"],
+            "genealogy": plain["genealogy"],
         }
 
 
@@ -104,11 +119,12 @@ def audit(
     return Audit(
         name=str(about.get("name", prepared.folder.name)),
         form=str(about.get("form", "unknown")),
-        source={"why": about.get("why", ""), "notes": list(about.get("notes", []))},
+        why=str(about.get("why", "")),
+        notes=tuple(map(str, about.get("notes", ()))),
         seed=seed,
-        counts=count(prepared) | {"quality": quality_json(quality)},
+        counts=replace(count(prepared), quality=quality.counts()),
         findings=by_severity(findings),
-        duplicates=duplicates_json(duplicates, table),
+        duplicates=list_duplicates(duplicates, table),
         baselines=baselines,
         shifts=shifts,
         genealogy=genealogy,

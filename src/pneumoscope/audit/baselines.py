@@ -44,6 +44,14 @@ _WORDS = 12
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureAuroc:
+    """What one feature alone reaches."""
+
+    feature: str
+    auroc: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """One model that does not look at the lungs.
 
@@ -58,19 +66,8 @@ class Baseline:
     features: tuple[str, ...]
     cross_validated: Estimate | None = None
     official_test: Estimate | None = None
-    single: tuple[tuple[str, Estimate], ...] = ()
+    single: tuple[FeatureAuroc, ...] = ()
     why_not: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "what": self.what,
-            "features": list(self.features),
-            "cross_validated": _json(self.cross_validated),
-            "official_test": _json(self.official_test),
-            "single": [{"feature": f, "auroc": _json(e)} for f, e in self.single],
-            "why_not": self.why_not,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +205,16 @@ def patient_folds(table: pd.DataFrame, labels: Labels, seed: int) -> NDArray[np.
     return folds(labels, patient_codes(table.assign(patient_id=patient)), FOLDS, seed)
 
 
-def _alone(features: pd.DataFrame, labels: Labels) -> tuple[tuple[str, Estimate], ...]:
+def _alone(features: pd.DataFrame, labels: Labels) -> tuple[FeatureAuroc, ...]:
     """Each feature's own AUROC, missing values last, the highest first."""
     found = []
     for name in features.columns:
         values = features[name].to_numpy(np.float64)
         values = np.where(np.isnan(values), np.nanmin(values) - 1, values)
         estimate = delong(labels, values)
-        found.append((str(name), delong(labels, -values) if estimate.value < 0.5 else estimate))
-    return tuple(sorted(found, key=lambda pair: (-pair[1].value, pair[0])))
+        turned = delong(labels, -values) if estimate.value < 0.5 else estimate
+        found.append(FeatureAuroc(str(name), turned))
+    return tuple(sorted(found, key=lambda each: (-each.auroc.value, each.feature)))
 
 
 def _boosted(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
@@ -254,10 +252,6 @@ def _named(word: str, x: Floats64) -> pd.DataFrame:
     return pd.DataFrame(x, columns=[f"{word} {k}" for k in range(x.shape[1])])
 
 
-def _json(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else estimate.to_json()
-
-
 def baseline_findings(baselines: tuple[Baseline, ...]) -> list[Finding]:
     """What the baselines mean, by the lower end of their intervals."""
     found = []
@@ -280,8 +274,8 @@ def _shortcut(code: str, baseline: Baseline, auroc: Estimate) -> Finding:
     title = f"A model of {baseline.what} reaches AUROC {auroc.value:.3f} "
     title += f"({auroc.low:.3f}–{auroc.high:.3f})"
     if baseline.single:
-        best, alone = baseline.single[0]
-        title += f"; {best} alone has {alone.value:.3f}"
+        best = baseline.single[0]
+        title += f"; {best.feature} alone has {best.auroc.value:.3f}"
     remedy = {
         "metadata": "State this figure beside the model's own and judge on films from elsewhere. "
         "Bytes follow the film's texture, so a part of theirs may be disease.",

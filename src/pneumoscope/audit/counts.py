@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pandas as pd
 
 from pneumoscope.audit.findings import Finding, few
 from pneumoscope.data.prepared import MANY_FILMS, PreparedSet
 from pneumoscope.formatting import plural
-from pneumoscope.manifest import PreparedManifest
+from pneumoscope.manifest import ReasonCount
 from pneumoscope.records import CLASSES, SPLITS
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -21,28 +22,83 @@ _UNKNOWN = "unknown"
 _NONE = "no split"
 
 
-def count(prepared: PreparedSet) -> dict[str, Any]:
-    """Films by class, split, both, patient, native size and fact, as plain data."""
+Tally = dict[str, int]
+"""How many films there are of each kind, by its name."""
+Quantiles = dict[str, float]
+"""Of known values, by name: "0.05" to "1"; empty where none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """How many patients are known, and films of each; None where none is."""
+
+    known: int = 0
+    films_without: int = 0
+    most_films: int | None = None
+    median_films: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFact:
+    """A fact of many different numbers."""
+
+    kind: Literal["number"]
+    known: int
+    quantiles: Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class WordFact:
+    """A fact of words: ``values`` are the most frequent of the ``distinct`` ones."""
+
+    kind: Literal["word"]
+    known: int
+    distinct: int
+    values: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Films by class, split, both, patient, native size and fact.
+
+    Of ``found`` files ``films`` are in the set. ``quality`` counts the odd films by kind.
+    """
+
+    films: int
+    found: int
+    dropped: list[ReasonCount] = field(default_factory=list)
+    passed_over: Tally = field(default_factory=dict)
+    by_class: Tally = field(default_factory=dict)
+    by_split: Tally = field(default_factory=dict)
+    by_split_and_class: dict[str, Tally] = field(default_factory=dict)
+    patients: Patients = Patients()
+    native: dict[str, Quantiles] = field(default_factory=dict)
+    facts: dict[str, NumberFact | WordFact] = field(default_factory=dict)
+    quality: Tally = field(default_factory=dict)
+
+
+def count(prepared: PreparedSet) -> Counts:
+    """What the table of a set tells; ``quality`` stays empty."""
     table, flow = prepared.table, prepared.about.get("flow", {})
     label, split = label_words(table), split_words(table)
-    return {
-        "films": len(table),
-        "found": int(flow.get("found", len(table))),
-        "dropped": list(flow.get("dropped", [])),
-        "passed_over": dict(prepared.about.get("source", {}).get("passed_over", {})),
-        "by_class": _tally(label),
-        "by_split": _tally(split),
-        "by_split_and_class": {s: _tally(label[split == s]) for s in _tally(split)},
-        "patients": _patients(table),
-        "native": {
+    return Counts(
+        films=len(table),
+        found=int(flow.get("found", len(table))),
+        dropped=list(flow.get("dropped", ())),
+        passed_over=dict(prepared.about.get("source", {}).get("passed_over", {})),
+        by_class=_tally(label),
+        by_split=_tally(split),
+        by_split_and_class={s: _tally(label[split == s]) for s in _tally(split)},
+        patients=_patients(table),
+        native={
             "height": _spread(table["height"]),
             "width": _spread(table["width"]),
             "aspect": _spread(table["width"] / table["height"]),
         },
-        "facts": {
+        facts={
             c.removeprefix("fact_"): _fact(table[c]) for c in table.columns if c.startswith("fact_")
         },
-    }
+    )
 
 
 def label_words(table: pd.DataFrame) -> pd.Series[Any]:
@@ -55,54 +111,53 @@ def split_words(table: pd.DataFrame) -> pd.Series[Any]:
     return table["split"].astype("object").fillna(_NONE)
 
 
-def _tally(words: pd.Series[Any]) -> dict[str, int]:
+def _tally(words: pd.Series[Any]) -> Tally:
     order = [*CLASSES, *SPLITS, _UNKNOWN, _NONE]
     counts = words.value_counts()
     return {str(w): int(counts[w]) for w in order if w in counts.index}
 
 
-def _patients(table: pd.DataFrame) -> dict[str, Any]:
+def _patients(table: pd.DataFrame) -> Patients:
     of = table["patient_id"].value_counts()
-    return {
-        "known": len(of),
-        "films_without": int(table["patient_id"].isna().sum()),
-        "most_films": int(of.max()) if len(of) else None,
-        "median_films": float(of.median()) if len(of) else None,
-    }
+    return Patients(
+        known=len(of),
+        films_without=int(table["patient_id"].isna().sum()),
+        most_films=int(of.max()) if len(of) else None,
+        median_films=float(of.median()) if len(of) else None,
+    )
 
 
-def _spread(values: pd.Series[Any]) -> dict[str, float]:
-    """Quantiles of the known values, by name: "0.05" to 1."""
+def _spread(values: pd.Series[Any]) -> Quantiles:
     known = pd.to_numeric(values, errors="coerce").dropna().astype("float64")
     if known.empty:
         return {}
     return {f"{q:g}": round(float(known.quantile(q)), 4) for q in QUANTILES}
 
 
-def _fact(values: pd.Series[Any]) -> dict[str, Any]:
+def _fact(values: pd.Series[Any]) -> NumberFact | WordFact:
     known = values.dropna()
     numbers = pd.to_numeric(known, errors="coerce")
     if len(known) and numbers.notna().all() and known.nunique() > _WORDS:
-        return {"kind": "number", "known": len(known), "quantiles": _spread(known)}
+        return NumberFact("number", len(known), _spread(known))
     words = known.astype("string").value_counts()
     counts = {str(w): int(n) for w, n in words.items()}
     few_words = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_WORDS])
-    return {"kind": "word", "known": len(known), "distinct": len(counts), "values": few_words}
+    return WordFact("word", len(known), len(counts), few_words)
 
 
 def count_findings(prepared: PreparedSet) -> list[Finding]:
     """Unreadable files, classes, splits and patients."""
     table, about = prepared.table, prepared.about
-    found = [*_unreadable(about), *_labels(table), *_few_validation(table)]
+    dropped = about.get("flow", {}).get("dropped", [])
+    found = [*_unreadable(dropped), *_labels(table), *_few_validation(table)]
     return [*found, *_patient_findings(table, tuple(about.get("source", {}).get("notes", ())))]
 
 
-def _unreadable(about: PreparedManifest) -> list[Finding]:
-    dropped = about.get("flow", {}).get("dropped", [])
-    total = sum(int(d["count"]) for d in dropped)
+def _unreadable(dropped: list[ReasonCount]) -> list[Finding]:
+    total = sum(each["count"] for each in dropped)
     if not total:
         return []
-    reasons = "; ".join(f"{d['count']} × {d['reason']}" for d in dropped[:5])
+    reasons = "; ".join(f"{each['count']} × {each['reason']}" for each in dropped[:5])
     title = f"{plural(total, 'film')} could not be read: {reasons}."
     return [Finding("UNREADABLE", "warning", title, total, "Mend or remove these files.")]
 

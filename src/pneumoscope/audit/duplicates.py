@@ -13,6 +13,7 @@ from pneumoscope.audit.findings import Finding, few
 from pneumoscope.audit.similar import COPY, Rows, Whitening, close_pairs, likeness
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import plural
+from pneumoscope.plain import to_plain
 
 MOST_PAIRS = 20_000
 """Pairs looked at, at most: a set that is one film many times over would have billions.
@@ -193,34 +194,67 @@ def _distinct(column: pd.Series[Any], rows: tuple[int, ...]) -> int:
     return int(column.iloc[list(rows)].dropna().nunique())
 
 
-def duplicates_json(duplicates: Duplicates, table: pd.DataFrame) -> dict[str, Any]:
-    """Groups and pairs as plain data, at most 200 of each, with the counts of all."""
-    exact = [{"films": _rows(table, group)} for group in duplicates.exact[:_LISTED]]
-    near = [
-        {"films": _rows(table, pair[:2]), "likeness": round(pair[2], 4)}
-        for pair in duplicates.near[:_LISTED]
-    ]
-    return {
-        "exact_groups": len(duplicates.exact),
-        "redundant": duplicates.redundant,
-        "near_pairs": len(duplicates.near),
-        "complete": duplicates.complete,
-        "exact": exact,
-        "near": near,
-    }
+@dataclass(frozen=True, slots=True)
+class ListedFilm:
+    """A film of a group. ``row`` is its place in the prepared set, by which its picture is
+    found."""
+
+    row: int
+    image_id: str
+    split: str | None
+    label: int | None
 
 
-def _rows(table: pd.DataFrame, rows: tuple[int, ...]) -> list[dict[str, Any]]:
-    """``row`` is the film's place in the prepared set, by which its picture is found."""
+@dataclass(frozen=True, slots=True)
+class ListedGroup:
+    """Films that are one film: ``likeness`` is that of a near pair, None for equal pixels."""
+
+    films: tuple[ListedFilm, ...]
+    likeness: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Without a likeness where the pixels are equal."""
+        plain = to_plain(self)
+        return plain if self.likeness is not None else {"films": plain["films"]}
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateList:
+    """Duplicates as they are told: the counts of all, and at most 200 of each kind by name."""
+
+    exact_groups: int = 0
+    redundant: int = 0
+    near_pairs: int = 0
+    complete: bool = True
+    exact: tuple[ListedGroup, ...] = ()
+    near: tuple[ListedGroup, ...] = ()
+
+
+def list_duplicates(duplicates: Duplicates, table: pd.DataFrame) -> DuplicateList:
+    """Groups and pairs with the ids, splits and labels of their films."""
+    return DuplicateList(
+        exact_groups=len(duplicates.exact),
+        redundant=duplicates.redundant,
+        near_pairs=len(duplicates.near),
+        complete=duplicates.complete,
+        exact=tuple(ListedGroup(_films(table, each)) for each in duplicates.exact[:_LISTED]),
+        near=tuple(
+            ListedGroup(_films(table, pair[:2]), round(pair[2], 4))
+            for pair in duplicates.near[:_LISTED]
+        ),
+    )
+
+
+def _films(table: pd.DataFrame, rows: tuple[int, ...]) -> tuple[ListedFilm, ...]:
     part = table.iloc[list(rows)]
-    return [
-        {
-            "row": row,
-            "image_id": str(image_id),
-            "split": None if pd.isna(split) else str(split),
-            "label": None if pd.isna(label) else int(label),
-        }
+    return tuple(
+        ListedFilm(
+            row=row,
+            image_id=str(image_id),
+            split=None if pd.isna(split) else str(split),
+            label=None if pd.isna(label) else int(label),
+        )
         for row, image_id, split, label in zip(
             rows, part["image_id"], part["split"], part["label"], strict=True
         )
-    ]
+    )

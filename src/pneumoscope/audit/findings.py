@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
+
+from pneumoscope.plain import to_plain
 
 Severity = Literal["info", "warning", "severe"]
 Status = Literal["found", "not provable"]
@@ -61,7 +63,7 @@ class Finding:
     status: Status = "found"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"about": CODES[self.code], "examples": list(self.examples)}
+        return to_plain(self) | {"about": CODES[self.code]}
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -14,7 +14,7 @@ of 400 phantoms.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -68,39 +68,43 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many films of one split lie in a split of the other set."""
+
+    split: str
+    split_of_other: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFilm:
+    """A film that both sets hold, by its row, id and split in each."""
+
+    row: int
+    image_id: str
+    split: str
+    row_of_other: int
+    image_id_of_other: str
+    split_of_other: str
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
 class Genealogy:
     """What one set shares with another.
 
-    ``looked`` counts the films looked for in each split, ``shared`` the share of them found,
-    ``overlap`` the films found by (split, split of the other). ``exact`` counts the pixel hashes
-    that both sets hold, among all films. ``pairs`` are plain data.
+    ``looked`` counts the films looked for in each split, ``found`` those of them that the other
+    set holds, ``shared`` their share by split, ``overlap`` where they lie. ``exact`` counts the
+    pixel hashes that both sets hold, among all films. ``pairs`` are the most alike.
     """
 
     against: str
     looked: dict[str, int]
-    shared: dict[str, Estimate]
-    overlap: dict[tuple[str, str], int]
-    exact: int
-    pairs: tuple[dict[str, Any], ...]
-
-    @property
-    def found(self) -> int:
-        """How many of the films looked for the other set holds."""
-        return sum(self.overlap.values())
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "against": self.against,
-            "looked": self.looked,
-            "found": self.found,
-            "exact": self.exact,
-            "shared": {split: share.to_json() for split, share in self.shared.items()},
-            "overlap": [
-                {"split": mine, "split_of_other": theirs, "count": count}
-                for (mine, theirs), count in self.overlap.items()
-            ],
-            "pairs": list(self.pairs),
-        }
+    found: int = 0
+    exact: int = 0
+    shared: dict[str, Estimate] = field(default_factory=dict)
+    overlap: tuple[Overlap, ...] = ()
+    pairs: tuple[SharedFilm, ...] = ()
 
 
 def trace(
@@ -116,9 +120,10 @@ def trace(
     return Genealogy(
         against=str(against.about.get("source", {}).get("name", against.folder.name)),
         looked=looked,
-        shared={split: wilson(found[split], n) for split, n in looked.items()},
-        overlap=dict(overlap.most_common()),
+        found=len(pairs),
         exact=_same_hashes(prepared, against),
+        shared={split: wilson(found[split], n) for split, n in looked.items()},
+        overlap=tuple(Overlap(*places, n) for places, n in overlap.most_common()),
         pairs=tuple(_pair(p, prepared, against) for p in pairs[:_LISTED]),
     )
 
@@ -216,17 +221,17 @@ def _same_hashes(prepared: PreparedSet, against: PreparedSet) -> int:
     return len(mine & theirs)
 
 
-def _pair(pair: Shared, prepared: PreparedSet, against: PreparedSet) -> dict[str, Any]:
+def _pair(pair: Shared, prepared: PreparedSet, against: PreparedSet) -> SharedFilm:
     mine, theirs = prepared.table, against.table
-    return {
-        "row": pair.row,
-        "image_id": str(mine["image_id"].iloc[pair.row]),
-        "split": str(split_words(mine).iloc[pair.row]),
-        "row_of_other": pair.other,
-        "image_id_of_other": str(theirs["image_id"].iloc[pair.other]),
-        "split_of_other": str(split_words(theirs).iloc[pair.other]),
-        "likeness": round(pair.likeness, 4),
-    }
+    return SharedFilm(
+        row=pair.row,
+        image_id=str(mine["image_id"].iloc[pair.row]),
+        split=str(split_words(mine).iloc[pair.row]),
+        row_of_other=pair.other,
+        image_id_of_other=str(theirs["image_id"].iloc[pair.other]),
+        split_of_other=str(split_words(theirs).iloc[pair.other]),
+        likeness=round(pair.likeness, 4),
+    )
 
 
 def genealogy_findings(genealogy: Genealogy | None) -> list[Finding]:
@@ -240,20 +245,22 @@ def genealogy_findings(genealogy: Genealogy | None) -> list[Finding]:
         title += "are shared, but other films of the same patients could not be seen."
         remedy = "Compare patient ids, or ask where both sets come from."
         return [Finding("SAME-FAMILY", "info", title, 0, remedy, (), "not provable")]
-    ids = few(pair["image_id"] for pair in genealogy.pairs)
+    ids = few(pair.image_id for pair in genealogy.pairs)
     title = f"{found:,} of {looked:,} films looked for lie in {genealogy.against} too."
     remedy = "Treat both as one set: neither is an external test of a model trained on the other."
     findings = [Finding("SAME-FAMILY", "warning", title, max(found, genealogy.exact), remedy, ids)]
-    crossed = {
-        (mine, theirs): count
-        for (mine, theirs), count in genealogy.overlap.items()
-        if (mine == "test" and theirs in _HIDDEN) or (theirs == "test" and mine in _HIDDEN)
-    }
+    crossed = [each for each in genealogy.overlap if _test_within_train(each)]
     if crossed:
-        where = "; ".join(f"{n} of {a} in its {b}" for (a, b), n in crossed.items())
+        where = "; ".join(
+            f"{each.count} of {each.split} in its {each.split_of_other}" for each in crossed
+        )
         title = f"Films to test on are films to learn from in {genealogy.against}: {where}."
         remedy = "Never judge a model of one of the two on the other's test split."
-        findings.append(
-            Finding("TEST-WITHIN-TRAIN", "severe", title, sum(crossed.values()), remedy, ids)
-        )
+        count = sum(each.count for each in crossed)
+        findings.append(Finding("TEST-WITHIN-TRAIN", "severe", title, count, remedy, ids))
     return findings
+
+
+def _test_within_train(found: Overlap) -> bool:
+    here, there = found.split, found.split_of_other
+    return (here == "test" and there in _HIDDEN) or (there == "test" and here in _HIDDEN)

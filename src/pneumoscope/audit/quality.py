@@ -7,13 +7,13 @@ in. Small sets are judged by the drawn reference alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.audit.counts import Tally
 from pneumoscope.audit.findings import Finding, Severity, few
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import plural
@@ -61,6 +61,10 @@ class Quality:
     inverted: NDArray[np.bool_]
     rotated: NDArray[np.bool_]
     foreign: NDArray[np.bool_]
+
+    def counts(self) -> Tally:
+        """How many films of each kind."""
+        return {each.name: int(getattr(self, each.name).sum()) for each in fields(self)}
 
 
 def judge_quality(table: pd.DataFrame, thumbs: NDArray[np.uint8]) -> Quality:
@@ -172,9 +176,3 @@ def quality_findings(prepared: PreparedSet, quality: Quality) -> list[Finding]:
 def _above(named: NDArray[np.bool_], by_chance: float) -> Severity:
     """A remark where no more films are named than sound sets have by mistake, else a warning."""
     return "info" if named.mean() <= by_chance else "warning"
-
-
-def quality_json(quality: Quality) -> dict[str, Any]:
-    """How many films of each kind."""
-    names = ("constant", "tiny", "inverted", "rotated", "foreign")
-    return {name: int(getattr(quality, name).sum()) for name in names}

@@ -28,6 +28,7 @@ from pneumoscope.audit.baselines import (
 from pneumoscope.audit.counts import label_words, split_words
 from pneumoscope.audit.findings import Finding
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, SPLITS, Estimate
 
 TRAIN = "train"
@@ -59,15 +60,7 @@ class SplitShift:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "split": self.split,
-            "label": self.label,
-            "films": self.films,
-            "train": self.train,
-            "auroc": self.auroc.to_json() if self.auroc else None,
-            "why_not": self.why_not,
-            "finding": self.finding,
-        }
+        return to_plain(self) | {"finding": self.finding}
 
 
 def measure_shifts(

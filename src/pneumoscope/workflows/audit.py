@@ -40,7 +40,7 @@ def audit_data(
     found = audit(prepared, other, listener)
 
     def fill(draft: Path, name: str) -> None:
-        write_audit(draft, {**found.to_json(), "command": command}, prepared, other)
+        write_audit(draft, found, prepared, other, command=command)
 
     folder = create_folder(out, f"audit-{found.name}", fill)
     return found, folder / "audit.html"

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
+from pneumoscope.audit.baselines import Baseline
 from pneumoscope.formatting import brief, full
 from pneumoscope.records import Estimate
 from pneumoscope.report.audit.films import KINDS, kinds
@@ -150,9 +151,9 @@ def _legend(axes: Axes, cells: Mapping[int, Cells]) -> None:
         axes.text(left + 0.03, top, said, color=colour, fontsize=9, va="center", **style)
 
 
-def baselines_figure(baselines: Sequence[Mapping[str, Any]]) -> PageFigure | None:
+def baselines_figure(baselines: Sequence[Baseline]) -> PageFigure | None:
     """AUROC of each baseline with its intervals, or None where none was measured."""
-    rows = [(str(b.get("what", b.get("name", ""))), _measured(b)) for b in baselines]
+    rows = [(baseline.what, _measured(baseline)) for baseline in baselines]
     rows = [(what, measured) for what, measured in rows if measured]
     if not rows:
         return None
@@ -209,11 +210,10 @@ def draw_baselines(rows: Sequence[tuple[str, Mapping[str, Estimate]]]) -> Figure
 _FOLDS, _OFFICIAL = "cross-validated", "official test"
 
 
-def _measured(baseline: Mapping[str, Any]) -> dict[str, Estimate]:
+def _measured(baseline: Baseline) -> dict[str, Estimate]:
     """The estimates that have a value, by how they were measured."""
-    pairs = ((_FOLDS, "cross_validated"), (_OFFICIAL, "official_test"))
-    found = {how: Estimate.from_json(baseline[key]) for how, key in pairs if baseline.get(key)}
-    return {how: estimate for how, estimate in found.items() if math.isfinite(estimate.value)}
+    pairs = ((_FOLDS, baseline.cross_validated), (_OFFICIAL, baseline.official_test))
+    return {how: found for how, found in pairs if found and math.isfinite(found.value)}
 
 
 def _interval(axes: Axes, estimate: Estimate, down: float, *, official: bool) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import printable
 from pneumoscope.formatting import split_name
@@ -76,7 +76,7 @@ class Stills:
     def __init__(self, prepared: PreparedSet) -> None:
         table = prepared.table
         self._images = prepared.images
-        self._ids = [printable(name) for name in table["image_id"]]
+        self._ids = table["image_id"].astype(str).tolist()
         self._rows = {name: row for row, name in enumerate(self._ids)}
         self._kinds = kinds(table)
         self._splits = table["split"].astype("object").where(table["split"].notna(), "").tolist()
@@ -86,15 +86,15 @@ class Stills:
         row = self._rows.get(image_id)
         if row is None:
             return Still.absent(image_id)
-        name, split = shortened(image_id), printable(self._splits[row])
+        name, split = shortened(image_id), str(self._splits[row])
         kind = int(self._kinds[row])
         place = f"{split_name(split)} split" if split else ""
         words = ", ".join(filter(None, (f"Film {name}", KINDS[kind], place)))
         return Still(name, image_id, split, kind, small_uri(self._images[row]), words)
 
-    def some(self, image_ids: Iterable[Any], most: int) -> list[Still]:
+    def some(self, image_ids: Iterable[str], most: int) -> list[Still]:
         """The first ``most`` of these films."""
-        return [self.find(str(name)) for name in list(image_ids)[:most]]
+        return [self.find(name) for name in list(image_ids)[:most]]
 
     def samples(self, seed: int, most: int = SAMPLES) -> list[tuple[int, int, list[Still]]]:
         """(kind, films in all, at most ``most`` of them drawn by ``seed``) for each class."""
@@ -122,51 +122,46 @@ def small_uri(image: NDArray[np.uint8]) -> str:
 
 
 def shortened(name: str) -> str:
-    """``name`` with its middle left out where it is longer than ``NAME_LENGTH``; what tells
-    films apart is mostly at the end."""
+    """``name`` on one line, its middle left out where it is longer than ``NAME_LENGTH``; what
+    tells films apart is mostly at the end."""
+    name = printable(name)
     if len(name) <= NAME_LENGTH:
         return name
     head = NAME_LENGTH // 3
     return f"{name[:head]}…{name[head + 1 - NAME_LENGTH :]}"
 
 
-def duplicate_groups(duplicates: Mapping[str, Any]) -> list[tuple[str, Sequence[Any]]]:
+def duplicate_groups(found: DuplicateList) -> list[tuple[str, ListedGroup]]:
     """(why, films) of every listed group, those of two labels first, then those of two splits,
     then equal pixels before alike ones."""
-    exact = [("the same pixels", _films(group)) for group in duplicates.get("exact") or ()]
-    near = [(alike(pair.get("likeness")), _films(pair)) for pair in duplicates.get("near") or ()]
-    groups = [(why, films) for why, films in (*exact, *near) if films]
-    return sorted(groups, key=lambda group: -_gravity(group[1]))
+    exact = [("the same pixels", group) for group in found.exact]
+    near = [(alike(group.likeness), group) for group in found.near]
+    groups = [each for each in (*exact, *near) if each[1].films]
+    return sorted(groups, key=lambda each: -_gravity(each[1].films))
 
 
-def to_group(why: str, films: Sequence[Mapping[str, Any]], stills: Stills) -> Group:
+def to_group(why: str, films: Sequence[ListedFilm], stills: Stills) -> Group:
     """The group with its pictures, two of different split or label among them where it has such."""
     first = films[0]
     apart = [film for film in films[1:] if _place(film) != _place(first)]
     same = [film for film in films[1:] if _place(film) == _place(first)]
     gravity = _gravity(films)
     marks = [word for bit, word in ((2, "two labels"), (1, "two splits")) if gravity & bit]
-    shown = stills.some((film["image_id"] for film in (first, *apart, *same)), PER_GROUP)
+    shown = stills.some((film.image_id for film in (first, *apart, *same)), PER_GROUP)
     return Group(why, tuple(marks), tuple(shown), max(0, len(films) - PER_GROUP))
 
 
-def _films(group: Mapping[str, Any]) -> Sequence[Any]:
-    films: Sequence[Any] = group.get("films") or ()
-    return films
+def _place(film: ListedFilm) -> tuple[int | None, str | None]:
+    return film.label, film.split
 
 
-def _place(film: Mapping[str, Any]) -> tuple[Any, Any]:
-    return film.get("label"), film.get("split")
-
-
-def _gravity(films: Sequence[Mapping[str, Any]]) -> int:
+def _gravity(films: Sequence[ListedFilm]) -> int:
     """2 for two labels, 1 for two splits, 3 for both."""
-    labels = {film.get("label") for film in films} - {None}
-    splits = {film.get("split") for film in films} - {None}
+    labels = {film.label for film in films} - {None}
+    splits = {film.split for film in films} - {None}
     return 2 * (len(labels) > 1) + (len(splits) > 1)
 
 
-def alike(likeness: Any) -> str:
+def alike(likeness: float | None) -> str:
     """How much two films are alike, in words."""
-    known = isinstance(likeness, int | float)
-    return f"likeness {likeness:.3f}" if known else "alike"
+    return "alike" if likeness is None else f"likeness {likeness:.3f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -49,9 +50,19 @@ GROUPS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
         ),
     ),
 )
+METRICS = {metric.key: metric for _, metrics in GROUPS for metric in metrics}
 ALIASES = frozenset({"recall"})
 """Shown under another name already: recall is sensitivity."""
 HEADLINE = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
 """The figures beside the summary of a page."""
 TERMINAL = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
 """Those that the terminal shows when a run or several are done."""
+
+
+def grouped(keys: Iterable[str]) -> list[tuple[str, list[Metric]]]:
+    """The metrics of these keys by group, unknown ones in a group at the end, aliases left out."""
+    keys = list(keys)
+    groups = [(title, [m for m in metrics if m.key in keys]) for title, metrics in GROUPS]
+    others = [key for key in keys if key not in METRICS and key not in ALIASES]
+    groups.append(("Others", [Metric(key, key.replace("_", " "), "") for key in others]))
+    return [(title, metrics) for title, metrics in groups if metrics]

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from pneumoscope.formatting import split_name
+from pneumoscope.errors import printable
+from pneumoscope.formatting import plural, split_name
 
 DISCLAIMER = "Research use only. Not a medical device."
 
@@ -56,9 +57,23 @@ class Page(Generic[C]):
         return environment.get_template(f"{self.name}.html.j2").render(variables, parts=parts)
 
 
-def unbroken(text: str) -> str:
-    """``text`` with its number ranges held on one line (U+2060, word joiner)."""
-    return re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", text)
+def unbroken(text: str) -> Markup:
+    """``text`` with its number ranges, and what follows ±, held on one line by word joiners
+    (U+2060) and no-break spaces."""
+    joined = re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", escape(printable(text)))
+    return Markup(joined.replace("± ", "±\u00a0"))  # noqa: S704 escaped
+
+
+def lines(text: str) -> Markup:
+    """``text`` of several lines, each as it would be shown alone."""
+    return Markup("\n").join(map(printable, text.split("\n")))
+
+
+def _finalize(value: object) -> object:
+    """Control characters, and marks that turn the direction of reading, appear as escapes in all
+    that a template shows: a file's name must not pass for another."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return printable(value) if plain else value
 
 
 def identifier(name: str) -> str:
@@ -73,6 +88,7 @@ def _environment() -> Environment:
         loader=PackageLoader("pneumoscope.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -80,6 +96,8 @@ def _environment() -> Environment:
     environment.globals["style"] = _asset("report.css")
     environment.globals["script"] = _asset("report.js")
     environment.filters["identifier"] = identifier
+    environment.filters["lines"] = lines
+    environment.filters["plural"] = plural
     environment.filters["split_name"] = split_name
     environment.filters["unbroken"] = unbroken
     return environment

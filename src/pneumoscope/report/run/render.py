@@ -11,17 +11,19 @@ from typing import Any
 
 from pneumoscope.evaluation.gallery import Gallery, choose_films
 from pneumoscope.report.explain.words import CAUTION
-from pneumoscope.report.kit.catalogue import HEADLINE
+from pneumoscope.report.kit.catalogue import HEADLINE, METRICS
 from pneumoscope.report.kit.figure import house_style, to_png
 from pneumoscope.report.kit.films import HiddenLookup, ImageLookup, Panel, draw_mosaic, tile
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps, bar_uri
 from pneumoscope.report.kit.page import DISCLAIMER, Page, Section, Variables
+from pneumoscope.report.kit.rows import KeyFigure, key_figure, shift_rows
 from pneumoscope.report.review.sections import REVIEW
 from pneumoscope.report.run import summary, tables
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.charts import draw_all
 from pneumoscope.report.run.context import ReportContext
 from pneumoscope.report.run.folder import Judged, read_judged
+from pneumoscope.report.run.summary import judged_shifts
 from pneumoscope.storage import write_atomic
 
 NO_HEAT = "the model was not at hand"
@@ -134,10 +136,10 @@ def _sheets(gallery: Gallery) -> dict[str, list[Panel]]:
     }
 
 
-def _keys(judged: Judged) -> list[tables.Row]:
+def _keys(judged: Judged) -> list[KeyFigure]:
     """The four figures that stand beside the summary."""
-    rows = {row.key: row for _, group in tables.metric_groups(judged) for row in group}
-    return [rows[key] for key in HEADLINE if key in rows]
+    found = [(METRICS[key].title, judged.estimate(key)) for key in HEADLINE]
+    return [key_figure(title, estimate) for title, estimate in found if estimate]
 
 
 def _results(context: ReportContext) -> Variables:
@@ -181,7 +183,7 @@ def _data(context: ReportContext) -> Variables | None:
         "figures": context.drawn("labels"),
         "panels": [_tiles(panel, context) for panel in panels if panel.films],
         "split": context.judged.split,
-        "shifts": tables.shift_rows(run.get("shifts") or ()),
+        "shifts": shift_rows(judged_shifts(context.judged)),
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from pneumoscope.audit.splits import SplitShift
 from pneumoscope.formatting import full, plural, split_name
+from pneumoscope.plain import from_plain
+from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.run.folder import Judged
 
 HOW_TO_USE = """\
@@ -24,14 +26,6 @@ OUT_OF_SCOPE = (
 )
 SMALL = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One short paragraph of the summary, with the two or three words that introduce it."""
-
-    lead: str
-    text: str
 
 
 def views(model: Mapping[str, Any]) -> str:
@@ -177,8 +171,13 @@ def shortcut_findings(judged: Judged) -> list[str]:
 
 def shift_findings(judged: Judged) -> list[str]:
     """Where the judged films differ from those of training, a sentence each."""
-    found = judged.run.get("shifts") or ()
-    return [each["finding"] for each in found if each["split"] == judged.split and each["finding"]]
+    found = judged_shifts(judged)
+    return [each.finding for each in found if each.split == judged.split and each.finding]
+
+
+def judged_shifts(judged: Judged) -> list[SplitShift]:
+    """How far each split is told from that of training, as the run was judged."""
+    return [from_plain(SplitShift, each) for each in judged.run.get("shifts") or ()]
 
 
 def limits(judged: Judged) -> Iterator[str]:

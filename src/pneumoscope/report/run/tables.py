@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import Any
 
 from pneumoscope.evaluation.gallery import Shown, judged_rows
-from pneumoscope.formatting import Cell, cell, interval, number, split_name
+from pneumoscope.formatting import Cell, cell, interval, number
 from pneumoscope.records import CLASSES, Estimate
-from pneumoscope.report.kit.catalogue import ALIASES, GROUPS, Metric
+from pneumoscope.report.kit.catalogue import Metric, grouped
+from pneumoscope.report.kit.rows import Whisker, whisker
 from pneumoscope.report.run.folder import Judged
 
 ERRORS_SHOWN = 200
@@ -29,7 +28,7 @@ class Row:
     value: str
     interval: str
     method: str
-    at: tuple[float, float, float] | None
+    at: Whisker | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +42,15 @@ class ClassRow:
 
 def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
     """Every metric of metrics.json, known ones in their group, unknown ones at the end."""
-    found: Mapping[str, Any] = judged.metrics["metrics"]
-    groups = [
-        (
-            title,
-            [
-                metric_row(metric, Estimate.from_json(found[metric.key]))
-                for metric in metrics
-                if metric.key in found
-            ],
-        )
-        for title, metrics in GROUPS
+    found = {
+        key: Estimate.from_json(value)
+        for key, value in judged.metrics["metrics"].items()
+        if isinstance(value, Mapping)
+    }
+    return [
+        (title, [metric_row(metric, found[metric.key]) for metric in metrics])
+        for title, metrics in grouped(found)
     ]
-    known = {metric.key for _, metrics in GROUPS for metric in metrics} | ALIASES
-    others = [
-        metric_row(Metric(key, key.replace("_", " "), ""), Estimate.from_json(value))
-        for key, value in found.items()
-        if key not in known and isinstance(value, Mapping)
-    ]
-    return [(title, rows) for title, rows in [*groups, ("Others", others)] if rows]
 
 
 def method_notes(groups: list[tuple[str, list[Row]]]) -> dict[str, str]:
@@ -86,25 +75,6 @@ def class_rows(judged: Judged) -> list[ClassRow]:
     ]
 
 
-def shift_rows(shifts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How well the films of each class in a split are told from those of train."""
-    rows = []
-    for shift in shifts:
-        auroc = Estimate.from_json(shift.get("auroc") or {})
-        known = math.isfinite(auroc.value)
-        rows.append(
-            {
-                "title": f"{split_name(shift.get('split'))}, {shift.get('label')}",
-                "films": int(shift.get("films") or 0),
-                "train": int(shift.get("train") or 0),
-                "auroc": auroc,
-                "value": number(auroc.value) if known else "–",
-                "note": interval(auroc) if known else str(shift.get("why_not") or ""),
-            }
-        )
-    return rows
-
-
 def error_rows(judged: Judged) -> tuple[list[Shown], int]:
     """The misread films, the most confident error first, at most ``ERRORS_SHOWN``; how many there
     are."""
@@ -115,8 +85,7 @@ def error_rows(judged: Judged) -> tuple[list[Shown], int]:
 
 def metric_row(metric: Metric, estimate: Estimate) -> Row:
     """A metric as printed, with its place on the scale from 0 to 1."""
-    finite = all(math.isfinite(x) for x in (estimate.low, estimate.value, estimate.high))
-    at = (estimate.low * 100, estimate.value * 100, estimate.high * 100)
+    at = whisker(estimate.low, estimate.value, estimate.high)
     return Row(
         key=metric.key,
         title=metric.title,
@@ -124,7 +93,5 @@ def metric_row(metric: Metric, estimate: Estimate) -> Row:
         value=number(estimate.value),
         interval=interval(estimate),
         method=estimate.method,
-        at=at
-        if finite and metric.key not in OFF_SCALE and 0 <= min(at) <= max(at) <= 100
-        else None,
+        at=None if metric.key in OFF_SCALE else at,
     )
