@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from rich.text import Text
 
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
+from pneumoscope.formatting import ABSENT, interval, number
+from pneumoscope.records import Estimate
 
 if TYPE_CHECKING:
     from pneumoscope.audit.findings import Finding
@@ -23,6 +26,13 @@ def result_table(columns: Sequence[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column else "left")
     return table
+
+
+def value_and_interval(estimate: Estimate) -> tuple[str, str]:
+    """Two cells: the value and its interval, or a dash and why it is undefined."""
+    if not math.isfinite(estimate.value):
+        return ABSENT, estimate.method
+    return number(estimate.value), interval(estimate)
 
 
 def show_findings(findings: Iterable[Finding], screen: Screen) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +18,9 @@ from pneumoscope.cli.options import (
     about_data,
     command_line,
 )
-from pneumoscope.cli.results import result_table
+from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.formatting import ABSENT, interval, mean_sd, metric_name, number
+from pneumoscope.formatting import mean_sd, metric_name
 from pneumoscope.records import Estimate
 from pneumoscope.report.kit.catalogue import TERMINAL
 
@@ -67,9 +66,10 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
+    from pneumoscope.run import Run
     from pneumoscope.storage import read_json
 
-    metrics = read_json(folder / "metrics.json")
+    metrics = read_json(Run(folder).metrics_file)
     screen.stage("Result")
     screen.console.print(
         f"  {metrics['n']:,} films, {metrics['positives']:,} with pneumonia, each judged once, at "
@@ -78,13 +78,10 @@ def _show(folder: Path, screen: Screen) -> None:
     table = result_table(["", "pooled", "95 % interval", "mean ± sd of folds"])
     for name in TERMINAL:
         found, over = Estimate.from_json(metrics["metrics"][name]), metrics["over_folds"][name]
-        if not math.isfinite(found.value):
-            table.add_row(metric_name(name), ABSENT, found.method, ABSENT)
-            continue
         spread = mean_sd(over["mean"], over["sd"])
-        table.add_row(metric_name(name), number(found.value), interval(found), spread)
+        table.add_row(metric_name(name), *value_and_interval(found), spread)
     screen.console.print(table)
     screen.line(f"Everything is in {short(folder)}")
-    page, then = short(folder / "report.html"), shlex.quote(short(folder))
+    page, then = short(Run(folder).report_file), shlex.quote(short(folder))
     use = f"evaluate {then}" if metrics["official_test"]["left_out"] else f"predict {then} FILM"
     screen.line(f"Next: open {page} in a browser; or pneumoscope {use}")

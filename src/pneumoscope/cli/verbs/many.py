@@ -48,7 +48,7 @@ def resume(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
-    from pneumoscope.run import COMPARISON, PLAN
+    from pneumoscope.run import COMPARISON, PLAN, SUMMARY, Run
     from pneumoscope.storage import read_json
     from pneumoscope.workflows.groups.many import Plan
 
@@ -56,15 +56,15 @@ def _show(folder: Path, screen: Screen) -> None:
     groups = [plan.group(folder, recipe) for recipe in plan.recipes]
     screen.stage("Result")
     if plan.repeated:
-        _show_seeds([read_json(group / "summary.json") for group in groups], screen)
+        _show_seeds([read_json(group / SUMMARY) for group in groups], screen)
     else:
-        _show_runs([(group.name, read_json(group / "metrics.json")) for group in groups], screen)
+        _show_runs([(group.name, read_json(Run(group).metrics_file)) for group in groups], screen)
     screen.line(f"Everything is in {short(folder)}")
-    page = "report.html"
+    page = Run(folder).report_file
     if len(groups) > 1:
-        folder, page = folder / COMPARISON, "comparison.html"
+        page = folder / COMPARISON / "comparison.html"
     then = f"; or pneumoscope predict {shlex.quote(short(groups[0]))} FILM" if plan.repeated else ""
-    screen.line(f"Next: open {short(folder / page)} in a browser{then}")
+    screen.line(f"Next: open {short(page)} in a browser{then}")
 
 
 def _show_seeds(summaries: Sequence[dict[str, Any]], screen: Screen) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,11 +18,11 @@ from pneumoscope.cli.options import (
     about_data,
     command_line,
 )
-from pneumoscope.cli.results import result_table
+from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs import checks, crossval, many
 from pneumoscope.errors import InputError
-from pneumoscope.formatting import ABSENT, interval, metric_name, number
+from pneumoscope.formatting import metric_name
 from pneumoscope.records import DataRequest, Estimate, Hardware
 from pneumoscope.report.kit.catalogue import TERMINAL
 
@@ -178,12 +177,13 @@ def _train(options: TrainOptions, recipe: Recipe) -> None:
 
 def complete(folder: Path) -> None:
     """Complete a stopped run, or several that belong together, and show the result."""
+    from pneumoscope.run import CROSSVAL, PLAN
     from pneumoscope.training.torchrun import leading
 
     with leading():
-        if (folder / "plan.json").is_file():
+        if (folder / PLAN).is_file():
             many.resume(folder)
-        elif (folder / "crossval.json").is_file():
+        elif (folder / CROSSVAL).is_file():
             crossval.resume(folder)
         else:
             _resume(folder)
@@ -289,10 +289,7 @@ def _show(run: Run, screen: Screen) -> None:
     table = result_table(["", "value", "95 % interval"])
     for name in TERMINAL:
         found = Estimate.from_json(metrics["metrics"][name])
-        if math.isfinite(found.value):
-            table.add_row(metric_name(name), number(found.value), interval(found))
-        else:
-            table.add_row(metric_name(name), ABSENT, found.method)
+        table.add_row(metric_name(name), *value_and_interval(found))
     screen.console.print(table)
     screen.line(f"Everything is in {short(run.folder)}")
     screen.line(f"Next: open {short(run.report_file)} in a browser")
