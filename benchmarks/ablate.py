@@ -22,8 +22,8 @@ import torch
 from hard_films import moved as shifted
 from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.inference.predict import predict_logits, probability
-from pneumoscope.metrics.scores import auroc, average_precision, log_loss
+from pneumoscope.inference.predictor import Predictor
+from pneumoscope.metrics.scores import auroc, average_precision, log_loss, probability
 from pneumoscope.metrics.thresholds import choose
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
@@ -38,9 +38,9 @@ from pneumoscope.workflows.data import network_side, stored_spec
 def judge(bundle: Bundle, prepared: PreparedSet) -> dict[str, float]:
     rows = prepared.rows("val")
     labels = prepared.labels(rows)
-    logits = predict_logits(bundle, prepared.images, rows)
+    logits = Predictor([bundle]).logits(prepared.images, rows)
     films = shifted(np.asarray(prepared.images[rows]))
-    moved = predict_logits(bundle, films, np.arange(len(films)))
+    moved = Predictor([bundle]).logits(films, np.arange(len(films)))
     again = np.tile(labels, len(films) // len(labels))
     point = choose("youden", labels, probability(logits), "val")
     called = probability(moved) >= point.threshold

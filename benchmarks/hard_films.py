@@ -39,8 +39,8 @@ from pneumoscope.data.augment import Draw, augment
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import assign, label_codes, patient_codes
-from pneumoscope.inference.predict import predict_logits, probability
-from pneumoscope.metrics.scores import auroc
+from pneumoscope.inference.predictor import Predictor
+from pneumoscope.metrics.scores import auroc, probability
 from pneumoscope.metrics.thresholds import choose
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
@@ -152,10 +152,10 @@ def judge(bundle: Bundle, prepared: PreparedSet) -> dict[str, float]:
     for split in ("val", *SHORTCUTS):
         rows = np.flatnonzero((prepared.table["split"] == split).fillna(False).to_numpy())
         labels = prepared.labels(rows)
-        found[split] = labels, predict_logits(bundle, prepared.images, rows)
+        found[split] = labels, Predictor([bundle]).logits(prepared.images, rows)
         films = moved(np.asarray(prepared.images[rows]))
         again = np.tile(labels, len(films) // len(rows))
-        others[split] = again, predict_logits(bundle, films, np.arange(len(films)))
+        others[split] = again, Predictor([bundle]).logits(films, np.arange(len(films)))
     y_val, val = found["val"]
     threshold = choose("youden_smooth", y_val, probability(val), "val").threshold
     areas = {name: auroc(*found[name]) for name in SHORTCUTS}

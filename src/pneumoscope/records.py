@@ -301,6 +301,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+Advance = Callable[[int, int], None]
+"""Called with what is done, and how much there is in all."""
+
+
 class Listener(Protocol):
     """Hears what a long piece of work does. The command line shows it; a library may ignore it."""
 

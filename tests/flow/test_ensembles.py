@@ -16,8 +16,8 @@ from tests.helpers.commands import Made
 from pneumoscope.errors import InputError, NotARun
 from pneumoscope.explain.cam import heatmaps, scaled
 from pneumoscope.inference.classifier import Classifier
-from pneumoscope.inference.members import load_members, temperature
-from pneumoscope.inference.predict import batch_logits
+from pneumoscope.inference.members import load_members
+from pneumoscope.inference.predictor import Predictor
 from pneumoscope.records import DataRequest
 from pneumoscope.workflows.evaluate.evaluate import evaluate_run
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
@@ -60,7 +60,7 @@ def test_folds_are_judged_on_the_official_test_split(folds: Path, tiny_npz: Path
     films = official_test(tiny_npz)
     logits = []
     for bundle in members.bundles:
-        logits.append(batch_logits(bundle, films, "cpu") / temperature(bundle))
+        logits.append(Predictor([bundle]).batch(films) / bundle.temperature)
     np.testing.assert_allclose(table["logit"], np.mean(logits, axis=0), atol=1e-6)
     card = json.loads((judged / "run.json").read_text("utf-8"))
     assert card["members"] == 2 and card["judges"] == "cv"
@@ -141,7 +141,7 @@ def test_the_map_of_an_ensemble_is_the_mean_of_its_members(
     y, x = np.unravel_index(mean.argmax(), mean.shape)
     assert given["films"][0]["peaks"]["gradcam"] == {"x": x, "y": y, "inside": None}
     bundles = load_members(folds).bundles
-    logits = [batch_logits(b, film[None], "cpu")[0] / temperature(b) for b in bundles]
+    logits = [Predictor([b]).batch(film[None])[0] / b.temperature for b in bundles]
     chance = 1 / (1 + np.exp(-np.mean(logits)))
     assert given["films"][0]["probability"] == pytest.approx(chance, abs=1e-6)
     said = Classifier.load(folds).read(film)[0]

@@ -18,7 +18,7 @@ from pneumoscope.data.prepare import prepare
 from pneumoscope.errors import BadWeights, InputError, NotARun, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.inference import classifier as module
-from pneumoscope.inference.predict import predict_logits
+from pneumoscope.inference.predictor import Predictor
 from pneumoscope.models.bundle import save_bundle
 from pneumoscope.records import Calibration, Conformal, DataRequest, InputSpec, Silent
 from pneumoscope.sources.detect import open_source
@@ -38,7 +38,7 @@ def logit(probability: float) -> float:
 def test_a_film_gives_the_logit_of_evaluation(
     fit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The way of training and evaluation: source, prepared set, predict_logits."""
+    """The way of training and evaluation: source, prepared set, predictor."""
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(1)
     films = tmp_path / "films"
@@ -52,7 +52,7 @@ def test_a_film_gives_the_logit_of_evaluation(
     save_bundle(bundle, tmp_path / "model")
     source = open_source(DataRequest(str(films), form="unlabelled"), tmp_path, Silent())
     prepared = prepare(source, InputSpec(40, 48, fit), tmp_path / "set")
-    wanted = predict_logits(bundle, prepared.images, np.arange(5))
+    wanted = Predictor([bundle]).logits(prepared.images, np.arange(5))
     got = Classifier.load(tmp_path / "model", device="cpu").read(films)
     assert [Path(r.name).name for r in got] == prepared.table["image_id"].tolist()
     np.testing.assert_allclose([r.logit for r in got], wanted, atol=1e-4)
@@ -228,7 +228,7 @@ def test_arrays_of_one_colour_and_many(saved: Path, chests: np.ndarray, tmp_path
     assert len(both) == 3 and both[1].name == "film 2"
     assert model.read([]) == []
     assert grey.logit == pytest.approx(
-        predict_logits(make_bundle(), fit_square(chests[0], model.spec)[None], np.arange(1))[0],
+        Predictor([make_bundle()]).logits(fit_square(chests[0], model.spec)[None], np.arange(1))[0],
         abs=1e-5,
     )
 

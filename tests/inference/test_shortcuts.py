@@ -6,8 +6,9 @@ import torch
 
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.imaging.hidden import mean_film
-from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits
+from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle
 
 SIDE, COUNT = 40, 80
@@ -37,11 +38,12 @@ def _films() -> np.ndarray:
 def _judge(network: torch.nn.Module) -> dict[str, dict]:
     films, rows = _films(), np.arange(COUNT)
     bundle = Bundle(network, "", "none", (0.5, 0.25), False, "float32", (), {})
-    logits = predict_logits(bundle, films, rows)
+    predictor = Predictor([bundle])
+    logits = predictor.logits(films, rows)
     ids = [f"film {row}" for row in rows]
     table = pd.DataFrame({"image_id": ids, "patient_id": None, "split": "test", "label": LABELS})
     table = table.assign(logit=logits, probability=probability(logits))
-    found = shortcut_logits(bundle, films, rows, mean_film(films, rows))
+    found = shortcut_logits(predictor, films, rows, mean_film(films, rows))
     hidden = pd.DataFrame({"image_id": ids, **found}).iloc[::-1]
     return {each["variant"]: each for each in judge_shortcuts(table, hidden, split="test")}
 

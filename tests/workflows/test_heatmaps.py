@@ -17,8 +17,8 @@ from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec, Silent
 from pneumoscope.workflows.explain import heatmaps as room
+from pneumoscope.workflows.explain.explainer import load_explainer
 from pneumoscope.workflows.explain.heatmaps import GONE, heat_of
-from pneumoscope.workflows.explain.scene import set_scene
 
 IDS = ["a", "b", "c"]
 FILMS = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
@@ -80,7 +80,7 @@ def test_those_of_an_ensemble_are_the_mean_of_its_members_as_explain_has_it(tmp_
     assert np.abs(members[0] - members[1]).max() > 0.05
     drawn = np.stack([*found.maps.values()])
     np.testing.assert_allclose(drawn, scaled(np.mean(members, axis=0)), atol=0.51 / 255)
-    explained = set_scene(ensemble, (DEFAULT[0],), Silent()).heat(FILMS, DEFAULT[0])
+    explained = load_explainer(ensemble, (DEFAULT[0],), Silent()).heat(FILMS, DEFAULT[0])
     np.testing.assert_allclose(drawn, explained, atol=0.51 / 255)
     assert found.about.endswith("averaged over 2 models") and not found.missing
     assert heard.told[0] == (3, 6) and heard.told[-1] == (6, 6)

@@ -29,11 +29,8 @@ from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
 from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
-from pneumoscope.records import Film, InputSpec, Record, Source
+from pneumoscope.records import Advance, Film, InputSpec, Record, Source
 from pneumoscope.storage import check_space, slug, sweep, write_atomic, write_json, writing
-
-Advance = Callable[[int, int], None]
-"""Called with (films done, films in all)."""
 
 _WEEK = 7 * 24 * 3600.0
 _MARK = "content"

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import BadLabels, NotARun, UnreadableData
-from pneumoscope.metrics.scores import Floats, Labels
+from pneumoscope.metrics.scores import Floats, Labels, probability
 
 COLUMNS = ("image_id", "patient_id", "split", "label", "logit", "probability")
 
@@ -54,6 +55,14 @@ def predictions_text(table: pd.DataFrame) -> str:
     return str(table.to_csv(index=False, float_format="%.17g"))
 
 
+def predictions_table(
+    prepared: PreparedSet, rows: NDArray[np.int64], logits: Floats
+) -> pd.DataFrame:
+    """The table of ``rows`` of a prepared set, in their order, with their logits (n,)."""
+    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
+    return table.assign(logit=logits, probability=probability(logits))
+
+
 def _remedy(file: Path) -> str:
     return f"complete the run: pneumoscope train --resume {file.parent}"
 
@@ -89,7 +98,7 @@ class Rows:
     def checked_logits(self) -> Floats:
         """The logits, float (N,). Raises UnreadableData where they are not the probabilities'."""
         with np.errstate(invalid="ignore"):
-            implied = 0.5 * (1 + np.tanh(self.logits / 2))
+            implied = probability(self.logits)
             wrong = ~(np.abs(implied - self.probabilities) < 1e-4)
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])

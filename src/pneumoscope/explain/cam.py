@@ -21,12 +21,10 @@ from torch import Tensor
 from pneumoscope.errors import InputError, nearest
 from pneumoscope.explain.stages import Stage, choose_stage
 from pneumoscope.models.network import Network
-from pneumoscope.records import Grey
+from pneumoscope.records import Advance, Grey
 
 Heat = NDArray[np.float32]
 """Heatmaps float32 (N, S, S), 0–1; all zero where nothing speaks for pneumonia."""
-
-Advance = Callable[[int, int], None]
 
 BATCH = 32
 SMOOTH = 1.5

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pneumoscope.explain.cam import Advance, Heat, heatmaps, scaled
+from pneumoscope.explain.cam import Heat, heatmaps, scaled
 from pneumoscope.explain.stages import Stage
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import Grey
+from pneumoscope.records import Advance, Grey
 
 
 def mean_heat(

@@ -1,4 +1,4 @@
-"""The bundles behind one answer: a single one, or an ensemble whose calibrated logits are averaged.
+"""Members: the bundles behind one answer, a single one or an ensemble, loaded from their folders.
 
 An ensemble is a folder of bundles called ``fold-*`` or ``seed-*``, or those that ``ensemble.json``
 names: {"members": [...], "operating_points": [...]}, each member a folder within. Its own
@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from pneumoscope.errors import BadWeights, InputError, NotARun, nearest
-from pneumoscope.inference.predict import batch_logits
-from pneumoscope.metrics.scores import Floats
+from pneumoscope.errors import BadWeights, NotARun
 from pneumoscope.models.bundle import Bundle, load_bundle
-from pneumoscope.records import Conformal, Grey, InputSpec, OperatingPoint
+from pneumoscope.records import Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import CROSSVAL, ENSEMBLE, PLAN, SUMMARY, Run
 from pneumoscope.storage import read_json
 
@@ -48,28 +46,6 @@ class Members:
         """``lineage["population"]``, empty where it is unknown."""
         found = self.bundles[0].lineage.get("population")
         return dict(found) if isinstance(found, dict) else {}
-
-    def logits(self, films: Grey, device: str) -> Floats:
-        """The mean of the members' calibrated logits, float64 (B,), for uint8 (B, S, S)."""
-        each = [batch_logits(b, films, device) / temperature(b) for b in self.bundles]
-        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
-
-    def point(self, name: str | None) -> OperatingPoint | None:
-        """The operating point called ``name``, the first unless named; None where there is none.
-
-        Raises InputError with the nearest names.
-        """
-        if name is None:
-            return next(iter(self.operating_points), None)
-        for point in self.operating_points:
-            if point.name == name:
-                return point
-        known = [point.name for point in self.operating_points]
-        raise InputError(
-            f"the model has no operating point {name!r}",
-            expected=nearest(name, known) if known else "none: it was not judged yet",
-            remedy="leave --point out to decide at the first" if known else None,
-        )
 
 
 def load_members(folder: Path) -> Members:
@@ -103,13 +79,8 @@ def member_places(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(places, key=lambda place: (len(place.name), place.name)))
 
 
-def temperature(bundle: Bundle) -> float:
-    """What the bundle's logits are divided by; 1 where it is not calibrated."""
-    return bundle.calibration.temperature if bundle.calibration else 1.0
-
-
 def _single(bundle: Bundle) -> Members:
-    heat, fitted = temperature(bundle), bundle.conformal
+    heat, fitted = bundle.temperature, bundle.conformal
     if fitted is not None:
         fitted = replace(
             fitted,
@@ -128,7 +99,7 @@ def _single(bundle: Bundle) -> Members:
 def _moved_points(bundle: Bundle) -> tuple[OperatingPoint, ...]:
     """The bundle's operating points, which were chosen on plain probabilities, on the scale of
     the calibrated ones."""
-    heat = temperature(bundle)
+    heat = bundle.temperature
     return tuple(
         replace(point, threshold=_moved(point.threshold, heat)) for point in bundle.operating_points
     )

@@ -1,4 +1,4 @@
-"""Test films with a part of them hidden: what does the model still know?
+"""Shortcut check: test films with a part of them hidden. What does the model still know?
 
 A model that tells pneumonia from the border alone, where little lung is, or from a thumbnail, in
 which no consolidation has a shape, has learnt how films were made.
@@ -10,30 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.hidden import VARIANTS, altered
-from pneumoscope.inference.predict import BATCH, Advance, batch_logits
-from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import Grey
+from pneumoscope.inference.predictor import Predictor, film_batches
+from pneumoscope.metrics.scores import Floats
+from pneumoscope.records import Advance, Grey
 
 
 def shortcut_logits(
-    bundle: Bundle,
+    predictor: Predictor,
     images: Grey,
     rows: NDArray[np.int64],
     fill: Grey,
     *,
-    device: str = "cpu",
     advance: Advance | None = None,
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Floats]:
     """Logits of each of ``VARIANTS``, float64 (n,), for ``rows`` of ``images`` uint8 (N, S, S).
     ``fill`` is ``mean_film`` of training rows."""
-    network = bundle.network.to(device)
     found = {variant: np.empty(len(rows)) for variant in VARIANTS}
-    for start in range(0, len(rows), BATCH):
-        films = np.asarray(images[rows[start : start + BATCH]])
+    for part, films in film_batches(images, rows, advance):
         for variant, logits in found.items():
-            hidden = altered(films, variant, fill)
-            logits[start : start + len(films)] = batch_logits(bundle, hidden, device)
-        if advance:
-            advance(start + len(films), len(rows))
-    network.to("cpu")
+            logits[part] = predictor.batch(altered(films, variant, fill))
     return found

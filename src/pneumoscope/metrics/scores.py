@@ -21,6 +21,12 @@ BINS = 15
 """Equal-width bins, the number of Guo et al. 2017 and most papers since."""
 
 
+def probability(logits: Floats) -> Floats:
+    """The logistic function, without overflow. Predictions keep every digit, and scipy's expit
+    differs from this in the last one, so it is not used here."""
+    return np.asarray(0.5 * (1 + np.tanh(logits / 2)), dtype=np.float64)
+
+
 def midranks(scores: Floats) -> Floats:
     """Ranks from 1, float (N,); equal scores share the mean of their ranks. O(N log N)."""
     _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)

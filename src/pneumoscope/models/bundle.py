@@ -46,6 +46,11 @@ class Bundle:
     conformal: Conformal | None = None
     turn_average: float = 0.0
 
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by; 1 where the bundle is not calibrated."""
+        return self.calibration.temperature if self.calibration else 1.0
+
     def with_operating_points(self, *points: OperatingPoint) -> Bundle:
         """A copy that carries those thresholds; the first is the one that decides."""
         return replace(self, operating_points=points)

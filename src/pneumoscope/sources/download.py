@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pneumoscope.errors import DataNotFound, UnreadableData
+from pneumoscope.records import Advance
 from pneumoscope.storage import writing
 
 if TYPE_CHECKING:
@@ -48,9 +48,6 @@ PNEUMONIAMNIST = {
         _RECORD + "pneumoniamnist_224.npz", 214_384_716, "d6a3c71de1b945ea11211b03746c1fe1"
     ),
 }
-
-Advance = Callable[[int, int], None]
-"""Called with (bytes so far, bytes in all)."""
 
 
 def fetch(file: Published, folder: Path, advance: Advance | None = None) -> Path:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pneumoscope.audit.splits import measure_shifts
 from pneumoscope.data.prepared import PreparedSet, facts_of, flow, hidden_lookup, image_lookup
 from pneumoscope.data.split import with_splits
-from pneumoscope.devices import check_hardware, use_all_cores
+from pneumoscope.devices import check_hardware
 from pneumoscope.errors import DataNotFound, DiskFull, InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
@@ -24,7 +23,7 @@ from pneumoscope.evaluation.judge import How, judge
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
 from pneumoscope.imaging.thumbnails import thumbnails
-from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.inference.predictor import Predictor
 from pneumoscope.manifest import Manifest
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
@@ -47,6 +46,7 @@ from pneumoscope.workflows.data import (
     stored_spec,
 )
 from pneumoscope.workflows.explain.heatmaps import heat_of
+from pneumoscope.workflows.predictions import predict_rows
 from pneumoscope.workflows.shortcuts import shortcut_stage
 from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.weights import check_weights, located
@@ -197,29 +197,9 @@ def predict_stage(work: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd
         return read_predictions(work.run.predictions_file)
     work.listener.stage("Predict validation and test films")
     rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
-    table = predict_table(bundle, prepared, rows, work.device, work.listener)
+    table = predict_rows(Predictor([bundle], work.device), prepared, rows, work.listener)
     write_atomic(work.run.predictions_file, predictions_text(table))
     return read_predictions(work.run.predictions_file)
-
-
-def predict_table(
-    bundle: Bundle,
-    prepared: PreparedSet,
-    rows: NDArray[np.int64],
-    device: str,
-    listener: Listener,
-) -> pd.DataFrame:
-    """The table of predictions of ``rows`` of a prepared set, in their order."""
-    use_all_cores()
-
-    def advance(done: int, total: int) -> None:
-        listener.progress(done, total, "film")
-
-    logits = predict_logits(bundle, prepared.images, rows, device=device, advance=advance)
-    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
-    table["logit"] = logits
-    table["probability"] = probability(logits)
-    return table
 
 
 def judge_stage(

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from pneumoscope.errors import DataNotFound, InputError, Interrupted, OutputExists
 from pneumoscope.formatting import plural
-from pneumoscope.inference.films import FilmFile, find_films
+from pneumoscope.inference.films import FilmInput, find_films
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import check_new
 from pneumoscope.storage import writing
@@ -109,10 +109,9 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
 
 
 def _answer(
-    request: PredictRequest, files: Sequence[FilmFile], summary: Summary, listener: Listener
+    request: PredictRequest, files: Sequence[FilmInput], summary: Summary, listener: Listener
 ) -> None:
     """Read ``files`` one by one into ``summary`` and the files that were asked for."""
-    heat: HeatPictures | None = None
     with ExitStack() as outputs:
         # Opened before the model is loaded: a closed folder is said at once.
         takers: list[_Rows] = [summary]
@@ -121,11 +120,9 @@ def _answer(
         if request.json:
             takers.append(outputs.enter_context(JsonRows.on(request.json)))
         listener.stage("Load the model")
-        if request.heatmaps:
-            from pneumoscope.workflows.explain.pictures import HeatPictures
-
-            heat = HeatPictures.load(request.run, request.device)
-        classifier = _load(request, listener)
+        classifier, heat = _load(request)
+        for note in classifier.notes:
+            listener.choice(*note)
         summary.point = classifier.point(request.point)
         listener.stage(f"Read on {classifier.device}")
         for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
@@ -133,23 +130,30 @@ def _answer(
                 each.add(reading)
             if done % 16 == 0 or done == len(files):
                 listener.progress(done, len(files), "film")
+    # Films are read anew: the rows are whole first, and no film waits in memory to be drawn.
     if heat and request.heatmaps and summary.read:
         heat.write(files, request.heatmaps, listener)
 
 
-def _load(request: PredictRequest, listener: Listener) -> Classifier:
-    """The model, and this process made ready to compute with it."""
+def _load(request: PredictRequest) -> tuple[Classifier, HeatPictures | None]:
+    """The model, and what draws its heatmaps where they are asked for."""
     # torch takes seconds to load, and what was said before this does not need it.
-    from pneumoscope.devices import use_all_cores
+    from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.inference.classifier import Classifier
+    from pneumoscope.inference.members import load_members
     from pneumoscope.training.allocator import keep_freed_memory
 
     keep_freed_memory()
     use_all_cores()
-    classifier = Classifier.load(request.run, device=request.device)
-    for note in classifier.notes:
-        listener.choice(*note)
-    return classifier
+    device = choose_device(request.device)
+    members = load_members(request.run.expanduser())
+    heat = None
+    if request.heatmaps:
+        from pneumoscope.workflows.explain.pictures import HeatPictures
+
+        # Of the networks as they were trained: those of the classifier give no gradients.
+        heat = HeatPictures.of(members, device)
+    return Classifier(members, device), heat
 
 
 def _stopped(request: PredictRequest, summary: Summary) -> Interrupted:

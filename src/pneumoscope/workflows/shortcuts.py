@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from pneumoscope.devices import use_all_cores
 from pneumoscope.evaluation.predictions import predictions_text
 from pneumoscope.evaluation.shortcuts import read_shortcuts
 from pneumoscope.imaging.hidden import mean_film
+from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.storage import write_atomic
@@ -28,12 +31,9 @@ def shortcut_stage(work: RunContext, prepared: PreparedSet, bundle: Bundle) -> p
     use_all_cores()
     fill = mean_film(prepared.images, train)
 
-    def advance(done: int, total: int) -> None:
-        work.listener.progress(done, total, "film")
-
-    found = shortcut_logits(
-        bundle, prepared.images, rows, fill, device=work.device, advance=advance
-    )
+    predictor = Predictor([bundle], work.device)
+    advance = partial(work.listener.progress, unit="film")
+    found = shortcut_logits(predictor, prepared.images, rows, fill, advance=advance)
     table = prepared.table.iloc[rows][["image_id"]].assign(**found)
     write_atomic(file, predictions_text(table))
     return read_shortcuts(file)

@@ -84,15 +84,15 @@ def _stopping() -> Iterator[None]:
 
 
 def _show(summary: Summary, screen: Screen) -> None:
-    from pneumoscope.inference.oddities import ODDITIES
+    from pneumoscope.inference.image_warnings import WARNINGS
     from pneumoscope.workflows.predict import SHOWN
 
     screen.stage(_title(summary))
     for reason, count in summary.errors.most_common(8):
         screen.choice("not read", f"{count:,}", reason)
-    for code in ODDITIES:
+    for code in WARNINGS:
         if count := summary.findings[code]:
-            screen.choice(code, f"{count:,}", ODDITIES[code][1])
+            screen.choice(code, f"{count:,}", WARNINGS[code][1])
     if not summary.shown:
         return
     if summary.total > SHOWN:
@@ -117,13 +117,13 @@ def _title(summary: Summary) -> str:
 
 
 def _row(reading: Reading, width: int) -> tuple[Text, ...]:
-    from pneumoscope.inference.oddities import ODDITIES
+    from pneumoscope.inference.image_warnings import WARNINGS
 
     name = Text(shortened(printable(reading.name), width))
     if reading.error is not None:
         return name, Text("–"), Text("not read", "red"), Text(printable(reading.error))
     decision = reading.decision or ("withheld" if reading.abstained else "–")
-    remarks = ", ".join(ODDITIES[code][0] for code in reading.findings)
+    remarks = ", ".join(WARNINGS[code][0] for code in reading.findings)
     chance = Text(f"{reading.probability:.3f}")
     return name, chance, Text(decision, _STYLES.get(decision, "")), Text(remarks, "yellow")
 

@@ -18,7 +18,8 @@ from pneumoscope.records import Calibration, Conformal, InputSpec, Listener, Ope
 from pneumoscope.run import Run
 from pneumoscope.storage import read_json
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
-from pneumoscope.workflows.groups.ensemble import read_together, runs_of
+from pneumoscope.workflows.groups.ensemble import runs_of
+from pneumoscope.workflows.predictions import predict_rows
 
 Read = Callable[[PreparedSet, NDArray[np.int64], Listener], pd.DataFrame]
 """Rows of a prepared set to their table of predictions."""
@@ -48,10 +49,11 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
     def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
         # Torch takes seconds to import, and evaluating a run's own test split needs none.
         from pneumoscope.devices import choose_device
+        from pneumoscope.inference.predictor import Predictor
         from pneumoscope.models.bundle import load_bundle
-        from pneumoscope.workflows.pipeline import predict_table
 
-        return predict_table(load_bundle(run.folder), prepared, rows, choose_device(), listener)
+        predictor = Predictor([load_bundle(run.folder)], choose_device())
+        return predict_rows(predictor, prepared, rows, listener)
 
     return EvaluatedModel(
         folder=run.folder,
@@ -68,7 +70,9 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
 def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) -> EvaluatedModel:
     """The mean of several runs, which decides as ``predict`` does. Raises NotARun where a member
     is no run, or was not evaluated yet."""
+    from pneumoscope.devices import choose_device
     from pneumoscope.inference.members import load_members
+    from pneumoscope.inference.predictor import Predictor
 
     runs, members = runs_of(places), load_members(folder)
     if not members.operating_points:
@@ -81,7 +85,8 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         listener.choice(*note)
 
     def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
-        return read_together(members, prepared, rows, listener)
+        predictor = Predictor(members.bundles, choose_device(), calibrated=True)
+        return predict_rows(predictor, prepared, rows, listener)
 
     manifests = [run.manifest() for run in runs]
     why = "the mean of several models: no temperature, no abstention of its own was fitted"

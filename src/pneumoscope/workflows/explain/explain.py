@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 import pneumoscope
 from pneumoscope.errors import InputError, printable
+from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Grey, Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
 from pneumoscope.run import Run, check_room, create_folder, open_complete
+from pneumoscope.workflows.explain.explainer import Explainer, check_maps, load_explainer, locate
 from pneumoscope.workflows.explain.films import (
     Case,
-    Found,
+    ChosenImages,
     films_of_ensemble,
     films_of_run,
     given_films,
 )
-from pneumoscope.workflows.explain.scene import Scene, check_maps, locate, set_scene
 from pneumoscope.workflows.groups.ensemble import places_of
 
 
@@ -48,22 +49,22 @@ def explain_run(
     holds. The run, or the folder of several that answer together, is not altered.
 
     Raises NotARun, BadWeights, InputError for an unknown method or a backbone of which no map can
-    be drawn, DataNotFound where the run's data is gone or no film can be read.
+    be drawn, DataNotChosenImages where the run's data is gone or no film can be read.
     """
     listener = listener or Silent()
     check_room(out)
     if asked.count is not None and asked.count < 1:
         raise InputError("the count is out of range", got=asked.count, expected="1 or more")
     methods = _methods(asked)
-    scene, found = _gathered(asked, methods, listener)
-    about = _about(asked, scene, found, command)
+    explainer, found = _gathered(asked, methods, listener)
+    about = _about(asked, explainer, found, command)
     films = np.stack([case.pixels for case in found.cases])
-    about["films"], answers = _judged(scene, found, films), {}
+    about["films"], answers = _judged(explainer, found, films), {}
     for method in methods:
         listener.stage(f"Heatmaps of {len(films):,} films: {about['titles'][method]}")
-        answers[method] = scene.heat(films, method)
-    about["sanity"] = {m: check_maps(scene, films, m, answers[m]) for m in methods}
-    about["localisation"] = locate(scene, found.prepared, found.located)
+        answers[method] = explainer.heat(films, method)
+    about["sanity"] = {m: check_maps(explainer, films, m, answers[m]) for m in methods}
+    about["localisation"] = locate(explainer, found.prepared, found.located)
     _peaks(about, found, answers)
     listener.stage("Draw and write the page")
     pictures = [_picture(case, answers, place) for place, case in enumerate(found.cases)]
@@ -77,23 +78,23 @@ def explain_run(
 
 def _gathered(
     asked: ExplainRequest, methods: tuple[str, ...], listener: Listener
-) -> tuple[Scene, Found]:
+) -> tuple[Explainer, ChosenImages]:
     """What draws the maps, and the films to draw them of."""
     places = places_of(asked.run)
     if not asked.films and not places:
         open_complete(asked.run)
-    scene = set_scene(asked.run, methods, listener)
+    explainer = load_explainer(asked.run, methods, listener)
     if asked.films:
-        found = given_films(asked.films, scene.members.spec, asked.count, listener)
+        found = given_films(asked.films, explainer.members.spec, asked.count, listener)
     elif places:
-        found = films_of_ensemble(places, scene, asked.count, listener)
+        found = films_of_ensemble(places, explainer, asked.count, listener)
     else:
-        found = films_of_run(asked.run, scene, asked.count, listener)
+        found = films_of_run(asked.run, explainer, asked.count, listener)
     if places:
         mean = f"Each map is the mean of the maps of {len(places)} models."
         found.notes.append(mean)
         listener.note(mean)
-    return scene, found
+    return explainer, found
 
 
 def _label(folder: Path) -> str:
@@ -109,14 +110,16 @@ def _methods(asked: ExplainRequest) -> tuple[str, ...]:
     return tuple(find_method(name).name for name in named)
 
 
-def _about(asked: ExplainRequest, scene: Scene, found: Found, command: str) -> dict[str, Any]:
+def _about(
+    asked: ExplainRequest, explainer: Explainer, found: ChosenImages, command: str
+) -> dict[str, Any]:
     from pneumoscope.explain.cam import find_method
 
-    methods = [find_method(name) for name in scene.methods]
-    first, several = scene.bundles[0], len(scene.bundles) > 1
+    methods = [find_method(name) for name in explainer.methods]
+    first, several = explainer.bundles[0], len(explainer.bundles) > 1
     layers = {
         name: {"name": stage.name, "cells": stage.cells}
-        for name, stage in scene.stages[0].items()
+        for name, stage in explainer.stages[0].items()
         if stage
     }
     return {
@@ -125,13 +128,13 @@ def _about(asked: ExplainRequest, scene: Scene, found: Found, command: str) -> d
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command,
         "run": asked.run.absolute().name,
-        "members": len(scene.bundles),
+        "members": len(explainer.bundles),
         "backbone": first.backbone,
-        "explained": "the logit of pneumonia" + ", the mean over the models" * several,
+        "explained": "the logit of pneumonia" + (", the mean over the models" if several else ""),
         "layers": layers,
         "mirror": first.flip_average,
         "turned": first.turn_average,
-        "seed": scene.seed,
+        "seed": explainer.seed,
         "input": first.network.spec.to_json(),
         "which": found.which,
         "notes": found.notes,
@@ -140,11 +143,9 @@ def _about(asked: ExplainRequest, scene: Scene, found: Found, command: str) -> d
     }
 
 
-def _judged(scene: Scene, found: Found, films: Grey) -> list[dict[str, Any]]:
+def _judged(explainer: Explainer, found: ChosenImages, films: Grey) -> list[dict[str, Any]]:
     """What the model says of each film, on the scale of its thresholds."""
-    from pneumoscope.inference.predict import probability
-
-    logits = scene.logits(films)
+    logits = explainer.logits(films)
     return [
         {
             "image_id": printable(case.image_id),
@@ -152,15 +153,17 @@ def _judged(scene: Scene, found: Found, films: Grey) -> list[dict[str, Any]]:
             "label": case.label,
             "probability": float(chance),
             "logit": float(logit),
-            "threshold": scene.threshold,
-            "called": int(chance >= scene.threshold),
+            "threshold": explainer.threshold,
+            "called": int(chance >= explainer.threshold),
             "boxes": [list(box) for box in case.boxes],
         }
         for case, chance, logit in zip(found.cases, probability(logits), logits, strict=True)
     ]
 
 
-def _peaks(about: dict[str, Any], found: Found, answers: dict[str, NDArray[np.float32]]) -> None:
+def _peaks(
+    about: dict[str, Any], found: ChosenImages, answers: dict[str, NDArray[np.float32]]
+) -> None:
     """Where each map is hottest, in pixels (x, y), and whether that lies inside the truth."""
     for place, (film, case) in enumerate(zip(about["films"], found.cases, strict=True)):
         film["peaks"] = {}

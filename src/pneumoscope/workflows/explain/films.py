@@ -21,8 +21,9 @@ from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
 from pneumoscope.run import Run, open_complete
 from pneumoscope.workflows.data import data_of_run
-from pneumoscope.workflows.explain.scene import Scene
+from pneumoscope.workflows.explain.explainer import Explainer
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
+from pneumoscope.workflows.predictions import predict_rows
 
 SHOWN = 8
 """Films of the run's test split that are shown unless the user says how many."""
@@ -45,7 +46,7 @@ class Case:
 
 
 @dataclass
-class Found:
+class ChosenImages:
     """The films to show, and for the run's own films where they come from."""
 
     cases: list[Case]
@@ -55,41 +56,43 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def films_of_run(folder: Path, scene: Scene, count: int | None, listener: Listener) -> Found:
+def films_of_run(
+    folder: Path, explainer: Explainer, count: int | None, listener: Listener
+) -> ChosenImages:
     """Test films of the run: right and wrong ones; true positives to measure on."""
     run = open_complete(folder)
     prepared = _own_data(run, listener)
     table = read_predictions(run.predictions_file)
     table = table[table["split"] == "test"]
-    return _chosen(prepared, table, scene, count, "test films of the run, right and wrong ones")
+    return _chosen(prepared, table, explainer, count, "test films of the run, right and wrong ones")
 
 
 def films_of_ensemble(
-    places: Sequence[Path], scene: Scene, count: int | None, listener: Listener
-) -> Found:
+    places: Sequence[Path], explainer: Explainer, count: int | None, listener: Listener
+) -> ChosenImages:
     """As ``films_of_run``, of those films that no member was trained or tuned on. Raises
     InputError where there is none."""
     prepared = films_of_members(places, listener)
     check_unseen(places, prepared)
     rows = prepared.rows("test")
     listener.stage(f"Read {len(rows):,} films with {len(places)} models")
-    table = scene.read(prepared, rows)
+    table = predict_rows(explainer.predictor, prepared, rows, listener)
     which = "films that no member was trained or tuned on, right and wrong ones"
-    return _chosen(prepared, table, scene, count, which)
+    return _chosen(prepared, table, explainer, count, which)
 
 
 def _chosen(
-    prepared: PreparedSet, table: pd.DataFrame, scene: Scene, count: int | None, which: str
-) -> Found:
+    prepared: PreparedSet, table: pd.DataFrame, explainer: Explainer, count: int | None, which: str
+) -> ChosenImages:
     """``table`` holds the predictions of the films that may be shown."""
-    threshold = scene.threshold
+    threshold = explainer.threshold
     shown = choose_shown(table, threshold, min(count or SHOWN, MOST_SHOWN))
     if not shown:
-        raise UnreadableData("the test split of the run holds no film", got=scene.folder)
+        raise UnreadableData("the test split of the run holds no film", got=explainer.folder)
     rows = {str(name): row for row, name in enumerate(prepared.table["image_id"])}
     truth = truth_known(prepared)
     cases = [_case(film, prepared, rows[film.image_id], truth) for film in shown]
-    found = Found(cases, which, prepared)
+    found = ChosenImages(cases, which, prepared)
     if truth:
         hits = [f for f in judged_rows(table, threshold) if f.label == 1 and f.called == 1]
         places = np.array(sorted(rows[film.image_id] for film in hits), dtype=np.int64)
@@ -138,19 +141,19 @@ def _own_data(run: Run, listener: Listener) -> PreparedSet:
 
 def given_films(
     named: Sequence[str], spec: InputSpec, count: int | None, listener: Listener
-) -> Found:
+) -> ChosenImages:
     """The films that the user names."""
-    from pneumoscope.inference.reading import ready_films
+    from pneumoscope.inference.loading import load_films
 
     most = min(count or MOST_SHOWN, MOST_SHOWN)
     files = find_films(named)
-    listener.stage(f"Found {plural(len(files.files), 'film')}")
+    listener.stage(f"ChosenImages {plural(len(files.files), 'film')}")
     for reason, passed in files.passed_over.items():
         listener.choice("passed over", f"{passed:,}", reason)
-    found = Found([], "films named on the command line")
+    found = ChosenImages([], "films named on the command line")
     if len(files.files) > most:
         found.notes.append(f"The first {most} of {len(files.files):,} films are explained.")
-    for film in ready_films(files.files[:most], spec, {}):
+    for film in load_films(files.files[:most], spec, {}):
         if film.square is None:
             found.notes.append(f"{printable(film.name)} was not read: {film.error}.")
         else:

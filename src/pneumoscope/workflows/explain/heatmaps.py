@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -73,11 +74,8 @@ def _drawn(run: Path, films: Grey, listener: Listener) -> tuple[str, Grey]:
         # Only the features' gradients are needed; those of the weights cost a third of the time.
         bundle.network.requires_grad_(False).to(choose_device())
 
-    def advance(done: int, total: int) -> None:
-        listener.progress(done, total, "film")
-
-    heat = mean_heat(bundles, films, method.name, advance=advance)
-    several = f", averaged over {len(bundles)} models" * (len(bundles) > 1)
+    heat = mean_heat(bundles, films, method.name, advance=partial(listener.progress, unit="film"))
+    several = f", averaged over {len(bundles)} models" if len(bundles) > 1 else ""
     return method.about + several, np.asarray(np.rint(heat * 255), np.uint8)
 
 

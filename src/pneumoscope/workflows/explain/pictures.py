@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.data.pool import pieces
-from pneumoscope.devices import choose_device
 from pneumoscope.explain.cam import DEFAULT, Heat
 from pneumoscope.explain.members import mean_heat
 from pneumoscope.explain.overlay import draw_overlay, to_png, with_bar
 from pneumoscope.explain.stages import stages_of
 from pneumoscope.formatting import plural
-from pneumoscope.inference.films import FilmFile
-from pneumoscope.inference.members import load_members
-from pneumoscope.inference.reading import ready_films
+from pneumoscope.inference.films import FilmInput
+from pneumoscope.inference.loading import load_films
+from pneumoscope.inference.members import Members
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.records import Grey, Listener
 from pneumoscope.run import create_folder
@@ -34,17 +33,16 @@ class HeatPictures:
     bundles: tuple[Bundle, ...]
 
     @classmethod
-    def load(cls, run: Path, device: str) -> HeatPictures:
-        """The model of ``run``, as ``Classifier.load`` takes both. Raises InputError where no
-        heatmap can be drawn of its backbone, else what loading raises."""
-        bundles = load_members(run.expanduser()).bundles
-        for bundle in bundles:
+    def of(cls, members: Members, device: str) -> HeatPictures:
+        """Of loaded models, moved to ``device``. Raises InputError where no heatmap can be drawn
+        of their backbone."""
+        for bundle in members.bundles:
             # The heat needs gradients of the features only.
-            bundle.network.requires_grad_(False).to(choose_device(device))
+            bundle.network.requires_grad_(False).to(device)
             stages_of(bundle.network)
-        return cls(bundles)
+        return cls(members.bundles)
 
-    def write(self, films: Sequence[FilmFile], out: Path, listener: Listener) -> None:
+    def write(self, films: Sequence[FilmInput], out: Path, listener: Listener) -> None:
         """Make the new folder ``out`` with a PNG of each film that can be read, called by its row
         from 1 and its name. Raises OutputExists, OutputNotWritable."""
         listener.stage(f"Heatmaps of {plural(len(films), 'film')}")
@@ -58,9 +56,9 @@ class HeatPictures:
 
         create_folder(out, out.name, fill)
 
-    def _drawn(self, films: Sequence[FilmFile]) -> Iterator[tuple[int, str, Grey, Heat]]:
+    def _drawn(self, films: Sequence[FilmInput]) -> Iterator[tuple[int, str, Grey, Heat]]:
         """(row, name, square, heat) of each film that can be read."""
-        read = enumerate(ready_films(films, self.bundles[0].network.spec, {}), 1)
+        read = enumerate(load_films(films, self.bundles[0].network.spec, {}), 1)
         for piece in pieces(read, _AT_ONCE):
             found = [(r, film.name, film.square) for r, film in piece if film.square is not None]
             if found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +17,6 @@ from pneumoscope.recipe import stored_recipe
 from pneumoscope.records import Listener
 from pneumoscope.run import CROSSVAL, Run, open_run
 from pneumoscope.workflows.data import unsplit_data_of_run
-
-if TYPE_CHECKING:  # torch takes seconds to import
-    from pneumoscope.inference.members import Members
 
 
 def places_of(folder: Path) -> tuple[Path, ...]:
@@ -83,24 +79,3 @@ def check_unseen(places: Sequence[Path], films: PreparedSet) -> None:
             else f"or ask a member alone, such as {places[0]}"
         ),
     )
-
-
-def read_together(
-    members: Members, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
-) -> pd.DataFrame:
-    """The table of predictions of ``rows``: the mean of the members' calibrated logits."""
-    from pneumoscope.devices import choose_device, use_all_cores
-    from pneumoscope.inference.predict import BATCH, probability
-
-    use_all_cores()
-    device = choose_device()
-    for bundle in members.bundles:
-        bundle.network.to(device)
-    logits = np.empty(len(rows))
-    for start in range(0, len(rows), BATCH):
-        films: NDArray[Any] = np.asarray(prepared.images[rows[start : start + BATCH]])
-        logits[start : start + len(films)] = members.logits(films, device)
-        listener.progress(start + len(films), len(rows), "film")
-    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
-    table["logit"], table["probability"] = logits, probability(logits)
-    return table

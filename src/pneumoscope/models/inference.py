@@ -1,4 +1,4 @@
-"""A network made quick for reading films: the same answers, less work, and no way back to training.
+"""Network optimised for inference: the same answers, less work, and no way back to training.
 
 Batch norms become part of the convolutions before them; convolutions in bf16 are rounded once and
 not in each batch; ReLU of bf16 looks at the sign bit; a max pool comes before the ReLU that it
@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from pneumoscope.models.network import Network
 
 
-def lean(network: Network, precision: str) -> Network:
+def optimize_for_inference(network: Network, precision: str) -> Network:
     """A copy of ``network`` (backbones of the zoo) for inference alone, in evaluation mode;
     ``precision`` float32 or bf16 is the one that it will be computed in."""
     quick = copy.deepcopy(network).eval().requires_grad_(False)

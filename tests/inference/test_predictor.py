@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.ndimage import rotate
 
-from pneumoscope.inference import predict
-from pneumoscope.inference.predict import predict_logits, probability
+from pneumoscope.inference import predictor
+from pneumoscope.inference.predictor import Predictor
+from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
@@ -26,24 +27,24 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (10, 28, 28), dtype=np.uint8)
 
 
 def test_rows_choose_and_order_the_films(bundle: Bundle) -> None:
-    whole = predict_logits(bundle, IMAGES, np.arange(10))
-    some = predict_logits(bundle, IMAGES, np.array([7, 2]))
+    whole = Predictor([bundle]).logits(IMAGES, np.arange(10))
+    some = Predictor([bundle]).logits(IMAGES, np.array([7, 2]))
     np.testing.assert_allclose(some, whole[[7, 2]], atol=1e-5)
 
 
 def test_batches_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = predict_logits(bundle, IMAGES, np.arange(10))
-    monkeypatch.setattr(predict, "BATCH", 3)
-    np.testing.assert_allclose(predict_logits(bundle, IMAGES, np.arange(10)), whole, atol=1e-5)
+    whole = Predictor([bundle]).logits(IMAGES, np.arange(10))
+    monkeypatch.setattr(predictor, "BATCH", 3)
+    np.testing.assert_allclose(Predictor([bundle]).logits(IMAGES, np.arange(10)), whole, atol=1e-5)
 
 
 def test_flip_average_is_blind_to_mirroring(bundle: Bundle) -> None:
     both = replace(bundle, flip_average=True)
     mirrored = np.ascontiguousarray(IMAGES[:, :, ::-1])
-    plain = predict_logits(bundle, IMAGES, np.arange(10))
+    plain = Predictor([bundle]).logits(IMAGES, np.arange(10))
     np.testing.assert_allclose(
-        predict_logits(both, IMAGES, np.arange(10)),
-        (plain + predict_logits(bundle, mirrored, np.arange(10))) / 2,
+        Predictor([both]).logits(IMAGES, np.arange(10)),
+        (plain + Predictor([bundle]).logits(mirrored, np.arange(10))) / 2,
         atol=1e-5,
     )
 
@@ -58,24 +59,24 @@ def test_turn_average_is_the_mean_over_the_film_turned_to_both_sides(bundle: Bun
 
     wide = replace(bundle, turn_average=6.0)
     with torch.inference_mode():
-        left = predict.turned(torch.from_numpy(IMAGES), 6.0)
+        left = predictor.turned(torch.from_numpy(IMAGES), 6.0)
         each = [bundle.network(turned(degrees)).numpy() for degrees in (0.0, 6.0, -6.0)]
     np.testing.assert_allclose(left.numpy(), turned(6.0).numpy(), atol=1e-2)
     np.testing.assert_allclose(
-        predict_logits(wide, IMAGES, np.arange(10)), np.mean(each, axis=0), atol=1e-4
+        Predictor([wide]).logits(IMAGES, np.arange(10)), np.mean(each, axis=0), atol=1e-4
     )
     mirrored = np.ascontiguousarray(IMAGES[:, :, ::-1])
     both = replace(wide, flip_average=True)
     np.testing.assert_allclose(
-        predict_logits(both, IMAGES, np.arange(10)),
-        predict_logits(both, mirrored, np.arange(10)),
+        Predictor([both]).logits(IMAGES, np.arange(10)),
+        Predictor([both]).logits(mirrored, np.arange(10)),
         atol=1e-4,
     )
 
 
 def test_progress_ends_at_the_number_of_films(bundle: Bundle) -> None:
     calls: list[tuple[int, int]] = []
-    predict_logits(bundle, IMAGES, np.arange(10), advance=lambda *c: calls.append(c))
+    Predictor([bundle]).logits(IMAGES, np.arange(10), advance=lambda *c: calls.append(c))
     assert calls[-1] == (10, 10)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pneumoscope.inference.oddities import ODDITIES, merge_codes, of_header, of_pixels
-from pneumoscope.inference.reading import GivenFilm, ready_films
+from pneumoscope.inference.films import FilmInput
+from pneumoscope.inference.image_warnings import WARNINGS, merge_codes, of_header, of_pixels
+from pneumoscope.inference.loading import load_films
 from pneumoscope.records import InputSpec
 
 CHILDREN = {"youngest": 1.0, "oldest": 5.0}
@@ -20,7 +21,6 @@ def test_many_films_are_judged_as_one_by_one(chests: np.ndarray) -> None:
     assert {code for codes in found for code in codes} == {
         *("CONSTANT", "NOT-CHEST-LIKE", "INVERTED", "ROTATED"),
     }
-    assert of_pixels(films[:0]) == []
 
 
 def test_pixels_say_what_is_odd_and_stay_as_they_are(chests: np.ndarray) -> None:
@@ -59,20 +59,20 @@ def test_the_header_is_believed(facts: dict, population: dict, codes: tuple[str,
 
 
 def test_the_gravest_stand_first_and_once() -> None:
-    everything = tuple(reversed(ODDITIES))
-    assert merge_codes(everything, ("SMALL",)) == tuple(ODDITIES)
+    everything = tuple(reversed(WARNINGS))
+    assert merge_codes(everything, ("SMALL",)) == tuple(WARNINGS)
 
 
 def test_films_below_the_stored_side_are_remarked_upon(chests: np.ndarray) -> None:
-    given = [GivenFilm("a", chests[0]), GivenFilm("b", chests[1][:, :60])]
-    found = [film.findings for film in ready_films(given, InputSpec(64, 64), {})]
+    given = [FilmInput("a", chests[0]), FilmInput("b", chests[1][:, :60])]
+    found = [film.findings for film in load_films(given, InputSpec(64, 64), {})]
     assert "SMALL" not in found[0] and "SMALL" in found[1]
 
 
 def test_a_padded_film_is_judged_by_its_own_frame(chests: np.ndarray) -> None:
     """Black bars of padding are the network's matter; appearance is judged without them."""
     tall = np.repeat(chests[0], 3, axis=0)
-    (squashed,) = ready_films([GivenFilm("a", tall)], InputSpec(40, 40, "squash"), {})
-    (padded,) = ready_films([GivenFilm("a", tall)], InputSpec(40, 40, "pad"), {})
+    (squashed,) = load_films([FilmInput("a", tall)], InputSpec(40, 40, "squash"), {})
+    (padded,) = load_films([FilmInput("a", tall)], InputSpec(40, 40, "pad"), {})
     assert squashed.findings == padded.findings == ()
     assert padded.square is not None and not padded.square[:, 0].any()

@@ -7,7 +7,7 @@ import torch
 from tests.helpers.networks import shaken
 from torch import nn
 
-from pneumoscope.models.lean import QuickReLU, lean
+from pneumoscope.models.inference import QuickReLU, optimize_for_inference
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import plain_resnet
 from pneumoscope.models.zoo import ZOO, build_backbone
@@ -39,7 +39,7 @@ def films() -> torch.Tensor:
 def test_logits_stay(name: str, films: torch.Tensor) -> None:
     network = trained(build_backbone(name), films)
     before = copy.deepcopy(network.state_dict())
-    quick = lean(network, "float32")
+    quick = optimize_for_inference(network, "float32")
     with torch.inference_mode():
         wanted = network(films)
         torch.testing.assert_close(quick(films), wanted, atol=1e-4, rtol=0)
@@ -56,7 +56,7 @@ def test_logits_stay(name: str, films: torch.Tensor) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "efficientnet_b0", "convnext_tiny"])
 def test_bf16_is_no_coarser_than_it_was(name: str, films: torch.Tensor) -> None:
     network = trained(build_backbone(name), films)
-    quick = lean(network, "bf16")
+    quick = optimize_for_inference(network, "bf16")
     with torch.inference_mode():
         fine = network(films)
         with torch.autocast("cpu", torch.bfloat16):
@@ -69,7 +69,7 @@ def test_the_plain_resnet_too(films: torch.Tensor) -> None:
     network = trained(plain_resnet("resnet50"), films)
     with torch.inference_mode():
         torch.testing.assert_close(
-            lean(network, "float32")(films), network(films), atol=1e-4, rtol=0
+            optimize_for_inference(network, "float32")(films), network(films), atol=1e-4, rtol=0
         )
 
 

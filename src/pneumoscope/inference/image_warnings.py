@@ -1,4 +1,4 @@
-"""What is odd about a film that a model is about to read: warnings beside the answer, not proofs.
+"""Image warnings: what is odd about a film that a model is about to read. They are no proofs.
 
 From the pixels, against the drawn reference of ``imaging.appearance``; from a DICOM header, where
 there is one: the view, the modality, and an age that is not that of the training films. How far
@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from pneumoscope.imaging.appearance import FLAT, look
 from pneumoscope.imaging.thumbnails import spreads, thumbnails
 from pneumoscope.records import Facts, Grey
 
-ODDITIES: Mapping[str, tuple[str, str]] = {
+WARNINGS: Mapping[str, tuple[str, str]] = {
     "CONSTANT": ("one grey level", "one grey level all over: there is nothing to read"),
     "NOT-CHEST-LIKE": ("not chest-like", "unlike a frontal chest film, or framed unlike one"),
     "OTHER-MODALITY": ("no radiograph", "not a radiograph, by its DICOM header"),
@@ -44,8 +42,6 @@ def of_pixels(films: Grey) -> list[tuple[str, ...]]:
 
     A warning, not a proof: knees and abdomens can pass.
     """
-    if not len(films):
-        return []
     thumbs = thumbnails(films)
     flat, looks = spreads(thumbs) < FLAT, look(thumbs)
     turned = looks.turned != 0
@@ -86,16 +82,11 @@ def _of_age(age: float, population: Mapping[str, Any]) -> list[str]:
 
 
 def merge_codes(*found: tuple[str, ...]) -> tuple[str, ...]:
-    """Codes in the order of ``ODDITIES``, each once."""
+    """Codes in the order of ``WARNINGS``, each once."""
     codes = {code for part in found for code in part}
-    return tuple(code for code in ODDITIES if code in codes)
+    return tuple(code for code in WARNINGS if code in codes)
 
 
 def is_small(height: int, width: int, stored: int) -> bool:
     """Whether a film of this native size is enlarged to the ``stored`` side."""
     return min(height, width) < stored
-
-
-def stack(squares: list[Grey]) -> Grey:
-    """Squares of one side as uint8 (N, S, S); (0, 1, 1) of none."""
-    return np.stack(squares) if squares else np.empty((0, 1, 1), np.uint8)

@@ -1,27 +1,29 @@
-"""What heatmaps are made with: one model or several, and the layer that each method looks at."""
+"""Explainer: the model or models that heatmaps are drawn of, and the layer each method looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
 from pneumoscope.records import Grey, Listener
 from pneumoscope.run import Run
-from pneumoscope.workflows.groups.ensemble import places_of, read_together
+from pneumoscope.workflows.groups.ensemble import places_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from pneumoscope.explain.sanity import SanityCheck
     from pneumoscope.explain.stages import Stage
     from pneumoscope.inference.members import Members
+    from pneumoscope.inference.predictor import Predictor
     from pneumoscope.models.bundle import Bundle
 
 MOST_SANE = 8
@@ -29,12 +31,19 @@ _MOST_PRIOR = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Explainer:
     """The models of ``folder``, the methods, and for each model the layer by method. What is
-    explained is the logit; of several models a film's map is the mean of theirs."""
+    explained is the logit; of several models a film's map is the mean of theirs.
+
+    ``predictor`` and ``threshold``, that of the first operating point or .5 where there is none,
+    are on one scale: of one model before calibration, as in the run's own report; of several the
+    mean after it, as ``predict`` has it.
+    """
 
     folder: Path
     members: Members
+    predictor: Predictor
+    threshold: float
     methods: tuple[str, ...]
     stages: tuple[Mapping[str, Stage | None], ...]
     seed: int
@@ -44,68 +53,56 @@ class Scene:
     def bundles(self) -> tuple[Bundle, ...]:
         return self.members.bundles
 
-    @property
-    def threshold(self) -> float:
-        """Of the first operating point, .5 where there is none: on the scale of ``logits``."""
-        several = len(self.bundles) > 1
-        points = self.members.operating_points if several else self.bundles[0].operating_points
-        return points[0].threshold if points else 0.5
-
     def logits(self, films: Grey) -> NDArray[np.float64]:
-        """Logits, float64 (N,), of films (N, S, S): of one model before calibration, as in the
-        run's own report, of several the mean after it, as ``predict`` has it."""
-        from pneumoscope.inference.predict import predict_logits
+        """Logits, float64 (N,), of films (N, S, S)."""
+        return self.predictor.logits(films, np.arange(len(films)))
 
-        device = str(self.bundles[0].network.mean.device)
-        if len(self.bundles) > 1:
-            return self.members.logits(films, device)
-        logits = predict_logits(self.bundles[0], films, np.arange(len(films)), device=device)
-        self.bundles[0].network.to(device)
-        return logits
-
-    def read(self, prepared: PreparedSet, rows: NDArray[np.int64]) -> pd.DataFrame:
-        """The table of predictions of rows by all members together."""
-        return read_together(self.members, prepared, rows, self.listener)
-
-    def heat(self, films: Grey, method: str) -> NDArray[np.float32]:
-        """Heatmaps of films (N, S, S), with progress told."""
-        return self._heat(slice(None), films, method)
-
-    def heat_of_member(self, number: int, films: Grey, method: str) -> NDArray[np.float32]:
-        """Heatmaps of one of the models, with progress told."""
-        return self._heat(slice(number, number + 1), films, method)
-
-    def _heat(self, which: slice, films: Grey, method: str) -> NDArray[np.float32]:
+    def heat(self, films: Grey, method: str, member: int | None = None) -> NDArray[np.float32]:
+        """Heatmaps of films (N, S, S) by all models, or by one of them, with progress told."""
         from pneumoscope.explain.members import mean_heat
 
-        def advance(done: int, total: int) -> None:
-            self.listener.progress(done, total, "film")
+        which = slice(None) if member is None else slice(member, member + 1)
+        return mean_heat(
+            self.bundles[which],
+            films,
+            method,
+            stages=[by_method[method] for by_method in self.stages[which]],
+            advance=partial(self.listener.progress, unit="film"),
+        )
 
-        stages = [by_method[method] for by_method in self.stages[which]]
-        return mean_heat(self.bundles[which], films, method, stages=stages, advance=advance)
 
-
-def set_scene(folder: Path, methods: tuple[str, ...], listener: Listener) -> Scene:
+def load_explainer(folder: Path, methods: tuple[str, ...], listener: Listener) -> Explainer:
     """Load the model or models of ``folder`` and find their layers. Raises NotARun, BadWeights,
     and InputError for a backbone of which no map can be drawn."""
-    from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.explain.cam import stage_for
     from pneumoscope.inference.members import load_members
+    from pneumoscope.inference.predictor import Predictor
 
     use_all_cores()
     members = load_members(folder)
     several = len(members.bundles) > 1
-    for note in members.notes * several:
-        listener.choice(*note)
-    for bundle in members.bundles:
-        bundle.network.to(choose_device())
+    if several:
+        for note in members.notes:
+            listener.choice(*note)
+    predictor = Predictor(members.bundles, choose_device(), calibrated=several)
+    # Those of the members are on the calibrated scale, those of a bundle on the plain one.
+    points = members.operating_points if several else members.bundles[0].operating_points
     stages = tuple({m: stage_for(b.network, m) for m in methods} for b in members.bundles)
     for method, stage in stages[0].items():
         if stage:
             cells = f"{stage.cells} × {stage.cells} cells"
             why = "the deepest that is fine enough for this method"
             listener.choice(f"layer of {method}", f"{stage.name}, {cells}", why)
-    return Scene(folder, members, methods, stages, _seed(folder), listener)
+    return Explainer(
+        folder=folder,
+        members=members,
+        predictor=predictor,
+        threshold=points[0].threshold if points else 0.5,
+        methods=methods,
+        stages=stages,
+        seed=_seed(folder),
+        listener=listener,
+    )
 
 
 def _seed(folder: Path) -> int:
@@ -115,33 +112,33 @@ def _seed(folder: Path) -> int:
 
 
 def check_maps(
-    scene: Scene, films: Grey, method: str, trained: NDArray[np.float32]
+    explainer: Explainer, films: Grey, method: str, trained: NDArray[np.float32]
 ) -> dict[str, Any]:
     """Whether the maps ``trained`` of films (N, S, S) depend on the weights; of several models
     the mean over them."""
     from pneumoscope.explain.sanity import check_sanity, mean_check
 
-    scene.listener.stage(f"Does the map depend on the weights? {method}")
+    explainer.listener.stage(f"Does the map depend on the weights? {method}")
     places = np.linspace(0, len(films) - 1, min(len(films), MOST_SANE)).round().astype(int)
 
     def check(number: int) -> SanityCheck:
-        bundle, several = scene.bundles[number], len(scene.bundles) > 1
-        own = scene.heat_of_member(number, films[places], method) if several else trained[places]
+        bundle, several = explainer.bundles[number], len(explainer.bundles) > 1
+        own = explainer.heat(films[places], method, number) if several else trained[places]
         return check_sanity(
             bundle.network,
             films[places],
             method,
             own,
-            seed=scene.seed,
-            stage=scene.stages[number][method],
+            seed=explainer.seed,
+            stage=explainer.stages[number][method],
             mirror=bundle.flip_average,
         )
 
-    return mean_check([check(number) for number in range(len(scene.bundles))]).to_json()
+    return mean_check([check(number) for number in range(len(explainer.bundles))]).to_json()
 
 
 def locate(
-    scene: Scene, prepared: PreparedSet | None, rows: NDArray[np.int64]
+    explainer: Explainer, prepared: PreparedSet | None, rows: NDArray[np.int64]
 ) -> dict[str, Any] | None:
     """Every measure of every method on ``rows``, true positives whose abnormality is marked."""
     if prepared is None or not len(rows):
@@ -150,10 +147,10 @@ def locate(
     patients = patients_of(prepared, rows)
     prior, why = _prior(prepared)
     measured = {}
-    for method in scene.methods:
-        scene.listener.stage(f"Where does it point? {method}, {len(rows):,} true positives")
-        heat = scene.heat(films, method)
-        parts = localise(heat, masks, prior, patients, seed=scene.seed)
+    for method in explainer.methods:
+        explainer.listener.stage(f"Where does it point? {method}, {len(rows):,} true positives")
+        heat = explainer.heat(films, method)
+        parts = localise(heat, masks, prior, patients, seed=explainer.seed)
         measured[method] = {part.measure: part.to_json() for part in parts}
     return {
         "films": len(rows),

@@ -1,0 +1,28 @@
+"""Predictions of a prepared set: its rows through a model, as a table."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.devices import use_all_cores
+from pneumoscope.evaluation.predictions import predictions_table
+from pneumoscope.records import Listener
+
+if TYPE_CHECKING:  # torch takes seconds to import, and judging a table needs none
+    from pneumoscope.inference.predictor import Predictor
+
+
+def predict_rows(
+    predictor: Predictor, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
+) -> pd.DataFrame:
+    """The table of predictions of ``rows``, in their order, with progress told."""
+    use_all_cores()
+    advance = partial(listener.progress, unit="film")
+    logits = predictor.logits(prepared.images, rows, advance=advance)
+    return predictions_table(prepared, rows, logits)
