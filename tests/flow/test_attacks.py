@@ -225,7 +225,7 @@ def test_an_interrupt_of_a_verb_that_keeps_nothing(tmp_path: Path, films: Path, 
     assert not list((tmp_path / "new").glob("*"))
 
 
-def interrupted(*_: object) -> None:
+def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
