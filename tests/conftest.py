@@ -26,11 +26,3 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     allowed = getattr(os, "sched_getaffinity", None)
     count = len(allowed(0)) if allowed else os.cpu_count() or 1
     return min(4, count) if count > 1 else 0
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made and not rendered: for tests that look elsewhere."""
-    from tests.helpers.figures import leave_undrawn  # not before the worker has its core
-
-    leave_undrawn(monkeypatch)

@@ -66,6 +66,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not rendered, unless a test is marked drawn."""
+    if not request.node.get_closest_marker("drawn"):
+        leave_undrawn(monkeypatch)
+
+
 @pytest.fixture
 def hearing() -> Iterator[None]:
     """Ctrl-C is heard, also where the tests run in the background of a shell, deaf to it."""

@@ -132,7 +132,6 @@ def test_a_slip_in_the_second_name_shows_before_the_first_is_read(
     assert "nearest: 'kermany'" in printed.err and "Prepare" not in printed.out
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_train_on_folders_keeps_its_split_and_resumes_after_a_touch(
     kaggle: Path,
     wide: None,

@@ -23,8 +23,6 @@ from pneumoscope.workflows.evaluate.evaluate import evaluate_run
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 
 @pytest.fixture
 def folds(two_folds: Made, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -64,6 +64,7 @@ def test_training_leaves_all_that_was_chosen(run: Run) -> None:
     assert 'id="operating"' in page and 'id="abstention"' in page
 
 
+@pytest.mark.drawn
 def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
     run: Run, tmp_path: Path
 ) -> None:
@@ -82,7 +83,6 @@ def test_its_own_test_split_gives_the_same_figures_and_alters_nothing(
         evaluate_run(EvaluateRequest(run.folder), out=folder)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_heat_is_made_once_and_other_films_get_their_own(
     run: Run, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +109,6 @@ def test_heat_is_made_once_and_other_films_get_their_own(
     assert "as the network saw it" not in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_other_costs_and_rates_are_found_on_validation_rows(run: Run, tmp_path: Path) -> None:
     question = EvaluateRequest(run.folder, cost=1.0, sensitivity=0.8, miss_rate=0.2)
     found = read(evaluate_run(question, out=tmp_path / "other"))
@@ -122,7 +121,6 @@ def test_other_costs_and_rates_are_found_on_validation_rows(run: Run, tmp_path: 
     assert carried == own["operating_points"][:4]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_training_films_are_read_with_the_model(run: Run, tmp_path: Path) -> None:
     folder = evaluate_run(EvaluateRequest(run.folder, split="train"), out=tmp_path / "train")
     assert read(folder)["n"] == 80
@@ -148,7 +146,6 @@ def test_as_many_bad_files_are_allowed_as_in_training(
     assert asked == [0.4]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) -> None:
     data = DataRequest(str(films))
     folder = evaluate_run(EvaluateRequest(run.folder, data), out=tmp_path / "external")
@@ -162,7 +159,6 @@ def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) ->
         evaluate_run(EvaluateRequest(run.folder, data, "test"))
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_films_seen_in_training_are_counted(
     run: Run, tiny_npz: Path, films: Path, tmp_path: Path
 ) -> None:
@@ -179,7 +175,6 @@ def test_films_seen_in_training_are_counted(
     assert "3 of these 43 films are" in read(folder, "run.json")["warnings"][0]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_data_that_is_gone_leaves_the_figures(run: Run, tiny_npz: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run.folder, copy)
@@ -216,7 +211,6 @@ def test_refusals(run: Run, tiny_npz: Path, films: Path, tmp_path: Path) -> None
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_verb(run: Run, tmp_path: Path) -> None:
     asked = ["evaluate", str(run.folder), "--prevalence", "0.1", "--cost", "3:1"]
     asked += ["--specificity", "0.9"]

@@ -23,7 +23,6 @@ FORMS = {
 SLOW = pytest.param("pneumoniamnist-resnet50", marks=pytest.mark.slow)  # its run writes 0.3 GB
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("recipe", [SLOW, *list(FORMS)[1:]])
 def test_it_trains_on_its_form(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -46,7 +46,6 @@ def check_summary(group: Path, seeds: list[int]) -> None:
             assert found["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-12), name
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,7 +84,6 @@ def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
     assert (lost / "predictions.csv").read_bytes() == second
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_two_recipes_are_made_and_compared(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,7 +78,6 @@ def test_the_threshold_does_not_see_the_test_split(trained: Made) -> None:
     assert point.threshold in [p["threshold"] for p in points if p["name"] == "youden_smooth"]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_same_seed_same_predictions_another_seed_others(
     tiny_npz: Path, trained: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +97,6 @@ def test_a_finished_run_is_left_alone(finished: Path, monkeypatch: pytest.Monkey
     assert before == after
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_early_stopping_stops(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more = ["--set", "train.epochs=30", "--set", "train.patience=2", "--set", "train.ema=0"]
     more += ["--set", "optim.learning_rate=0.0000001", "--set", "train.monitor=auroc"]
@@ -110,7 +108,6 @@ def test_early_stopping_stops(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -
     assert json.loads(Path("short/model.json").read_text())["lineage"]["best_epoch"] == best
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_two_outputs_and_sgd_train_too(tiny_npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more = ["--set", "loss.name=cross_entropy", "--set", "optim.name=sgd", "--out", "two"]
     more += ["--set", "optim.schedule=constant", "--set", "train.epochs=1"]

@@ -8,7 +8,6 @@ from tests.helpers.commands import train
 FROZEN = ["model.freeze=layer2", "train.views=2"]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_frozen_features_are_told_and_gone_at_the_end(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.helpers.runs import Rows, film_of, simulate, write_run
 
+from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report
 
 
@@ -33,6 +34,13 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return write_run(tmp_path / name, rows or simulate(60, 40, seed=1), **run)
 
     return make
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out: they take most of the time, and most tests look elsewhere."""
+    monkeypatch.setattr(render, "draw_all", lambda judged: {})
+    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 @pytest.fixture(scope="session")

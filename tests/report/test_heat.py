@@ -33,12 +33,6 @@ def all_hot(asked: list[str]) -> Callable[[Sequence[str]], Heatmaps]:
     return heat
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda context: {})
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_each_film_of_the_galleries_has_its_heat(
     make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
@@ -84,8 +78,12 @@ def test_a_film_without_heat_stands_alone(
 
 
 def test_the_sheet_holds_the_heat_too(
-    make_run: Callable[..., Path], film: Callable[[str], np.ndarray], reported: Path
+    make_run: Callable[..., Path],
+    film: Callable[[str], np.ndarray],
+    reported: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(render, "draw_all", lambda judged: {})  # the charts, not the sheets
     folder = make_run()
     write_report(folder, film, heat=all_hot([]))
     with Image.open(folder / "figures" / "misclassified.png") as tall:

@@ -18,7 +18,6 @@ from tests.helpers.pages import HOSTILE, Page, read
 
 from pneumoscope.errors import NotARun
 from pneumoscope.report.kit.films import to_uri
-from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report
 
 Rows = list[dict[str, Any]]
@@ -27,13 +26,6 @@ Rows = list[dict[str, Any]]
 @pytest.fixture
 def page(reported: Path) -> str:
     return read(reported / "report.html")
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures out: they take most of the time, and these tests look elsewhere."""
-    monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def test_nothing_is_asked_of_the_network(page: str) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from pneumoscope.report.review import text as review
-from pneumoscope.report.run import render
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.report.run.render import write_report
@@ -23,12 +22,6 @@ SECTIONS = ("operating", "calibration", "prevalence", "decision", "subgroups", "
 @pytest.fixture
 def judged(reported: Path) -> Judged:
     return read_judged(reported)
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Judged:

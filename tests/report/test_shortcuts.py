@@ -14,17 +14,12 @@ import pytest
 
 from pneumoscope.evaluation.gallery import choose_films
 from pneumoscope.evaluation.shortcuts import judge_shortcuts
-from pneumoscope.report.run import render
 from pneumoscope.report.run.folder import read_judged
 from pneumoscope.report.run.render import write_report
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 VARIANTS = ("full", "border", "centre", "thumbnail")
-
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "draw_all", lambda judged: {})
-    monkeypatch.setattr(render, "_pictures", lambda context: {})
 
 
 def checked(folder: Path, border: float) -> Path:
