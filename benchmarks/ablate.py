@@ -30,7 +30,8 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.sources.medmnist import medmnist_source
-from pneumoscope.training.fit import build_network, fit
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import choose_precision
 from pneumoscope.workflows.data import network_side, stored_spec
 
@@ -62,10 +63,8 @@ def one(prepared: PreparedSet, source, changes: list[str], recipe_name: str, see
     )
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        bundle = fit(
-            Run(Path(folder)), prepared, recipe, network,
-            seed=seed, precision=precision, listener=Silent(),
-        )  # fmt: skip
+        job = TrainingJob(prepared, recipe, side, seed, precision)
+        bundle = fit(Run(Path(folder)), job, network, Silent())
         seconds = time.perf_counter() - start
     return {**judge(bundle, prepared), "best_epoch": bundle.lineage["best_epoch"], "s": seconds}
 

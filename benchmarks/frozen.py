@@ -32,8 +32,9 @@ from pneumoscope.imaging.read import read_film
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import InputSpec, Record, Silent, Source
 from pneumoscope.run import Run
-from pneumoscope.training.features import Maker
-from pneumoscope.training.fit import build_network, fit
+from pneumoscope.training.features.extract import FeatureExtractor
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import Precision, choose_precision
 from throughput import our_set
 from tutorial import tutorial
@@ -54,7 +55,8 @@ def trained(prepared: PreparedSet, recipe: Recipe, precision: Precision, seed: i
     network = build_network(prepared, recipe, recipe.input.size, 0)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
-        fit(run, prepared, recipe, network, seed=seed, precision=precision, listener=Silent())
+        job = TrainingJob(prepared, recipe, recipe.input.size, seed, precision)
+        fit(run, job, network, Silent())
         with run.history_file.open() as file:
             return list(csv.DictReader(file))
 
@@ -71,8 +73,8 @@ def view_rate(prepared: PreparedSet, args: argparse.Namespace, precision: Precis
     """Films a second whose features are computed, augmentation included, as for a view."""
     recipe = frozen_recipe(args, 1, 1)
     network = build_network(prepared, recipe, args.size, 0).to(memory_format=torch.channels_last)
-    maker = Maker(prepared, network, recipe, 0, precision)
-    batches = maker.batches(0)
+    job = TrainingJob(prepared, recipe, args.size, 0, precision)
+    batches = FeatureExtractor(job, network).batches(0)
     next(batches)  # warms up
     start, done = time.perf_counter(), 0
     for values in batches:

@@ -47,7 +47,8 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Silent
 from pneumoscope.run import Run
 from pneumoscope.sections import AugmentChoices
-from pneumoscope.training.fit import build_network, fit
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import choose_precision
 from pneumoscope.workflows.data import find_data, network_side, prepare_data
 
@@ -186,10 +187,8 @@ def one(data: str, changes: list[str], recipe_name: str, seed: int) -> dict[str,
     precision = choose_precision(network, recipe.model.backbone, "cpu", memory)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        bundle = fit(
-            Run(Path(folder)), prepared, recipe, network,
-            seed=seed, precision=precision, listener=Silent(),
-        )  # fmt: skip
+        job = TrainingJob(prepared, recipe, side, seed, precision)
+        bundle = fit(Run(Path(folder)), job, network, Silent())
         seconds = time.perf_counter() - start
     return {**judge(bundle, prepared), "seconds": seconds}
 

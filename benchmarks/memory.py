@@ -46,7 +46,8 @@ def train(count: int, size: int, work: Path) -> None:
     from pneumoscope.recipe import load_recipe
     from pneumoscope.records import InputSpec, Record, Silent, Source, Split
     from pneumoscope.run import Run
-    from pneumoscope.training.fit import build_network, fit
+    from pneumoscope.training.fit import fit
+    from pneumoscope.training.job import TrainingJob, build_network
     from pneumoscope.training.measure.precision import Precision
 
     def split_of(i: int) -> Split:
@@ -63,10 +64,8 @@ def train(count: int, size: int, work: Path) -> None:
     network = build_network(prepared, recipe, size, 0)
     (work / "run").mkdir()
     precision = Precision("bf16", "benchmark")
-    fit(
-        Run(work / "run"), prepared, recipe, network,
-        seed=0, precision=precision, listener=Silent(),
-    )  # fmt: skip
+    job = TrainingJob(prepared, recipe, size, 0, precision)
+    fit(Run(work / "run"), job, network, Silent())
 
 
 def main() -> None:

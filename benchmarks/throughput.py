@@ -27,7 +27,8 @@ from pneumoscope.imaging.read import read_film
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Film, InputSpec, Record, Silent, Source
 from pneumoscope.run import Run
-from pneumoscope.training.fit import build_network, fit
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import choose_precision
 from tutorial import tutorial
 
@@ -65,7 +66,7 @@ def ours(prepared: PreparedSet, backbone: str, size: int, batch: int) -> tuple[f
     precision = choose_precision(network, backbone, "cpu", None)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
-        fit(run, prepared, recipe, network, seed=0, precision=precision, listener=Silent())
+        fit(run, TrainingJob(prepared, recipe, size, 0, precision), network, Silent())
         rows = run.history_file.read_text().splitlines()
     return float(rows[-1].split(",")[-1]), precision.name
 

@@ -32,7 +32,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import create_run
 from pneumoscope.sources.medmnist import medmnist_source
-from pneumoscope.training.keeper import Keeper
+from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.workflows.data import stored_spec
 
 Usage = namedtuple("Usage", "total used free")
@@ -368,7 +368,7 @@ def test_a_disk_that_fills_meanwhile(
     places = {
         "prepare": "pneumoscope.data.draft.Stack.append",
         "table": "pandas.DataFrame.to_parquet",
-        "bundle": "pneumoscope.training.keeper.write_atomic",
+        "bundle": "pneumoscope.training.checkpoint.write_atomic",
         "temporary": "pneumoscope.sources.npz.shutil.copyfileobj",
     }
     monkeypatch.setattr(places[module], full)
@@ -524,13 +524,13 @@ def test_an_interrupt_tells_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    real = Keeper._save
+    real = CheckpointCallback._save
 
-    def save(self: Keeper, trainer: lightning.Trainer) -> None:
+    def save(self: CheckpointCallback, trainer: lightning.Trainer) -> None:
         real(self, trainer)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Keeper, "_save", save)
+    monkeypatch.setattr(CheckpointCallback, "_save", save)
     words = ["train", films, *little("train.epochs=1000"), "--out", "my run"]
     assert run(monkeypatch, *words) == 130
     check_interrupted(capsys.readouterr().err, tmp_path / "my run")
@@ -575,7 +575,7 @@ def test_an_interrupt_that_a_library_drops_is_heard_later(
 ) -> None:
     """Pickle's ``copyreg`` and finalisers drop whatever is raised inside them."""
 
-    def save(self: Keeper, trainer: lightning.Trainer) -> None:
+    def save(self: CheckpointCallback, trainer: lightning.Trainer) -> None:
         if not fallen:
             fallen.append(trainer.current_epoch)
             with contextlib.suppress(BaseException):
@@ -585,7 +585,7 @@ def test_an_interrupt_that_a_library_drops_is_heard_later(
 
     fallen: list[int] = []
     saves: list[int] = []
-    monkeypatch.setattr(Keeper, "_save", save)
+    monkeypatch.setattr(CheckpointCallback, "_save", save)
     assert run(monkeypatch, "train", films, *little("train.epochs=50")) == 130
     # Lightning would leave the process deaf to the next one.
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -53,11 +53,22 @@ def test_two_devices_by_the_command_itself(tiny_npz: Path) -> None:
     assert len(pd.read_csv("run/history.csv")) == 2
 
 
-def test_started_by_a_launcher_the_first_process_does_all_but_training(tiny_npz: Path) -> None:
-    first, second = launch([str(tiny_npz), *CHANGES, "--devices", "2"])
-    assert first[0] == second[0] == 0, first[2] + second[2]
-    assert "Everything is in runs/001-test_resnet-tiny" in first[1]
-    assert second[1:] == ("", "")
+def test_started_by_torchrun_the_first_process_does_all_but_training(tiny_npz: Path) -> None:
+    Path("main.py").write_text("from pneumoscope.cli.main import run\nrun()\n")
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "main.py"]
+    done = subprocess.run(
+        [sys.executable, *command, "train", str(tiny_npz), *CHANGES, "--devices", "2"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for once in ("Start", "Train test_resnet", "Everything is in runs/001-test_resnet-tiny"):
+        assert done.stdout.count(once) == 1  # the second process prints nothing
+    assert "batch norm: over the 8 films of a process" in done.stdout
     assert len(pd.read_csv("runs/001-test_resnet-tiny/history.csv")) == 2
     assert [path.name for path in Path("runs").glob("0*")] == ["001-test_resnet-tiny"]
 

@@ -8,7 +8,8 @@ import pytest
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import InputSpec
+from pneumoscope.records import Hardware, InputSpec
+from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure import budget
 from pneumoscope.training.measure.budget import MOST_EPOCHS, Pace, epochs_within, pace_of, spoken
 
@@ -66,12 +67,9 @@ def test_of_several_processes_one_is_timed_and_that_is_said(
 
     monkeypatch.setattr(budget, "measure_pace", pace)
     nothing: Any = None
-    epochs, why = budget.fit_to_time(
-        *(tmp_path, nothing, load_recipe("small", ["train.minutes=2"]), nothing),
-        seed=0,
-        precision=nothing,
-        processes=processes,
-    )
+    recipe = load_recipe("small", ["train.minutes=2"])
+    job = TrainingJob(nothing, recipe, 32, 0, nothing, Hardware(devices=processes))
+    epochs, why = budget.fit_to_time(tmp_path, job, nothing)
     assert epochs == int(108 / 11) and "640 films/s" in why
     assert "12 s of which went to measuring, 11 s an epoch" in why
     assert ("of one process; 4 share each batch and may end sooner" in why) == told

@@ -17,8 +17,12 @@ from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import InputSpec, Silent
 from pneumoscope.run import Run
-from pneumoscope.training import features as kept
-from pneumoscope.training.fit import build_network, fit
+from pneumoscope.training.features import store
+from pneumoscope.training.features.batches import Features, ViewSampler
+from pneumoscope.training.features.extract import FeatureExtractor
+from pneumoscope.training.features.store import keep_features
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import Precision
 
 STILL = [f"augment.{k}=0" for k in (
@@ -47,15 +51,15 @@ def recipe(*changes: str) -> Recipe:
     return load_recipe("default", [*plain, *short, *changes])
 
 
-def maker(
+def extractor(
     prepared: PreparedSet,
     choices: Recipe,
     seed: int = 3,
     precision: Precision = FLOAT32,
     side: int = 32,
-) -> kept.Maker:
+) -> FeatureExtractor:
     network = build_network(prepared, choices, side, 0).to(memory_format=torch.channels_last)
-    return kept.Maker(prepared, network, choices, seed, precision)
+    return FeatureExtractor(TrainingJob(prepared, choices, side, seed, precision), network)
 
 
 def train(
@@ -65,7 +69,7 @@ def train(
     folder.mkdir()
     run = Run(folder)
     network = build_network(prepared, choices, 32, 0)
-    fit(run, prepared, choices, network, seed=3, precision=FLOAT32, listener=Silent())
+    fit(run, TrainingJob(prepared, choices, 32, 3, FLOAT32), network, Silent())
     return pd.read_csv(run.history_file), load_file(run.weights_file)
 
 
@@ -77,12 +81,12 @@ def test_a_view_without_changes_holds_the_networks_own_features(
     margin = ["input.margin=0"] if side > 32 else []
     choices = recipe(*STILL, *margin, "train.views=1")
     precision = Precision("bf16" if name == "bf16" else "float32", "test")
-    made = maker(prepared, choices, precision=precision, side=side)
-    files = kept.keep_features(tmp_path, made, 1, Silent())
+    made = extractor(prepared, choices, precision=precision, side=side)
+    files = keep_features(tmp_path, made, 1, Silent())
     assert np.load(files[0]).dtype == (np.int16 if name == "bf16" else np.float32)
     labels = prepared.labels(prepared.rows("train"))
     places = np.array([0, 3, 64, 69])
-    features, given = kept.Features(files, labels)[0, places]
+    features, given = Features(files, labels)[0, places]
     network = made._network.eval()
     films = torch.from_numpy(prepared.images[prepared.rows("train")[places]])
     half = torch.autocast("cpu", torch.bfloat16, enabled=name == "bf16")
@@ -117,9 +121,9 @@ def test_one_unchanged_view_trains_as_films_do(
 def test_views_differ_and_follow_from_the_seed_alone(prepared: PreparedSet, tmp_path: Path) -> None:
     def views_of(folder: str, seed: int) -> list[np.ndarray]:
         (tmp_path / folder).mkdir()
-        made = maker(prepared, recipe("train.views=2"), seed)
+        made = extractor(prepared, recipe("train.views=2"), seed)
         torch.rand(len(folder))  # what else was drawn is of no matter
-        return [np.load(f) for f in kept.keep_features(tmp_path / folder, made, 2, Silent())]
+        return [np.load(f) for f in keep_features(tmp_path / folder, made, 2, Silent())]
 
     one, again, other = views_of("one", 3), views_of("again", 3), views_of("other", 4)
     for mine, yours in zip(one, again, strict=True):
@@ -133,7 +137,7 @@ def test_views_differ_and_follow_from_the_seed_alone(prepared: PreparedSet, tmp_
 def test_epochs_take_the_views_in_turn_and_films_in_their_order() -> None:
     rows = np.arange(100, 150)  # places in the set; the features of its training films lie first
     films, places = Batches(rows, 8, seed=1), Batches(np.arange(50), 8, seed=1)
-    turns = kept.Turns(places, 3)
+    turns = ViewSampler(places, 3)
     for epoch in range(5):
         films.set_epoch(epoch)
         turns.set_epoch(epoch)
@@ -147,15 +151,15 @@ def test_epochs_take_the_views_in_turn_and_films_in_their_order() -> None:
 
 
 def test_what_is_missing_or_damaged_is_made_again(prepared: PreparedSet, tmp_path: Path) -> None:
-    made = maker(prepared, recipe("train.views=3"))
-    files = kept.keep_features(tmp_path, made, 3, Silent())
+    made = extractor(prepared, recipe("train.views=3"))
+    files = keep_features(tmp_path, made, 3, Silent())
     whole = [file.read_bytes() for file in files]
     kept_as_it_is = files[0].stat().st_ino
     files[1].unlink()
     files[2].write_bytes(whole[2][:-4000])
     stale = tmp_path / "features-0000000000000000-0000.npy"
     stale.write_bytes(b"of another run")
-    assert kept.keep_features(tmp_path, made, 3, Silent()) == files
+    assert keep_features(tmp_path, made, 3, Silent()) == files
     assert [file.read_bytes() for file in files] == whole
     assert files[0].stat().st_ino == kept_as_it_is
     assert sorted(tmp_path.iterdir()) == sorted(files)
@@ -164,7 +168,7 @@ def test_what_is_missing_or_damaged_is_made_again(prepared: PreparedSet, tmp_pat
 def test_a_failure_leaves_no_half_file(
     prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = maker(prepared, recipe("train.views=1"))
+    made = extractor(prepared, recipe("train.views=1"))
     first = made._of
 
     def failing(rows: np.ndarray, view: int | None, index: int) -> np.ndarray:
@@ -174,21 +178,21 @@ def test_a_failure_leaves_no_half_file(
 
     monkeypatch.setattr(made, "_of", failing)
     with pytest.raises(DiskFull, match="disk is full"):
-        kept.keep_features(tmp_path, made, 1, Silent())
+        keep_features(tmp_path, made, 1, Silent())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_told_before_with_what_would_fit(
     prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = maker(prepared, recipe("train.views=9"))
+    made = extractor(prepared, recipe("train.views=9"))
     view = TRAIN * made.sample().nbytes
-    usage = namedtuple("usage", "free")(kept._MARGIN + VAL * view // TRAIN + int(2.5 * view))
+    usage = namedtuple("usage", "free")(store._MARGIN + VAL * view // TRAIN + int(2.5 * view))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(DiskFull, match=r"(?s)MiB free.*9 views.*train\.views=2;"):
-        kept.keep_features(tmp_path, made, 9, Silent())
+        keep_features(tmp_path, made, 9, Silent())
     assert not list(tmp_path.iterdir())
-    kept.keep_features(tmp_path, made, 2, Silent())
+    keep_features(tmp_path, made, 2, Silent())
 
 
 def test_what_cannot_be_kept_is_refused() -> None:

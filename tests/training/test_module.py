@@ -13,9 +13,9 @@ from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec, Silent
 from pneumoscope.run import Run
-from pneumoscope.training.keeper import Keeper
+from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.training.losses import Loss
-from pneumoscope.training.module import Classifier, _average
+from pneumoscope.training.module import ClassifierModule, _average
 
 STILL = [f"augment.{k}=0" for k in (
     "rotation", "translation", "scale", "stretch", "brightness", "contrast", "gamma", "detail",
@@ -32,7 +32,7 @@ def test_unchanged_films_are_trained_as_they_are_judged(
     spec = InputSpec(stored, side, margin=margin)
     network = Network(build_backbone("test_resnet"), spec, normalisation=(0.5, 0.25))
     recipe = load_recipe("default", [*STILL, "train.ema=0"])
-    module = Classifier(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
+    module = ClassifierModule(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
     inputs: list[Tensor] = []
     network.backbone.register_forward_pre_hook(lambda _, given: inputs.append(given[0].detach()))
     films = torch.randint(0, 256, (6, stored, stored), dtype=torch.uint8)
@@ -65,11 +65,11 @@ def test_average_follows_slowly_and_begins_with_a_short_history() -> None:
 def test_a_resumed_run_averages_no_step_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """With accumulation the first batch after a resume makes no step of its own."""
     module = classifier("train.accumulate=2")
-    monkeypatch.setattr(Classifier, "global_step", 8)
+    monkeypatch.setattr(ClassifierModule, "global_step", 8)
     module.on_train_start()
     module.on_train_batch_end()
     assert module.average is not None and int(module.average.n_averaged) == 0
-    monkeypatch.setattr(Classifier, "global_step", 12)
+    monkeypatch.setattr(ClassifierModule, "global_step", 12)
     module.on_train_batch_end()
     assert int(module.average.n_averaged) == 1
 
@@ -87,17 +87,17 @@ def test_progress_shows_the_loss_and_counts_the_films(tmp_path: Path) -> None:
     trainer: Any = SimpleNamespace(
         num_training_batches=1, current_epoch=0, max_epochs=1, accumulate_grad_batches=2
     )
-    keeper = Keeper(Run(tmp_path), "last", 0, Ear())
+    keeper = CheckpointCallback(Run(tmp_path), "last", 0, Ear())
     # Lightning hands on the loss as it is added to the gradient.
     keeper.on_train_batch_end(trainer, module, {"loss": loss.detach() / 2}, films, 0)
     assert notes == [f"epoch 1/1 loss {loss.item():.2f}"]
     assert module.trained_films == 6  # where a batch of 64 was asked for
 
 
-def classifier(*changes: str) -> Classifier:
+def classifier(*changes: str) -> ClassifierModule:
     network = Network(build_backbone("test_resnet"), InputSpec(32, 32), normalisation=(0.5, 0.25))
     recipe = load_recipe("default", [*STILL, "train.ema=0.9", *changes])
-    return Classifier(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
+    return ClassifierModule(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
 
 
 def test_no_average_when_off() -> None:

@@ -11,7 +11,6 @@ generator passed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -217,22 +216,13 @@ def _rectangles(side: int, probability: float, draw: Draw) -> Tensor:
     return in_rows[:, :, None] & in_columns[:, None, :]
 
 
-def _roll(values: Tensor) -> Tensor:
-    return values.roll(1, 0)
-
-
 def mix(
-    films: Tensor,
-    labels: Tensor,
-    choices: AugmentChoices,
-    generator: Generator,
-    roll: Callable[[Tensor], Tensor] = _roll,
+    films: Tensor, labels: Tensor, choices: AugmentChoices, generator: Generator
 ) -> tuple[Tensor, Tensor]:
     """Blend each film of a batch, float (B, s, s), with the one before, and their labels (B,).
 
     Mixup (Zhang 2018) weighs whole films; CutMix (Yun 2019) replaces a rectangle, and the label by
-    its area. Where both are on, each batch takes one of them. New tensors are returned. ``roll``
-    gives each film's neighbour, which may be in another process.
+    its area. Where both are on, each batch takes one of them. New tensors are returned.
     """
     if not (choices.mixup or choices.cutmix):
         return films, labels
@@ -241,12 +231,12 @@ def mix(
     cut = choices.cutmix > 0 and (choices.mixup == 0 or rng.random() < 0.5)
     alpha = choices.cutmix if cut else choices.mixup
     kept = float(rng.beta(alpha, alpha))
-    others = roll(films)
+    others = films.roll(1, 0)
     if cut:
         films, kept = _paste(films, others, kept, rng)
     else:
         films = torch.lerp(others, films, kept)
-    return films, torch.lerp(roll(labels), labels, kept)
+    return films, torch.lerp(labels.roll(1, 0), labels, kept)
 
 
 def _paste(

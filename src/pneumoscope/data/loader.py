@@ -7,6 +7,7 @@ exactly the batches an uninterrupted one would have drawn.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,15 +17,31 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.share import Share
 from pneumoscope.records import Split
 
 Sampling = Literal["shuffle", "oversample", "undersample"]
 
-_ALONE = Share()
-
 Batch = tuple[Tensor, Tensor]
 """Images uint8 (B, S, S), 0–255, and labels float32 (B,), 0 or 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankSlice:
+    """What falls to process ``rank`` (from 0) where ``world_size`` of them share the work; all of
+    it to a process that is alone."""
+
+    rank: int = 0
+    world_size: int = 1
+
+    def of(self, count: int) -> slice:
+        """Which of ``count`` pieces: neighbours, in the order of the ranks, and as many for each
+        process where ``world_size`` divides ``count``."""
+        first, after = self.rank * count, (self.rank + 1) * count
+        return slice(first // self.world_size, after // self.world_size)
+
+
+WHOLE = RankSlice()
+"""All of the work."""
 
 
 class Films(Dataset[Batch]):
@@ -45,10 +62,10 @@ class Batches(Sampler[NDArray[np.int64]]):
     With a ``seed`` the rows are drawn anew each epoch and the last, incomplete batch is left
     out when there is a whole one; without it they come in order and completely. ``labels`` 0/1
     (n,) of the rows are needed to sample by class: ``oversample`` draws n rows with repetition,
-    both classes alike; ``undersample`` as many of each class as the smaller one has. ``share`` is
-    the part of each batch that comes; all processes draw the same batches. ``rising`` sorts each
-    batch, which reads the file forwards; not where neighbours in a batch are blended, for those in
-    a file are mostly of one class.
+    both classes alike; ``undersample`` as many of each class as the smaller one has. ``part`` is
+    what comes of each batch; all processes draw the same batches. ``rising`` sorts each batch,
+    which reads the file forwards; not where neighbours in a batch are blended, for those in a file
+    are mostly of one class.
     """
 
     def __init__(
@@ -59,12 +76,12 @@ class Batches(Sampler[NDArray[np.int64]]):
         *,
         sampling: Sampling = "shuffle",
         labels: NDArray[np.int64] | None = None,
-        share: Share = _ALONE,
+        part: RankSlice = WHOLE,
         rising: bool = True,
     ) -> None:
         self._rows = rows
         self._rising = rising
-        self._share = share
+        self._part = part
         self._size = size
         self._seed = seed
         self._sampling = sampling
@@ -90,7 +107,7 @@ class Batches(Sampler[NDArray[np.int64]]):
             batch = rows[start : start + self._size]
             if self._rising:
                 batch = np.sort(batch)
-            yield batch[self._share.of(len(batch))]
+            yield batch[self._part.of(len(batch))]
 
     def _draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """The rows of an epoch, in the order in which they are shown."""
@@ -113,21 +130,21 @@ def make_loader(
     batch_size: int,
     seed: int | None = None,
     sampling: Sampling = "shuffle",
-    share: Share = _ALONE,
+    part: RankSlice = WHOLE,
     *,
     rising: bool = True,
 ) -> DataLoader[Batch]:
     """Batches of a split; drawn anew each epoch when a seed is given, and ``rising`` as of Batches.
 
-    Of those, each process has its ``share``; without a seed it has its share of the rows, so that
-    one after the other they are all rows in order.
+    A process has its ``part`` of each batch; without a seed it has its part of the rows, so that
+    those of all processes, one after the other, are all rows in order and none twice.
     """
     rows = prepared.rows(split)
     if seed is None:
-        rows, batch_size = rows[share.of(len(rows))], max(1, batch_size // share.size)
-        share = _ALONE
+        rows, batch_size = rows[part.of(len(rows))], max(1, batch_size // part.world_size)
+        part = WHOLE
     labels = prepared.labels(rows)
     batches = Batches(
-        rows, batch_size, seed, sampling=sampling, labels=labels, share=share, rising=rising
+        rows, batch_size, seed, sampling=sampling, labels=labels, part=part, rising=rising
     )
     return DataLoader(Films(prepared), sampler=batches, batch_size=None, num_workers=0)

@@ -7,8 +7,9 @@ A folder of ``images.npy`` (uint8 (N, S, S), 0–255, air dark, memory-mapped), 
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,10 @@ class PreparedSet:
     masks: NDArray[np.uint8] | None
     table: pd.DataFrame
     about: PreparedManifest
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Another process maps the same files: pickling a memory map would send all its pixels.
+        return _open_again, (self.folder.absolute(), self.content, self.table)
 
     @property
     def fingerprint(self) -> str:
@@ -78,6 +83,19 @@ def open_prepared(folder: Path) -> PreparedSet:
     if images.shape != (len(table), spec.stored, spec.stored) or images.dtype != np.uint8:
         raise _damaged(folder, f"images {images.shape}, table of {len(table)} rows")
     return PreparedSet(folder, spec, images, masks, table, about)
+
+
+def _open_again(folder: Path, content: str, table: pd.DataFrame) -> PreparedSet:
+    """The set with the splits of another process, which may run on another machine. Raises
+    UnreadableData."""
+    prepared = open_prepared(folder) if folder.is_dir() else None
+    if prepared is None or prepared.content != content:
+        raise UnreadableData(
+            "a machine does not see the prepared set",
+            got=f"{folder} on {platform.node()}",
+            remedy="set PNEUMOSCOPE_CACHE to a folder on a disk that all machines see",
+        )
+    return replace(prepared, table=table)
 
 
 def population(prepared: PreparedSet) -> dict[str, Any]:

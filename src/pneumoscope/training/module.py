@@ -1,4 +1,4 @@
-"""The Lightning module: one training step and one validation pass, nothing else.
+"""Lightning module: one training step and one validation pass, nothing else.
 
 All randomness of a step is a pure function of (seed, epoch, step), so a run that is continued
 from the end of any epoch takes exactly the path of one that was never stopped.
@@ -7,12 +7,12 @@ from the end of any epoch takes exactly the path of one that was never stopped.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any, cast
 
 import lightning
 import numpy as np
 import torch
+import torch.distributed as dist
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Optimizer
@@ -20,8 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.data.augment import Draw, augment, mix
-from pneumoscope.data.loader import Batch
-from pneumoscope.data.share import Share
+from pneumoscope.data.loader import WHOLE, Batch, RankSlice
 from pneumoscope.errors import Diverged
 from pneumoscope.metrics.scores import auroc
 from pneumoscope.models.freeze import frozen_after
@@ -30,7 +29,6 @@ from pneumoscope.recipe import Recipe
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.optimizer import clip_gradients, make_optimizer, rate
 from pneumoscope.training.seeds import AUGMENT, DROPOUT, seed_device, seed_of
-from pneumoscope.training.team import gather, present_share, roll
 
 # Averaging 11 million weights each step costs 5 % of it at 64 px; every fourth step, with the
 # decay to the fourth power, gives nearly the same average.
@@ -39,7 +37,7 @@ _EMA_EVERY = 4
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-class Classifier(lightning.LightningModule):
+class ClassifierModule(lightning.LightningModule):
     """Trains a network by a recipe; ``row`` holds the figures of the last finished epoch."""
 
     def __init__(
@@ -51,17 +49,23 @@ class Classifier(lightning.LightningModule):
         steps: int,
         seed: int,
         features: bool = False,
+        part: RankSlice = WHOLE,
     ):
-        """With ``features`` batches carry what left the frozen parts, instead of films."""
+        """With ``features`` batches carry what left the frozen parts, instead of films. ``part``
+        is what this process has of each batch."""
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.loss = loss
         self.steps = steps
         self.seed = seed
-        self.share = present_share()
+        self._part = part
         self.average = _average(network, recipe.train.ema)
-        if self.average is not None and not recipe.model.unfreeze_every:
+        if recipe.model.unfreeze_every:
+            # Optimiser and DDP must know from the beginning whatever will ever learn; each epoch
+            # freezes anew what does not learn yet.
+            network.requires_grad_(True)
+        elif self.average is not None:
             _share_frozen(self.judged, network)
         self._score = Network.scores_of if features else Network.scores
         self._score_changed = Network.scores_of if features else Network.scores_seen
@@ -98,7 +102,8 @@ class Classifier(lightning.LightningModule):
         # Dropout draws from the global generator. Seeding it once an epoch is not enough: the
         # data loader draws from it too, at another moment in a resumed epoch.
         # Processes that share a batch draw masks of their own for films of their own.
-        stream = seed_of(self.seed, DROPOUT, self.current_epoch, index, *self._others())
+        rank = [self._part.rank] if self._part.rank else []
+        stream = seed_of(self.seed, DROPOUT, self.current_epoch, index, *rank)
         seed_device(self.device, stream)
         films, labels = self._change(*batch, index)
         scores = self._score_changed(self.network, films)
@@ -107,20 +112,21 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def _augment(self, images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
-        """Augmented films float32 (B, s, s) and their labels, blended where the recipe says so."""
+        """Augmented films float32 (B, s, s) and their labels, blended where the recipe says so.
+
+        All processes draw for the whole batch and each takes its part, so that one and several
+        change a film alike; each blends films of its own, which needs no exchange.
+        """
         spec, choices = self.network.spec, self.recipe.augment
         generator = torch.Generator().manual_seed(
             seed_of(self.seed, AUGMENT, self.current_epoch, index)
         )
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            whole = len(images) * self.share.size
-            draw = Draw(generator, whole, self.share.of(whole))
+            whole = len(images) * self._part.world_size
+            draw = Draw(generator, whole, self._part.of(whole))
             visible = spec.visible / spec.stored
             films = augment(images, choices, spec.network, draw, visible=visible)
-            return mix(films, labels, choices, generator, partial(roll, self.share))
-
-    def _others(self) -> tuple[int, ...]:
-        return (self.share.rank,) if self.share.rank else ()
+            return mix(films, labels, choices, generator)
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
         # Lightning refuses to clip beside a fused optimiser because that one may unscale
@@ -138,6 +144,11 @@ class Classifier(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._val = _Tally()
         self.judged.eval()
+        if self._part.world_size > 1:
+            # Batch norm that is not shared has followed each process's own films; what is judged
+            # and kept is the first one's.
+            for buffer in self.judged.buffers():
+                dist.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         images, labels = batch
@@ -146,7 +157,8 @@ class Classifier(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         # From here on all processes have the same figures and decide alike.
-        self._train, self._val = (tally.of_all(self.share) for tally in (self._train, self._val))
+        if self._part.world_size > 1:
+            self._train, self._val = self._train.gathered(), self._val.gathered()
         losses = self._train.loss(), self._val.loss()
         if not all(map(math.isfinite, losses)):
             raise Diverged(
@@ -166,8 +178,6 @@ class Classifier(lightning.LightningModule):
         self.log_dict(self.row)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        if self.recipe.model.unfreeze_every:
-            self.network.requires_grad_(True)  # what is freed later needs its optimiser, too
         optimizer = make_optimizer(self.network, self.recipe.optim)
         schedule = LambdaLR(optimizer, lambda step: rate(step, self.steps, self.recipe.optim))
         return {
@@ -189,13 +199,13 @@ class _Tally:
         self._logits.append(logits)
         self._labels.append(labels)
 
-    def of_all(self, share: Share) -> _Tally:
-        """This tally and those of the other processes, as one."""
-        if share.size == 1:
-            return self
+    def gathered(self) -> _Tally:
+        """This tally and those of the other processes as one, in the order of the ranks."""
         mine = [[value.cpu() for value in part] for part in self._parts()]
+        everybodys: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(everybodys, mine)
         tally = _Tally()
-        for theirs in gather(share, mine):
+        for theirs in everybodys:
             for part, values in zip(tally._parts(), theirs, strict=True):
                 part.extend(values)
         return tally

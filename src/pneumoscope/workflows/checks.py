@@ -1,4 +1,4 @@
-"""Two quick checks of a recipe on its data, without a run folder: can it learn, where time goes.
+"""Checks of a recipe on its data, without a run folder: can it learn, where does the time go.
 
 Both use the run's own module, batches, precision and augmentation.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscope.data.prepare import cache_folder
-from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.errors import BadRecipe, Interrupted
@@ -21,24 +20,13 @@ from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.run import check_new, create_folder
 from pneumoscope.storage import write_json
 from pneumoscope.training.allocator import keep_freed_memory
-from pneumoscope.training.fit import build_network
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.overfit import MOST_STEPS, SMALL, Learnt, overfit, still_recipe
-from pneumoscope.training.measure.precision import Precision, settle_precision
+from pneumoscope.training.measure.precision import settle_precision
 from pneumoscope.training.measure.profile import Profile, profile_steps, write_trace
 from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
 
 STEPS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What a run would train: its films, recipe, network, precision and seed."""
-
-    prepared: PreparedSet
-    recipe: Recipe
-    network: Network
-    precision: Precision
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +43,7 @@ def overfit_one_batch(
 ) -> Verdict:
     """Train on one batch without random changes until its loss is small, MOST_STEPS at most."""
     listener = listener or Silent()
-    bench = _set_up(request, still_recipe(recipe), seed, listener)
+    job, network = _set_up(request, still_recipe(recipe), seed, listener)
     listener.choice(
         "left out",
         "random changes, dropout, smoothing, warm-up and schedule, weight average",
@@ -63,14 +51,7 @@ def overfit_one_batch(
     )
     listener.stage(f"Overfit one batch, at most {MOST_STEPS} steps")
     try:
-        learnt = overfit(
-            bench.prepared,
-            bench.recipe,
-            bench.network,
-            seed=seed,
-            precision=bench.precision,
-            listener=listener,
-        )
+        learnt = overfit(job, network, listener)
     except (KeyboardInterrupt, SystemExit):
         raise _stopped() from None
     return Verdict(learnt, *_judge(learnt, recipe))
@@ -100,17 +81,16 @@ def profile(
             expected="train.views=0",
             remedy="--set train.views=0 times the same steps with features computed at each",
         )
-    bench = _set_up(request, recipe, seed, listener)
+    job, network = _set_up(request, recipe, seed, listener)
     listener.stage(f"Time {STEPS} training steps")
-    parts = bench.prepared, bench.recipe, bench.network, bench.precision
     try:
-        found = profile_steps(*parts, seed=seed, steps=STEPS)
+        found = profile_steps(job, network, STEPS)
         if out is not None:
             listener.stage("Trace a few more")
 
             def fill(draft: Path, name: str) -> None:
                 write_json(draft / "profile.json", {"command": command, **found.to_json()})
-                write_trace(*parts, seed=seed, file=draft / "trace.json")
+                write_trace(job, network, draft / "trace.json")
 
             create_folder(out, "profile", fill)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
@@ -122,7 +102,10 @@ def _stopped() -> Interrupted:
     return Interrupted("the check was stopped", remedy="it left nothing behind: start it again")
 
 
-def _set_up(request: DataRequest, recipe: Recipe, seed: int, listener: Listener) -> Bench:
+def _set_up(
+    request: DataRequest, recipe: Recipe, seed: int, listener: Listener
+) -> tuple[TrainingJob, Network]:
+    """What a run would train, by one process."""
     source = find_data(request, listener)
     side, why = network_side(source, recipe)
     model = recipe.model
@@ -143,7 +126,7 @@ def _set_up(request: DataRequest, recipe: Recipe, seed: int, listener: Listener)
     memory = cache_folder() / "precision.json"
     precision = settle_precision(network, recipe, choose_device(), memory)
     listener.choice("precision", f"{precision.name}, channels_last", precision.why)
-    return Bench(prepared, recipe, network, precision, seed)
+    return TrainingJob(prepared, recipe, side, seed, precision), network
 
 
 def _judge(learnt: Learnt, recipe: Recipe) -> tuple[str, tuple[str, ...]]:

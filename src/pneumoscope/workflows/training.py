@@ -1,20 +1,21 @@
-"""The stage that trains: alone or in several processes, for as long as was asked."""
+"""Training stage: alone or in several processes, for as long as was asked."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.devices import use_all_cores
+from pneumoscope.devices import launched, use_all_cores
 from pneumoscope.models.bundle import Bundle, load_bundle
-from pneumoscope.recipe import Recipe
-from pneumoscope.training.features import drop_features
+from pneumoscope.training.features.store import drop_features
 from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.data import network_side
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from pneumoscope.models.network import Network
+    from pneumoscope.training.job import TrainingJob
     from pneumoscope.training.measure.precision import Precision
 
 
@@ -24,8 +25,8 @@ def train_stage(work: RunContext, prepared: PreparedSet) -> Bundle:
         drop_features(work.run)  # a kill may have come between the two
         return load_bundle(work.run.folder)
     # Lightning takes seconds to import and only this stage needs it.
-    from pneumoscope.training.fit import build_network, fit
-    from pneumoscope.training.measure.precision import Precision, settle_precision
+    from pneumoscope.training.fit import fit
+    from pneumoscope.training.job import TrainingJob, build_network
 
     work.listener.stage(f"Train {work.recipe.model.backbone}")
     threads = use_all_cores(work.hardware.devices)
@@ -35,75 +36,65 @@ def train_stage(work: RunContext, prepared: PreparedSet) -> Bundle:
     work.note_choice("input size", f"{side} px", why)
     begun = work.run.last_checkpoint.is_file()
     network = build_network(prepared, work.recipe, side, work.seed, begun=begun)
+    precision = _precision(work, network)
+    job = TrainingJob(prepared, work.recipe, side, work.seed, precision, work.hardware)
+    if work.recipe.train.minutes is not None:
+        job = _within_minutes(work, job, network)
+    if work.hardware.processes == 1:
+        return fit(work.run, job, network, work.listener)
+    return _train_together(work, job, network)
+
+
+def _precision(work: RunContext, network: Network) -> Precision:
+    """The recipe's precision, or the faster one; a resumed run computes as it began."""
+    from pneumoscope.training.measure.precision import Precision, settle_precision
+
     kept = work.run.manifest().get("precision")
     if kept:
-        # A resumed run computes as it began.
         precision = Precision(kept["name"], kept["why"], work.device)
     else:
-        precision = settle_precision(
-            network, work.recipe, work.device, cache_folder() / "precision.json"
-        )
+        memory = cache_folder() / "precision.json"
+        precision = settle_precision(network, work.recipe, work.device, memory)
     work.run.update_manifest(precision={"name": precision.name, "why": precision.why})
     work.note_choice("precision", f"{precision.name}, channels_last", precision.why)
-    recipe = _fitted(work, prepared, network, precision)
-    if work.hardware.processes > 1:
-        return _trained_together(work, prepared, recipe, side, precision)
-    return fit(
-        work.run,
-        prepared,
-        recipe,
-        network,
-        seed=work.seed,
-        precision=precision,
-        listener=work.listener,
-    )
+    return precision
 
 
-def _trained_together(
-    work: RunContext, prepared: PreparedSet, recipe: Recipe, side: int, precision: Precision
-) -> Bundle:
-    """The same from several processes, one for each device."""
-    from pneumoscope.training.distributed import check_enough, make_plan, train_together
-
-    hardware = work.hardware
-    check_enough(prepared, recipe, hardware)
-    share = recipe.train.batch_size // hardware.processes
-    why = f"one for each device; each takes {share} films of a batch"
-    work.note_choice("processes", str(hardware.processes), why)
-    plan = make_plan(
-        work.run,
-        prepared,
-        recipe,
-        side=side,
-        seed=work.seed,
-        precision=precision,
-        devices=hardware.devices,
-    )
-    train_together(plan, work.listener)
-    return load_bundle(work.run.folder)
-
-
-def _fitted(
-    work: RunContext, prepared: PreparedSet, network: Network, precision: Precision
-) -> Recipe:
-    """The recipe with the epochs that fit into its minutes; a resumed run keeps its number, and
-    runs that belong together have the same."""
-    recipe = work.recipe
-    if recipe.train.minutes is None:
-        return recipe
+def _within_minutes(work: RunContext, job: TrainingJob, network: Network) -> TrainingJob:
+    """The job with the epochs that fit into its minutes; a resumed run keeps its number, and runs
+    that belong together have the same."""
     from pneumoscope.training.measure.budget import fit_to_time
 
-    kept = work.run.manifest().get("epochs") or work.ready.epochs.get(recipe.name)
+    kept = work.run.manifest().get("epochs") or work.ready.epochs.get(job.recipe.name)
     if not kept:
-        epochs, why = fit_to_time(
-            *(work.run.folder, prepared, recipe, network),
-            seed=work.seed,
-            precision=precision,
-            processes=work.hardware.processes,
-        )
+        epochs, why = fit_to_time(work.run.folder, job, network)
         kept = {"number": epochs, "why": why}
-    work.ready.epochs[recipe.name] = kept
+    work.ready.epochs[job.recipe.name] = kept
     work.run.update_manifest(epochs=kept)
     work.note_choice("epochs", str(kept["number"]), kept["why"])
-    train = recipe.train.model_copy(update={"epochs": int(kept["number"])})
-    return recipe.model_copy(update={"train": train})
+    train = job.recipe.train.model_copy(update={"epochs": int(kept["number"])})
+    return replace(job, recipe=job.recipe.model_copy(update={"train": train}))
+
+
+def _train_together(work: RunContext, job: TrainingJob, network: Network) -> Bundle:
+    """The same from several processes, one for each device."""
+    from pneumoscope.training.parallel.processes import (
+        check_enough,
+        has_batch_norm,
+        train_in_processes,
+    )
+    from pneumoscope.training.parallel.torchrun import lead_training
+
+    hardware = work.hardware
+    check_enough(job.prepared, job.recipe, hardware)
+    part = job.recipe.train.batch_size // hardware.processes
+    why = f"one for each device; each takes {part} films of a batch"
+    work.note_choice("processes", str(hardware.processes), why)
+    if job.precision.device == "cpu" and has_batch_norm(network):
+        why = "torch shares it between GPUs only; figures differ from those of one process"
+        work.note_choice("batch norm", f"over the {part} films of a process", why)
+    if launched():
+        lead_training(work.run, job, network, work.listener)
+    else:
+        train_in_processes(work.run, job, work.listener)
+    return load_bundle(work.run.folder)

@@ -25,6 +25,7 @@ from pneumoscope.errors import InputError
 from pneumoscope.formatting import metric_name
 from pneumoscope.records import DataRequest, Estimate, Hardware
 from pneumoscope.report.kit.catalogue import TERMINAL
+from pneumoscope.training.parallel import torchrun
 
 if TYPE_CHECKING:
     from pneumoscope.recipe import Recipe
@@ -140,9 +141,8 @@ class TrainOptions:
 def start(options: TrainOptions) -> None:
     """Do what is asked: one run, several, or a check that leaves none."""
     from pneumoscope.run import check_new
-    from pneumoscope.training.torchrun import leading
 
-    with leading():
+    with torchrun.leading():
         _check_together(options)
         recipes = options.load()
         check_new(options.out)
@@ -178,9 +178,8 @@ def _train(options: TrainOptions, recipe: Recipe) -> None:
 def complete(folder: Path) -> None:
     """Complete a stopped run, or several that belong together, and show the result."""
     from pneumoscope.run import CROSSVAL, PLAN
-    from pneumoscope.training.torchrun import leading
 
-    with leading():
+    with torchrun.leading():
         if (folder / PLAN).is_file():
             many.resume(folder)
         elif (folder / CROSSVAL).is_file():
@@ -201,13 +200,8 @@ def _resume(folder: Path) -> None:
 
 def follow() -> None:
     """Where torchrun started several of us, all but the first only help to train, and end here."""
-    from pneumoscope.devices import launched
-    from pneumoscope.training.torchrun import place
-
-    if launched() and place()[0] > 0:
-        from pneumoscope.training.follow import follow as help_to_train
-
-        raise typer.Exit(help_to_train())
+    if torchrun.follows():
+        raise typer.Exit(torchrun.follow())
 
 
 def _check_together(options: TrainOptions) -> None:

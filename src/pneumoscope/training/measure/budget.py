@@ -1,4 +1,4 @@
-"""How many epochs fit into the minutes that a recipe gives: measured on the run's own steps.
+"""Time budget: how many epochs fit into a recipe's minutes, measured on the run's own steps.
 
 One shortened epoch is run on a copy of the network: augmentation, precision, weight average,
 validation and the files kept after each epoch are the run's own, so their time is counted.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.storage import writing
 from pneumoscope.training.allocator import keep_freed_memory
+from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.training.fit import assemble
-from pneumoscope.training.keeper import Keeper
-from pneumoscope.training.measure.precision import Precision
+from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure.trial import Moments, short_fit
 
 MOST_EPOCHS = 10_000
@@ -50,27 +49,19 @@ class Pace:
         return self.steps * self.step + self.val_batches * self.val_batch + self.besides
 
 
-def fit_to_time(
-    folder: Path,
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    *,
-    seed: int,
-    precision: Precision,
-    processes: int = 1,
-) -> tuple[int, str]:
+def fit_to_time(folder: Path, job: TrainingJob, network: Network) -> tuple[int, str]:
     """The number of epochs that fit into ``recipe.train.minutes``, at least 1, and the reason.
 
     ``folder`` is that of the run, whose disk is measured too; nothing is left there. The time
     that measuring takes is part of the minutes. The network is not changed. Where several
-    ``processes`` are going to train, this one alone is timed, which the reason says.
+    processes are going to train, this one alone is timed, which the reason says.
     """
+    recipe, processes = job.recipe, job.hardware.processes
     if recipe.train.minutes is None:
         return recipe.train.epochs, "the recipe says so"
     start = time.perf_counter()
     seconds = 60 * recipe.train.minutes
-    pace = measure_pace(folder, prepared, recipe, network, seed=seed, precision=precision)
+    pace = measure_pace(folder, job, network)
     left = seconds - (time.perf_counter() - start)
     epochs = epochs_within(left, pace.epoch)
     speed = f"{recipe.train.batch_size / pace.step:,.0f} films/s"
@@ -99,38 +90,19 @@ def spoken(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def measure_pace(
-    folder: Path,
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    *,
-    seed: int,
-    precision: Precision,
-) -> Pace:
+def measure_pace(folder: Path, job: TrainingJob, network: Network) -> Pace:
     """Time a short epoch: a few steps to warm up, then as many as the recipe's minutes allow."""
     keep_freed_memory()
-
-    def trial(steps: int) -> Pace:
-        return _trial(folder, prepared, recipe, copy.deepcopy(network), seed, precision, steps)
-
-    warm = trial(_WARM_UP)
-    allowed = 60 * (recipe.train.minutes or 1) * _SHARE
-    return trial(min(_MOST, max(_LEAST, round(allowed / warm.step))))
+    warm = _trial(folder, job, copy.deepcopy(network), _WARM_UP)
+    allowed = 60 * (job.recipe.train.minutes or 1) * _SHARE
+    steps = min(_MOST, max(_LEAST, round(allowed / warm.step)))
+    return _trial(folder, job, copy.deepcopy(network), steps)
 
 
-def _trial(
-    folder: Path,
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    seed: int,
-    precision: Precision,
-    steps: int,
-) -> Pace:
-    recipe = _all_learning(recipe, network)
-    module, train, val = assemble(prepared, recipe, network, seed)
-    moments = Moments(precision.device)
+def _trial(folder: Path, job: TrainingJob, network: Network, steps: int) -> Pace:
+    recipe = _all_learning(job.recipe, network)
+    module, train, val = assemble(replace(job, recipe=recipe), network)
+    moments = Moments(job.precision.device)
     with (
         writing(folder),
         # The name is that of a draft: what a killed process leaves is swept away on resuming.
@@ -141,10 +113,10 @@ def _trial(
         short_fit(
             module,
             (train, val),
-            precision,
+            job.precision,
             steps=steps,
             val_batches=max(2, steps // 4),
-            watching=[moments, Keeper(run, recipe.train.monitor, 0, Silent())],
+            callbacks=[moments, CheckpointCallback(run, recipe.train.monitor, 0, Silent())],
         )
     return pace_of(moments.ends, moments.val, moments.end, (len(train), len(val)))
 

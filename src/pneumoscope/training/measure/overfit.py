@@ -1,4 +1,4 @@
-"""Can the network learn at all? One batch, without random changes, until its loss is small."""
+"""Overfit check: can the network learn one batch at all, without random changes?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import Listener
 from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.fit import assemble
-from pneumoscope.training.measure.precision import Precision
+from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure.trial import Repeated, short_fit
 
 MOST_STEPS = 200
@@ -69,18 +69,10 @@ def one_batch(prepared: PreparedSet, size: int, seed: int) -> Batch:
     return Films(prepared)[np.sort(taken)]
 
 
-def overfit(
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    *,
-    seed: int,
-    precision: Precision,
-    listener: Listener,
-) -> Learnt:
-    """Train ``network`` on one batch, at most MOST_STEPS steps; ``recipe`` is a still one."""
-    module, _, _ = assemble(prepared, recipe, network, seed)
-    batch = one_batch(prepared, recipe.train.batch_size, seed)
+def overfit(job: TrainingJob, network: Network, listener: Listener) -> Learnt:
+    """Train ``network`` on one batch, at most MOST_STEPS steps; the job's recipe is a still one."""
+    module, _, _ = assemble(job, network)
+    batch = one_batch(job.prepared, job.recipe.train.batch_size, job.seed)
     with torch.no_grad():
         nothing = torch.zeros(len(batch[1]), network.outputs)
         guessing = float(module.loss(nothing, batch[1]))
@@ -88,9 +80,9 @@ def overfit(
     short_fit(
         module,
         (Repeated([batch], MOST_STEPS), None),
-        precision,
+        job.precision,
         steps=MOST_STEPS,
-        watching=[watcher],
+        callbacks=[watcher],
     )
     return Learnt(tuple(watcher.losses), guessing, len(batch[1]))
 

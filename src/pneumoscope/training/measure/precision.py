@@ -1,4 +1,4 @@
-"""Which precision is fastest here? Measured, not guessed.
+"""Precision: which one is fastest here is measured, not guessed.
 
 bf16 is several times faster on processors with AMX or AVX512_BF16 and slower everywhere else, so
 both are timed on the real network. The answer is kept for this machine, library and network:

@@ -1,4 +1,7 @@
-"""The parts of a training step in milliseconds, and the bare network's step beside the whole."""
+"""Profile: the parts of a training step in milliseconds, beside the bare network's step.
+
+The parts are the actions that Lightning's own profiler times in its loop.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.profilers import SimpleProfiler
 from torch import Tensor
 from torch.profiler import ProfilerActivity
 
-from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.network import Network
-from pneumoscope.recipe import Recipe
 from pneumoscope.training.fit import assemble
-from pneumoscope.training.measure.clock import AUGMENTATION, Part, StepClock
-from pneumoscope.training.measure.precision import Precision
+from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure.trial import Repeated, now, short_fit
-from pneumoscope.training.module import Classifier
+from pneumoscope.training.module import ClassifierModule
 from pneumoscope.training.optimizer import make_optimizer
 
 WARM_UP = 5
 _TRACED = 5
+
+AUGMENTATION = "augmentation"
+"""The action that whoever changes the films reports beside Lightning's own."""
+
+_DATA = ("[_TrainingEpochLoop].train_dataloader_next", ".batch_to_device")
+_PASSES = (".training_step", ".backward")
+_OPTIMIZER = "ClassifierModule.optimizer_step"
+_LAST = "ClassifierModule.on_train_batch_end"
+"""The last thing that a step does: the weight average."""
+_WITHIN = "passes within the optimiser's call"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a training step: milliseconds a step, and its share of the step, 0–1."""
+
+    name: str
+    ms: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,83 +71,122 @@ class Profile:
         return asdict(self) | speeds
 
 
-def profile_steps(
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    precision: Precision,
-    *,
-    seed: int,
-    steps: int,
-) -> Profile:
+class StepProfiler(SimpleProfiler):
+    """Lightning's profiler over the steps after the first ``warm_up``, waiting for the device."""
+
+    def __init__(self, device: str, warm_up: int) -> None:
+        super().__init__()
+        self._device = device
+        self._ahead = warm_up
+        self._begun = self._ended = 0.0
+        self.steps = 0
+
+    def start(self, action_name: str) -> None:
+        now(self._device)
+        super().start(action_name)
+
+    def stop(self, action_name: str) -> None:
+        end = now(self._device)
+        super().stop(action_name)
+        # Lightning takes the passes within the optimiser's call, but for batches that only add to
+        # the gradient.
+        if action_name.endswith(_PASSES) and any(map(_is_optimizer, self.current_actions)):
+            self.recorded_durations[_WITHIN].append(self.recorded_durations[action_name][-1])
+        if action_name.endswith(_LAST):
+            self._end_step(end)
+
+    def _end_step(self, end: float) -> None:
+        if self._ahead > 0:
+            self._ahead -= 1
+            self._begun = end
+            self.recorded_durations.clear()
+        else:
+            self.steps += 1
+            self._ended = end
+
+    @property
+    def step(self) -> float:
+        """Seconds of a whole step."""
+        return (self._ended - self._begun) / self.steps
+
+    def parts(self) -> list[Part]:
+        """The parts of a step in their order; they make up the whole, the last is the rest."""
+        training, backward = (self._of(one) for one in _PASSES)
+        change = self._of(AUGMENTATION)
+        found = {
+            "data": self._of(*_DATA),
+            "augmentation": change,
+            "forward and loss": training - change,
+            "backward": backward,
+            "optimiser, clipping": self._of(_OPTIMIZER) - self._of(_WITHIN),
+            "weight average": self._of(_LAST),
+        }
+        found["other"] = self.step - sum(found.values())
+        return [Part(name, 1000 * part, part / self.step) for name, part in found.items()]
+
+    def _of(self, *names: str) -> float:
+        """Seconds a step of the actions whose names end so."""
+        found = (sum(s) for action, s in self.recorded_durations.items() if action.endswith(names))
+        return float(sum(found)) / self.steps
+
+
+def _is_optimizer(action: str) -> bool:
+    return action.endswith(_OPTIMIZER)
+
+
+def profile_steps(job: TrainingJob, network: Network, steps: int) -> Profile:
     """Run ``steps`` training steps after WARM_UP ones; ``network`` is not changed."""
-    clock = StepClock(precision.device, WARM_UP)
-    _run(prepared, recipe, network, precision, seed, WARM_UP + steps, clock)
-    batch = min(recipe.train.batch_size, len(prepared.rows("train")))
-    bare = _bare_step(copy.deepcopy(network), recipe, batch, precision, steps)
-    return Profile(tuple(clock.parts()), clock.step, bare, batch, clock.steps)
+    profiler = StepProfiler(job.precision.device, WARM_UP)
+    _run(job, network, WARM_UP + steps, profiler)
+    batch = min(job.recipe.train.batch_size, len(job.prepared.rows("train")))
+    bare = _bare_step(job, copy.deepcopy(network), batch, steps)
+    return Profile(tuple(profiler.parts()), profiler.step, bare, batch, profiler.steps)
 
 
-def write_trace(
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    precision: Precision,
-    *,
-    seed: int,
-    file: Path,
-) -> None:
+def write_trace(job: TrainingJob, network: Network, file: Path) -> None:
     """A torch profiler trace of a few steps, in Chrome's format."""
     activities = [ProfilerActivity.CPU]
-    if precision.device.startswith("cuda"):
+    if job.precision.device == "cuda":
         activities.append(ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities) as trace:
-        _run(prepared, recipe, network, precision, seed, _TRACED)
+        _run(job, network, _TRACED)
     trace.export_chrome_trace(str(file))
 
 
 def _run(
-    prepared: PreparedSet,
-    recipe: Recipe,
-    network: Network,
-    precision: Precision,
-    seed: int,
-    steps: int,
-    clock: StepClock | None = None,
+    job: TrainingJob, network: Network, steps: int, profiler: StepProfiler | None = None
 ) -> None:
-    module, train, _ = assemble(prepared, recipe, copy.deepcopy(network), seed)
-    if clock is not None:
-        _tell_augmentation(module, clock)
-    short_fit(module, (Repeated(train, steps), None), precision, steps=steps, profiler=clock)
+    module, train, _ = assemble(job, copy.deepcopy(network))
+    if profiler is not None:
+        _tell_augmentation(module, profiler)
+    batches = Repeated(train, steps), None
+    short_fit(module, batches, job.precision, steps=steps, profiler=profiler)
 
 
-def _tell_augmentation(module: Classifier, clock: StepClock) -> None:
-    """Lightning times a training step as a whole; this tells the clock of its first part, too."""
+def _tell_augmentation(module: ClassifierModule, profiler: StepProfiler) -> None:
+    """Lightning times a training step as a whole; this tells of its first part, too."""
     change = module._change
 
     def told(images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
-        with clock.profile(AUGMENTATION):
+        with profiler.profile(AUGMENTATION):
             return change(images, labels, index)
 
     setattr(module, "_change", told)  # noqa: B010  the method of this one object
 
 
-def _bare_step(
-    network: Network, recipe: Recipe, batch: int, precision: Precision, steps: int
-) -> float:
+def _bare_step(job: TrainingJob, network: Network, batch: int, steps: int) -> float:
     """Seconds of a forward and backward pass and an optimiser step, nothing else: the mean of
     ``steps`` after WARM_UP ones, as for whole steps, so that a busy machine slows both alike."""
-    device = precision.device
+    device, half = job.precision.device, job.precision.name == "bf16"
     network = network.to(device).to(memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(network, recipe.optim)
+    optimizer = make_optimizer(network, job.recipe.optim)
     side = network.spec.network
     films = torch.full((batch, side, side), 100.0, device=device)
-    kind, half = device.split(":")[0], precision.name == "bf16"
     start = 0.0
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
             start = now(device)
-        with torch.autocast(kind, torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
             loss = network.scores_seen(films).square().mean()
         torch.autograd.backward(loss)
         optimizer.step()

@@ -1,4 +1,4 @@
-"""A few real training steps, timed: the run's own module, batches and precision, under Lightning.
+"""Trials: a few real training steps, timed: the run's own module, batches and precision.
 
 Whoever measures here gives a copy of the network: the steps change its weights.
 """
@@ -7,64 +7,45 @@ from __future__ import annotations
 
 import itertools
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.profilers import Profiler
 
 from pneumoscope.data.loader import Batch
-from pneumoscope.training.fit import quiet
+from pneumoscope.records import Hardware
 from pneumoscope.training.measure.precision import Precision
-from pneumoscope.training.module import Classifier
+from pneumoscope.training.module import ClassifierModule
+from pneumoscope.training.trainer import make_trainer, quiet
 
 
 def short_fit(
-    module: Classifier,
+    module: ClassifierModule,
     batches: tuple[Iterable[Batch], Iterable[Batch] | None],
     precision: Precision,
     *,
     steps: int,
     val_batches: int = 0,
-    watching: Sequence[Callback] = (),
-    profiler: Any = None,
+    callbacks: Sequence[Callback] = (),
+    profiler: Profiler | None = None,
 ) -> None:
     """Train ``module`` on the first ``steps`` of the training batches, then validate, without a
     run folder. The global random stream is left as it was."""
     with quiet(), torch.random.fork_rng(devices=[]):
-        # A check of training alone asks for no validation.
-        warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")
-        trainer = _trainer(module, precision, steps, val_batches, list(watching), profiler)
+        trainer = make_trainer(
+            module.recipe,
+            precision,
+            callbacks,
+            Hardware(),  # one process alone, whatever the run will have
+            max_epochs=1,
+            limit_train_batches=steps,
+            limit_val_batches=val_batches,
+            logger=False,
+            profiler=profiler,
+        )
         trainer.fit(module, *batches)
-
-
-def _trainer(
-    module: Classifier,
-    precision: Precision,
-    steps: int,
-    val_batches: int,
-    watching: list[Callback],
-    profiler: Any,
-) -> lightning.Trainer:
-    return lightning.Trainer(
-        accelerator="gpu" if precision.device == "cuda" else "cpu",
-        devices=1,
-        precision="bf16-mixed" if precision.name == "bf16" else "32-true",
-        max_epochs=1,
-        limit_train_batches=steps,
-        limit_val_batches=val_batches,
-        accumulate_grad_batches=module.recipe.train.accumulate,
-        logger=False,
-        callbacks=watching,
-        profiler=profiler,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=any(isinstance(one, Checkpoint) for one in watching),
-        log_every_n_steps=1,
-    )
 
 
 class Repeated:

@@ -1,4 +1,5 @@
-"""The callback that makes a kill harmless: history, best weights and a checkpoint every epoch.
+"""Checkpoint callback: history, best weights and a checkpoint every epoch, so that a kill is
+harmless.
 
 Per epoch it writes, each in one step: the best weights so far, ``history.csv``, then the
 checkpoint. A kill between two of them costs at most one epoch, which is done again alike.
@@ -18,13 +19,21 @@ from safetensors.torch import save
 from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic, writing
-from pneumoscope.training.module import Classifier
+from pneumoscope.training.module import ClassifierModule
 
 _BETTER_IS = {"auroc": ("val_auroc", 1.0), "loss": ("val_loss", -1.0), "last": ("", 0.0)}
 
 
-class Keeper(Checkpoint):
-    """Keeps a run's history and checkpoints, and tells the listener how training goes."""
+class CheckpointCallback(Checkpoint):
+    """Keeps a run's history and checkpoints, and tells the listener how training goes.
+
+    Not Lightning's ModelCheckpoint: that one stores absolute paths, which tie a run folder to its
+    place, and its EarlyStopping forgets after a kill in the last epoch. Where several processes
+    train, all of them call this with the same figures, and the first one writes.
+    """
+
+    # As version 0.1.0 named it in its checkpoints: another key would lose a resumed run's history.
+    state_key = "Keeper"
 
     def __init__(self, run: Run, monitor: str, patience: int, listener: Listener) -> None:
         self._run = run
@@ -101,8 +110,8 @@ class Keeper(Checkpoint):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        if not isinstance(pl_module, Classifier):
-            raise TypeError("Keeper keeps a Classifier")
+        if not isinstance(pl_module, ClassifierModule):
+            raise TypeError("a CheckpointCallback keeps a ClassifierModule")
         row = {
             "epoch": trainer.current_epoch + 1,
             **pl_module.row,

@@ -1,0 +1,213 @@
+"""Two processes and one: the same figures and weights; what ends one ends all, and none is left."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from pneumoscope.data.prepared import PreparedSet, open_prepared
+from pneumoscope.errors import BadRecipe, Diverged, UnreadableData, WorkerLost
+from pneumoscope.models.zoo import build_backbone
+from pneumoscope.recipe import Recipe, load_recipe
+from pneumoscope.records import Hardware, Silent
+from pneumoscope.run import Run
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.measure.precision import Precision
+from pneumoscope.training.parallel.processes import (
+    _cause,
+    check_enough,
+    has_batch_norm,
+    train_in_processes,
+)
+
+SIDE = 32
+# Without batch norm, whose statistics are those of a process's own films on a CPU.
+BACKBONE = "test_efficientnet_gn"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
+    """40 training films, 9 for validation and 4 for test, brighter where there is pneumonia."""
+    folder = tmp_path_factory.mktemp("prepared")
+    split = ["train"] * 40 + ["val"] * 9 + ["test"] * 4
+    labels = np.arange(len(split)) % 2
+    rng = np.random.default_rng(0)
+    films = rng.normal(100, 30, (len(split), SIDE, SIDE)) + 12 * labels[:, None, None]
+    np.save(folder / "images.npy", films.clip(0, 255).astype(np.uint8))
+    ids = [str(number) for number in range(len(split))]
+    table = pd.DataFrame({"image_id": ids, "patient_id": ids, "label": labels, "split": split})
+    table.to_parquet(folder / "table.parquet")
+    about = {
+        "spec": {"stored": SIDE, "network": SIDE},
+        "source": {"name": "made"},
+        "content": "c",
+        "fingerprint": "f",
+        "flow": {},
+    }
+    (folder / "prepared.json").write_text(json.dumps(about))
+    return open_prepared(folder)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As many as each of two processes has here: another number sums in another order, and a film
+    at the edge of a ReLU falls to its other side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pretrained ones, which only the first process reads."""
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "pretrained.safetensors"
+    save_file(build_backbone(BACKBONE).state_dict(), path)
+    return path
+
+
+def recipe(*changes: str) -> Recipe:
+    plain = ["train.batch_size=16", "train.precision=float32", "data.val=official"]
+    return load_recipe(
+        "default",
+        [
+            *plain,
+            f"model.backbone={BACKBONE}",
+            "optim.learning_rate=0.001",
+            "augment.erase=0.5",
+            *changes,
+        ],
+    )
+
+
+def make_job(prepared: PreparedSet, chosen: Recipe, devices: int) -> TrainingJob:
+    precision = Precision("float32", "")
+    return TrainingJob(prepared, chosen, SIDE, 0, precision, Hardware("cpu", devices))
+
+
+def new_run(folder: Path) -> Run:
+    folder.mkdir()
+    return Run(folder)
+
+
+class Killer(Silent):
+    """Kills the second of the processes when the second epoch begins."""
+
+    def __init__(self) -> None:
+        self.killed = False
+
+    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+        if note.startswith("epoch 2/") and not self.killed:
+            self.killed = True
+            pids = sorted(process.pid or 0 for process in multiprocessing.active_children())
+            os.kill(pids[1], signal.SIGKILL)
+
+
+def test_two_processes_train_to_what_one_does_and_go_on_after_a_death(
+    prepared: PreparedSet, tmp_path: Path, weights: Path
+) -> None:
+    chosen = recipe(
+        *("train.epochs=6", "train.monitor=last", "train.ema=0.9", "train.accumulate=2"),
+        *(f"model.weights={weights}", "model.freeze=blocks.2", "model.unfreeze_every=1"),
+    )
+    one, two = new_run(tmp_path / "one"), new_run(tmp_path / "two")
+    job = make_job(prepared, chosen, 1)
+    fit(one, job, job.build_network(), Silent())
+    job = make_job(prepared, chosen, 2)
+    start = time.monotonic()
+    with pytest.raises(WorkerLost, match=r"(?s)process 2 of 2: SIGKILL.*--resume .*/two"):
+        train_in_processes(two, job, Killer())
+    assert time.monotonic() - start < 60
+    assert not multiprocessing.active_children()
+    begun = pd.read_csv(two.history_file)
+    assert 1 <= len(begun) < 6 and not two.model_file.exists()
+    train_in_processes(two, job, Silent())
+    assert not multiprocessing.active_children()
+    histories = [pd.read_csv(run.history_file) for run in (one, two)]
+    assert len(histories[0]) == len(histories[1]) == 6
+    for column in ("train_loss", "val_loss"):
+        np.testing.assert_allclose(histories[0][column], histories[1][column], atol=1e-4)
+    for column in ("train_accuracy", "val_accuracy", "val_auroc", "learning_rate"):
+        np.testing.assert_allclose(histories[0][column], histories[1][column], atol=1e-6)
+    ends = [load_file(run.weights_file) for run in (one, two)]
+    assert ends[0].keys() == ends[1].keys()
+    for name, value in ends[0].items():
+        # Half the gradient, or weights of the second process's own, would be far off.
+        torch.testing.assert_close(value, ends[1][name], rtol=1e-3, atol=1e-4, msg=name)
+    kept = {path.name for path in two.checkpoints.iterdir()}
+    assert kept == {path.name for path in one.checkpoints.iterdir()}
+
+
+def test_what_one_process_raises_is_raised_here(prepared: PreparedSet, tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run")
+    wild = ["optim.name=sgd", "optim.learning_rate=10", "optim.clip=0", "optim.warmup=0"]
+    job = make_job(prepared, recipe(*wild, "loss.label_smoothing=0"), 2)
+    with pytest.raises(Diverged, match="lower the rate"):
+        train_in_processes(run, job, Silent())
+    assert not multiprocessing.active_children()
+    assert not run.model_file.exists()
+
+
+def test_the_failure_that_made_the_others_is_told(tmp_path: Path) -> None:
+    first = ProcessRaisedException("RuntimeError: connection closed by peer", 0, 1)
+
+    def cause(*codes: int, errors: list[Any] | None = None) -> BaseException:
+        workers: Any = SimpleNamespace(processes=[SimpleNamespace(exitcode=c) for c in codes])
+        return _cause(first, errors or [], workers, Run(tmp_path))
+
+    diverged = Diverged("training diverged")
+    assert cause(1, 1, errors=[diverged]) is diverged
+    assert "process 2 of 2: SIGKILL" in str(cause(1, -signal.SIGKILL))
+    assert isinstance(cause(1, -signal.SIGINT), KeyboardInterrupt)
+    told = str(cause(1, -signal.SIGTERM))  # torch's own end of those that are left
+    assert "process 1 of 2 failed" in told and "connection closed" in told
+
+
+def test_a_prepared_set_is_mapped_anew_and_never_sent(
+    prepared: PreparedSet, tmp_path: Path
+) -> None:
+    table = prepared.table.assign(split="train")
+    sent = pickle.dumps(make_job(replace(prepared, table=table), recipe(), 2))
+    assert len(sent) < prepared.images.nbytes / 2
+    again = pickle.loads(sent).prepared
+    assert isinstance(again.images, np.memmap)
+    np.testing.assert_array_equal(again.images, prepared.images)
+    assert len(again.rows("train")) == len(table)
+    elsewhere = replace(prepared, folder=tmp_path / "nothing")
+    with pytest.raises(UnreadableData, match="PNEUMOSCOPE_CACHE"):
+        pickle.loads(pickle.dumps(elsewhere))
+    changed = replace(prepared, about={**prepared.about, "content": "other"})
+    with pytest.raises(UnreadableData, match="does not see the prepared set"):
+        pickle.loads(pickle.dumps(changed))
+
+
+def test_batch_norm_that_learns_is_found(prepared: PreparedSet) -> None:
+    plain = make_job(prepared, recipe(), 2).build_network()
+    normed = make_job(prepared, recipe("model.backbone=test_resnet"), 2).build_network()
+    assert has_batch_norm(normed) and not has_batch_norm(plain)
+    normed.freeze(len(list(normed.backbone.children())))
+    assert not has_batch_norm(normed)
+
+
+def test_sets_that_cannot_be_divided_are_refused(prepared: PreparedSet) -> None:
+    with pytest.raises(BadRecipe, match="too few training films"):
+        check_enough(prepared, recipe("train.batch_size=64"), Hardware(devices=2))
+    with pytest.raises(BadRecipe, match="fewer validation films"):
+        check_enough(prepared, recipe(), Hardware(devices=16))
+    check_enough(prepared, recipe("train.batch_size=64"), Hardware())
