@@ -7,6 +7,7 @@ import pytest
 from pneumoscope.formatting import (
     brief,
     cell,
+    duration,
     full,
     interval,
     listed,
@@ -112,3 +113,9 @@ def test_counts_and_lists() -> None:
         "AUROC",
         "balanced accuracy",
     ]
+
+
+def test_a_duration_has_the_unit_that_fits() -> None:
+    assert [duration(s) for s in (600, 60, 90, 14.2, 0.617)] == [
+        "10 minutes", "1 minute", "1.5 minutes", "14 s", "0.62 s",
+    ]  # fmt: skip

@@ -113,6 +113,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """``2.5 minutes``, ``14 s``, ``0.62 s``."""
+    if seconds >= 60:
+        minutes = round(seconds / 60, 1)
+        return f"{minutes:,g} minute" if minutes == 1 else f"{minutes:,g} minutes"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
 def p_value(p: float | None, adjusted: bool = False) -> str:
     """``p = 0.006``, ``p < 0.001``, ``Holm-adjusted p = 0.61``."""
     if p is None:

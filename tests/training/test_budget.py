@@ -11,7 +11,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Hardware, InputSpec
 from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure import budget
-from pneumoscope.training.measure.budget import MOST_EPOCHS, Pace, epochs_within, pace_of, spoken
+from pneumoscope.training.measure.budget import MOST_EPOCHS, Pace, epochs_within, pace_of
 
 
 def test_pace_of_a_worked_example() -> None:
@@ -36,12 +36,6 @@ def test_epochs_end_in_time_and_there_is_one_at_least(
     seconds: float, epoch: float, expected: int
 ) -> None:
     assert epochs_within(seconds, epoch) == expected
-
-
-def test_times_are_spoken() -> None:
-    assert [spoken(s) for s in (600, 60, 90, 14.2, 0.617)] == [
-        "10 minutes", "1 minute", "1.5 minutes", "14 s", "0.62 s",
-    ]  # fmt: skip
 
 
 def test_where_parts_are_freed_the_costliest_epoch_is_timed() -> None:

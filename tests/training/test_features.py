@@ -15,7 +15,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import BadRecipe, DiskFull
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import InputSpec, Silent
+from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.training.features import store
 from pneumoscope.training.features.batches import Features, ViewSampler
@@ -30,18 +30,7 @@ STILL = [f"augment.{k}=0" for k in (
     "detail", "field", "noise", "erase",
 )]  # fmt: skip
 FLOAT32 = Precision("float32", "test")
-TRAIN, VAL = 70, 20
-
-
-@pytest.fixture(scope="module")
-def prepared() -> PreparedSet:
-    rng = np.random.default_rng(0)
-    labels = np.arange(TRAIN + VAL) % 2
-    films = rng.integers(0, 128, (TRAIN + VAL, 36, 36)) + 60 * labels[:, None, None]
-    table = pd.DataFrame({"label": pd.array(labels, dtype="Int8")})
-    table["split"] = np.where(np.arange(len(table)) % 9 < 7, "train", "val")
-    about = {"content": "c", "fingerprint": "f", "source": {"name": "noise"}}
-    return PreparedSet(Path(), InputSpec(36, 36), films.astype(np.uint8), None, table, about)
+TRAIN, VAL = 70, 20  # films of ``prepared``
 
 
 def recipe(*changes: str) -> Recipe:

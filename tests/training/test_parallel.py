@@ -29,7 +29,7 @@ from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.parallel.processes import (
-    _cause,
+    _root_cause,
     check_enough,
     has_batch_norm,
     train_in_processes,
@@ -169,7 +169,7 @@ def test_the_failure_that_made_the_others_is_told(tmp_path: Path) -> None:
 
     def cause(*codes: int, errors: list[Any] | None = None) -> BaseException:
         workers: Any = SimpleNamespace(processes=[SimpleNamespace(exitcode=c) for c in codes])
-        return _cause(first, errors or [], workers, Run(tmp_path))
+        return _root_cause(first, errors or [], workers, Run(tmp_path))
 
     diverged = Diverged("training diverged")
     assert cause(1, 1, errors=[diverged]) is diverged

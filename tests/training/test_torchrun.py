@@ -32,7 +32,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[HashStore]:
 
 
 def lead(work: Any) -> None:
-    with suppress(Exception), torchrun.leading():
+    with suppress(Exception), torchrun.rank_zero():
         work()
 
 
@@ -58,22 +58,22 @@ def test_without_training_the_others_end_as_the_first_one(
 ) -> None:
     with ThreadPoolExecutor(1) as first:
         ended = first.submit(lead, failing(error) if error else lambda: None)
-        assert torchrun.follow() == code
+        assert torchrun.run_worker_rank() == code
         ended.result(timeout=5)  # which waited no longer than until this one knew
 
 
 def test_an_error_of_everybodys_is_told_by_the_first_one(
     two: HashStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "train_part", lambda *_: failing(Diverged("x"))())
+    monkeypatch.setattr(processes, "train_rank", lambda *_: failing(Diverged("x"))())
     monkeypatch.setattr(torchrun, "use_all_cores", lambda _: 1)
     two.set("job", pickle.dumps((Run(Path()), Job())))
     two.set("end", "2")
-    assert torchrun.follow() == 2
+    assert torchrun.run_worker_rank() == 2
     assert two.get("ready 1") == b""
     monkeypatch.setattr(torchrun, "_wait", lambda *_: False)  # it is this one's alone
     with pytest.raises(Diverged):
-        torchrun.follow()
+        torchrun.run_worker_rank()
 
 
 class Job:
@@ -96,14 +96,14 @@ def test_what_keeps_another_from_beginning_ends_all(two: HashStore) -> None:
 
     def work() -> None:
         try:
-            torchrun.lead_training(Run(Path()), job, job, job)
+            torchrun.train_as_rank_zero(Run(Path()), job, job, job)
         except UnreadableData as error:
             errors.append(error)
             raise
 
     with ThreadPoolExecutor(1) as first:
         ended = first.submit(lead, work)
-        assert torchrun.follow() == 2
+        assert torchrun.run_worker_rank() == 2
         ended.result(timeout=5)
     assert "does not see" in str(errors[0])
 
@@ -125,7 +125,7 @@ def test_a_broken_connection_is_a_lost_process(
     two.set("ready 1", "")
     monkeypatch.setattr(fit, "fit", lambda *_: failing(error)())
     with pytest.raises(kind) as raised:
-        torchrun.lead_training(Run(Path("my run")), job, job, job)
+        torchrun.train_as_rank_zero(Run(Path("my run")), job, job, job)
     assert type(raised.value) is kind
     if kind is WorkerLost:
         assert "pneumoscope train --resume 'my run'" in str(raised.value)

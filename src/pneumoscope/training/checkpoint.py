@@ -123,7 +123,7 @@ class CheckpointCallback(Checkpoint):
         }
         self.history.append(row)
         if self.best_row() is row and trainer.is_global_zero:
-            state = {k: v.cpu().contiguous() for k, v in pl_module.judged.state_dict().items()}
+            state = {k: v.cpu().contiguous() for k, v in pl_module.evaluated.state_dict().items()}
             write_atomic(self.weights_of(row), save(state))
         if trainer.is_global_zero:
             text = pd.DataFrame(self.history).to_csv(index=False)

@@ -34,8 +34,8 @@ def fit(
 
     Where several processes train together this is the first one's; the others ``train``.
     """
-    module, kept = train(run, job, network, listener, part)
-    bundle = _best(run, job, kept, module.judged)
+    module, checkpoint = train(run, job, network, listener, part)
+    bundle = _best(run, job, checkpoint, module.evaluated)
     save_bundle(bundle, run.folder)
     drop_features(run)
     return bundle
@@ -57,12 +57,12 @@ def train(
     module, films, val_films = assemble(job, network, features=views, part=part)
     if views:
         films, val_films = feature_loaders(run, job, network, listener)
-    kept = CheckpointCallback(run, recipe.train.monitor, recipe.train.patience, listener)
+    checkpoint = CheckpointCallback(run, recipe.train.monitor, recipe.train.patience, listener)
     with quiet(), writing(run.folder):
         trainer = make_trainer(
             recipe,
             job.precision,
-            [kept],
+            [checkpoint],
             job.hardware,
             max_epochs=recipe.train.epochs,
             logger=TensorBoardLogger(run.folder, name="", version="tensorboard"),
@@ -74,7 +74,7 @@ def train(
             ckpt_path=run.last_checkpoint if run.last_checkpoint.is_file() else None,
             weights_only=True,
         )
-    return module, kept
+    return module, checkpoint
 
 
 def assemble(
@@ -102,10 +102,10 @@ def assemble(
     return module, train, make_loader(prepared, "val", 2 * size, part=part)
 
 
-def _best(run: Run, job: TrainingJob, kept: CheckpointCallback, network: Network) -> Bundle:
+def _best(run: Run, job: TrainingJob, checkpoint: CheckpointCallback, network: Network) -> Bundle:
     """The bundle of the epoch that is kept; its weights are loaded into ``network``."""
-    recipe, best = job.recipe, kept.best_row()
-    network.load_state_dict(load_file(kept.weights_of(best)))
+    recipe, best = job.recipe, checkpoint.best_row()
+    network.load_state_dict(load_file(checkpoint.weights_of(best)))
     # The normalisation lies in the weights; model.json repeats it for people to read.
     mean, std = (round(float(value) / 255, 4) for value in (network.mean, network.std))
     begun = run.manifest().get("weights") if run.manifest_file.is_file() else None
@@ -123,8 +123,8 @@ def _best(run: Run, job: TrainingJob, kept: CheckpointCallback, network: Network
             "data": job.prepared.about["source"]["name"],
             "fingerprint": job.prepared.fingerprint,
             "best_epoch": int(best["epoch"]),
-            "epochs": len(kept.history),
-            "monitor": kept.monitor,
+            "epochs": len(checkpoint.history),
+            "monitor": checkpoint.monitor,
             "population": population(job.prepared),
             **({"weights_sha256": begun["sha256"]} if begun else {}),
         },

@@ -66,7 +66,7 @@ class ClassifierModule(lightning.LightningModule):
             # freezes anew what does not learn yet.
             network.requires_grad_(True)
         elif self.average is not None:
-            _share_frozen(self.judged, network)
+            _share_frozen(self.evaluated, network)
         self._score = Network.scores_of if features else Network.scores
         self._score_changed = Network.scores_of if features else Network.scores_seen
         self._change = _as_they_are if features else self._augment
@@ -76,7 +76,7 @@ class ClassifierModule(lightning.LightningModule):
         self._val = _Tally()
 
     @property
-    def judged(self) -> Network:
+    def evaluated(self) -> Network:
         """The network that is validated and kept: the weight average where there is one."""
         if self.average is None:
             return self.network
@@ -143,16 +143,16 @@ class ClassifierModule(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._val = _Tally()
-        self.judged.eval()
+        self.evaluated.eval()
         if self._part.world_size > 1:
-            # Batch norm that is not shared has followed each process's own films; what is judged
-            # and kept is the first one's.
-            for buffer in self.judged.buffers():
+            # Batch norm that is not shared has followed each process's own films; what is
+            # evaluated and kept is the first one's.
+            for buffer in self.evaluated.buffers():
                 dist.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         images, labels = batch
-        scores = self._score(self.judged, images)
+        scores = self._score(self.evaluated, images)
         self._val.add(self.loss(scores, labels), logit_of(scores), labels)
 
     def on_validation_epoch_end(self) -> None:

@@ -54,7 +54,7 @@ def overfit_one_batch(
         learnt = overfit(job, network, listener)
     except (KeyboardInterrupt, SystemExit):
         raise _stopped() from None
-    return Verdict(learnt, *_judge(learnt, recipe))
+    return Verdict(learnt, *_verdict(learnt, recipe))
 
 
 def profile(
@@ -129,7 +129,7 @@ def _set_up(
     return TrainingJob(prepared, recipe, side, seed, precision), network
 
 
-def _judge(learnt: Learnt, recipe: Recipe) -> tuple[str, tuple[str, ...]]:
+def _verdict(learnt: Learnt, recipe: Recipe) -> tuple[str, tuple[str, ...]]:
     """The verdict in a sentence, and hints."""
     last, steps = learnt.losses[-1], len(learnt.losses)
     fell = (

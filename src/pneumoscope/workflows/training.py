@@ -83,7 +83,7 @@ def _train_together(work: RunContext, job: TrainingJob, network: Network) -> Bun
         has_batch_norm,
         train_in_processes,
     )
-    from pneumoscope.training.parallel.torchrun import lead_training
+    from pneumoscope.training.parallel.torchrun import train_as_rank_zero
 
     hardware = work.hardware
     check_enough(job.prepared, job.recipe, hardware)
@@ -94,7 +94,7 @@ def _train_together(work: RunContext, job: TrainingJob, network: Network) -> Bun
         why = "torch shares it between GPUs only; figures differ from those of one process"
         work.note_choice("batch norm", f"over the {part} films of a process", why)
     if launched():
-        lead_training(work.run, job, network, work.listener)
+        train_as_rank_zero(work.run, job, network, work.listener)
     else:
         train_in_processes(work.run, job, work.listener)
     return load_bundle(work.run.folder)

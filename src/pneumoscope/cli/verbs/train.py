@@ -142,7 +142,7 @@ def start(options: TrainOptions) -> None:
     """Do what is asked: one run, several, or a check that leaves none."""
     from pneumoscope.run import check_new
 
-    with torchrun.leading():
+    with torchrun.rank_zero():
         _check_together(options)
         recipes = options.load()
         check_new(options.out)
@@ -179,7 +179,7 @@ def complete(folder: Path) -> None:
     """Complete a stopped run, or several that belong together, and show the result."""
     from pneumoscope.run import CROSSVAL, PLAN
 
-    with torchrun.leading():
+    with torchrun.rank_zero():
         if (folder / PLAN).is_file():
             many.resume(folder)
         elif (folder / CROSSVAL).is_file():
@@ -200,8 +200,8 @@ def _resume(folder: Path) -> None:
 
 def follow() -> None:
     """Where torchrun started several of us, all but the first only help to train, and end here."""
-    if torchrun.follows():
-        raise typer.Exit(torchrun.follow())
+    if torchrun.is_worker_rank():
+        raise typer.Exit(torchrun.run_worker_rank())
 
 
 def _check_together(options: TrainOptions) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from pneumoscope.formatting import plural
 from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.storage import check_space, free_space, writing
@@ -75,7 +76,7 @@ def keep_features(
     taken = f"computed in {time.perf_counter() - start:,.1f} s" if missing else "computed before"
     listener.choice(
         "frozen features",
-        f"{views} view{'s' * (views != 1)} of {parts[0].shape[0]:,} films, {size:,.1f} MiB",
+        f"{plural(views, 'view')} of {parts[0].shape[0]:,} films, {size:,.1f} MiB",
         f"{taken}; removed when training is finished",
     )
     if missing:

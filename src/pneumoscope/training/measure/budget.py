@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pneumoscope.formatting import duration
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Silent
@@ -70,24 +71,16 @@ def fit_to_time(folder: Path, job: TrainingJob, network: Network) -> tuple[int, 
     if recipe.model.unfreeze_every:
         speed += " with all parts learning, which the first epochs do not"
     if pace.epoch > left:
-        rest = f"measuring left {spoken(max(0.0, left))} of {spoken(seconds)}"
-        return 1, f"even one does not fit: it takes {spoken(pace.epoch)} at {speed}, {rest}"
+        rest = f"measuring left {duration(max(0.0, left))} of {duration(seconds)}"
+        return 1, f"even one does not fit: it takes {duration(pace.epoch)} at {speed}, {rest}"
     spent = seconds - left
-    measured = f", {spoken(spent)} of which went to measuring" if spent > 0.01 * seconds else ""
-    return epochs, f"{spoken(seconds)} at {speed}{measured}, {spoken(pace.epoch)} an epoch"
+    measured = f", {duration(spent)} of which went to measuring" if spent > 0.01 * seconds else ""
+    return epochs, f"{duration(seconds)} at {speed}{measured}, {duration(pace.epoch)} an epoch"
 
 
 def epochs_within(seconds: float, epoch: float) -> int:
     """How many epochs of that many seconds end in time: 1 to MOST_EPOCHS."""
     return min(MOST_EPOCHS, max(1, int(seconds / epoch)))
-
-
-def spoken(seconds: float) -> str:
-    """``2.5 minutes``, ``14 s``, ``0.62 s``."""
-    if seconds >= 60:
-        minutes = round(seconds / 60, 1)
-        return f"{minutes:,g} minute{'s' * (minutes != 1)}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
 def measure_pace(folder: Path, job: TrainingJob, network: Network) -> Pace:

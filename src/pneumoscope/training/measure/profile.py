@@ -158,20 +158,20 @@ def _run(
 ) -> None:
     module, train, _ = assemble(job, copy.deepcopy(network))
     if profiler is not None:
-        _tell_augmentation(module, profiler)
+        _profile_augmentation(module, profiler)
     batches = Repeated(train, steps), None
     short_fit(module, batches, job.precision, steps=steps, profiler=profiler)
 
 
-def _tell_augmentation(module: ClassifierModule, profiler: StepProfiler) -> None:
-    """Lightning times a training step as a whole; this tells of its first part, too."""
+def _profile_augmentation(module: ClassifierModule, profiler: StepProfiler) -> None:
+    """Lightning times a training step as a whole; this adds its first part."""
     change = module._change
 
-    def told(images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
+    def profiled(images: Tensor, labels: Tensor, index: int) -> tuple[Tensor, Tensor]:
         with profiler.profile(AUGMENTATION):
             return change(images, labels, index)
 
-    setattr(module, "_change", told)  # noqa: B010  the method of this one object
+    setattr(module, "_change", profiled)  # noqa: B010  the method of this one object
 
 
 def _bare_step(job: TrainingJob, network: Network, batch: int, steps: int) -> float:

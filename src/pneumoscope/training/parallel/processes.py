@@ -41,19 +41,19 @@ def train_in_processes(run: Run, job: TrainingJob, listener: Listener) -> None:
     Raises what training raises in any of them, and WorkerLost where one died. None is left when
     this returns.
     """
-    heard, told = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
     count, port = job.hardware.devices, find_free_network_port()
     errors: list[PneumoscopeError] = []
     with _no_interrupts():
-        arguments = run, job, port, told
-        workers = spawn(_work, arguments, count, join=False, daemon=True)  # type: ignore[no-untyped-call]
+        arguments = run, job, port, sender
+        workers = spawn(_run_rank, arguments, count, join=False, daemon=True)  # type: ignore[no-untyped-call]
     try:
         while not workers.join(_LOOK_EVERY, _GRACE):
-            _hear(heard, listener, errors)
-        _hear(heard, listener, errors)
+            _forward(receiver, listener, errors)
+        _forward(receiver, listener, errors)
     except ProcessException as failure:
-        _hear(heard, listener, errors)
-        raise _cause(failure, errors, workers, run) from None
+        _forward(receiver, listener, errors)
+        raise _root_cause(failure, errors, workers, run) from None
     finally:
         for process in workers.processes:
             process.kill()
@@ -73,17 +73,17 @@ def _no_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _hear(heard: Connection, listener: Listener, errors: list[PneumoscopeError]) -> None:
+def _forward(receiver: Connection, listener: Listener, errors: list[PneumoscopeError]) -> None:
     """Hand on what the workers have said until now."""
-    while heard.poll():
-        kind, *content = heard.recv()
+    while receiver.poll():
+        kind, *content = receiver.recv()
         if kind == "error":
             errors.extend(content)
         else:
             getattr(listener, kind)(*content)
 
 
-def _cause(
+def _root_cause(
     failure: ProcessException, errors: list[PneumoscopeError], workers: ProcessContext, run: Run
 ) -> BaseException:
     """The failure that made the others: an error of ours, else a death, else the first to come."""
@@ -111,26 +111,26 @@ def worker_lost(run: Run, got: str) -> WorkerLost:
     )
 
 
-class _Teller:
+class _RemoteListener:
     """The listener of the first worker: the process that started it hears what it hears."""
 
-    def __init__(self, told: Connection) -> None:
-        self._told = told
+    def __init__(self, sender: Connection) -> None:
+        self._sender = sender
 
     def stage(self, title: str) -> None:
-        self._told.send(("stage", title))
+        self._sender.send(("stage", title))
 
     def choice(self, what: str, choice: str, why: str) -> None:
-        self._told.send(("choice", what, choice, why))
+        self._sender.send(("choice", what, choice, why))
 
     def note(self, text: str) -> None:
-        self._told.send(("note", text))
+        self._sender.send(("note", text))
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
-        self._told.send(("progress", done, total, unit, note))
+        self._sender.send(("progress", done, total, unit, note))
 
 
-def _work(rank: int, run: Run, job: TrainingJob, port: int, told: Connection) -> None:
+def _run_rank(rank: int, run: Run, job: TrainingJob, port: int, sender: Connection) -> None:
     """One of the processes. Only the first one tells, and writes."""
     # At once, and as its parent dies, which torch tells it by this signal.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -141,13 +141,13 @@ def _work(rank: int, run: Run, job: TrainingJob, port: int, told: Connection) ->
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     use_all_cores(job.hardware.devices)
     try:
-        train_part(run, job, _Teller(told) if rank == 0 else Silent(), rank)
+        train_rank(run, job, _RemoteListener(sender) if rank == 0 else Silent(), rank)
     except PneumoscopeError as error:
-        told.send(("error", error))
+        sender.send(("error", error))
         raise
 
 
-def train_part(run: Run, job: TrainingJob, listener: Listener, rank: int) -> None:
+def train_rank(run: Run, job: TrainingJob, listener: Listener, rank: int) -> None:
     """What process ``rank`` of those that train together does."""
     part = RankSlice(rank, job.hardware.processes)
     # The first one's weights are sent to all: no other one reads or fetches any.

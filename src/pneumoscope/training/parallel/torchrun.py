@@ -49,13 +49,13 @@ def _open_store() -> Any:
     return store
 
 
-def follows() -> bool:
+def is_worker_rank() -> bool:
     """Whether torchrun started this process beside the first one."""
     return launched() and _rank() > 0
 
 
 @contextmanager
-def leading() -> Iterator[None]:
+def rank_zero() -> Iterator[None]:
     """Around all that the first process does: the others hear how it ended."""
     if not launched():
         yield
@@ -90,7 +90,7 @@ def _wait(store: Any, keys: list[str], most: timedelta) -> bool:
     return True
 
 
-def lead_training(run: Run, job: TrainingJob, network: Network, listener: Listener) -> None:
+def train_as_rank_zero(run: Run, job: TrainingJob, network: Network, listener: Listener) -> None:
     """Train together with the others; the bundle is in the run folder afterwards. Raises what
     training raises, what keeps one of the others from beginning, and WorkerLost."""
     from torch.distributed import DistError
@@ -114,20 +114,20 @@ def lead_training(run: Run, job: TrainingJob, network: Network, listener: Listen
         raise
 
 
-def follow() -> int:
+def run_worker_rank() -> int:
     """Wait for training, take part in it, say and write nothing; the first one's exit code."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     store = _open_store()
     asked = store.get("job")
     if asked:
-        _help(store, asked)
+        _take_part(store, asked)
     code = int(store.get("end"))
     store.set(f"gone {_rank()}", "")
     return code
 
 
-def _help(store: Any, asked: bytes) -> None:
-    from pneumoscope.training.parallel.processes import train_part
+def _take_part(store: Any, asked: bytes) -> None:
+    from pneumoscope.training.parallel.processes import train_rank
 
     try:
         run, job = pickle.loads(asked)  # noqa: S301  from the first process of this very command
@@ -137,7 +137,7 @@ def _help(store: Any, asked: bytes) -> None:
     store.set(f"ready {_rank()}", "")
     use_all_cores(job.hardware.devices)
     try:
-        train_part(run, job, Silent(), _rank())
+        train_rank(run, job, Silent(), _rank())
     except PneumoscopeError:
         if not _wait(store, ["end"], _SAME_FATE):
             raise
