@@ -14,6 +14,7 @@ from pneumoscope.explain.localise import (
     overlap,
     pointing,
 )
+from pneumoscope.plain import to_plain
 
 
 def test_measures_by_hand() -> None:
@@ -91,7 +92,7 @@ def _energy_error(heat: np.ndarray, masks: np.ndarray) -> float:
 def test_no_films_are_no_figure() -> None:
     found = localise(np.zeros((0, 4, 4)), np.zeros((0, 4, 4), bool))
     assert all(np.isnan(each.value.value) for each in found)
-    assert found[0].to_json()["value"]["value"] is None
+    assert to_plain(found[0])["value"]["value"] is None
 
 
 def test_twelve_misses_of_twelve_are_no_certainty() -> None:

@@ -22,6 +22,7 @@ from pneumoscope.explain.sanity import (
 )
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
+from pneumoscope.plain import to_plain
 from pneumoscope.records import InputSpec
 
 
@@ -78,7 +79,7 @@ def test_a_map_of_the_film_alone_fails(network: Network, monkeypatch: pytest.Mon
     monkeypatch.setattr("pneumoscope.explain.sanity.heatmaps", lambda *given, **named: trained)
     check = check_sanity(network, films, "gradcam", trained)
     assert not check.passed and all(level.rank == pytest.approx(1) for level in check.levels)
-    assert check.to_json()["levels"][0]["level"] == "head"
+    assert to_plain(check)["levels"][0]["level"] == "head"
 
 
 def test_a_map_that_changes_passes(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

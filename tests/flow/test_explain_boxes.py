@@ -95,8 +95,8 @@ def test_boxes_are_measured_against_chance_and_prior(run: Path, made: Made) -> N
             assert estimate["low"] <= estimate["value"] <= estimate["high"]
             assert "patients" in estimate["method"]
         assert measure["chance"]["value"] == pytest.approx(found["area"])
-    shown = [film for film in about["films"] if film["label"] == 1]
-    assert shown and all(film["boxes"] for film in shown)
+    shown = [film for film in about.films if film.label == 1]
+    assert shown and all(film.boxes for film in shown)
     assert "blue frame" in (folder / "explain.html").read_text("utf-8")
 
 
@@ -126,11 +126,12 @@ def test_boxes_lie_where_the_film_shows_them(
     run: Path, made: Made, monkeypatch: pytest.MonkeyPatch, mirrored: bool
 ) -> None:
     monkeypatch.setattr("pneumoscope.explain.members.heatmaps", hot_at(made, mirrored))
-    _, about = explain_run(ExplainRequest(run, methods=("gradcam",), count=2))
-    measures = about["localisation"]["methods"]["gradcam"]
-    value = {name: measure["value"]["value"] for name, measure in measures.items()}
+    _, found = explain_run(ExplainRequest(run, methods=("gradcam",), count=2))
+    assert found.localisation
+    measures = found.localisation.methods["gradcam"]
+    value = {name: measure.value.value for name, measure in measures.items()}
     if mirrored:
         assert value["pointing"] < 0.8 and value["overlap"] < 0.6
     else:
         assert value["pointing"] > 0.85 and value["energy"] > 0.85 and value["overlap"] > 0.85
-        assert measures["pointing"]["above_prior"]["low"] > 0
+        assert measures["pointing"].above_prior.low > 0

@@ -46,11 +46,6 @@ class Localisation:
     above_chance: Estimate
     above_prior: Estimate
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        parts = ("value", "chance", "prior", "above_chance", "above_prior")
-        return {"measure": self.measure} | {name: getattr(self, name).to_json() for name in parts}
-
 
 def pointing(heat: Maps, masks: Masks) -> Floats:
     """1 where the hottest pixel lies inside the mask, else 0, float (N,); the pointing game of

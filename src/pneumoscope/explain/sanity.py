@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 from torch import nn
 
 from pneumoscope.explain.cam import heatmaps
+from pneumoscope.explain.explanation import Likeness, SanityCheck
 from pneumoscope.explain.stages import Stage
 from pneumoscope.models.freeze import parts_of
 from pneumoscope.models.network import Network
@@ -31,30 +32,6 @@ ALIKE = 0.5
 """Mean rank correlation from which shuffled maps count as the same as the trained ones."""
 
 _WINDOW = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """How much the maps of one shuffled network are those of the trained one, the mean over
-    films: Spearman's rank correlation, -1 to 1, and structural similarity, -1 to 1."""
-
-    level: str
-    rank: float
-    structure: float
-
-
-@dataclass(frozen=True, slots=True)
-class SanityCheck:
-    """The check of one method: likeness at each level, whether it passed, and that in words."""
-
-    method: str
-    passed: bool
-    levels: tuple[Likeness, ...]
-    films: int
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self) | {"levels": [asdict(level) for level in self.levels]}
 
 
 def check_sanity(

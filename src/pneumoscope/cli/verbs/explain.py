@@ -37,9 +37,9 @@ def explain(
         from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
         request = ExplainRequest(run, tuple(films or ()), tuple(method or ()), count)
-        folder, about = explain_run(request, out=out, command=command_line(), listener=screen)
-        screen.stage(f"{len(about['films'])} films explained")
-        for line in summary(about):
+        folder, found = explain_run(request, out=out, command=command_line(), listener=screen)
+        screen.stage(f"{len(found.films)} films explained")
+        for line in summary(found):
             screen.note(line)
         screen.line(f"Everything is in {short(folder)}")
         screen.line(f"Next: open {short(folder / 'explain.html')} in a browser")

@@ -1,41 +1,27 @@
-"""An explanation in; pictures, ``explain.json`` and a self-contained ``explain.html`` out.
-
-The page has the make of the training report. It reads what came of it as plain data, as
-``explain.json`` holds it, and draws each film under its heat.
-"""
+"""An explanation in; pictures, ``explain.json`` and a self-contained ``explain.html`` out."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.errors import printable
-from pneumoscope.explain.overlay import (
-    Box,
-    Colour,
-    draw_film,
-    draw_overlay,
-    to_png,
-    with_bar,
-)
+from pneumoscope.explain.explanation import ExplainedFilm, Explanation
+from pneumoscope.explain.overlay import Box, Colour, draw_film, draw_overlay, to_png, with_bar
 from pneumoscope.explain.truth import boxes_around
-from pneumoscope.formatting import Cell, percent, percent_interval
+from pneumoscope.formatting import Cell, number, percent, percent_interval
+from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Estimate, Grey
 from pneumoscope.report.audit.films import shortened
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.uri import data_uri
 from pneumoscope.storage import slug, write_atomic, write_json
-
-Json = Mapping[str, Any]
 
 SIDE = 304
 """Side in pixels of a picture on the page, sharp at 170 CSS pixels."""
@@ -44,7 +30,6 @@ MEASURES = {
     "energy": ("Heat inside", "part of the heat that lies inside the abnormality"),
     "overlap": ("Overlap", "IoU of the abnormality and the area above half of the maximum"),
 }
-_KEYS = ("rank", "structure")
 _KINDS = {
     (1, 1): "pneumonia found",
     (0, 1): "false alarm",
@@ -71,35 +56,68 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """A picture of a card: the film, or its heat by one method; ``hit`` says in words whether the
+    maximum lies inside the abnormality."""
+
+    title: str
+    hit: str
+    uri: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A film with its overlays; ``marked`` where its abnormality is framed."""
+
+    name: str
+    kind: str
+    wrong: bool
+    probability: str
+    marked: bool
+    overlays: tuple[Overlay, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRow:
+    """What one method reached: cells, or whether it passed and (rank, structure) by level."""
+
+    title: str
+    cells: tuple[Cell, ...]
+    passed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainContext:
-    """All that a section may draw on: the plain data, and each film with its overlays."""
+    """All that a section may draw on."""
 
-    about: Json
-    shown: Sequence[Variables]
+    found: Explanation
+    cards: tuple[Card, ...]
 
 
-def write_explanation(folder: Path, about: Mapping[str, Any], pictures: Sequence[Picture]) -> Path:
+def write_explanation(folder: Path, found: Explanation, pictures: Sequence[Picture]) -> Path:
     """Write ``figures/*.png``, ``explain.json`` and ``explain.html`` into ``folder``, which
     exists; return the page, which is written last.
 
-    ``about`` is plain data with a film for each of ``pictures``. Raises OutputNotWritable.
+    ``found`` has a film for each of ``pictures``. Raises OutputNotWritable.
     """
     (folder / "figures").mkdir(exist_ok=True)
-    listed, shown = [], []
-    for place, (film, picture) in enumerate(zip(about["films"], pictures, strict=True), 1):
-        stem = f"{place:02d}-{slug(film['name'])}"[:60]
+    films, cards = [], []
+    for place, (film, picture) in enumerate(zip(found.films, pictures, strict=True), 1):
+        stem = f"{place:02d}-{slug(film.name)}"[:60]
         drawn = _draw(picture)
         files = {kind: f"figures/{stem}-{slug(kind)}.png" for kind in drawn}
         for kind, overlay in drawn.items():
             sheet = overlay if kind == "film" else with_bar(overlay)
             write_atomic(folder / files[kind], to_png(sheet))
-        listed.append({**film, "pictures": files})
-        shown.append(_card(film, drawn, about["titles"], bool(picture.marks())))
-    known = {key: value for key, value in about.items() if key != "titles"}
-    known |= {"films": listed, "summary": words.summary(about), "caution": words.CAUTION}
-    write_json(folder / "explain.json", known)
+        films.append(replace(film, pictures=files))
+        cards.append(_card(film, drawn, found.titles, bool(picture.marks())))
+    summary = tuple(words.summary(found))
+    known = replace(found, films=tuple(films), summary=summary, caution=words.CAUTION)
+    write_json(folder / "explain.json", to_plain(known))
     page = folder / "explain.html"
-    write_atomic(page, _page(about, shown))
+    context = ExplainContext(known, tuple(cards))
+    write_atomic(page, PAGE.render(context, found=known, lines=words.headline(known)))
     return page
 
 
@@ -111,109 +129,85 @@ def _draw(picture: Picture) -> dict[str, Colour]:
     return drawn
 
 
-def _card(film: Json, drawn: Mapping[str, Colour], titles: Json, marked: bool) -> Variables:
-    """One film and its overlays, as the template shows them."""
-    truth, called = film["label"], film["called"]
-    known = truth is not None
-    what = f"truly {CLASSES[truth]}, " if known else ""
-    says = f"Chest film {printable(film['name'])}, {what}read as {CLASSES[called]}"
-    cells = []
-    for kind, picture in drawn.items():
-        title = "Film" if kind == "film" else titles[kind]
-        inside = film["peaks"].get(kind, {}).get("inside")
-        hit = {True: "maximum inside", False: "maximum outside", None: ""}[inside]
-        alt = says if kind == "film" else f"{title} of it{', ' * bool(hit)}{hit}"
-        cells.append({"title": title, "hit": hit, "uri": _uri(picture), "alt": alt})
-    return {
-        "name": shortened(printable(film["name"])),
-        "kind": _KINDS[truth, called] if known else f"read as {CLASSES[called]}",
-        "wrong": known and truth != called,
-        "probability": f"{film['probability']:.2f}",
-        "marked": marked,
-        "cells": cells,
-    }
+def _card(
+    film: ExplainedFilm, drawn: Mapping[str, Colour], titles: Mapping[str, str], marked: bool
+) -> Card:
+    truth, called = film.label, film.called
+    what = "" if truth is None else f"truly {CLASSES[truth]}, "
+    says = f"Chest film {film.name}, {what}read as {CLASSES[called]}"
+    overlays = [Overlay("Film", "", _uri(drawn["film"]), says)]
+    for method, peak in film.peaks.items():
+        hit = {True: "maximum inside", False: "maximum outside", None: ""}[peak.inside]
+        alt = f"{titles[method]} of it, {hit}" if hit else f"{titles[method]} of it"
+        overlays.append(Overlay(titles[method], hit, _uri(drawn[method]), alt))
+    return Card(
+        name=shortened(film.name),
+        kind=f"read as {CLASSES[called]}" if truth is None else _KINDS[truth, called],
+        wrong=truth is not None and truth != called,
+        probability=number(film.probability, 2),
+        marked=marked,
+        overlays=tuple(overlays),
+    )
 
 
 def _uri(picture: Colour) -> str:
     """A data URI of a picture, made small."""
     small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=82, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
-
-
-def _page(about: Json, shown: Sequence[Variables]) -> str:
-    return PAGE.render(
-        ExplainContext(about, shown),
-        about=about,
-        lines=words.headline(about),
-        caution=words.CAUTION,
-    )
+    return data_uri(small, quality=82)
 
 
 def _films(context: ExplainContext) -> Variables:
-    about = context.about
     return {
-        "cards": context.shown,
+        "cards": context.cards,
         "bar": bar_uri(),
-        "which": about["which"],
-        "notes": about["notes"],
-        "marked": any(card["marked"] for card in context.shown),
+        "which": context.found.which,
+        "notes": context.found.notes,
+        "marked": any(card.marked for card in context.cards),
     }
 
 
-def _methods(context: ExplainContext) -> Variables:
-    about = context.about
-    return {name: about[name] for name in ("methods", "layers", "mirror", "turned")}
-
-
 def _location(context: ExplainContext) -> Variables | None:
-    about = context.about
-    found = about["localisation"]
-    if not found:
+    check, titles = context.found.localisation, context.found.titles
+    if not check:
         return None
     groups = []
     for measure, (title, meaning) in MEASURES.items():
+        by_method = {method: found[measure] for method, found in check.methods.items()}
         rows = [
-            {
-                "title": about["titles"][method],
-                "cells": [_cell(measures[measure][part]) for part in ("value", "above_prior")],
-            }
-            for method, measures in found["methods"].items()
+            MethodRow(titles[method], (_share(found.value), _share(found.above_prior)))
+            for method, found in by_method.items()
         ]
-        first = next(iter(found["methods"].values()))[measure]
-        rivals = [percent(first[part]["value"]) for part in ("chance", "prior")]
-        groups.append({"title": title, "meaning": meaning, "rows": rows, "rivals": rivals})
-    area, lines = percent(found["area"]), words.located_lines(about)
-    return {"groups": groups, "found": found, "area": area, "lines": lines}
+        first = next(iter(by_method.values()))
+        rivals = (percent(first.chance.value), percent(first.prior.value))
+        groups.append((title, meaning, rows, rivals))
+    lines = words.located_lines(context.found)
+    return {"groups": groups, "check": check, "area": percent(check.area), "lines": lines}
 
 
-def _cell(estimate: Json) -> Cell:
-    found = Estimate.from_json(estimate)
-    return percent(found.value), percent_interval(found)
+def _share(estimate: Estimate) -> Cell:
+    return percent(estimate.value), percent_interval(estimate)
 
 
 def _sanity(context: ExplainContext) -> Variables | None:
-    about = context.about
-    if not about["sanity"]:
+    checks = context.found.sanity
+    if not checks:
         return None
     rows = [
-        {
-            "title": about["titles"][method],
-            "passed": check["passed"],
-            "levels": [[f"{e[k]:.2f}".replace("-", "−") for k in _KEYS] for e in check["levels"]],
-        }
-        for method, check in about["sanity"].items()
+        MethodRow(
+            context.found.titles[method],
+            tuple((number(each.rank, 2), number(each.structure, 2)) for each in check.levels),
+            check.passed,
+        )
+        for method, check in checks.items()
     ]
-    checks = list(about["sanity"].values())
-    levels = [each["level"] for each in checks[0]["levels"]]
-    lines = [words.sane(about["titles"][name], check) for name, check in about["sanity"].items()]
-    return {"rows": rows, "levels": levels, "films": checks[0]["films"], "lines": lines}
+    first = next(iter(checks.values()))
+    levels = [each.level for each in first.levels]
+    lines = words.sane_lines(context.found)
+    return {"rows": rows, "levels": levels, "films": first.films, "lines": lines}
 
 
-def _repeat(context: ExplainContext) -> Variables:
-    about = context.about
-    return {"about": about}
+def _whole(context: ExplainContext) -> Variables:
+    return {"found": context.found}
 
 
 PAGE: Page[ExplainContext] = Page(
@@ -222,7 +216,7 @@ PAGE: Page[ExplainContext] = Page(
         Section("films", "Films and heatmaps", _films),
         Section("location", "Does it point to the abnormality?", _location),
         Section("sanity", "Does it depend on what was learnt?", _sanity),
-        Section("methods", "Methods", _methods),
-        Section("repeat", "Reproduction", _repeat),
+        Section("methods", "Methods", _whole),
+        Section("repeat", "Reproduction", _whole),
     ),
 )

@@ -1,14 +1,10 @@
-"""What came of an explanation, in sentences; from plain data, as explain.json holds it."""
+"""What came of an explanation, in sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from pneumoscope.formatting import percent, percent_interval
-from pneumoscope.records import Estimate
-
-Json = Mapping[str, Any]
+from pneumoscope.explain.explanation import Explanation, SanityCheck
+from pneumoscope.explain.localise import Localisation
+from pneumoscope.formatting import number, percent, percent_interval
 
 SAME = 0.95
 """Rank correlation from which two maps are said to be the same."""
@@ -19,42 +15,39 @@ CAUTION = (
 )
 
 
-def located(title: str, measures: Json, count: int) -> str:
+def located(title: str, pointing: Localisation, count: int) -> str:
     """One sentence on where the hottest point lies, and one on what that is worth."""
-    pointing = measures["pointing"]
+    value, chance, prior = pointing.value, pointing.chance, pointing.prior
     said = (
-        f"{title}'s maximum lies inside the abnormality in {percent(pointing['value']['value'])} "
-        f"({percent_interval(Estimate.from_json(pointing['value']))}) of {count:,} true positives; "
-        f"chance {percent(pointing['chance']['value'])}, "
-        f"a fixed location prior {percent(pointing['prior']['value'])}."
+        f"{title}'s maximum lies inside the abnormality in {percent(value.value)} "
+        f"({percent_interval(value)}) of {count:,} true positives; "
+        f"chance {percent(chance.value)}, a fixed location prior {percent(prior.value)}."
     )
     return f"{said} {_worth(pointing)}"
 
 
-def _worth(pointing: Json) -> str:
-    chance, prior = pointing["above_chance"], pointing["above_prior"]
-    if chance["low"] is None or chance["low"] <= 0:
+def _worth(pointing: Localisation) -> str:
+    chance, prior = pointing.above_chance, pointing.above_prior
+    if not chance.low > 0:
         return "That is not shown to be better than chance."
-    if prior["high"] < 0:
+    if prior.high < 0:
         return "That is worse than a map that looks at no film."
-    if prior["low"] <= 0:
+    if prior.low <= 0:
         return "That is better than chance, but not shown to be better than a fixed place."
     return "That is better than both."
 
 
-def sane(title: str, check: Json) -> str:
+def sane(title: str, check: SanityCheck) -> str:
     """Whether the map depends on what was learnt, in words."""
-    by_level = {each["level"]: each["rank"] for each in check["levels"]}
-    numbers = ", ".join(f"{level} {rank:.2f}" for level, rank in by_level.items())
-    numbers = numbers.replace("-", "−")
-    if check["passed"]:
-        said = f"{title}: the map changes when weights are randomised: passed"
-    else:
-        said = f"{title}: the map hardly changes when weights are randomised: not passed"
-    said = f"{said} (rank correlation with the trained map: {numbers})."
-    if not check["passed"]:
-        said += " It shows the film more than what the network has learnt."
-    elif by_level.get("head", 0.0) >= SAME:
+    numbers = ", ".join(f"{each.level} {number(each.rank, 2)}" for each in check.levels)
+    does, end = ("changes", "passed") if check.passed else ("hardly changes", "not passed")
+    said = (
+        f"{title}: the map {does} when weights are randomised: {end} "
+        f"(rank correlation with the trained map: {numbers})."
+    )
+    if not check.passed:
+        return f"{said} It shows the film more than what the network has learnt."
+    if any(each.level == "head" and each.rank >= SAME for each in check.levels):
         said += (
             " It does not change with the last layer: it shows what the network sees, not what "
             "speaks for pneumonia."
@@ -62,13 +55,12 @@ def sane(title: str, check: Json) -> str:
     return said
 
 
-def headline(about: Json) -> list[str]:
+def headline(found: Explanation) -> list[str]:
     """The lines at the head of the page: the first method's place, and which methods passed."""
-    titles = {each["name"]: each["title"] for each in about["methods"]}
-    lines = located_lines(about)[:1]
+    lines = located_lines(found)[:1]
     for passed, verb in ((True, "changes, as it must"), (False, "hardly changes")):
         names = [
-            titles[name] for name, check in about["sanity"].items() if check["passed"] == passed
+            found.titles[name] for name, check in found.sanity.items() if check.passed == passed
         ]
         if names:
             lines.append(
@@ -78,18 +70,20 @@ def headline(about: Json) -> list[str]:
     return lines
 
 
-def located_lines(about: Json) -> list[str]:
+def located_lines(found: Explanation) -> list[str]:
     """A sentence for each method on where it points; none where the truth is not known."""
-    found = about["localisation"]
-    if not found:
+    check = found.localisation
+    if not check:
         return []
-    titles = {each["name"]: each["title"] for each in about["methods"]}
-    measured = found["methods"].items()
-    return [located(titles[name], measures, found["films"]) for name, measures in measured]
+    measured = check.methods.items()
+    return [located(found.titles[name], m["pointing"], check.films) for name, m in measured]
 
 
-def summary(about: Json) -> list[str]:
+def sane_lines(found: Explanation) -> list[str]:
+    """A sentence for each method on whether its map depends on the weights."""
+    return [sane(found.titles[name], check) for name, check in found.sanity.items()]
+
+
+def summary(found: Explanation) -> list[str]:
     """What came of every method, in sentences: where it points, and its sanity check."""
-    titles = {each["name"]: each["title"] for each in about["methods"]}
-    checks = [sane(titles[name], check) for name, check in about["sanity"].items()]
-    return [*located_lines(about), *checks]
+    return [*located_lines(found), *sane_lines(found)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +15,8 @@ from PIL import Image
 from pneumoscope.evaluation.gallery import Shown
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA
-from pneumoscope.report.kit.heat import Heatmaps, overlay, overlay_uri
+from pneumoscope.report.kit.heat import Heatmaps, overlay
+from pneumoscope.report.kit.uri import data_uri
 
 ImageLookup = Callable[[str], "NDArray[np.uint8] | None"]
 """The stored image of an image id, uint8 (H, W), air dark, or None."""
@@ -73,7 +72,9 @@ def tile(
     if heat is None or picture is None:
         return Tile(shown, to_uri(image), alt)
     words = heat_words(heat.maps[shown.image_id])
-    return Tile(shown, to_uri(image), alt, overlay_uri(picture), f"{shown.name}: {words}")
+    return Tile(
+        shown, to_uri(image), alt, data_uri(Image.fromarray(picture)), f"{shown.name}: {words}"
+    )
 
 
 def heat_words(heat: NDArray[np.float32]) -> str:
@@ -92,14 +93,7 @@ def to_uri(image: NDArray[np.uint8]) -> str:
     picture = Image.fromarray(image)
     # For the eye only: what the network sees is resized by imaging.geometry alone.
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    small = max(picture.size) <= LOSSLESS
-    if small:
-        picture.save(out, "PNG", optimize=True)
-    else:
-        picture.save(out, "JPEG", quality=80, optimize=True)
-    kind = "png" if small else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+    return data_uri(picture, lossless=max(picture.size) <= LOSSLESS)
 
 
 def draw_mosaic(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.explain.overlay import Box, Colour, colour_bar, draw_overlay, to_png
+from pneumoscope.explain.overlay import Box, Colour, colour_bar, draw_overlay
 from pneumoscope.records import Grey
+from pneumoscope.report.kit.uri import data_uri
 
 SIDE = 168
 """Side in pixels of an overlay on the page, as of the film above it."""
@@ -44,15 +43,7 @@ def overlay(film: Grey, image_id: str, found: Heatmaps, side: int = SIDE) -> Col
     return draw_overlay(film, heat, found.boxes.get(image_id, ()), side)
 
 
-def overlay_uri(picture: Colour) -> str:
-    """A data URI of an overlay."""
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, "JPEG", quality=80, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
-
-
 def bar_uri() -> str:
     """A data URI of the colour bar, lying, from cold to hot."""
     lying = np.rot90(colour_bar(256, 12), -1)
-    data = base64.b64encode(to_png(np.ascontiguousarray(lying))).decode("ascii")
-    return f"data:image/png;base64,{data}"
+    return data_uri(Image.fromarray(lying), lossless=True)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import pneumoscope
 from pneumoscope.errors import InputError, printable
+from pneumoscope.explain.explanation import (
+    SCHEMA,
+    ExplainedFilm,
+    Explanation,
+    Layer,
+    MethodEntry,
+    Peak,
+)
 from pneumoscope.metrics.scores import probability
-from pneumoscope.records import Grey, Listener, Silent
+from pneumoscope.records import Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
 from pneumoscope.run import Run, check_room, create_folder, open_complete
 from pneumoscope.workflows.explain.explainer import Explainer, check_maps, load_explainer, locate
@@ -25,6 +33,9 @@ from pneumoscope.workflows.explain.films import (
     given_films,
 )
 from pneumoscope.workflows.groups.ensemble import places_of
+
+Maps = Mapping[str, NDArray[np.float32]]
+"""Heatmaps float32 (N, S, S) of all films, by method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +55,12 @@ def explain_run(
     out: Path | None = None,
     command: str = "",
     listener: Listener | None = None,
-) -> tuple[Path, dict[str, Any]]:
-    """Write pictures, explain.json and explain.html into a new folder; it, and what explain.json
-    holds. The run, or the folder of several that answer together, is not altered.
+) -> tuple[Path, Explanation]:
+    """Write pictures, explain.json and explain.html into a new folder; return it and what
+    explain.json holds. The run, or the folder of several that answer together, is not altered.
 
     Raises NotARun, BadWeights, InputError for an unknown method or a backbone of which no map can
-    be drawn, DataNotChosenImages where the run's data is gone or no film can be read.
+    be drawn, DataNotFound where the run's data is gone or no film can be read.
     """
     listener = listener or Silent()
     check_room(out)
@@ -57,23 +68,26 @@ def explain_run(
         raise InputError("the count is out of range", got=asked.count, expected="1 or more")
     methods = _methods(asked)
     explainer, found = _gathered(asked, methods, listener)
-    about = _about(asked, explainer, found, command)
     films = np.stack([case.pixels for case in found.cases])
-    about["films"], answers = _judged(explainer, found, films), {}
+    logits, titles = explainer.logits(films), _titles(methods)
+    heat = {}
     for method in methods:
-        listener.stage(f"Heatmaps of {len(films):,} films: {about['titles'][method]}")
-        answers[method] = explainer.heat(films, method)
-    about["sanity"] = {m: check_maps(explainer, films, m, answers[m]) for m in methods}
-    about["localisation"] = locate(explainer, found.prepared, found.located)
-    _peaks(about, found, answers)
+        listener.stage(f"Heatmaps of {len(films):,} films: {titles[method]}")
+        heat[method] = explainer.heat(films, method)
+    explanation = _explanation(asked, explainer, found, command)
+    explanation = replace(
+        explanation,
+        films=_films(explainer, found.cases, logits, heat),
+        sanity={name: check_maps(explainer, films, name, heat[name]) for name in methods},
+        localisation=locate(explainer, found.prepared, found.located),
+    )
     listener.stage("Draw and write the page")
-    pictures = [_picture(case, answers, place) for place, case in enumerate(found.cases)]
+    pictures = [_picture(case, heat, place) for place, case in enumerate(found.cases)]
 
     def fill(draft: Path, name: str) -> None:
-        about["name"] = name
-        write_explanation(draft, about, pictures)
+        write_explanation(draft, replace(explanation, name=name), pictures)
 
-    return create_folder(out, f"explain-{_label(asked.run)}", fill), about
+    return create_folder(out, f"explain-{_label(asked.run)}", fill), explanation
 
 
 def _gathered(
@@ -110,70 +124,71 @@ def _methods(asked: ExplainRequest) -> tuple[str, ...]:
     return tuple(find_method(name).name for name in named)
 
 
-def _about(
+def _titles(methods: tuple[str, ...]) -> dict[str, str]:
+    from pneumoscope.explain.cam import find_method
+
+    return {name: find_method(name).title for name in methods}
+
+
+def _explanation(
     asked: ExplainRequest, explainer: Explainer, found: ChosenImages, command: str
-) -> dict[str, Any]:
+) -> Explanation:
+    """What is known before any map is drawn."""
     from pneumoscope.explain.cam import find_method
 
     methods = [find_method(name) for name in explainer.methods]
     first, several = explainer.bundles[0], len(explainer.bundles) > 1
-    layers = {
-        name: {"name": stage.name, "cells": stage.cells}
-        for name, stage in explainer.stages[0].items()
-        if stage
-    }
-    return {
-        "schema": 1,
-        "version": pneumoscope.__version__,
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": command,
-        "run": asked.run.absolute().name,
-        "members": len(explainer.bundles),
-        "backbone": first.backbone,
-        "explained": "the logit of pneumonia" + (", the mean over the models" if several else ""),
-        "layers": layers,
-        "mirror": first.flip_average,
-        "turned": first.turn_average,
-        "seed": explainer.seed,
-        "input": first.network.spec.to_json(),
-        "which": found.which,
-        "notes": found.notes,
-        "methods": [{"name": m.name, "title": m.title, "about": m.about} for m in methods],
-        "titles": {m.name: m.title for m in methods},
-    }
+    return Explanation(
+        schema=SCHEMA,
+        version=pneumoscope.__version__,
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=command,
+        run=asked.run.absolute().name,
+        members=len(explainer.bundles),
+        backbone=first.backbone,
+        explained="the logit of pneumonia" + (", the mean over the models" if several else ""),
+        layers={
+            name: Layer(stage.name, stage.cells)
+            for name, stage in explainer.stages[0].items()
+            if stage
+        },
+        mirror=first.flip_average,
+        turned=first.turn_average,
+        seed=explainer.seed,
+        input=first.network.spec,
+        which=found.which,
+        notes=tuple(found.notes),
+        methods=tuple(MethodEntry(each.name, each.title, each.about) for each in methods),
+    )
 
 
-def _judged(explainer: Explainer, found: ChosenImages, films: Grey) -> list[dict[str, Any]]:
+def _films(
+    explainer: Explainer, cases: Sequence[Case], logits: NDArray[np.float64], heat: Maps
+) -> tuple[ExplainedFilm, ...]:
     """What the model says of each film, on the scale of its thresholds."""
-    logits = explainer.logits(films)
-    return [
-        {
-            "image_id": printable(case.image_id),
-            "name": case.name,
-            "label": case.label,
-            "probability": float(chance),
-            "logit": float(logit),
-            "threshold": explainer.threshold,
-            "called": int(chance >= explainer.threshold),
-            "boxes": [list(box) for box in case.boxes],
-        }
-        for case, chance, logit in zip(found.cases, probability(logits), logits, strict=True)
-    ]
+    chances = probability(logits)
+    return tuple(
+        ExplainedFilm(
+            image_id=printable(case.image_id),
+            name=case.name,
+            label=case.label,
+            probability=float(chances[at]),
+            logit=float(logits[at]),
+            threshold=explainer.threshold,
+            called=int(chances[at] >= explainer.threshold),
+            boxes=case.boxes,
+            peaks={method: _peak(maps[at], case.mask) for method, maps in heat.items()},
+        )
+        for at, case in enumerate(cases)
+    )
 
 
-def _peaks(
-    about: dict[str, Any], found: ChosenImages, answers: dict[str, NDArray[np.float32]]
-) -> None:
-    """Where each map is hottest, in pixels (x, y), and whether that lies inside the truth."""
-    for place, (film, case) in enumerate(zip(about["films"], found.cases, strict=True)):
-        film["peaks"] = {}
-        for method, heat in answers.items():
-            y, x = (int(i) for i in np.unravel_index(heat[place].argmax(), heat[place].shape))
-            known = case.mask is not None and bool(case.mask.any()) and bool(heat[place].any())
-            inside = bool(case.mask[y, x]) if known and case.mask is not None else None
-            film["peaks"][method] = {"x": x, "y": y, "inside": inside}
+def _peak(heat: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> Peak:
+    y, x = (int(i) for i in np.unravel_index(heat.argmax(), heat.shape))
+    known = mask is not None and bool(mask.any()) and bool(heat.any())
+    return Peak(x, y, bool(mask[y, x]) if known and mask is not None else None)
 
 
-def _picture(case: Case, answers: dict[str, NDArray[np.float32]], place: int) -> Picture:
-    heat = {method: maps[place] for method, maps in answers.items()}
-    return Picture(case.pixels, heat, case.boxes, case.mask)
+def _picture(case: Case, heat: Maps, place: int) -> Picture:
+    own = {method: maps[place] for method, maps in heat.items()}
+    return Picture(case.pixels, own, case.boxes, case.mask)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import choose_device, use_all_cores
+from pneumoscope.explain.explanation import LocalisationCheck, SanityCheck
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
 from pneumoscope.records import Grey, Listener
@@ -20,7 +21,6 @@ from pneumoscope.run import Run
 from pneumoscope.workflows.groups.ensemble import places_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from pneumoscope.explain.sanity import SanityCheck
     from pneumoscope.explain.stages import Stage
     from pneumoscope.inference.members import Members
     from pneumoscope.inference.predictor import Predictor
@@ -113,7 +113,7 @@ def _seed(folder: Path) -> int:
 
 def check_maps(
     explainer: Explainer, films: Grey, method: str, trained: NDArray[np.float32]
-) -> dict[str, Any]:
+) -> SanityCheck:
     """Whether the maps ``trained`` of films (N, S, S) depend on the weights; of several models
     the mean over them."""
     from pneumoscope.explain.sanity import check_sanity, mean_check
@@ -134,12 +134,12 @@ def check_maps(
             mirror=bundle.flip_average,
         )
 
-    return mean_check([check(number) for number in range(len(explainer.bundles))]).to_json()
+    return mean_check([check(number) for number in range(len(explainer.bundles))])
 
 
 def locate(
     explainer: Explainer, prepared: PreparedSet | None, rows: NDArray[np.int64]
-) -> dict[str, Any] | None:
+) -> LocalisationCheck | None:
     """Every measure of every method on ``rows``, true positives whose abnormality is marked."""
     if prepared is None or not len(rows):
         return None
@@ -151,16 +151,16 @@ def locate(
         explainer.listener.stage(f"Where does it point? {method}, {len(rows):,} true positives")
         heat = explainer.heat(films, method)
         parts = localise(heat, masks, prior, patients, seed=explainer.seed)
-        measured[method] = {part.measure: part.to_json() for part in parts}
-    return {
-        "films": len(rows),
-        "patients": None if patients is None else len(np.unique(patients)),
-        "split": "test",
-        "truth": truth_known(prepared),
-        "area": float(area_share(masks).mean()),
-        "prior": why,
-        "methods": measured,
-    }
+        measured[method] = {part.measure: part for part in parts}
+    return LocalisationCheck(
+        films=len(rows),
+        patients=None if patients is None else len(np.unique(patients)),
+        split="test",
+        truth=truth_known(prepared),
+        area=float(area_share(masks).mean()),
+        prior=why,
+        methods=measured,
+    )
 
 
 def _prior(prepared: PreparedSet) -> tuple[NDArray[np.float32] | None, str]:
