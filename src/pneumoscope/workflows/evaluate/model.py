@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.devices import choose_device
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
 from pneumoscope.manifest import SourceEntry
@@ -21,14 +23,18 @@ from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.groups.ensemble import runs_of
 from pneumoscope.workflows.predictions import predict_rows
 
-Read = Callable[[PreparedSet, NDArray[np.int64], Listener], pd.DataFrame]
-"""Rows of a prepared set to their table of predictions."""
+if TYPE_CHECKING:
+    from pneumoscope.inference.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedModel:
     """A model as it is evaluated. ``contents`` are those of the films that it was made from,
-    ``source`` is what its run says of them, ``members`` how many models answer."""
+    ``source`` is what its run says of them, ``members`` how many models answer.
+
+    ``predictor`` is made when films are to be read: torch takes seconds to import, and evaluating
+    a run's own test split needs none.
+    """
 
     folder: Path
     name: str
@@ -37,8 +43,14 @@ class EvaluatedModel:
     spec: InputSpec
     source: SourceEntry
     contents: frozenset[str]
-    read: Read
+    predictor: Callable[[], Predictor]
     members: int = 1
+
+    def read(
+        self, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
+    ) -> pd.DataFrame:
+        """The table of predictions of rows of a prepared set."""
+        return predict_rows(self.predictor(), prepared, rows, listener)
 
 
 def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> EvaluatedModel:
@@ -46,14 +58,11 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
     ``predictions``. Raises NotARun where the run has no operating point yet."""
     manifest = run.manifest()
 
-    def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
-        # Torch takes seconds to import, and evaluating a run's own test split needs none.
-        from pneumoscope.devices import choose_device
+    def predictor() -> Predictor:
         from pneumoscope.inference.predictor import Predictor
         from pneumoscope.models.bundle import load_bundle
 
-        predictor = Predictor([load_bundle(run.folder)], choose_device())
-        return predict_rows(predictor, prepared, rows, listener)
+        return Predictor([load_bundle(run.folder)], choose_device())
 
     return EvaluatedModel(
         folder=run.folder,
@@ -63,14 +72,13 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
         spec=InputSpec(**read_json(run.model_file)["input"]),
         source=manifest["source"],
         contents=frozenset([manifest["content"]] if manifest.get("content") else []),
-        read=read,
+        predictor=predictor,
     )
 
 
 def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) -> EvaluatedModel:
     """The mean of several runs, which decides as ``predict`` does. Raises NotARun where a member
     is no run, or was not evaluated yet."""
-    from pneumoscope.devices import choose_device
     from pneumoscope.inference.members import load_members
     from pneumoscope.inference.predictor import Predictor
 
@@ -84,9 +92,8 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
     for note in members.notes:
         listener.choice(*note)
 
-    def read(prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener) -> pd.DataFrame:
-        predictor = Predictor(members.bundles, choose_device(), calibrated=True)
-        return predict_rows(predictor, prepared, rows, listener)
+    def predictor() -> Predictor:
+        return Predictor(members.bundles, choose_device(), calibrated=True)
 
     manifests = [run.manifest() for run in runs]
     why = "the mean of several models: no temperature, no abstention of its own was fitted"
@@ -100,7 +107,7 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         contents=frozenset(
             manifest["content"] for manifest in manifests if manifest.get("content")
         ),
-        read=read,
+        predictor=predictor,
         members=len(places),
     )
 
