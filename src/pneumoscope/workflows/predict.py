@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
-from pneumoscope.errors import DataNotFound, InputError, Interrupted, OutputExists
+from pneumoscope.errors import DataNotFound, InputError, Interrupted
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import FilmInput, find_films
+from pneumoscope.inference.output import (
+    STDOUT,
+    AddReading,
+    check_new_text,
+    csv_rows,
+    json_rows,
+)
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import check_new
-from pneumoscope.storage import writing
 
 if TYPE_CHECKING:  # they load torch
     from pneumoscope.inference.classifier import Classifier
     from pneumoscope.workflows.explain.pictures import HeatPictures
 
-STDOUT = "-"
 SHOWN = 40
 """Rows that fit a screen; of more films only those are shown that somebody should look at."""
-
-_COLUMNS = (
-    *("name", "probability", "logit", "decision", "operating_point", "threshold"),
-    *("abstained", "findings", "error"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +76,6 @@ class Summary:
             self.shown.append(reading)
 
 
-class _Rows(Protocol):
-    """Takes readings one by one."""
-
-    def add(self, reading: Reading) -> None: ...
-
-
 def predict(request: PredictRequest, *, listener: Listener | None = None) -> Summary:
     """Read every film of ``request`` and write the rows that it asks for.
 
@@ -114,11 +103,11 @@ def _answer(
     """Read ``files`` one by one into ``summary`` and the files that were asked for."""
     with ExitStack() as outputs:
         # Opened before the model is loaded: a closed folder is said at once.
-        takers: list[_Rows] = [summary]
+        takers: list[AddReading] = [summary.add]
         if request.csv:
-            takers.append(CsvRows(outputs.enter_context(new_text(request.csv))))
+            takers.append(outputs.enter_context(csv_rows(request.csv)))
         if request.json:
-            takers.append(outputs.enter_context(JsonRows.on(request.json)))
+            takers.append(outputs.enter_context(json_rows(request.json)))
         listener.stage("Load the model")
         classifier, heat = _load(request)
         for note in classifier.notes:
@@ -126,8 +115,8 @@ def _answer(
         summary.point = classifier.point(request.point)
         listener.stage(f"Read on {classifier.device}")
         for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
-            for each in takers:
-                each.add(reading)
+            for add in takers:
+                add(reading)
             if done % 16 == 0 or done == len(files):
                 listener.progress(done, len(files), "film")
     # Films are read anew: the rows are whole first, and no film waits in memory to be drawn.
@@ -184,108 +173,11 @@ def check_read(summary: Summary) -> None:
         )
 
 
-class CsvRows:
-    """Rows of CSV, RFC 4180 with ``\\n`` line ends: findings joined by ``;``, nothing where there
-    is nothing, 17 digits, so that every number reads back as it was."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._write = csv.writer(file, lineterminator="\n").writerow
-        self._write(_COLUMNS)
-
-    def add(self, reading: Reading) -> None:
-        point = reading.operating_point
-        self._write(
-            (
-                reading.name,
-                _digits(reading.probability),
-                _digits(reading.logit),
-                reading.decision,
-                point.name if point else None,
-                _digits(point.threshold if point else None),
-                str(reading.abstained).lower(),
-                ";".join(reading.findings),
-                reading.error,
-            )
-        )
-
-
-class JsonRows:
-    """One JSON array of readings, a line each."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._before = "[\n"
-
-    @classmethod
-    @contextmanager
-    def on(cls, name: str) -> Iterator[JsonRows]:
-        """The rows of the new file ``name``, closed with its bracket."""
-        with new_text(name) as file:
-            rows = cls(file)
-            yield rows
-            file.write("[]\n" if rows._before == "[\n" else "\n]\n")
-
-    def add(self, reading: Reading) -> None:
-        text = json.dumps(reading.to_json(), ensure_ascii=False, allow_nan=False)
-        self._file.write(self._before + text)
-        self._before = ",\n"
-
-
-@contextmanager
-def new_text(name: str) -> Iterator[IO[str]]:
-    """A file that appears under ``name`` only when it is whole, UTF-8 whatever the locale; ``-``
-    is standard output. Raises OutputExists, OutputNotWritable."""
-    if name == STDOUT:
-        with _standard_output() as out:
-            yield out
-        return
-    target = Path(name)
-    draft = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.tmp")
-    with writing(target):
-        try:
-            with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                yield file
-            _check_new(name)
-            draft.rename(target)
-        finally:
-            draft.unlink(missing_ok=True)
-
-
-@contextmanager
-def _standard_output() -> Iterator[IO[str]]:
-    raw = getattr(sys.stdout, "buffer", None)
-    if raw is None:
-        yield sys.stdout
-        return
-    sys.stdout.flush()
-    out = TextIOWrapper(raw, "utf-8", errors="backslashreplace", newline="", write_through=True)
-    try:
-        yield out
-    finally:
-        out.detach()  # else standard output would be closed with it
-
-
 def _check_outputs(request: PredictRequest) -> None:
     if request.csv and request.csv == request.json:
         raise InputError(
             "CSV and JSON cannot go to the same place", got=request.csv, expected="two names"
         )
-    for name in (request.csv, request.json):
-        if name and name != STDOUT:
-            with writing(Path(name)):
-                _check_new(name)
+    for name in filter(None, (request.csv, request.json)):
+        check_new_text(name)
     check_new(request.heatmaps)
-
-
-def _check_new(name: str) -> None:
-    target = Path(name)
-    if target.exists() or target.is_symlink():
-        raise OutputExists(
-            "the file is there already, and nothing is ever overwritten",
-            got=name,
-            remedy="name another file, or delete this one",
-        )
-
-
-def _digits(number: float | None) -> str | None:
-    return None if number is None else f"{number:.17g}"

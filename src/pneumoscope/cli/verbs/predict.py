@@ -52,16 +52,17 @@ def predict(
     ] = None,
 ) -> None:
     """Read new films with a trained model."""
+    from pneumoscope.inference.output import STDOUT
     from pneumoscope.workflows import predict as work
 
     request = work.PredictRequest(run, tuple(films), csv, json, point, device, heatmaps)
-    to_stdout = work.STDOUT in (csv, json)
+    to_stdout = STDOUT in (csv, json)
     console = Console(stderr=True, highlight=False, soft_wrap=True) if to_stdout else None
     with Screen(console) as screen, _stopping():
         summary = work.predict(request, listener=screen)
     _show(summary, screen)
     for name in (csv, json):
-        if name and name != work.STDOUT:
+        if name and name != STDOUT:
             screen.line(f"Every film is in {name}")
     if heatmaps and summary.read:
         screen.line(f"Heatmaps, called by row and name, are in {heatmaps}")
