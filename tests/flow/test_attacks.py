@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from filelock import FileLock
 from PIL import Image
@@ -139,14 +140,20 @@ def test_a_present_folder_that_is_gone(films: Path, say: Say, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a shell")
-def test_no_standard_output_at_all(films: Path) -> None:
+def test_no_standard_output_at_all_and_no_utf8(films: Path) -> None:
+    os.rename(films / "train/NORMAL/0.png", films / "train/NORMAL/röntgen-肺.png")
+    words = [str(COMMAND), "prepare", str(films), "--out", "set"]
+    locale = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
-        ["sh", "-c", f"{shlex.quote(str(COMMAND))} prepare {shlex.quote(str(films))} >&-"],
+        ["sh", "-c", f"{shlex.join(words)} >&-"],
+        env={**os.environ, **locale},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    names = pd.read_parquet("set/table.parquet")["image_id"]
+    assert len(names) == 20 and names.str.contains("ntgen").sum() == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")

@@ -101,6 +101,7 @@ crossval(DataRequest(sys.argv[1]), recipe, 2, seed=4, out=Path(sys.argv[2]), lis
 """
 
 
+@pytest.mark.slow
 def test_folds_killed_in_the_second_end_with_the_same_figures(
     two_folds: Made, tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,6 +158,7 @@ def test_without_a_film_the_exit_code_is_2_and_the_rows_are_written(
     assert "no film could be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_locale_closed_output_and_a_read_only_folder(
     model: Path, mixed: Path, tmp_path: Path
 ) -> None:

@@ -76,7 +76,11 @@ def theirs(request: pytest.FixtureRequest) -> Theirs:
     return Theirs(request.param, state, torchvision_features(request.param, model.double(), films))
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".old.pth"])
+# Both alone are in the line: this layout, and safetensors in timm's.
+SAFETENSORS = pytest.param(".safetensors", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("suffix", [".pth", SAFETENSORS, ".old.pth"])
 def test_torchvision_layout_gives_torchvisions_features(
     theirs: Theirs, suffix: str, tmp_path: Path
 ) -> None:
