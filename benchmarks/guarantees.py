@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.metrics import conformal
+from pneumoscope.metrics.batched import aurocs, shares
 from pneumoscope.metrics.calibration import recalibrate
 from pneumoscope.metrics.decision import decision_curve
-from pneumoscope.metrics.linear import aurocs, shares
 from pneumoscope.metrics.prevalence import predictive_values
+from pneumoscope.metrics.resample import IntervalSettings
 
 Z = 1.959964
 THRESHOLD = 0.5
@@ -78,11 +79,13 @@ def figures(
     # A subgroup of a quarter of the films, whole patients.
     group = (np.arange(labels.size) // 2) % 4 == 0
     pairs = [(called, true), (~called, ~true), (called, true & group), (~called, ~true & group)]
-    found = shares(pairs, labels, patients, resamples=resamples, seed=1)
+    found = shares(pairs, labels, patients, settings=IntervalSettings(resamples=resamples, seed=1))
     names = ("sensitivity", "specificity", "sensitivity of a group", "specificity of a group")
     for name, e in zip(names, found, strict=True):
         yield name, e.value, e.low, e.high
-    area = aurocs([group], labels, logits, patients, resamples=resamples, seed=2)[0]
+    area = aurocs(
+        [group], labels, logits, patients, settings=IntervalSettings(resamples=resamples, seed=2)
+    )[0]
     yield "AUROC of a group", area.value, area.low, area.high
     for name, bounds in zip(
         ("PPV", "NPV"), predictive_values(found[0], found[1], PREVALENCE), strict=True
@@ -99,7 +102,9 @@ def figures(
         ("calibration in the large", fit.large, fit.large_error),
     ):
         yield name, value, value - Z * error, value + Z * error
-    curve = decision_curve(labels, p, ACT, patients, resamples=resamples, seed=3)
+    curve = decision_curve(
+        labels, p, ACT, patients, settings=IntervalSettings(resamples=resamples, seed=3)
+    )
     for at, act in enumerate(ACT):
         yield (
             f"net benefit at {act:g}",

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.metrics.intervals import bootstrap, delong, structural_components, wilson
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
 from pneumoscope.records import Estimate
 
@@ -74,7 +75,7 @@ def truth(world: World) -> dict[str, float]:
     """Each metric on some 2 million films."""
     times = 2_000_000 // (world.positives + world.negatives)
     labels, probabilities, _ = sample(world, np.random.default_rng(7), times)
-    found = bootstrap(labels, probabilities, THRESHOLD, resamples=1)
+    found = bootstrap(labels, probabilities, THRESHOLD, settings=IntervalSettings(resamples=1))
     return {name: estimate.value for name, estimate in found.items()}
 
 
@@ -83,7 +84,9 @@ def estimates(world: World, rng: np.random.Generator) -> Iterator[tuple[str, str
     labels, probabilities, patients = sample(world, rng)
     known = patients if world.films > 1 else None
     seed = int(rng.integers(2**31))
-    for metric, estimate in bootstrap(labels, probabilities, THRESHOLD, known, seed=seed).items():
+    for metric, estimate in bootstrap(
+        labels, probabilities, THRESHOLD, known, settings=IntervalSettings(seed=seed)
+    ).items():
         yield metric, "bootstrap", estimate
     c = confusion(labels, probabilities >= THRESHOLD)
     yield "accuracy", "Wilson", wilson(c.tp + c.tn, labels.size)

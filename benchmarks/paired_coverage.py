@@ -26,6 +26,7 @@ from pneumoscope.metrics.paired import (
     paired_bootstrap,
     resampled_scores,
 )
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
 
 RESAMPLES = 500
@@ -74,8 +75,8 @@ def sample(world: World, rng: np.random.Generator, times: int = 1) -> tuple[NDAr
 
 
 def values(labels: NDArray[Any], p: NDArray[Any]) -> dict[str, float]:
-    found = confusion(labels, p >= 0.5)
-    return {"auroc": auroc(labels, p)} | {name: getattr(found, name) for name in METRICS[1:]}
+    found = confusion(labels, p >= 0.5).scores()
+    return {"auroc": auroc(labels, p)} | {name: found[name] for name in METRICS[1:]}
 
 
 def differences(labels: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> dict[str, float]:
@@ -95,7 +96,10 @@ def main(simulations: int) -> None:
             labels, a, b, patients = sample(world, rng)
             known = patients if world.films > 1 else None
             drawn = resampled_scores(
-                labels, [(a, 0.5), (b, 0.5)], known, RESAMPLES, int(rng.integers(2**31))
+                labels,
+                [(a, 0.5), (b, 0.5)],
+                known,
+                IntervalSettings(resamples=RESAMPLES, seed=int(rng.integers(2**31))),
             )
             parts = [{name: drawn[name][at] for name in METRICS} for at in (0, 1)]
             found = paired_bootstrap(labels, *parts, differences(labels, a, b), known)

@@ -39,8 +39,8 @@ def main() -> None:
             one, other = halves(labels, rng)
             for rule, results in found.items():
                 cut = choose(rule, labels[one], probabilities[one], "val").threshold
-                score = confusion(labels[other], probabilities[other] >= cut).balanced_accuracy
-                results.append((cut, score))
+                counts = confusion(labels[other], probabilities[other] >= cut)
+                results.append((cut, counts.scores()["balanced_accuracy"]))
     plain = np.array(found["youden"])[:, 1]
     print("rule            balanced accuracy   against youden    threshold")
     for rule, results in found.items():

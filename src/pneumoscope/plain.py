@@ -25,7 +25,8 @@ def to_plain(record: Any) -> dict[str, Any]:
 
 def from_plain(kind: type[T], value: object) -> T:
     """The record that ``to_plain`` wrote. What is unknown to ``kind`` is passed over, so that a
-    newer file can be read; raises ValueError where a field is missing or of another type."""
+    newer file can be read; raises ValueError, which names the field, where one is missing or of
+    another type."""
     found: T = _read(kind, value)
     return found
 
@@ -54,7 +55,7 @@ def _read(kind: Any, value: Any) -> Any:
     if origin in (dict, Mapping):
         return {key: _read(inner[1], item) for key, item in _checked(value, dict).items()}
     if hasattr(kind, "from_json"):
-        return kind.from_json(value)
+        return kind.from_json(_checked(value, dict))
     if is_dataclass(kind):
         return _read_fields(kind, _checked(value, dict))
     if kind is float:
@@ -66,7 +67,10 @@ def _read_fields(kind: Any, value: Mapping[str, Any]) -> Any:
     hints, found = _hints(kind), {}
     for each in fields(kind):
         if each.name in value:
-            found[each.name] = _read(hints[each.name], value[each.name])
+            try:
+                found[each.name] = _read(hints[each.name], value[each.name])
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{each.name}: {error}") from None
         elif each.default is MISSING and each.default_factory is MISSING:
             raise ValueError(f"no {each.name!r}")
     return kind(**found)

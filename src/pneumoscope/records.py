@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -13,9 +13,12 @@ if TYPE_CHECKING:  # every verb's module loads the records, and --help has no us
     from numpy.typing import NDArray
 
 from pneumoscope.manifest import RequestEntry, SourceEntry
+from pneumoscope.plain import to_plain
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+EXTERNAL: Literal["external"] = "external"
+"""The split that films of another data set are evaluated as."""
 CLASSES: tuple[str, str] = ("normal", "pneumonia")
 """Class names by label: 0 is normal, 1 is pneumonia, everywhere."""
 
@@ -158,7 +161,7 @@ class Hardware:
         return self.devices * self.nodes
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ class InputSpec:
         return self.stored - 2 * round(self.stored * self.margin / 2)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,7 @@ class Estimate:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; NaN becomes None, since JSON has no NaN."""
-        return {k: _finite(v) for k, v in asdict(self).items()}
+        return to_plain(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Estimate:
@@ -224,10 +227,10 @@ class OperatingPoint:
     name: str
     threshold: float
     rule: str
-    chosen_on: Split
+    chosen_on: Split | Literal["external"]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +244,7 @@ class Calibration:
     chosen_on: Split
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +265,7 @@ class Conformal:
     chosen_on: Split
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)

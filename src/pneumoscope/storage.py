@@ -16,10 +16,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable, PneumoscopeError
+from pneumoscope.plain import from_plain
+
+T = TypeVar("T")
 
 
 def slug(text: str) -> str:
@@ -74,6 +77,26 @@ def file_digest(path: Path) -> str:
     """SHA-256 of the bytes of a file, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_record(kind: type[T], path: Path, schema: int) -> T:
+    """The record of ``kind`` in a JSON file, as ``plain.to_plain`` wrote it. Raises NotARun where
+    the file is missing, damaged, of another ``schema``, or lacks what has no default."""
+    found = read_json(path)
+    if found.get("schema", schema) != schema:
+        raise NotARun(
+            f"{path.name} was made by another version of pneumoscope",
+            got=f"schema {found['schema']!r} in {path}",
+            expected=f"schema {schema}",
+        )
+    try:
+        return from_plain(kind, found)
+    except ValueError as error:
+        raise NotARun(
+            f"{path} is incomplete or damaged",
+            got=error,
+            remedy=f"complete the run: pneumoscope train --resume {path.parent}",
+        ) from None
 
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

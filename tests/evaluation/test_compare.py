@@ -19,6 +19,7 @@ from pneumoscope.evaluation.compare import (
 )
 from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.paired import delong_paired
+from pneumoscope.metrics.resample import IntervalSettings
 
 
 def sides(count: int, n: int = 80, patients: Any = None) -> list[Side]:
@@ -46,7 +47,7 @@ def test_many_runs_meet_the_first_only() -> None:
 
 def test_difference_is_second_less_first() -> None:
     both = sides(2)
-    (pair,) = compare_sides(both, resamples=200)
+    (pair,) = compare_sides(both, settings=IntervalSettings(resamples=200))
     a, b = both
     exact = delong_paired(a.rows.labels, a.rows.probabilities, b.rows.probabilities)
     assert pair["differences"]["auroc"] == exact.to_json() | {"p_holm": pytest.approx(exact.p)}
@@ -63,14 +64,14 @@ def test_difference_is_second_less_first() -> None:
 def test_each_run_is_judged_at_its_own_threshold() -> None:
     a, b = sides(2)
     strict = replace(b, threshold=1.1)
-    (pair,) = compare_sides([a, strict], resamples=50)
+    (pair,) = compare_sides([a, strict], settings=IntervalSettings(resamples=50))
     assert strict.values()["sensitivity"] == 0.0
     assert pair["differences"]["sensitivity"]["value"] == -a.values()["sensitivity"]
     assert pair["differences"]["auroc"] == compare_sides([a, b])[0]["differences"]["auroc"]
 
 
 def test_several_pairs_are_adjusted_apart() -> None:
-    found = compare_sides(sides(3), resamples=100)
+    found = compare_sides(sides(3), settings=IntervalSettings(resamples=100))
     for part in ([p["differences"]["auroc"] for p in found], [p["decisions"] for p in found]):
         least = min(part, key=lambda each: each["p"])
         assert least["p_holm"] == pytest.approx(min(1.0, 3 * least["p"]))
@@ -79,7 +80,7 @@ def test_several_pairs_are_adjusted_apart() -> None:
 
 def test_patients_with_several_films_are_clusters() -> None:
     patients = np.array([f"p{row // 4}" for row in range(80)])
-    (pair,) = compare_sides(sides(2, patients=patients), resamples=100)
+    (pair,) = compare_sides(sides(2, patients=patients), settings=IntervalSettings(resamples=100))
     assert pair["differences"]["auroc"]["method"].startswith("patient-clustered")
     assert "by patients" in pair["decisions"]["method"]
 
@@ -107,7 +108,7 @@ def test_one_class_leaves_the_ranking_undefined() -> None:
     both = [
         replace(side, rows=replace(side.rows, labels=np.ones(80, np.int64))) for side in sides(2)
     ]
-    (pair,) = compare_sides(both, resamples=50)
+    (pair,) = compare_sides(both, settings=IntervalSettings(resamples=50))
     assert pair["differences"]["auroc"]["value"] is None
     assert pair["differences"]["auroc"]["p_holm"] is None
     assert pair["differences"]["specificity"]["value"] is None

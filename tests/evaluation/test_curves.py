@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
 from pneumoscope.evaluation import curves
+from pneumoscope.metrics.resample import IntervalSettings
 
 
 def cohort(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +21,7 @@ def cohort(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_roc_is_sklearns_and_the_point_lies_on_it() -> None:
     labels, scores = cohort()
-    found = curves.roc(labels, scores, 0.5, resamples=20)
+    found = curves.roc(labels, scores, 0.5, settings=IntervalSettings(resamples=20))
     assert found is not None
     area = np.trapezoid(found.sensitivity, found.false_positive_rate)
     assert area == pytest.approx(sklearn_metrics.roc_auc_score(labels, scores), abs=1e-12)
@@ -30,7 +31,7 @@ def test_roc_is_sklearns_and_the_point_lies_on_it() -> None:
 
 def test_roc_band_is_that_of_a_plain_bootstrap() -> None:
     labels, scores = cohort(200, seed=1)
-    found = curves.roc(labels, scores, 0.5, resamples=2000, seed=4)
+    found = curves.roc(labels, scores, 0.5, settings=IntervalSettings(seed=4))
     assert found is not None
     draw, rows = np.random.default_rng(9), []
     negatives, positives = np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)
@@ -68,8 +69,8 @@ def test_rows_without_a_patient_are_not_one_patient() -> None:
 
 def test_same_seed_same_band() -> None:
     labels, scores = cohort(120, seed=5)
-    first = curves.roc(labels, scores, 0.5, resamples=50)
-    again = curves.roc(labels, scores, 0.5, resamples=50)
+    first = curves.roc(labels, scores, 0.5, settings=IntervalSettings(resamples=50))
+    again = curves.roc(labels, scores, 0.5, settings=IntervalSettings(resamples=50))
     assert first is not None
     assert again is not None
     np.testing.assert_array_equal(first.low, again.low)

@@ -11,10 +11,13 @@ import pytest
 from sklearn import metrics as sk
 
 from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
-from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
+from pneumoscope.evaluation.evaluate import core_metrics, operating_point_from
 from pneumoscope.metrics.intervals import delong, wilson
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 from pneumoscope.records import OperatingPoint
 
+QUICK = IntervalSettings(resamples=200)
 POINT = OperatingPoint("youden", 0.5, "maximum youden", "val")
 NAMES = (
     *("auroc", "average_precision", "accuracy", "sensitivity", "specificity", "precision"),
@@ -38,14 +41,16 @@ def table(n: int = 300, films: int = 1, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def judge(frame: pd.DataFrame, **more: Any) -> dict[str, Any]:
-    return evaluate(frame, **{"split": "test", "operating_point": POINT, "resamples": 200} | more)
+def evaluated(frame: pd.DataFrame, **more: Any) -> dict[str, Any]:
+    return to_plain(
+        core_metrics(frame, **{"split": "test", "operating_point": POINT, "settings": QUICK} | more)
+    )
 
 
 def test_the_whole_of_metrics_json() -> None:
     frame = table()
     ticks = iter([10.0, 12.5])
-    found = judge(frame, clock=lambda: next(ticks))
+    found = evaluated(frame, clock=lambda: next(ticks))
     rows = frame[frame.split == "test"]
     called = (rows.probability >= 0.5).astype(int)
     assert set(found) == {
@@ -77,7 +82,7 @@ def test_the_whole_of_metrics_json() -> None:
 
 
 def test_independent_films_get_wilson_and_delong() -> None:
-    found = judge(table())
+    found = evaluated(table())
     c, e = found["confusion"], found["metrics"]
     assert e["sensitivity"] == wilson(c["tp"], c["tp"] + c["fn"]).to_json() == e["recall"]
     assert e["precision"]["n"] == c["tp"] + c["fp"]
@@ -88,32 +93,32 @@ def test_independent_films_get_wilson_and_delong() -> None:
 
 
 def test_several_films_a_patient_get_the_clustered_bootstrap() -> None:
-    found = judge(table(films=6))
+    found = evaluated(table(films=6))
     assert found["patients"] == 50
     assert {e["method"].split(",")[0] for e in found["metrics"].values()} == {
         "patient-clustered bootstrap"
     }
     assert found["metrics"]["specificity"]["n"] == found["n"] - found["positives"]
     assert {k: e["value"] for k, e in found["metrics"].items()} == {
-        k: e["value"] for k, e in judge(table())["metrics"].items()
+        k: e["value"] for k, e in evaluated(table())["metrics"].items()
     }
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 def test_unknown_patients(missing: Any) -> None:
     nobody = table().assign(patient_id=missing)
-    assert judge(nobody)["patients"] is None
-    assert judge(nobody)["metrics"]["accuracy"]["method"] == "Wilson score"
+    assert evaluated(nobody)["patients"] is None
+    assert evaluated(nobody)["metrics"]["accuracy"]["method"] == "Wilson score"
     partly = table(films=6)
     partly["patient_id"] = partly["patient_id"].where(partly.index > 9)
-    assert judge(partly)["patients"] is None
-    assert "clustered" in judge(partly)["metrics"]["accuracy"]["method"]
+    assert evaluated(partly)["patients"] is None
+    assert "clustered" in evaluated(partly)["metrics"]["accuracy"]["method"]
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class(label: int) -> None:
     frame = table()
-    found = judge(frame[frame.label == label])["metrics"]
+    found = evaluated(frame[frame.label == label])["metrics"]
     for name in ("auroc", "average_precision", "balanced_accuracy", "mcc"):
         assert found[name]["value"] is None and found[name]["low"] is None
         assert found[name]["method"] == "undefined: one class only"
@@ -123,16 +128,16 @@ def test_one_class(label: int) -> None:
 
 
 def test_empty_split_and_single_film() -> None:
-    found = judge(table(), split="train")
+    found = evaluated(table(), split="train")
     assert found["n"] == 0 and found["patients"] == 0
     assert {e["method"] for e in found["metrics"].values()} == {"undefined: no films"}
-    assert judge(table()[:2])["n"] == 1
+    assert evaluated(table()[:2])["n"] == 1
     assert json.dumps(found, allow_nan=False)
 
 
 def test_a_point_that_calls_nothing() -> None:
     point = OperatingPoint("fixed", 1.0, "fixed at 1", "val")
-    found = judge(table(), operating_point=point)
+    found = evaluated(table(), operating_point=point)
     assert found["metrics"]["precision"]["method"] == "undefined: 0/0"
     assert found["metrics"]["f1"]["value"] == 0.0
     assert found["per_class"]["pneumonia"]["precision"]["value"] is None
@@ -141,11 +146,15 @@ def test_a_point_that_calls_nothing() -> None:
 def test_row_order_input_and_seed() -> None:
     frame = table(films=2)
     before = frame.copy()
-    here, there = judge(frame), judge(frame.sample(frac=1.0, random_state=1))
+    here, there = evaluated(frame), evaluated(frame.sample(frac=1.0, random_state=1))
     pd.testing.assert_frame_equal(frame, before)
     for name, e in here["metrics"].items():
         assert e["low"] == pytest.approx(there["metrics"][name]["low"], abs=1e-9), name
-    assert judge(frame)["metrics"] == here["metrics"] != judge(frame, seed=1)["metrics"]
+    assert (
+        evaluated(frame)["metrics"]
+        == here["metrics"]
+        != evaluated(frame, settings=IntervalSettings(resamples=200, seed=1))["metrics"]
+    )
 
 
 def test_operating_point_from_looks_at_val_only() -> None:
@@ -165,28 +174,28 @@ def test_choosing_on_test_is_refused() -> None:
         operating_point_from(frame[:0], "youden")
     assert operating_point_from(frame[:0], "fixed").threshold == 0.5
     with pytest.raises(ChosenOnTest):
-        judge(frame, operating_point=OperatingPoint("f1", 0.4, "maximum f1", "test"))
+        evaluated(frame, operating_point=OperatingPoint("f1", 0.4, "maximum f1", "test"))
 
 
 def test_bad_tables_say_what_is_wrong() -> None:
     frame = table()
     with pytest.raises(UnreadableData, match="logit"):
-        judge(frame.drop(columns="logit"))
+        evaluated(frame.drop(columns="logit"))
     with pytest.raises(UnreadableData, match="repeat an image id"):
-        judge(pd.concat([frame, frame]))
+        evaluated(pd.concat([frame, frame]))
     for wrong in (2, None, 0.5, "pneumonia"):
         bad = frame.astype({"label": object})
         bad.loc[1, "label"] = wrong
         with pytest.raises(BadLabels, match="1 of 200 test labels"):
-            judge(bad)
+            evaluated(bad)
     for wrong in (1.5, -0.1, np.nan, np.inf):
         bad = frame.copy()
         bad.loc[1, "probability"] = wrong
         with pytest.raises(UnreadableData, match="1 of 200 test probabilities"):
-            judge(bad)
+            evaluated(bad)
 
 
 def test_labels_of_any_kind_of_number() -> None:
-    plain = judge(table())
+    plain = evaluated(table())
     for kind in ("int8", "float32", "Int64", "bool", "object"):
-        assert judge(table().astype({"label": kind}))["metrics"] == plain["metrics"], kind
+        assert evaluated(table().astype({"label": kind}))["metrics"] == plain["metrics"], kind

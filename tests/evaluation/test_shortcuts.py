@@ -12,9 +12,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pneumoscope.errors import UnreadableData
-from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 
 N = 300
+QUICK = IntervalSettings(resamples=400)
 LABELS = (np.arange(N) < 180).astype(int)
 NOISE = np.random.default_rng(0).normal(size=(4, N))
 CENTRED = NOISE - np.where(
@@ -29,8 +32,8 @@ def logits(auroc: float, noise: int) -> np.ndarray:
 
 def judged(**aurocs: float) -> dict[str, dict[str, Any]]:
     full, hidden = tables(**aurocs)
-    found = judge_shortcuts(full, hidden, split="test", resamples=400)
-    return {each["variant"]: each for each in found}
+    found = evaluate_shortcuts(full, hidden, split="test", settings=QUICK)
+    return {each.variant: to_plain(each) for each in found}
 
 
 def tables(**aurocs: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -88,9 +91,9 @@ def test_a_border_that_tells_nothing_is_none() -> None:
 def test_a_thumbnail_is_a_finding_where_it_keeps_the_skill() -> None:
     full, hidden = tables()
     close = hidden.assign(thumbnail=full["logit"] + 0.05 * NOISE[3])
-    found = judge_shortcuts(full, close, split="test", resamples=400)[3]
-    assert found["share"]["low"] > 0.9
-    assert "8 × 8 cells" in found["finding"]
+    found = evaluate_shortcuts(full, close, split="test", settings=QUICK)[3]
+    assert found.share.low > 0.9
+    assert "8 × 8 cells" in found.finding
     half = judged(thumbnail=0.7)["thumbnail"]
     assert half["share"]["high"] < 0.9
     assert half["finding"] is None
@@ -109,19 +112,20 @@ def test_several_films_of_a_patient_are_resampled_together() -> None:
     hidden["border"] = hidden["border"].to_numpy()[first]
     paired = full.assign(patient_id=[f"p{row}" for row in first])
     alone, pairs = (
-        judge_shortcuts(table, hidden, split="test", resamples=400)[1] for table in (full, paired)
+        evaluate_shortcuts(table, hidden, split="test", settings=QUICK)[1]
+        for table in (full, paired)
     )
-    assert alone["auroc"]["method"].startswith("DeLong")
+    assert alone.auroc.method.startswith("DeLong")
     for key in ("auroc", "difference", "share"):
-        assert pairs[key]["method"].startswith("patient-clustered"), key
-        wide, narrow = (each[key]["high"] - each[key]["low"] for each in (pairs, alone))
-        assert wide == pytest.approx(narrow * 2**0.5, rel=0.15), key
-    assert pairs["share"]["value"] == alone["share"]["value"]
+        one, two = getattr(alone, key), getattr(pairs, key)
+        assert two.method.startswith("patient-clustered"), key
+        assert two.high - two.low == pytest.approx((one.high - one.low) * 2**0.5, rel=0.15), key
+    assert pairs.share.value == alone.share.value
 
 
 def test_films_are_matched_by_id_and_none_may_lack() -> None:
     full, hidden = tables(border=0.7)
-    again = judge_shortcuts(full, hidden.iloc[::-1], split="test", resamples=400)
-    assert again == judge_shortcuts(full, hidden, split="test", resamples=400)
+    again = evaluate_shortcuts(full, hidden.iloc[::-1], split="test", settings=QUICK)
+    assert again == evaluate_shortcuts(full, hidden, split="test", settings=QUICK)
     with pytest.raises(UnreadableData, match="lacks films"):
-        judge_shortcuts(full, hidden.iloc[1:], split="test")
+        evaluate_shortcuts(full, hidden.iloc[1:], split="test")

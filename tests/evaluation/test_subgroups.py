@@ -10,8 +10,10 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from pneumoscope.evaluation.predictions import rows_of
-from pneumoscope.evaluation.subgroups import groups_of, judge_subgroups
+from pneumoscope.evaluation.subgroups import evaluate_subgroups, groups_of
 from pneumoscope.metrics.intervals import delong, wilson
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 
 Table = Callable[..., pd.DataFrame]
 
@@ -22,7 +24,8 @@ def cut(name: str, values: Any) -> dict[str, int]:
 
 def judged(frame: pd.DataFrame, facts: pd.DataFrame | None) -> dict[str, Any]:
     rows = rows_of(frame, "test").in_order()
-    return judge_subgroups(rows, facts, 0.5, 0.95, (200, 0))
+    settings = IntervalSettings(resamples=200)
+    return to_plain(evaluate_subgroups(rows, facts, 0.5, settings))
 
 
 def test_cutting() -> None:

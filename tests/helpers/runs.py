@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.evaluation.choices import Choices, choose_all
-from pneumoscope.evaluation.judge import How, judge
+from pneumoscope.evaluation.evaluate import evaluate_split
+from pneumoscope.evaluation.results import evaluation_json
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import OperatingPoint
 
 THRESHOLD = 0.41
@@ -41,8 +43,8 @@ def simulate(count: int, positives: int, seed: int, apart: float = 2.4) -> Rows:
     ]
 
 
-def judge_rows(rows: Rows) -> dict[str, Any]:
-    """metrics.json of these rows, by the judge that a run has; two facts are made up."""
+def evaluate_rows(rows: Rows) -> dict[str, Any]:
+    """metrics.json of these rows, as a run is evaluated; two facts are made up."""
     table = pd.DataFrame(rows)
     table["patient_id"] = table["patient_id"].replace("", None)
     age, kind = (
@@ -57,14 +59,15 @@ def judge_rows(rows: Rows) -> dict[str, Any]:
             "mode": "L",
         }
     )
-    return judge(
+    found = evaluate_split(
         table,
         split="test",
         choices=_choices(),
         facts=facts,
         prevalence=0.05,
-        how=How(resamples=200),
+        settings=IntervalSettings(resamples=200),
     )
+    return evaluation_json(found)
 
 
 def _choices() -> Choices:
@@ -79,7 +82,7 @@ def write_run(folder: Path, rows: Rows, **run: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps({**_card(rows, folder.name), **run}))
     (folder / "metrics.json").write_text(
-        json.dumps({**judge_rows(rows), "timing": {}}, allow_nan=False)
+        json.dumps({**evaluate_rows(rows), "timing": {}}, allow_nan=False)
     )
     (folder / "model.json").write_text(json.dumps(MODEL))
     (folder / "recipe.yaml").write_text("data:\n  size: 28\nmodel:\n  backbone: resnet18\n")

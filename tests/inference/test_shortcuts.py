@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle
+from pneumoscope.plain import to_plain
 
 SIDE, COUNT = 40, 80
 LABELS = np.arange(COUNT) % 2
@@ -35,7 +36,7 @@ def _films() -> np.ndarray:
     return films
 
 
-def _judge(network: torch.nn.Module) -> dict[str, dict]:
+def _evaluated(network: torch.nn.Module) -> dict[str, dict]:
     films, rows = _films(), np.arange(COUNT)
     bundle = Bundle(network, "", "none", (0.5, 0.25), False, "float32", (), {})
     predictor = Predictor([bundle])
@@ -45,11 +46,12 @@ def _judge(network: torch.nn.Module) -> dict[str, dict]:
     table = table.assign(logit=logits, probability=probability(logits))
     found = shortcut_logits(predictor, films, rows, mean_film(films, rows))
     hidden = pd.DataFrame({"image_id": ids, **found}).iloc[::-1]
-    return {each["variant"]: each for each in judge_shortcuts(table, hidden, split="test")}
+    found = evaluate_shortcuts(table, hidden, split="test")
+    return {each.variant: to_plain(each) for each in found}
 
 
 def test_a_model_of_a_border_mark_is_caught() -> None:
-    found = _judge(Looks(0, 3))
+    found = _evaluated(Looks(0, 3))
     assert "outer tenth" in found["border"]["finding"]
     assert found["border"]["auroc"]["value"] == found["full"]["auroc"]["value"] == 1
     assert found["centre"]["auroc"]["value"] == 0.5
@@ -57,7 +59,7 @@ def test_a_model_of_a_border_mark_is_caught() -> None:
 
 
 def test_a_model_of_the_centre_is_not() -> None:
-    found = _judge(Looks(18, 22))
+    found = _evaluated(Looks(18, 22))
     assert found["border"]["finding"] is None
     assert found["border"]["auroc"]["value"] == 0.5
     assert found["centre"]["auroc"]["value"] == 1

@@ -8,13 +8,14 @@ from sklearn.metrics import confusion_matrix
 
 from pneumoscope.metrics.decision import decision_curve
 from pneumoscope.metrics.intervals import wilson
+from pneumoscope.metrics.resample import IntervalSettings
 
 
 def test_worked_by_hand() -> None:
     """Ten films, four pneumonia. At 0.2 five are called, four rightly: 4/10 − 1/10 · 0.25."""
     labels = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
     p = np.array([0.9, 0.8, 0.5, 0.2, 0.6, 0.1, 0.1, 0.1, 0.05, 0.05])
-    curve = decision_curve(labels, p, np.array([0.2, 0.5]), resamples=50)
+    curve = decision_curve(labels, p, np.array([0.2, 0.5]), settings=IntervalSettings(resamples=50))
     # At 0.5, the odds are 1: three found, one alarm. Acting on all: .4 − .6 and .4 − .15.
     assert curve.model == pytest.approx([0.4 - 0.1 * 0.25, 0.3 - 0.1])
     assert curve.everyone == pytest.approx([0.4 - 0.6 * 0.25, 0.4 - 0.6])
@@ -25,7 +26,7 @@ def test_against_a_confusion_at_each_threshold() -> None:
     labels = (rng.random(400) < 0.3).astype(int)
     p = np.round(np.clip(0.25 + 0.3 * labels + rng.normal(0, 0.2, 400), 0, 1), 2)
     grid = np.arange(1, 100) / 100
-    curve = decision_curve(labels, p, grid, resamples=200)
+    curve = decision_curve(labels, p, grid, settings=IntervalSettings(resamples=200))
     for at, threshold in enumerate(grid):
         _, fp, _, tp = confusion_matrix(labels, p >= threshold).ravel()
         expected = tp / 400 - fp / 400 * threshold / (1 - threshold)

@@ -19,6 +19,7 @@ from pneumoscope.metrics.intervals import (
     structural_components,
     wilson,
 )
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Estimate
 
 HANLEY = (
@@ -130,19 +131,18 @@ METRICS: dict[str, Any] = {
     "log_loss": lambda y, p: scores.log_loss(y, p),
     "ece": lambda y, p: calibration.ece(y, p),
     **{
-        name: lambda y, p, name=name: getattr(scores.confusion(y, p >= 0.5), name)
-        for name in ("accuracy", "sensitivity", "specificity", "precision", "recall", "npv")
-    },
-    **{
-        name: lambda y, p, name=name: getattr(scores.confusion(y, p >= 0.5), name)
-        for name in ("f1", "f1_normal", "balanced_accuracy", "mcc")
+        name: lambda y, p, name=name: scores.confusion(y, p >= 0.5).scores()[name]
+        for name in (
+            *("accuracy", "sensitivity", "specificity", "precision", "recall", "npv"),
+            *("f1", "f1_normal", "balanced_accuracy", "mcc"),
+        )
     },
 }
 
 
 def test_values_are_the_plain_metrics() -> None:
     y, p = binormal(150, 0)
-    found = bootstrap(y, p, 0.5, resamples=20)
+    found = bootstrap(y, p, 0.5, settings=IntervalSettings(resamples=20))
     assert set(found) == set(METRICS)
     for name, metric in METRICS.items():
         assert found[name].value == metric(y, p), name
@@ -162,7 +162,9 @@ def test_bootstrap_is_the_naive_loop(films: int) -> None:
         rows = np.concatenate(parts)
         for name, metric in METRICS.items():
             draws[name].append(metric(y[rows], p[rows]))
-    found = bootstrap(y, p, 0.5, None if films == 1 else patients, resamples=4000)
+    found = bootstrap(
+        y, p, 0.5, None if films == 1 else patients, settings=IntervalSettings(resamples=4000)
+    )
     for name, e in found.items():
         least, most = RANGES.get(name, (0.0, 1.0))
         u, low, high = ((x - least) / (most - least) for x in (e.value, e.low, e.high))
@@ -205,19 +207,24 @@ def test_order_of_rows_and_names_of_patients_change_nothing() -> None:
     ids = np.array([f"p{i // 2:03d}" for i in range(90)])
     order = np.random.default_rng(0).permutation(90)
     for patients, shuffled in ((None, None), (ids, ids[order])):
-        here = bootstrap(y, p, 0.5, patients, resamples=100, seed=4)
-        there = bootstrap(y[order], p[order], 0.5, shuffled, resamples=100, seed=4)
+        here = bootstrap(y, p, 0.5, patients, settings=IntervalSettings(resamples=100, seed=4))
+        there = bootstrap(
+            y[order], p[order], 0.5, shuffled, settings=IntervalSettings(resamples=100, seed=4)
+        )
         for name, e in here.items():
             for a, b in ((e.low, there[name].low), (e.high, there[name].high)):
                 assert a == pytest.approx(b, abs=1e-9), name
-    assert bootstrap(y, p, 0.5, seed=1)["f1"].low != bootstrap(y, p, 0.5, seed=2)["f1"].low
+    assert (
+        bootstrap(y, p, 0.5, settings=IntervalSettings(seed=1))["f1"].low
+        != bootstrap(y, p, 0.5, settings=IntervalSettings(seed=2))["f1"].low
+    )
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     y, p = binormal(60, 4)
-    whole = bootstrap(y, p, 0.5, resamples=50)
+    whole = bootstrap(y, p, 0.5, settings=IntervalSettings(resamples=50))
     monkeypatch.setattr("pneumoscope.metrics.resample._CHUNK", 7 * 60)
-    chunked = bootstrap(y, p, 0.5, resamples=50)
+    chunked = bootstrap(y, p, 0.5, settings=IntervalSettings(resamples=50))
     for name, e in whole.items():
         assert chunked[name].low == pytest.approx(e.low, abs=1e-12), name
 
@@ -256,7 +263,7 @@ def test_wild_rows_give_sound_intervals(
     rows: list[tuple[int, float, int]], threshold: float, clustered: bool, level: float
 ) -> None:
     y, p, ids = (np.array([r[k] for r in rows], dtype=t) for k, t in enumerate((int, float, int)))
-    found = bootstrap(y, p, threshold, ids if clustered else None, level, resamples=40)
+    found = bootstrap(y, p, threshold, ids if clustered else None, IntervalSettings(level, 40))
     found["auroc again"] = delong(y, p, level)
     for name, e in found.items():
         assert sound(name, e), (name, e)

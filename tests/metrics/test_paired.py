@@ -26,6 +26,7 @@ from pneumoscope.metrics.paired import (
     resampled_scores,
     welch,
 )
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
 
 
@@ -168,12 +169,14 @@ def test_any_pair_is_sound(seed: int, positives: int, negatives: int, ties: bool
 
 
 def values(labels: Any, p: Any, threshold: float) -> dict[str, float]:
-    found = confusion(labels, p >= threshold)
-    return {"auroc": auroc(labels, p)} | {name: getattr(found, name) for name in METRICS[1:]}
+    found = confusion(labels, p >= threshold).scores()
+    return {"auroc": auroc(labels, p)} | {name: found[name] for name in METRICS[1:]}
 
 
 def bootstrapped(labels: Any, a: Any, b: Any, patients: Any = None) -> dict[str, Difference]:
-    drawn = resampled_scores(labels, [(a, 0.5), (b, 0.6)], patients, 3000, 1)
+    drawn = resampled_scores(
+        labels, [(a, 0.5), (b, 0.6)], patients, IntervalSettings(resamples=3000, seed=1)
+    )
     first, second = ({name: drawn[name][at] for name in METRICS} for at in (0, 1))
     one, two = values(labels, a, 0.5), values(labels, b, 0.6)
     return paired_bootstrap(labels, first, second, {k: two[k] - one[k] for k in one}, patients)
@@ -182,8 +185,10 @@ def bootstrapped(labels: Any, a: Any, b: Any, patients: Any = None) -> dict[str,
 def test_resamples_are_those_of_one_set_of_films() -> None:
     """A model against itself differs in no resample; each run's own scores are the plain ones."""
     labels, a, b = films(120, 8)
-    drawn = resampled_scores(labels, [(a, 0.5), (b, 0.6), (a, 0.5)], None, 50, 1)
-    alone = resampled_scores(labels, [(b, 0.6)], None, 50, 1)
+    drawn = resampled_scores(
+        labels, [(a, 0.5), (b, 0.6), (a, 0.5)], None, IntervalSettings(resamples=50, seed=1)
+    )
+    alone = resampled_scores(labels, [(b, 0.6)], None, IntervalSettings(resamples=50, seed=1))
     for name in METRICS:
         np.testing.assert_array_equal(drawn[name][0], drawn[name][2])
         np.testing.assert_array_equal(drawn[name][1], alone[name][0])
@@ -216,7 +221,9 @@ def test_films_of_a_patient_are_drawn_together() -> None:
 
 def test_deciding_alike_is_not_certainty() -> None:
     labels, a, _ = films(100, 11)
-    drawn = resampled_scores(labels, [(a, 0.5), (a, 0.5)], None, 100, 1)
+    drawn = resampled_scores(
+        labels, [(a, 0.5), (a, 0.5)], None, IntervalSettings(resamples=100, seed=1)
+    )
     parts = [{name: drawn[name][at] for name in METRICS} for at in (0, 1)]
     found = paired_bootstrap(labels, *parts, dict.fromkeys(METRICS, 0.0))
     assert found["sensitivity"].high == pytest.approx(1 - 0.025 ** (1 / 60))

@@ -11,6 +11,7 @@ import pytest
 import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from pneumoscope.metrics import calibration, scores
 from pneumoscope.metrics.scores import Confusion, ScoreTable, confusion
@@ -53,26 +54,30 @@ def test_probabilities_agree_with_sklearn(data: tuple[Any, Any]) -> None:
 def test_decisions_agree_with_sklearn(data: tuple[Any, Any], threshold: float) -> None:
     y, p = data
     called = (p >= threshold).astype(int)
-    c = confusion(y, called)
-    assert [[c.tn, c.fp], [c.fn, c.tp]] == sk.confusion_matrix(y, called).tolist()
-    assert c.accuracy == pytest.approx(sk.accuracy_score(y, called), **CLOSE)
-    assert c.balanced_accuracy == pytest.approx(sk.balanced_accuracy_score(y, called), **CLOSE)
-    assert c.mcc == pytest.approx(sk.matthews_corrcoef(y, called), **CLOSE)
-    assert c.f1 == pytest.approx(sk.f1_score(y, called, zero_division=0), **CLOSE)
+    counts = confusion(y, called)
+    cells = [[counts.tn, counts.fp], [counts.fn, counts.tp]]
+    assert cells == sk.confusion_matrix(y, called).tolist()
+    c = counts.scores()
+    assert c["accuracy"] == pytest.approx(sk.accuracy_score(y, called), **CLOSE)
+    assert c["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, called), **CLOSE)
+    assert c["mcc"] == pytest.approx(sk.matthews_corrcoef(y, called), **CLOSE)
+    assert c["f1"] == pytest.approx(sk.f1_score(y, called, zero_division=0), **CLOSE)
     flipped = sk.f1_score(1 - y, 1 - called, zero_division=0)
-    assert math.isnan(c.f1_normal) or c.f1_normal == pytest.approx(flipped, **CLOSE)
-    assert c.recall == c.sensitivity == pytest.approx(sk.recall_score(y, called), **CLOSE)
-    assert c.specificity == pytest.approx(sk.recall_score(y, called, pos_label=0), **CLOSE)
+    assert math.isnan(c["f1_normal"]) or c["f1_normal"] == pytest.approx(flipped, **CLOSE)
+    assert c["recall"] == c["sensitivity"] == pytest.approx(sk.recall_score(y, called), **CLOSE)
+    assert c["specificity"] == pytest.approx(sk.recall_score(y, called, pos_label=0), **CLOSE)
     nan = {"zero_division": np.nan}
-    assert c.precision == pytest.approx(sk.precision_score(y, called, **nan), nan_ok=True, **CLOSE)
+    assert c["precision"] == pytest.approx(
+        sk.precision_score(y, called, **nan), nan_ok=True, **CLOSE
+    )
     npv = sk.precision_score(y, called, pos_label=0, **nan)
-    assert c.npv == pytest.approx(npv, nan_ok=True, **CLOSE)
+    assert c["npv"] == pytest.approx(npv, nan_ok=True, **CLOSE)
 
 
 def test_rsna_figures_of_the_tutorial() -> None:
     """ResNet-18 on RSNA, published: accuracy .805, precision .545, recall .835."""
-    c = Confusion(tn=1657, fp=422, fn=100, tp=505)
-    assert (round(c.accuracy, 3), round(c.precision, 3), round(c.recall, 3)) == (
+    c = Confusion(tn=1657, fp=422, fn=100, tp=505).scores()
+    assert (round(c["accuracy"], 3), round(c["precision"], 3), round(c["recall"], 3)) == (
         0.806,
         0.545,
         0.835,
@@ -97,18 +102,30 @@ def test_one_class_is_undefined_and_silent(label: int) -> None:
     fpr, tpr, thresholds = scores.roc_curve(y, p)
     assert np.isnan(fpr).all() == (label == 1) and np.isnan(tpr).all() == (label == 0)
     assert thresholds.tolist() == [np.inf, 0.5, 0.1]
-    c = confusion(y, p >= 0.3)
-    assert math.isnan(c.balanced_accuracy) and math.isnan(c.mcc)
-    assert math.isnan(c.f1) == math.isnan(c.recall) == (label == 0)
+    c = confusion(y, p >= 0.3).scores()
+    assert math.isnan(c["balanced_accuracy"]) and math.isnan(c["mcc"])
+    assert math.isnan(c["f1"]) == math.isnan(c["recall"]) == (label == 0)
 
 
 def test_nothing_at_all_is_undefined_and_silent() -> None:
     y, p = np.array([], dtype=int), np.array([])
     found = [f(y, p) for f in (scores.auroc, scores.average_precision, scores.brier)]
-    found += [scores.log_loss(y, p), calibration.ece(y, p), confusion(y, p > 0.5).accuracy]
+    found += [
+        scores.log_loss(y, p),
+        calibration.ece(y, p),
+        confusion(y, p > 0.5).scores()["accuracy"],
+    ]
     assert all(map(math.isnan, found))
     assert scores.roc_curve(y, p)[2].tolist() == [np.inf]
     assert scores.precision_recall_curve(y, p)[0].tolist() == [1.0]
+
+
+@given(st.lists(st.floats(-800, 800), min_size=1, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_logistic_is_scipys_at_any_logit(logits: list[float]) -> None:
+    found = scores.probability(logits)
+    np.testing.assert_allclose(found, expit(np.array(logits)), rtol=0, atol=2e-16)
+    assert float(scores.probability(0.0)) == 0.5
 
 
 def test_float32_and_bool_inputs() -> None:
@@ -128,8 +145,8 @@ def test_weights_mean_repeated_rows(data: tuple[Any, Any], threshold: float, see
     found, gaps = ScoreTable(y, p, threshold).scores(weights.astype(float))
     for r, times in enumerate(weights):
         again_y, again_p = np.repeat(y, times), np.repeat(p, times)
-        c = confusion(again_y, again_p >= threshold)
-        plain = {name: getattr(c, name) for name in ("accuracy", "f1", "mcc", "npv", "precision")}
+        c = confusion(again_y, again_p >= threshold).scores()
+        plain = {name: c[name] for name in ("accuracy", "f1", "mcc", "npv", "precision")}
         plain |= {"auroc": scores.auroc(again_y, again_p)}
         plain |= {"average_precision": scores.average_precision(again_y, again_p)}
         plain |= {"brier": scores.brier(again_y, again_p), "ece": calibration.ece(again_y, again_p)}

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from pneumoscope.evaluation.gallery import choose_films
-from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 from pneumoscope.report.run.folder import read_judged
 from pneumoscope.report.run.render import write_report
 
@@ -33,7 +35,9 @@ def checked(folder: Path, border: float) -> Path:
         thumbnail=noise["thumbnail"],
     )
     metrics = json.loads((folder / "metrics.json").read_text())
-    metrics["shortcuts"] = judge_shortcuts(table, hidden, split="test", resamples=200)
+    quick = IntervalSettings(resamples=200)
+    found = evaluate_shortcuts(table, hidden, split="test", settings=quick)
+    metrics["shortcuts"] = [to_plain(each) for each in found]
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
 

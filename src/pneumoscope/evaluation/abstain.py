@@ -1,22 +1,27 @@
-"""Withholding readings on the judged split: coverage, errors among the rest, risk and coverage."""
+"""Abstention on the evaluated split: films withheld, errors among the rest, risk and coverage."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 
 from pneumoscope.evaluation.choices import Choices
-from pneumoscope.evaluation.operating import plain
+from pneumoscope.evaluation.operating import rounded
 from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.results import AbstentionFigures, AbstentionResult, RiskCurve
 from pneumoscope.metrics import conformal
+from pneumoscope.metrics.batched import Mask, shares
 from pneumoscope.metrics.intervals import wilson
-from pneumoscope.metrics.linear import shares
-from pneumoscope.records import Conformal
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.records import Conformal, Estimate
 
 
-def judge_abstention(rows: Rows, choices: Choices, level: float, bootstrap: Any) -> dict[str, Any]:
+def evaluate_abstention(
+    rows: Rows, choices: Choices, settings: IntervalSettings
+) -> AbstentionResult:
     """How many films are read, and how many of those wrongly, at the carried thresholds.
 
     ``missed`` is the share of all pneumonia films that are read as normal and ``alarms`` that of
@@ -25,22 +30,18 @@ def judge_abstention(rows: Rows, choices: Choices, level: float, bootstrap: Any)
     ``ladder`` gives the same at other miss rates.
     """
     threshold = choices.points[0].threshold
-    out: dict[str, Any] = {"conformal": None, "ladder": []}
-    out["risk_coverage"] = _curve(rows, threshold, level)
+    curve = _curve(rows, threshold, settings.level)
     if choices.conformal is None:
-        return out
+        return AbstentionResult(None, (), curve)
     fits = [choices.conformal, *choices.ladder]
-    sets = [_pairs(rows, fitted, threshold) for fitted in fits]
-    every = [pair for pairs in sets for pair in pairs.values()]
-    found = iter(shares(every, rows.labels, rows.patients, level, *bootstrap))
-    said = [
-        _said(rows, fitted, threshold) | {name: next(found).to_json() for name in pairs}
-        for fitted, pairs in zip(fits, sets, strict=True)
-    ]
-    return out | {"conformal": said[0], "ladder": said[1:]}
+    # All miss rates at once: their shares come from one pass over the resamples.
+    pairs = [pair for fitted in fits for pair in _pairs(rows, fitted, threshold).values()]
+    found = iter(shares(pairs, rows.labels, rows.patients, settings))
+    own, *ladder = (_figures(rows, fitted, threshold, found) for fitted in fits)
+    return AbstentionResult(own, tuple(ladder), curve)
 
 
-def _pairs(rows: Rows, fitted: Conformal, threshold: float) -> dict[str, tuple[Any, Any]]:
+def _pairs(rows: Rows, fitted: Conformal, threshold: float) -> dict[str, tuple[Mask, Mask]]:
     """(hits, among) of each share, bool (N,) both."""
     y = rows.labels
     reading = conformal.readings(rows.probabilities, fitted, threshold)
@@ -54,25 +55,32 @@ def _pairs(rows: Rows, fitted: Conformal, threshold: float) -> dict[str, tuple[A
     }
 
 
-def _said(rows: Rows, fitted: Conformal, threshold: float) -> dict[str, Any]:
-    """The thresholds, the counts they lead to, and how far the miss rate strays by chance."""
+def _figures(
+    rows: Rows, fitted: Conformal, threshold: float, found: Iterator[Estimate]
+) -> AbstentionFigures:
+    """The counts that the fitted thresholds lead to, with the next five shares of ``found``."""
     p = rows.probabilities
     reading = conformal.readings(p, fitted, threshold)
     read = reading != conformal.WITHHELD
     counted = (("pneumonia", fitted.positives), ("normal", fitted.negatives))
-    return {
-        **fitted.to_json(),
-        "withheld": int((~read).sum()),
-        "read": int(read.sum()),
-        "neither": int(((p < fitted.pneumonia_from) & (p > fitted.normal_to)).sum()),
-        "errors": int((reading[read] != rows.labels[read]).sum()),
-        "spread": {
+    return AbstentionFigures(
+        **asdict(fitted),
+        withheld=int((~read).sum()),
+        read=int(read.sum()),
+        neither=int(((p < fitted.pneumonia_from) & (p > fitted.normal_to)).sum()),
+        errors=int((reading[read] != rows.labels[read]).sum()),
+        spread={
             name: conformal.spread_of_miss_rate(fitted.miss_rate, films) for name, films in counted
         },
-    }
+        coverage=next(found),
+        wrong=next(found),
+        wrong_without=next(found),
+        missed=next(found),
+        alarms=next(found),
+    )
 
 
-def _curve(rows: Rows, threshold: float, level: float) -> dict[str, Any] | None:
+def _curve(rows: Rows, threshold: float, level: float) -> RiskCurve | None:
     cut = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else math.inf
     if not math.isfinite(cut):
         return None
@@ -81,12 +89,12 @@ def _curve(rows: Rows, threshold: float, level: float) -> dict[str, Any] | None:
         return None
     pairs = zip(found.wrong.tolist(), found.kept.tolist(), strict=True)
     spans = [wilson(wrong, kept, level) for wrong, kept in pairs]
-    return {
-        "coverage": plain(found.coverage),
-        "risk": plain(found.risk),
-        "low": plain(np.array([span.low for span in spans])),
-        "high": plain(np.array([span.high for span in spans])),
-        "area": found.area,
-        "level": level,
-        "method": "Wilson score at each coverage, films taken as independent",
-    }
+    return RiskCurve(
+        coverage=rounded(found.coverage),
+        risk=rounded(found.risk),
+        low=rounded(np.array([span.low for span in spans])),
+        high=rounded(np.array([span.high for span in spans])),
+        area=found.area,
+        level=level,
+        method="Wilson score at each coverage, films taken as independent",
+    )

@@ -1,58 +1,55 @@
-"""What the probabilities claim on the judged split, as given and at the carried temperature."""
+"""What the probabilities claim on the evaluated split, as given and at the carried temperature."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from statistics import NormalDist
-from typing import Any
-
-import numpy as np
 
 from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.results import CalibrationFigures, CalibrationResult, Coefficient
+from pneumoscope.metrics.batched import losses
 from pneumoscope.metrics.calibration import recalibrate
 from pneumoscope.metrics.intervals import undefined
-from pneumoscope.metrics.linear import losses
-from pneumoscope.metrics.scores import Floats
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.metrics.scores import Floats, probability
 from pneumoscope.records import Calibration, Estimate
 
 
 def calibrated(logits: Floats, found: Calibration | None) -> Floats:
     """Probabilities at the temperature, float (N,), or as given without one."""
-    return np.asarray(0.5 * (1 + np.tanh(logits / (2 * (found.temperature if found else 1.0)))))
+    return probability(logits / found.temperature if found else logits)
 
 
-def judge_calibration(
-    rows: Rows, found: Calibration | None, measured: Mapping[str, Any], level: float, bootstrap: Any
-) -> dict[str, Any]:
+def evaluate_calibration(
+    rows: Rows,
+    found: Calibration | None,
+    measured: Mapping[str, Estimate],
+    settings: IntervalSettings,
+) -> CalibrationResult:
     """Brier score, log loss, ECE, slope and intercepts before and after the temperature.
 
-    ``measured`` holds the first three as ``evaluate`` gave them. Without a temperature there is
+    ``measured`` holds the first three as given. Without a temperature there is
     no ``after``.
     """
-    logits = rows.checked_logits()
-    before = {name: measured[name] for name in ("brier", "log_loss", "ece")}
-    out: dict[str, Any] = {
-        "temperature": found.temperature if found else None,
-        "chosen_on": found.chosen_on if found else None,
-        "before": before | _recalibrated(rows, logits, level),
-        "after": None,
-    }
-    if found:
-        probabilities = calibrated(logits, found)
-        after = losses(rows.labels, probabilities, rows.patients, level, *bootstrap)
-        out["after"] = {name: e.to_json() for name, e in after.items()} | _recalibrated(
-            rows, logits / found.temperature, level
-        )
-    return out
+    logits, level = rows.checked_logits(), settings.level
+    before = _figures(rows, logits, measured, level)
+    if found is None:
+        return CalibrationResult(None, None, before, None)
+    after = losses(rows.labels, calibrated(logits, found), rows.patients, settings)
+    scaled = _figures(rows, logits / found.temperature, after, level)
+    return CalibrationResult(found.temperature, found.chosen_on, before, scaled)
 
 
-def _recalibrated(rows: Rows, logits: Floats, level: float) -> dict[str, Any]:
+def _figures(
+    rows: Rows, logits: Floats, measured: Mapping[str, Estimate], level: float
+) -> CalibrationFigures:
     fit = recalibrate(rows.labels, logits, rows.patients)
     kind = "Wald" if rows.patients is None else "Wald, patient-clustered sandwich"
     z, n = NormalDist().inv_cdf((1 + level) / 2), rows.labels.size
 
-    def estimate(value: float, error: float) -> dict[str, Any]:
+    def coefficient(value: float, error: float) -> Coefficient:
         if math.isnan(value):
             found = undefined("the classes are apart or one is missing", n, level)
         elif math.isnan(error):
@@ -60,10 +57,13 @@ def _recalibrated(rows: Rows, logits: Floats, level: float) -> dict[str, Any]:
         else:
             low, high = value - z * error, value + z * error
             found = Estimate(value, low, high, level, f"logistic recalibration, {kind}", n)
-        return found.to_json() | {"error": None if math.isnan(error) else error}
+        return Coefficient(**asdict(found), error=error)
 
-    return {
-        "slope": estimate(fit.slope, fit.slope_error),
-        "intercept": estimate(fit.intercept, fit.intercept_error),
-        "in_the_large": estimate(fit.large, fit.large_error),
-    }
+    return CalibrationFigures(
+        brier=measured["brier"],
+        log_loss=measured["log_loss"],
+        ece=measured["ece"],
+        slope=coefficient(fit.slope, fit.slope_error),
+        intercept=coefficient(fit.intercept, fit.intercept_error),
+        in_the_large=coefficient(fit.large, fit.large_error),
+    )

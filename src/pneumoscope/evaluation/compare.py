@@ -28,11 +28,11 @@ from pneumoscope.metrics.paired import (
     resampled_scores,
     welch,
 )
+from pneumoscope.metrics.resample import DEFAULT, IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
 
 ALL_PAIRS_UP_TO = 4
 """Runs of which each is compared with each; of more, only with the first."""
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class Side:
     def values(self) -> dict[str, float]:
         """Each of ``paired.METRICS``, NaN where it is undefined."""
         rows = self.rows
-        found = confusion(rows.labels, rows.probabilities >= self.threshold)
-        scores = {name: float(getattr(found, name)) for name in METRICS if name != "auroc"}
-        return {"auroc": auroc(rows.labels, rows.probabilities), **scores}
+        scores = confusion(rows.labels, rows.probabilities >= self.threshold).scores()
+        scores["auroc"] = auroc(rows.labels, rows.probabilities)
+        return {name: scores[name] for name in METRICS}
 
 
 def letter(at: int) -> str:
@@ -105,7 +105,7 @@ _REMEDY = (
 
 
 def compare_sides(
-    sides: Sequence[Side], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    sides: Sequence[Side], settings: IntervalSettings = DEFAULT
 ) -> list[dict[str, Any]]:
     """Each pair of runs: AUROC, decisions and differences of four metrics, JSON-ready.
 
@@ -118,18 +118,17 @@ def compare_sides(
     check_same_films(sides)
     labels, patients = sides[0].rows.labels, clusters(sides)
     runs = [(side.rows.probabilities, side.threshold) for side in sides]
-    drawn = resampled_scores(labels, runs, patients, resamples, seed) if labels.size else {}
+    drawn = resampled_scores(labels, runs, patients, settings) if labels.size else {}
     values = [side.values() for side in sides]
     out: list[dict[str, Any]] = []
     for one, two in pairs_of(len(sides)):
         first, second = sides[one], sides[two]
         gained = {name: values[two][name] - values[one][name] for name in METRICS}
         a, b = ({name: drawn[name][at] for name in METRICS} for at in (one, two))
-        found = paired_bootstrap(labels, a, b, gained, patients, level)
+        found = paired_bootstrap(labels, a, b, gained, patients, settings.level)
         if patients is None:
-            found["auroc"] = delong_paired(
-                labels, first.rows.probabilities, second.rows.probabilities, level
-            )
+            one_p, two_p = first.rows.probabilities, second.rows.probabilities
+            found["auroc"] = delong_paired(labels, one_p, two_p, settings.level)
         decisions = mcnemar(first.right, second.right, patients)
         out.append(
             {

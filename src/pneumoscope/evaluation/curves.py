@@ -9,14 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscope.metrics import calibration
 from pneumoscope.metrics.intervals import wilson
-from pneumoscope.metrics.resample import resampled_weights
+from pneumoscope.metrics.resample import IntervalSettings, resampled_weights
 from pneumoscope.metrics.scores import BINS, precision_recall_curve, roc_curve
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 GRID = 101
-"""Numbers held at once while resampling: 32 MB of float64, however many rows there are."""
+"""False positive rates at which the band of a ROC curve is given."""
+BAND = IntervalSettings(resamples=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,7 @@ def roc(
     threshold: float,
     *,
     patients: ArrayLike | None = None,
-    resamples: int = 500,
-    seed: int = 0,
-    level: float = 0.95,
+    settings: IntervalSettings = BAND,
 ) -> RocCurve | None:
     """The ROC curve, or None where the labels hold one class and there is none.
 
@@ -95,8 +94,8 @@ def roc(
     rates, sensitivity, _ = roc_curve(truth, scores)
     called = scores >= threshold
     grid = np.linspace(0.0, 1.0, GRID)
-    drawn = _resampled_sensitivity(truth, scores, grid, _units(truth, patients), resamples, seed)
-    tails = (1 - level) / 2
+    drawn = _resampled_sensitivity(truth, scores, grid, _units(truth, patients), settings)
+    tails = (1 - settings.level) / 2
     low, high = np.quantile(drawn, [tails, 1 - tails], axis=0)
     return RocCurve(
         false_positive_rate=np.asarray(rates, dtype=np.float64),
@@ -104,7 +103,7 @@ def roc(
         grid=grid,
         low=low,
         high=high,
-        level=level,
+        level=settings.level,
         at=(float(called[truth == 0].mean()), float(called[truth == 1].mean())),
     )
 
@@ -174,15 +173,15 @@ def _units(truth: Ints, patients: ArrayLike | None) -> Ints:
 
 
 def _resampled_sensitivity(
-    truth: Ints, scores: Floats, grid: Floats, units: Ints, resamples: int, seed: int
+    truth: Ints, scores: Floats, grid: Floats, units: Ints, settings: IntervalSettings
 ) -> Floats:
-    """Sensitivity (resamples, grid) at each false positive rate of ``grid``."""
+    """Sensitivity (R, grid) at each false positive rate of ``grid``."""
     order = np.argsort(-scores, kind="stable")
     truth, units, ranked = truth[order], units[order], scores[order]
     # Films of equal score are passed together: the curve has a corner only after the last.
     last = np.append(np.flatnonzero(np.diff(ranked)), ranked.size - 1)
     rows = []
-    for weights in resampled_weights(truth, units, resamples, seed):
+    for weights in resampled_weights(truth, units, settings):
         false = np.cumsum(weights * (truth == 0), axis=1)[:, last]
         true = np.cumsum(weights * (truth == 1), axis=1)[:, last]
         for hits, alarms in zip(true, false, strict=True):

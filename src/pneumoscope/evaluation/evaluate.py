@@ -1,7 +1,7 @@
-"""Judge a table of predictions: every metric with its interval, and nothing chosen on test rows.
+"""Evaluation of one split of a table of predictions: every metric with its interval.
 
-No model, no torch. A table of predictions has a row per film and the columns ``image_id``,
-``patient_id`` (may be null), ``split``, ``label`` (0 or 1), ``logit`` and ``probability``.
+No model, no torch, and nothing is chosen here on the films that are evaluated: what decides was
+chosen before, on validation films. ``predictions`` says what a table holds.
 """
 
 from __future__ import annotations
@@ -9,34 +9,93 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
-from pneumoscope.errors import ChosenOnTest, UnreadableData
+from pneumoscope.errors import ChosenOnTest, InputError, UnreadableData
+from pneumoscope.evaluation.abstain import evaluate_abstention
+from pneumoscope.evaluation.calibrate import calibrated, evaluate_calibration
+from pneumoscope.evaluation.choices import Choices, check_choices
+from pneumoscope.evaluation.operating import at_prevalences, evaluate_points, net_benefit
 from pneumoscope.evaluation.predictions import Rows, rows_of
+from pneumoscope.evaluation.results import (
+    SCHEMA,
+    ClassResult,
+    CoreMetrics,
+    Evaluation,
+    PointResult,
+    extended,
+)
+from pneumoscope.evaluation.subgroups import evaluate_subgroups
 from pneumoscope.metrics.intervals import bootstrap, delong, undefined, wilson
+from pneumoscope.metrics.resample import DEFAULT, IntervalSettings
 from pneumoscope.metrics.scores import Confusion, confusion
-from pneumoscope.metrics.thresholds import Rule, choose
-from pneumoscope.records import CLASSES, Estimate, OperatingPoint
+from pneumoscope.metrics.thresholds import Rule, best_threshold, choose
+from pneumoscope.records import CLASSES, EXTERNAL, Estimate, OperatingPoint
 
 
-def evaluate(
+def evaluate_split(
+    predictions: pd.DataFrame,
+    *,
+    split: str,
+    choices: Choices,
+    facts: pd.DataFrame | None = None,
+    prevalence: float | None = None,
+    re_choose: bool = False,
+    settings: IntervalSettings = DEFAULT,
+) -> Evaluation:
+    """Evaluate the rows of ``split`` by choices made elsewhere: all of ``core_metrics``, and
+    operating points, calibration, prevalence, net benefit, subgroups and abstention.
+
+    ``facts`` has a row per film (``image_id`` and any columns). ``prevalence`` is a share of
+    pneumonia to translate PPV and NPV to. ``re_choose``, for films of another source, adds what
+    the best threshold of the evaluated rows themselves would reach, for reading only. Raises as
+    ``core_metrics``, and ``ChosenOnTest`` for choices made on other rows than val or train.
+    """
+    start = time.perf_counter()
+    check_choices(choices)
+    _check_prevalence(prevalence)
+    own = choices.points[0]
+    core = core_metrics(predictions, split=split, operating_point=own, settings=settings)
+    # In the order of their ids, so that resamples do not depend on the table's order.
+    rows = rows_of(predictions, split).in_order()
+    metrics = core.metrics
+    share = core.positives / core.n if core.n else 0.0
+    probabilities = calibrated(rows.checked_logits(), choices.calibration)
+    found = extended(
+        Evaluation,
+        core,
+        operating_points=evaluate_points(rows, choices.points, settings),
+        calibration=evaluate_calibration(rows, choices.calibration, metrics, settings),
+        prevalence=at_prevalences(metrics["sensitivity"], metrics["specificity"], share, prevalence)
+        if 0 < share < 1
+        else None,
+        decision_curve=net_benefit(
+            rows, probabilities, settings, calibrated=choices.calibration is not None
+        ),
+        abstention=evaluate_abstention(rows, choices, settings),
+        notes=choices.notes,
+        subgroups=evaluate_subgroups(rows, facts, own.threshold, settings),
+        re_chosen=_re_chosen(rows, settings) if re_choose and 0 < share < 1 else None,
+    )
+    seconds = {**core.timing, "judge_seconds": time.perf_counter() - start}
+    return replace(found, timing=seconds)
+
+
+def core_metrics(
     predictions: pd.DataFrame,
     *,
     split: str,
     operating_point: OperatingPoint,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, Any]:
-    """Judge the rows of one split at one point: the first part of ``metrics.json``.
+) -> CoreMetrics:
+    """The metrics of the rows of one split at one point.
 
     Proportions get Wilson's interval and AUROC DeLong's, unless some patient has several films:
     then the films are not independent and all get the patient-clustered bootstrap, as the rest
-    always does. What a missing class leaves undefined is None with the method ``"undefined: …"``.
-    ``patients`` is None when any id is missing; a film without an id stands for a patient.
+    always does. What a missing class leaves undefined is NaN with the method ``"undefined: …"``.
+    A film whose patient is unknown stands for a patient.
 
     Raises ``UnreadableData`` for missing columns, repeated images or bad probabilities,
     ``BadLabels`` for labels other than 0 and 1, ``ChosenOnTest`` for such an operating point.
@@ -46,20 +105,20 @@ def evaluate(
     rows, threshold = rows_of(predictions, split), operating_point.threshold
     y, p = rows.labels, rows.probabilities
     counts = confusion(y, p >= threshold)
-    found = bootstrap(y, p, threshold, rows.patients, level, resamples, seed)
-    found = _in_closed_form(rows, counts, found, level)
-    return {
-        "schema": 1,
-        "split": split,
-        "n": int(y.size),
-        "positives": counts.tp + counts.fn,
-        "patients": rows.patient_count,
-        "operating_point": operating_point.to_json(),
-        "metrics": {name: e.to_json() for name, e in found.items() if name != "f1_normal"},
-        "confusion": {"tn": counts.tn, "fp": counts.fp, "fn": counts.fn, "tp": counts.tp},
-        "per_class": _per_class(found, counts),
-        "timing": {"evaluate_seconds": clock() - start},
-    }
+    found = bootstrap(y, p, threshold, rows.patients, settings)
+    found = _in_closed_form(rows, counts, found, settings.level)
+    return CoreMetrics(
+        schema=SCHEMA,
+        split=split,
+        n=int(y.size),
+        positives=counts.tp + counts.fn,
+        patients=rows.patient_count,
+        operating_point=operating_point,
+        metrics={name: estimate for name, estimate in found.items() if name != "f1_normal"},
+        confusion=counts,
+        per_class=_per_class(found, counts),
+        timing={"evaluate_seconds": clock() - start},
+    )
 
 
 def operating_point_from(
@@ -92,6 +151,16 @@ def _refuse_test(point: OperatingPoint) -> None:
         )
 
 
+def _check_prevalence(prevalence: float | None) -> None:
+    if prevalence is not None and not 0 < prevalence < 1:
+        raise InputError(
+            "the prevalence is out of range",
+            got=prevalence,
+            expected="a share of films above 0 and below 1",
+            remedy="for example: --prevalence 0.1",
+        )
+
+
 def _in_closed_form(
     rows: Rows, counts: Confusion, found: dict[str, Estimate], level: float
 ) -> dict[str, Estimate]:
@@ -118,14 +187,19 @@ def _in_closed_form(
     }
 
 
-def _per_class(found: dict[str, Estimate], counts: Confusion) -> dict[str, dict[str, Any]]:
+def _per_class(found: dict[str, Estimate], counts: Confusion) -> dict[str, ClassResult]:
     """Precision, recall and F1 of each class; those of normal are NPV and specificity."""
-    support = (counts.tn + counts.fp, counts.tp + counts.fn)
-    names = (
-        {"precision": "npv", "recall": "specificity", "f1": "f1_normal"},
-        {"precision": "precision", "recall": "sensitivity", "f1": "f1"},
-    )
+    normal, pneumonia = CLASSES
+    negatives, positives = counts.tn + counts.fp, counts.tp + counts.fn
     return {
-        name: {key: found[metric].to_json() for key, metric in same.items()} | {"support": films}
-        for name, same, films in zip(CLASSES, names, support, strict=True)
+        normal: ClassResult(found["npv"], found["specificity"], found["f1_normal"], negatives),
+        pneumonia: ClassResult(found["precision"], found["sensitivity"], found["f1"], positives),
     }
+
+
+def _re_chosen(rows: Rows, settings: IntervalSettings) -> PointResult:
+    """What the best threshold of these very rows would reach. It is never stored with a model."""
+    threshold, rule = best_threshold("youden_smooth", rows.labels, rows.probabilities)
+    said = f"{rule}; re-chosen on the external data, optimistic"
+    point = OperatingPoint("re-chosen", threshold, said, EXTERNAL)
+    return evaluate_points(rows, [point], settings)[0]

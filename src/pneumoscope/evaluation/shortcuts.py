@@ -1,21 +1,21 @@
-"""Does the model read the lungs? Its AUROC on films of which a part is hidden."""
+"""Shortcuts: does the model read the lungs? Its AUROC on films of which a part is hidden."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import UnreadableData
 from pneumoscope.evaluation.predictions import Rows, rows_of
+from pneumoscope.evaluation.results import ShortcutResult
 from pneumoscope.metrics.intervals import bootstrap, delong, structural_components
 from pneumoscope.metrics.paired import Difference, delong_paired, paired_bootstrap
-from pneumoscope.metrics.resample import resampled_sums
-from pneumoscope.metrics.scores import Floats, ratio
+from pneumoscope.metrics.resample import DEFAULT, IntervalSettings, resampled_sums
+from pneumoscope.metrics.scores import Floats, probability, ratio
 from pneumoscope.records import Estimate
 
 CHANCE = 0.5
@@ -42,20 +42,18 @@ def read_shortcuts(file: Path) -> pd.DataFrame | None:
     )
 
 
-def judge_shortcuts(
+def evaluate_shortcuts(
     predictions: pd.DataFrame,
     hidden: pd.DataFrame,
     *,
     split: str,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> list[dict[str, Any]]:
+    settings: IntervalSettings = DEFAULT,
+) -> tuple[ShortcutResult, ...]:
     """AUROC of the full film and of each variant, and how each compares to the full film.
 
     ``hidden`` has ``image_id`` and a column of logits for each variant (border, centre,
-    thumbnail). Each answer is {"variant", "auroc", "difference", "share", "finding"}, the full
-    film first. ``share`` is the part that is left of what the full film tells beyond chance,
+    thumbnail). The full film comes first. ``share`` is the part that is left of what the full
+    film tells beyond chance,
     (AUROC − .5) / (AUROC of full films − .5), None where that is not shown to be more than
     ``MARGIN``; ``finding`` is one sentence or None. DeLong for AUROC and difference, or a bootstrap
     of whole patients where a patient has several films. Raises UnreadableData where a film of
@@ -69,34 +67,33 @@ def judge_shortcuts(
             f"the shortcut check lacks films of the {split} split",
             expected="one finite logit for each film and variant",
         )
-    scores = {name: 0.5 * (1 + np.tanh(table[name].to_numpy() / 2)) for name in table.columns}
+    scores = {name: probability(table[name]) for name in table.columns}
     seen = [rows.probabilities, *scores.values()]
-    how = (level, resamples, seed)
-    drawn = _resampled(rows, seen, resamples, seed)
-    full = _auroc(rows, rows.probabilities, *how)
+    drawn = _resampled(rows, seen, settings)
+    full = _auroc(rows, rows.probabilities, settings)
     able = full.low > CHANCE + MARGIN
-    out: list[dict[str, Any]] = [_judged("full", full, None, None)]
+    out = [ShortcutResult("full", full, None)]
     for at, (variant, score) in enumerate(scores.items(), 1):
-        auroc = _auroc(rows, score, *how)
-        share = _share(full, auroc, drawn[[0, at]], level, rows) if able else None
-        difference = _difference(rows, score, drawn[[0, at]], level)
-        out.append(_judged(str(variant), auroc, difference, share))
-    return out
+        auroc = _auroc(rows, score, settings)
+        share = _share(full, auroc, drawn[[0, at]], settings.level, rows) if able else None
+        difference = _difference(rows, score, drawn[[0, at]], settings.level)
+        finding = _finding(str(variant), auroc, share)
+        out.append(ShortcutResult(str(variant), auroc, difference, share, finding))
+    return tuple(out)
 
 
-def _auroc(rows: Rows, scores: Floats, level: float, resamples: int, seed: int) -> Estimate:
+def _auroc(rows: Rows, scores: Floats, settings: IntervalSettings) -> Estimate:
     if rows.patients is None:
-        return delong(rows.labels, scores, level)
-    found = bootstrap(rows.labels, scores, CHANCE, rows.patients, level, resamples, seed)
-    return found["auroc"]
+        return delong(rows.labels, scores, settings.level)
+    return bootstrap(rows.labels, scores, CHANCE, rows.patients, settings)["auroc"]
 
 
-def _resampled(rows: Rows, seen: Sequence[Floats], resamples: int, seed: int) -> Floats:
+def _resampled(rows: Rows, seen: Sequence[Floats], settings: IntervalSettings) -> Floats:
     """AUROC of each of K scores (N,) on the same resamples, float (K, R), to first order: by the
     sums of its structural components, which is one matrix product."""
     ill = rows.labels == 1
     if ill.all() or not ill.any():
-        return np.full((len(seen), resamples), np.nan)
+        return np.full((len(seen), settings.resamples), np.nan)
     columns = np.zeros((ill.size, 2 * len(seen) + 2))
     columns[ill, -2], columns[~ill, -1] = 1.0, 1.0
     values = np.empty((len(seen), 1))
@@ -104,7 +101,7 @@ def _resampled(rows: Rows, seen: Sequence[Floats], resamples: int, seed: int) ->
         won, lost = structural_components(rows.labels, scores)
         columns[ill, 2 * at], columns[~ill, 2 * at + 1] = won, lost
         values[at] = won.mean()
-    sums = resampled_sums(columns, rows.labels, rows.patients, resamples, seed).T
+    sums = resampled_sums(columns, rows.labels, rows.patients, settings).T
     return ratio(sums[0:-2:2], sums[-2]) + ratio(sums[1:-2:2], sums[-1]) - values
 
 
@@ -128,18 +125,6 @@ def _share(full: Estimate, auroc: Estimate, drawn: Floats, level: float, rows: R
     method = f"{clustered}percentile bootstrap, {drawn.shape[1]} resamples"
     value = (auroc.value - CHANCE) / (full.value - CHANCE)
     return Estimate(value, low, high, level, method, auroc.n)
-
-
-def _judged(
-    variant: str, auroc: Estimate, difference: Difference | None, share: Estimate | None
-) -> dict[str, Any]:
-    return {
-        "variant": variant,
-        "auroc": auroc.to_json(),
-        "difference": difference.to_json() if difference else None,
-        "share": share.to_json() if share else None,
-        "finding": _finding(variant, auroc, share),
-    }
 
 
 def _finding(variant: str, auroc: Estimate, share: Estimate | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Figures for parts of the judged films: by age, sex, view, subtype and whatever else is known."""
+"""Subgroups: figures for parts of the films, by age, sex, view, subtype and what else is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Rows
-from pneumoscope.metrics.linear import aurocs, shares
+from pneumoscope.evaluation.results import FactResult, GroupResult, SubgroupsResult
+from pneumoscope.metrics.batched import Mask, aurocs, shares
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Estimate
 
 FEW = 10
@@ -24,47 +26,44 @@ _AGES = ("under 2 years", "2–5 years", "6–17 years", "18–39 years", "40–
 _TITLES = {"bytes": "file size (bytes)", "height": "native height", "width": "native width"}
 NOT_STATED = "not stated"
 
-Mask = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Some of the judged films, bool (N,), and how they are called."""
+    """Some of the films, bool (N,), and how they are called."""
 
     name: str
     films: Mask
 
 
-def judge_subgroups(
-    rows: Rows, facts: pd.DataFrame | None, threshold: float, level: float, bootstrap: Any
-) -> dict[str, Any]:
+def evaluate_subgroups(
+    rows: Rows, facts: pd.DataFrame | None, threshold: float, settings: IntervalSettings
+) -> SubgroupsResult:
     """Counts, AUROC, sensitivity and specificity of each group of each fact.
 
     ``facts`` has a row per film, ``image_id`` and any columns; films it lacks have no facts.
     A fact that tells the label (each of its groups is of one class, as subtype is) gets
     sensitivity or specificity alone. ``same`` names the facts that are one value for all.
     """
-    out: dict[str, Any] = {"facts": [], "same": {}, "few": FEW, "known": facts is not None}
     if facts is None or rows.labels.size == 0:
-        return out
+        return SubgroupsResult((), {}, FEW, known=facts is not None)
     unique = facts.drop_duplicates("image_id").set_index("image_id")
     table = unique.reindex(rows.image_ids)
     found: list[tuple[str, list[Group]]] = []
+    same: dict[str, str] = {}
     for name in table.columns:
         groups = list(groups_of(str(name), table[name]))
         if len(groups) > 1:
             found.append((str(name), groups))
         elif groups and groups[0].name != NOT_STATED:
-            out["same"][_title(str(name))] = groups[0].name
+            same[_title(str(name))] = groups[0].name
     masks = [group.films for _, groups in found for group in groups]
-    figures = iter(_figures(rows, masks, threshold, level, bootstrap))
+    figures = iter(_figures(rows, masks, threshold, settings))
+    results = []
     for name, groups in found:
-        judged = [_judged(rows, group, next(figures)) for group in groups]
-        tells = all(item["positives"] in (0, item["n"]) for item in judged)
-        out["facts"].append(
-            {"fact": name, "title": _title(name), "tells_label": tells, "groups": judged}
-        )
-    return out
+        judged = tuple(_result(rows, group, next(figures)) for group in groups)
+        tells = all(result.positives in (0, result.n) for result in judged)
+        results.append(FactResult(name, _title(name), tells, judged))
+    return SubgroupsResult(tuple(results), same, FEW, known=True)
 
 
 def groups_of(name: str, values: pd.Series[Any]) -> Iterator[Group]:
@@ -118,39 +117,33 @@ def _short(value: float) -> str:
 
 
 def _figures(
-    rows: Rows, masks: list[Mask], threshold: float, level: float, bootstrap: Any
+    rows: Rows, masks: list[Mask], threshold: float, settings: IntervalSettings
 ) -> list[tuple[Estimate, Estimate, Estimate]]:
     """(AUROC, sensitivity, specificity) of each mask."""
     true, called = rows.labels == 1, rows.probabilities >= threshold
-    common = (rows.labels, rows.patients, level, *bootstrap)
-    areas = aurocs(masks, rows.labels, rows.probabilities, *common[1:])
-    sensitivity = shares([(called, mask & true) for mask in masks], *common)
-    specificity = shares([(~called, mask & ~true) for mask in masks], *common)
+    labels, patients = rows.labels, rows.patients
+    areas = aurocs(masks, labels, rows.probabilities, patients, settings)
+    found = [(called, mask & true) for mask in masks]
+    cleared = [(~called, mask & ~true) for mask in masks]
+    sensitivity = shares(found, labels, patients, settings)
+    specificity = shares(cleared, labels, patients, settings)
     return list(zip(areas, sensitivity, specificity, strict=True))
 
 
-def _judged(
-    rows: Rows, group: Group, figures: tuple[Estimate, Estimate, Estimate]
-) -> dict[str, Any]:
+def _result(rows: Rows, group: Group, figures: tuple[Estimate, Estimate, Estimate]) -> GroupResult:
     positives = int((group.films & (rows.labels == 1)).sum())
     n = int(group.films.sum())
-    shown = (min(positives, n - positives) >= FEW, positives >= FEW, n - positives >= FEW)
-    names = ("auroc", "sensitivity", "specificity")
-    few = [
-        label
-        for label, count in (("pneumonia", positives), ("normal", n - positives))
-        if 0 < count < FEW
-    ]
-    return {
-        "name": group.name,
-        "n": n,
-        "positives": positives,
-        "too_few": few,
-        **{
-            name: e.to_json() if ok else None
-            for name, e, ok in zip(names, figures, shown, strict=True)
-        },
-    }
+    auroc, sensitivity, specificity = figures
+    counts = {"pneumonia": positives, "normal": n - positives}
+    return GroupResult(
+        name=group.name,
+        n=n,
+        positives=positives,
+        too_few=tuple(label for label, count in counts.items() if 0 < count < FEW),
+        auroc=auroc if min(counts.values()) >= FEW else None,
+        sensitivity=sensitivity if positives >= FEW else None,
+        specificity=specificity if n - positives >= FEW else None,
+    )
 
 
 def _title(name: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.metrics.intervals import held_within, undefined, wilson
-from pneumoscope.metrics.resample import patient_numbers, resampled_sums
+from pneumoscope.metrics.resample import DEFAULT, IntervalSettings, patient_numbers, resampled_sums
 from pneumoscope.records import Estimate
 
 Maps = NDArray[np.floating[Any]]
@@ -107,9 +107,7 @@ def localise(
     masks: Masks,
     prior: Maps | None = None,
     patients: NDArray[Any] | None = None,
-    *,
-    seed: int = 0,
-    level: float = 0.95,
+    settings: IntervalSettings = DEFAULT,
 ) -> tuple[Localisation, ...]:
     """Every measure of these heatmaps, with its rivals and intervals.
 
@@ -123,7 +121,7 @@ def localise(
     for name, score in (("pointing", pointing), ("energy", energy), ("overlap", overlap)):
         own, fixed = score(heat, masks), score(rival, masks)
         columns = np.stack([own, chance, fixed, own - chance, own - fixed], axis=1)
-        estimates = means(columns, patients, seed=seed, level=level)
+        estimates = means(columns, patients, settings)
         if name == "pointing" and len(masks):
             estimates = _never_certain(estimates, columns, patients)
         found.append(Localisation(name, *estimates))
@@ -164,22 +162,19 @@ def _difference(a: Estimate, b: Estimate, found: Estimate) -> Estimate:
 def means(
     columns: Floats,
     patients: NDArray[Any] | None = None,
-    *,
-    seed: int = 0,
-    level: float = 0.95,
-    resamples: int = 2000,
+    settings: IntervalSettings = DEFAULT,
 ) -> list[Estimate]:
     """The mean of each column of (N, K) with its percentile interval from one bootstrap over
     patients. The interval of values that are all alike is that point; NaN where N is 0."""
-    count = len(columns)
+    count, level = len(columns), settings.level
     if not count:
         return [undefined("no films", 0, level)] * columns.shape[1]
     wide = np.column_stack([columns, np.ones(count)])
-    sums = resampled_sums(wide, np.ones(count, np.int64), patients, resamples, seed)
+    sums = resampled_sums(wide, np.ones(count, np.int64), patients, settings)
     drawn = sums[:, :-1] / sums[:, -1:]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     kind = "bootstrap over films" if patients is None else "bootstrap over patients"
-    method = f"{kind}, percentile, {resamples} resamples"
+    method = f"{kind}, percentile, {settings.resamples} resamples"
     return [
         held_within(float(v), float(a), float(b), level, method, count, (-1.0, 1.0))
         for v, a, b in zip(columns.mean(axis=0), low, high, strict=True)

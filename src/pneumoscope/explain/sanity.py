@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 from torch import nn
 
 from pneumoscope.explain.cam import heatmaps
@@ -121,12 +121,8 @@ def _from_last_stage(backbone: nn.Module) -> list[nn.Module]:
 def rank_correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
     """Spearman's correlation of two maps, ties by midranks; 0 where one of them is flat, 1 where
     both are: that is the same map."""
-    if np.ptp(a) == np.ptp(b) == 0:
-        return 1.0
-    x, y = (rankdata(each.ravel()) for each in (a, b))
-    x, y = x - x.mean(), y - y.mean()
-    spread = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / spread if spread else 0.0
+    flat = [bool(np.ptp(each) == 0) for each in (a, b)]
+    return float(all(flat)) if any(flat) else float(spearmanr(a, b, axis=None).statistic)
 
 
 def similarity(a: NDArray[Any], b: NDArray[Any]) -> float:

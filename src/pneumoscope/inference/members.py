@@ -8,7 +8,6 @@ the members' on the logit scale, and no film is withheld.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pneumoscope.errors import BadWeights, NotARun
+from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.records import Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import CROSSVAL, ENSEMBLE, PLAN, SUMMARY, Run
@@ -105,11 +105,11 @@ def _moved_points(bundle: Bundle) -> tuple[OperatingPoint, ...]:
     )
 
 
-def _moved(probability: float, heat: float) -> float:
+def _moved(threshold: float, heat: float) -> float:
     """A plain probability as it is at a temperature; 0 and 1 stay, and all where it is 1."""
-    if heat == 1 or not 0 < probability < 1:
-        return probability
-    return 1 / (1 + math.exp(-math.log(probability / (1 - probability)) / heat))
+    if heat == 1 or not 0 < threshold < 1:
+        return threshold
+    return float(probability(np.log(threshold / (1 - threshold)) / heat))
 
 
 def _no_model(folder: Path) -> NotARun:
@@ -193,4 +193,4 @@ def _mean_points(bundles: Sequence[Bundle]) -> tuple[OperatingPoint, ...]:
 
 def _mean_threshold(thresholds: Sequence[float]) -> float:
     inside = np.clip(thresholds, _EXTREME, 1 - _EXTREME)
-    return 1 / (1 + math.exp(-float(np.mean(np.log(inside / (1 - inside))))))
+    return float(probability(np.log(inside / (1 - inside)).mean()))

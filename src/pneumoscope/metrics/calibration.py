@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .scores import BINS, Floats, Labels, bin_of, ratio
+from .scores import BINS, Floats, Labels, bin_of, probability, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def temperature(labels: Labels, logits: Floats) -> float:
     low, high = math.log(1 / HOTTEST), math.log(1 / COOLEST)
     for _ in range(60):
         middle = (low + high) / 2
-        rising = float(np.dot(_expit(math.exp(middle) * logits) - labels, logits)) > 0
+        rising = float(np.dot(probability(math.exp(middle) * logits) - labels, logits)) > 0
         low, high = (low, middle) if rising else (middle, high)
     return math.exp(-(low + high) / 2)
 
@@ -120,7 +120,7 @@ def _logistic(
     """Coefficients and standard errors of a logistic regression, None where there is no maximum."""
     beta = np.zeros(design.shape[1])
     for _ in range(50):
-        fitted = _expit(offset + design @ beta)
+        fitted = probability(offset + design @ beta)
         information = (design * (fitted * (1 - fitted))[:, None]).T @ design
         score = design.T @ (labels - fitted)
         # Separated classes drive the coefficients to infinity and the information to nothing.
@@ -148,7 +148,3 @@ def _meat(scores: Floats, patients: NDArray[Any]) -> Floats:
         return np.full((k, k), np.nan)
     sums = np.column_stack([np.bincount(ids, weights=column) for column in scores.T])
     return np.asarray(sums.T @ sums * (groups / (groups - 1)) * (n - 1) / (n - k))
-
-
-def _expit(x: Floats) -> Floats:
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import logit_bounds, wilson_bounds
-from .resample import resampled_sums
+from .resample import DEFAULT, IntervalSettings, resampled_sums
 from .scores import Floats, Labels, ratio
 
 
@@ -34,9 +34,7 @@ def decision_curve(
     probabilities: Floats,
     grid: Floats,
     patients: NDArray[Any] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
 ) -> DecisionCurve:
     """Net benefit π · se − (1 − π) · fpr · t/(1 − t) at each threshold probability t of ``grid``
     (above 0, below 1), where π is the share of pneumonia, held fixed.
@@ -49,15 +47,15 @@ def decision_curve(
     share = float(labels.mean()) if labels.size else float("nan")
     weight = grid / (1 - grid)
     above = probabilities[:, None] >= grid
-    sides = [_rates(above, labels == label, patients, level) for label in (1, 0)]
+    sides = [_rates(above, labels == label, patients, settings.level) for label in (1, 0)]
     if patients is not None:
-        sides = _clustered(sides, (labels, probabilities, grid, patients), level, resamples, seed)
+        sides = _clustered(sides, (labels, probabilities, grid, patients), settings)
     (found, found_low, found_high), (alarms, alarms_low, alarms_high) = sides
     gain, loss = share, (1 - share) * weight
     model = gain * found - loss * alarms
     low = np.hypot(gain * (found - found_low), loss * (alarms_high - alarms))
     high = np.hypot(gain * (found_high - found), loss * (alarms - alarms_low))
-    return DecisionCurve(grid, model, model - low, model + high, share - loss, level)
+    return DecisionCurve(grid, model, model - low, model + high, share - loss, settings.level)
 
 
 def _rates(
@@ -80,9 +78,7 @@ def _rates(
 def _clustered(
     sides: list[tuple[Floats, Floats, Floats]],
     given: tuple[Labels, Floats, Floats, NDArray[Any]],
-    level: float,
-    resamples: int,
-    seed: int,
+    settings: IntervalSettings,
 ) -> list[tuple[Floats, Floats, Floats]]:
     """``sides`` with the bounds of the patient-clustered bootstrap, where resamples differ.
 
@@ -94,7 +90,7 @@ def _clustered(
     cell = np.searchsorted(grid[rising], probabilities, side="right")
     columns = np.zeros((labels.size, 2 * (grid.size + 1)), dtype=np.float64)
     columns[np.arange(labels.size), cell + (grid.size + 1) * (labels == 0)] = 1.0
-    sums = resampled_sums(columns, labels, patients, resamples, seed)
+    sums = resampled_sums(columns, labels, patients, settings)
     out = []
     for (value, low, high), cells in zip(sides, np.split(sums, 2, axis=1), strict=True):
         from_above = np.cumsum(cells[:, ::-1], axis=1)[:, ::-1]
@@ -102,6 +98,6 @@ def _clustered(
         errors = np.nanstd(drawn, axis=0) if np.isfinite(drawn).all() else np.zeros(grid.size)
         low, high = low.copy(), high.copy()
         for at in np.flatnonzero((errors > 1e-12) & (value > 0) & (value < 1)):
-            low[at], high[at] = logit_bounds(float(value[at]), float(errors[at]), level)
+            low[at], high[at] = logit_bounds(float(value[at]), float(errors[at]), settings.level)
         out.append((value, low, high))
     return out

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pneumoscope.records import Estimate
 
 from .calibration import ece
-from .resample import in_order, resampled_weights
+from .resample import DEFAULT, IntervalSettings, in_order, resampled_weights
 from .scores import (
     Floats,
     Labels,
@@ -31,9 +31,9 @@ from .scores import (
     average_precision,
     brier,
     confusion,
-    confusion_scores,
     log_loss,
     midranks,
+    probability,
 )
 
 _BY_RATES = ("accuracy", "precision", "npv", "f1", "f1_normal", "balanced_accuracy", "mcc")
@@ -106,9 +106,7 @@ def bootstrap(
     probabilities: Floats,
     threshold: float,
     patients: NDArray[Any] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
 ) -> dict[str, Estimate]:
     """Every metric with a bootstrap interval, from one set of resamples, whatever the row order.
 
@@ -123,11 +121,12 @@ def bootstrap(
     positives alone, which says nothing of the model, and is bounded likewise.
     """
     values = _plain(labels, probabilities, threshold)
+    level, resamples = settings.level, settings.resamples
     if labels.size == 0:
         return {name: undefined("no films", 0, level) for name in values}
     labels, probabilities, ids = in_order(labels, probabilities, patients)
     table = ScoreTable(labels, probabilities, threshold)
-    parts = [table.scores(weights) for weights in resampled_weights(labels, ids, resamples, seed)]
+    parts = [table.scores(weights) for weights in resampled_weights(labels, ids, settings)]
     draws = {name: np.concatenate([part[name] for part, _ in parts]) for name in values}
     noise = np.concatenate([gaps for _, gaps in parts]) - table.gap
     extremes = _rule_of_three(labels, probabilities, threshold, ids, level)
@@ -211,16 +210,15 @@ def logit_bounds(
     share = (value - least) / span
     half = _z(level) * error / span / (share * (1 - share))
     centre = math.log(share / (1 - share))
-    return least + span * _expit(centre - half), least + span * _expit(centre + half)
+    low, high = probability(np.array([centre - half, centre + half])).tolist()
+    return least + span * low, least + span * high
 
 
 def _plain(labels: Labels, probabilities: Floats, threshold: float) -> dict[str, float]:
-    counts = confusion(labels, probabilities >= threshold)
-    cells = (np.float64(c) for c in (counts.tn, counts.fp, counts.fn, counts.tp))
     return {
         "auroc": auroc(labels, probabilities),
         "average_precision": average_precision(labels, probabilities),
-        **{name: float(score) for name, score in confusion_scores(*cells).items()},
+        **confusion(labels, probabilities >= threshold).scores(),
         "brier": brier(labels, probabilities),
         "ece": ece(labels, probabilities),
         "log_loss": log_loss(labels, probabilities),
@@ -252,7 +250,3 @@ def wilson_bounds(value: float, n: int, level: float) -> tuple[float, float]:
 
 def _z(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0

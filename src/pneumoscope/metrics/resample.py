@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,18 @@ from .scores import Floats, Labels
 
 _CHUNK = 2**19
 """Weights held at once: 4 MB, near the size of a core's cache, whatever N and R are."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalSettings:
+    """How intervals are found: their level, and the bootstrap's resamples and seed."""
+
+    level: float = 0.95
+    resamples: int = 2000
+    seed: int = 0
+
+
+DEFAULT = IntervalSettings()
 
 
 def in_order(
@@ -27,9 +40,9 @@ def in_order(
 
 
 def resampled_weights(
-    labels: Labels, ids: NDArray[np.int64], resamples: int, seed: int
+    labels: Labels, ids: NDArray[np.int64], settings: IntervalSettings
 ) -> Iterator[Floats]:
-    """How often each row is drawn, float (R, N) a chunk; R adds up to ``resamples``.
+    """How often each row is drawn, float (R, N) a chunk; R adds up to ``settings.resamples``.
 
     Patients ``ids`` (0 to C − 1, rows in any order) are drawn with replacement, those with a
     positive film and those without apart.
@@ -37,10 +50,10 @@ def resampled_weights(
     positive = np.bincount(ids, weights=labels) > 0
     strata = [np.flatnonzero(positive), np.flatnonzero(~positive)]
     # A generator for each stratum, so that the size of a chunk changes nothing.
-    generators = np.random.default_rng(seed).spawn(len(strata))
+    generators = np.random.default_rng(settings.seed).spawn(len(strata))
     step = max(1, _CHUNK // labels.size)
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
+    for start in range(0, settings.resamples, step):
+        rows = min(step, settings.resamples - start)
         drawn = np.zeros((rows, positive.size))
         for members, generator in zip(strata, generators, strict=True):
             size = members.size
@@ -63,8 +76,7 @@ def resampled_sums(
     columns: Floats,
     labels: Labels,
     patients: NDArray[Any] | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
 ) -> Floats:
     """Sums of ``columns`` (N, K) over each resample, float (R, K): every linear figure at once.
 
@@ -72,5 +84,5 @@ def resampled_sums(
     of ``intervals.structural_components`` as columns, AUROC to first order.
     """
     ids = patient_numbers(labels.size, patients)
-    parts = [weights @ columns for weights in resampled_weights(labels, ids, resamples, seed)]
+    parts = [weights @ columns for weights in resampled_weights(labels, ids, settings)]
     return np.concatenate(parts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Labels = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -21,14 +21,19 @@ BINS = 15
 """Equal-width bins, the number of Guo et al. 2017 and most papers since."""
 
 
-def probability(logits: Floats) -> Floats:
-    """The logistic function, without overflow. Predictions keep every digit, and scipy's expit
-    differs from this in the last one, so it is not used here."""
-    return np.asarray(0.5 * (1 + np.tanh(logits / 2)), dtype=np.float64)
+def probability(logits: ArrayLike) -> Floats:
+    """1 / (1 + exp(−logit)) of each logit, without overflow at either end.
+
+    The one place that turns logits into probabilities, for prediction and evaluation alike.
+    """
+    # scipy.special.expit differs in the last digit, which predictions keep, and takes a tenth of
+    # a second to import, which `predict` would spend on nothing else.
+    return np.asarray(0.5 * (1 + np.tanh(np.asarray(logits) / 2)), dtype=np.float64)
 
 
 def midranks(scores: Floats) -> Floats:
     """Ranks from 1, float (N,); equal scores share the mean of their ranks. O(N log N)."""
+    # scipy.stats.rankdata gives the same; importing scipy.stats takes longer than evaluating.
     _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
     last: Floats = np.cumsum(counts).astype(np.float64)
     ranks: Floats = (last - (counts - 1) / 2)[group]
@@ -112,68 +117,17 @@ def precision_recall_curve(labels: Labels, scores: Floats) -> tuple[Floats, Floa
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Counts of films by truth and decision, and what follows from them (floats, NaN at 0/0)."""
+    """Counts of films by truth and decision."""
 
     tn: int
     fp: int
     fn: int
     tp: int
 
-    @property
-    def accuracy(self) -> float:
-        """(tp + tn) / all."""
-        return self._score("accuracy")
-
-    @property
-    def sensitivity(self) -> float:
-        """tp / (tp + fn)."""
-        return self._score("sensitivity")
-
-    @property
-    def recall(self) -> float:
-        """Sensitivity by its other name."""
-        return self._score("recall")
-
-    @property
-    def specificity(self) -> float:
-        """tn / (tn + fp)."""
-        return self._score("specificity")
-
-    @property
-    def precision(self) -> float:
-        """Positive predictive value, tp / (tp + fp); NaN when none is called (sklearn: 0)."""
-        return self._score("precision")
-
-    @property
-    def npv(self) -> float:
-        """Negative predictive value, tn / (tn + fn); NaN when all are called."""
-        return self._score("npv")
-
-    @property
-    def f1(self) -> float:
-        """2 tp / (2 tp + fp + fn): 0 when none is called, as in sklearn; NaN without positives."""
-        return self._score("f1")
-
-    @property
-    def balanced_accuracy(self) -> float:
-        """Mean of sensitivity and specificity; NaN when one class."""
-        return self._score("balanced_accuracy")
-
-    @property
-    def mcc(self) -> float:
-        """Matthews correlation, −1 to 1: 0 when all decisions agree, as in sklearn and the limit
-        of Chicco & Jurman 2020; NaN when one class.
-        """
-        return self._score("mcc")
-
-    @property
-    def f1_normal(self) -> float:
-        """F1 with normal as the class to find; NaN without normal films."""
-        return self._score("f1_normal")
-
-    def _score(self, name: str) -> float:
+    def scores(self) -> dict[str, float]:
+        """Every metric of ``confusion_scores``, by name."""
         cells = (np.float64(count) for count in (self.tn, self.fp, self.fn, self.tp))
-        return float(confusion_scores(*cells)[name])
+        return {name: float(score) for name, score in confusion_scores(*cells).items()}
 
 
 def confusion(labels: Labels, decisions: NDArray[Any]) -> Confusion:
@@ -191,7 +145,10 @@ def confusion_scores(tn: Any, fp: Any, fn: Any, tp: Any) -> dict[str, Floats]:
     """Every metric of a confusion, the one place with their formulae.
 
     The counts are floats of one shape, weighted or not (the bootstrap passes a column of
-    resamples); each result has that shape, NaN where undefined as ``Confusion`` documents.
+    resamples); each result has that shape. Shares are NaN at 0/0, so precision is NaN where
+    nothing is called (sklearn: 0). F1 is 0 there, as in sklearn, and NaN without films of its
+    class. Matthews' correlation, −1 to 1, is 0 where all decisions agree, as in sklearn and the
+    limit of Chicco & Jurman 2020. It and balanced accuracy are NaN when one class.
     """
     positives, negatives = tp + fn, tn + fp
     sensitivity, specificity = ratio(tp, positives), ratio(tn, negatives)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest, nearest
-from pneumoscope.metrics.scores import Floats, Labels, confusion_scores
+from pneumoscope.metrics.scores import Floats, Labels, confusion_scores, probability
 from pneumoscope.records import OperatingPoint, Split
 
 Rule = Literal["youden", "youden_smooth", "f1", "sensitivity", "specificity", "cost", "fixed"]
@@ -145,7 +145,7 @@ def _smooth_youden(labels: Labels, probabilities: Floats) -> float:
     positive, negative = logits[labels == 1], logits[labels == 0]
     index = _smooth_below(negative, grid) - _smooth_below(positive, grid)
     best = np.flatnonzero(index >= index.max() - 1e-9)
-    return float(1 / (1 + np.exp(-_most_central(grid[best]))))
+    return float(probability(_most_central(grid[best])))
 
 
 def _logit(probabilities: Floats) -> Floats:
@@ -157,7 +157,7 @@ def _smooth_below(values: Floats, grid: Floats) -> Floats:
     """The smoothed share of ``values`` below each point of ``grid``, float (K,)."""
     # Silverman's rule, as a logistic scale: a logistic's deviation is scale times pi / sqrt(3).
     width = 1.06 * max(float(values.std()), 1e-6) * values.size**-0.2 * np.sqrt(3) / np.pi
-    below = (0.5 * (1 + np.tanh((point - values) / (2 * width))).mean() for point in grid)
+    below = (probability((point - values) / width).mean() for point in grid)
     return np.fromiter(below, np.float64, grid.size)
 
 

@@ -16,7 +16,6 @@ import yaml
 import pneumoscope
 from pneumoscope.errors import InputError, NotARun, NotComparable
 from pneumoscope.evaluation.compare import (
-    RESAMPLES,
     Side,
     compare_recipes,
     compare_sides,
@@ -25,13 +24,13 @@ from pneumoscope.evaluation.compare import (
 )
 from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.metrics.paired import METRICS
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
 from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import Run, check_room, create_folder
 
-LEVEL = 0.95
-SEED = 0
+SETTINGS = IntervalSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def compare(
     runs = _told_apart([_read(folder, letter(at)) for at, folder in enumerate(folders)])
     _check_split(runs)
     notes = [note for other in runs[1:] if (note := _check_data(runs[0], other))]
-    pairs = compare_sides([run.side for run in runs], level=LEVEL, seed=SEED)
+    pairs = compare_sides([run.side for run in runs], SETTINGS)
     groups = _groups(runs)
     comparison: dict[str, Any] = {
         "schema": 1,
@@ -75,13 +74,13 @@ def compare(
         "n": int(runs[0].side.rows.labels.size),
         "positives": int(runs[0].side.rows.labels.sum()),
         "patients": runs[0].side.rows.patient_count,
-        "level": LEVEL,
-        "resamples": RESAMPLES,
-        "seed": SEED,
+        "level": SETTINGS.level,
+        "resamples": SETTINGS.resamples,
+        "seed": SETTINGS.seed,
         "runs": [_described(run) for run in runs],
         "pairs": pairs,
         "seeds": [_over_seeds(members) for members in groups],
-        "recipes": compare_recipes([_values(members) for members in groups], level=LEVEL),
+        "recipes": compare_recipes([_values(members) for members in groups], level=SETTINGS.level),
         "recipe_differences": _recipe_differences(runs),
         "notes": list(dict.fromkeys(notes)),
     }

@@ -7,6 +7,7 @@ run that was killed is the same call as starting a new one.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,21 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.devices import check_hardware
 from pneumoscope.errors import DataNotFound, DiskFull, InputError, NotARun, OutputNotWritable
 from pneumoscope.evaluation.choices import choose_all
-from pneumoscope.evaluation.evaluate import operating_point_from
-from pneumoscope.evaluation.judge import How, judge
+from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
-from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.evaluation.results import write_evaluation
+from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.manifest import Manifest
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_run, open_run
-from pneumoscope.storage import sweep, write_atomic, write_json
+from pneumoscope.storage import sweep, write_atomic
 from pneumoscope.workflows.context import (
     RunContext,
     SessionCache,
@@ -218,12 +220,13 @@ def judge_stage(
     choices = choose_all(predictions, own)
     carrying = bundle.with_operating_points(*choices.points)
     save_about(carrying.with_calibration(choices.calibration, choices.conformal), work.run.folder)
-    metrics = judge(
+    settings = IntervalSettings(seed=work.seed)
+    found = evaluate_split(
         predictions,
         split="test",
         choices=choices,
         facts=facts_of(prepared.table),
-        how=How(seed=work.seed),
+        settings=settings,
     )
     work.listener.stage("Tell the splits apart")
     shifts = measure_shifts(prepared, thumbnails(prepared.images), work.seed)
@@ -232,12 +235,12 @@ def judge_stage(
         if shift.finding:
             work.listener.note(shift.finding)
     if hidden is not None:
-        found = judge_shortcuts(predictions, hidden, split="test", seed=work.seed)
-        metrics["shortcuts"] = found
-        for each in found:
-            if each["finding"]:
-                work.listener.note(each["finding"])
-    write_json(work.run.metrics_file, metrics)
+        shortcuts = evaluate_shortcuts(predictions, hidden, split="test", settings=settings)
+        found = replace(found, shortcuts=shortcuts)
+        for each in shortcuts:
+            if each.finding:
+                work.listener.note(each.finding)
+    write_evaluation(work.run.metrics_file, found)
 
 
 def report_stage(work: RunContext, prepared: PreparedSet) -> None:

@@ -7,18 +7,20 @@ rows are written into a new folder. The run itself stays as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pneumoscope
 from pneumoscope.data.prepared import facts_of, hidden_lookup, image_lookup
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.choices import Choices
-from pneumoscope.evaluation.judge import How, judge
+from pneumoscope.evaluation.evaluate import evaluate_split
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
-from pneumoscope.evaluation.shortcuts import judge_shortcuts
+from pneumoscope.evaluation.results import Evaluation, write_evaluation
+from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.manifest import Choice, Manifest
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_folder, open_complete
@@ -48,7 +50,7 @@ def evaluate_run(
     Everything that decides was fitted on the run's validation rows, also for other data. Of an
     ensemble's own data only films are taken that no member has seen. Raises NotARun for a run
     that is not complete, InputError for data that is the run's own, BadLabels where no film has
-    a label, and as ``evaluation.judge.judge``.
+    a label, and as ``evaluation.evaluate.evaluate_split``.
     """
     listener = listener or Silent()
     request.check()
@@ -62,14 +64,14 @@ def evaluate_run(
         predictions = read_predictions(run.predictions_file)
         model = model_of_run(request, run, predictions)
         rows = rows_of_run(request, run, model, predictions, listener)
-    metrics = _metrics(request, model, rows, listener)
+    found = _evaluated(request, model, rows, listener)
     manifest = _manifest(model, rows, command)
     listener.stage("Write the report")
 
     def fill(draft: Path, name: str) -> None:
         files = Run(draft)
         write_atomic(files.predictions_file, predictions_text(rows.table))
-        write_json(files.metrics_file, metrics)
+        write_evaluation(files.metrics_file, found)
         write_json(files.manifest_file, {"schema": 1, "name": name, **manifest})
         own = request.data is None
         write_report(
@@ -97,24 +99,24 @@ def _check_ensemble(request: EvaluateRequest, places: Sequence[Path]) -> None:
         )
 
 
-def _metrics(
+def _evaluated(
     request: EvaluateRequest, model: EvaluatedModel, rows: EvaluationRows, listener: Listener
-) -> dict[str, Any]:
+) -> Evaluation:
     listener.stage(f"Judge {len(rows.table):,} films of the {rows.split} split")
-    metrics = judge(
+    settings = IntervalSettings(seed=model.seed)
+    found = evaluate_split(
         rows.table,
         split=rows.split,
         choices=model.choices,
         facts=facts_of(rows.prepared.table) if rows.prepared else None,
         prevalence=request.prevalence,
         re_choose=request.data is not None,
-        how=How(seed=model.seed),
+        settings=settings,
     )
-    if rows.hidden is not None:
-        metrics["shortcuts"] = judge_shortcuts(
-            rows.table, rows.hidden, split="test", seed=model.seed
-        )
-    return metrics
+    if rows.hidden is None:
+        return found
+    shortcuts = evaluate_shortcuts(rows.table, rows.hidden, split="test", settings=settings)
+    return replace(found, shortcuts=shortcuts)
 
 
 def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> Manifest:

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
-from pneumoscope.evaluation.judge import EXTERNAL
 from pneumoscope.evaluation.shortcuts import read_shortcuts
 from pneumoscope.manifest import Manifest, SplitCount
-from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.records import EXTERNAL, DataRequest, Listener, Source
 from pneumoscope.run import Run
 from pneumoscope.workflows.data import data_of_run, find_data, prepare_source
 from pneumoscope.workflows.evaluate.model import EvaluatedModel

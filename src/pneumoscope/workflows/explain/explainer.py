@@ -16,6 +16,7 @@ from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.explain.explanation import LocalisationCheck, SanityCheck
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
+from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Grey, Listener
 from pneumoscope.run import Run
 from pneumoscope.workflows.groups.ensemble import places_of
@@ -150,7 +151,7 @@ def locate(
     for method in explainer.methods:
         explainer.listener.stage(f"Where does it point? {method}, {len(rows):,} true positives")
         heat = explainer.heat(films, method)
-        parts = localise(heat, masks, prior, patients, seed=explainer.seed)
+        parts = localise(heat, masks, prior, patients, IntervalSettings(seed=explainer.seed))
         measured[method] = {part.measure: part for part in parts}
     return LocalisationCheck(
         films=len(rows),

@@ -18,8 +18,10 @@ import pandas as pd
 import pneumoscope
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
-from pneumoscope.evaluation.evaluate import evaluate
+from pneumoscope.evaluation.evaluate import core_metrics
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.groups.crossval import write_crossval_page
@@ -270,8 +272,11 @@ def judge_pooled(pooled: pd.DataFrame, runs: Sequence[Judged], seed: int) -> dic
     )
     # Decisions stand in for probabilities, so that one threshold stands for all the folds'.
     decided = pooled.assign(probability=pooled["decision"].astype(float))
-    out = evaluate(decided, split="test", operating_point=point, seed=seed)
-    scored = evaluate(pooled, split="test", operating_point=point, seed=seed)["metrics"]
+    settings = IntervalSettings(seed=seed)
+    out = to_plain(core_metrics(decided, split="test", operating_point=point, settings=settings))
+    scored = to_plain(core_metrics(pooled, split="test", operating_point=point, settings=settings))[
+        "metrics"
+    ]
     out["metrics"] |= {name: scored[name] for name in OF_PROBABILITIES if name in scored}
     thresholds = [run.threshold for run in runs]
     out["operating_point"] |= {"threshold": None, "thresholds": thresholds}

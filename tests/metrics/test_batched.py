@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pneumoscope.metrics.batched import aurocs, losses, shares
 from pneumoscope.metrics.intervals import bootstrap, delong, wilson
-from pneumoscope.metrics.linear import aurocs, losses, shares
+from pneumoscope.metrics.resample import IntervalSettings
 
 
 def clustered(n: int = 400, seed: int = 0) -> tuple[Any, Any, Any]:
@@ -31,11 +32,13 @@ def test_alone_they_are_wilson_and_delong() -> None:
 def test_in_clusters_they_are_the_bootstrap() -> None:
     """The same resamples' spread as ``bootstrap``, which resorts the rows and so draws others."""
     y, p, patients = clustered()
-    reference = bootstrap(y, p, 0.5, patients, resamples=8000)
+    reference = bootstrap(y, p, 0.5, patients, settings=IntervalSettings(resamples=8000))
     true, called = y == 1, p >= 0.5
     pairs = [(called, true), (~called, ~true), (true, called)]
-    found = shares(pairs, y, patients, resamples=8000)
-    found += aurocs([np.ones(y.size, dtype=bool)], y, p, patients, resamples=8000)
+    found = shares(pairs, y, patients, settings=IntervalSettings(resamples=8000))
+    found += aurocs(
+        [np.ones(y.size, dtype=bool)], y, p, patients, settings=IntervalSettings(resamples=8000)
+    )
     names = ("sensitivity", "specificity", "precision", "auroc")
     for name, ours in zip(names, found, strict=True):
         theirs = reference[name]
@@ -66,8 +69,8 @@ def test_all_alike_counts_patients_and_not_films() -> None:
 def test_losses_are_those_of_the_bootstrap(known: bool) -> None:
     y, p, patients = clustered()
     who = patients if known else None
-    reference = bootstrap(y, p, 0.5, who, resamples=6000)
-    for name, ours in losses(y, p, who, resamples=6000).items():
+    reference = bootstrap(y, p, 0.5, who, settings=IntervalSettings(resamples=6000))
+    for name, ours in losses(y, p, who, settings=IntervalSettings(resamples=6000)).items():
         theirs = reference[name]
         assert ours.value == pytest.approx(theirs.value, abs=1e-12)
         assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01), name

@@ -13,25 +13,28 @@ from sklearn import metrics as sk
 
 from pneumoscope.errors import ChosenOnTest, InputError, UnreadableData
 from pneumoscope.evaluation.choices import Choices, choose_all
-from pneumoscope.evaluation.evaluate import evaluate, operating_point_from
-from pneumoscope.evaluation.judge import How, judge
+from pneumoscope.evaluation.evaluate import core_metrics, evaluate_split, operating_point_from
+from pneumoscope.evaluation.results import evaluation_json
 from pneumoscope.metrics.intervals import wilson
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 from pneumoscope.records import OperatingPoint
 
 Table = Callable[..., pd.DataFrame]
-QUICK = How(resamples=200)
+QUICK = IntervalSettings(resamples=200)
 
 
-def judged(frame: pd.DataFrame, **more: Any) -> dict[str, Any]:
+def evaluated(frame: pd.DataFrame, **more: Any) -> dict[str, Any]:
     choices = choose_all(frame, operating_point_from(frame, "youden"))
-    return judge(frame, **{"split": "test", "choices": choices, "how": QUICK} | more)
+    asked = {"split": "test", "choices": choices, "settings": QUICK} | more
+    return evaluation_json(evaluate_split(frame, **asked))
 
 
-def test_what_evaluate_gives_is_unchanged(table: Table) -> None:
+def test_the_core_metrics_are_part_of_it(table: Table) -> None:
     frame = table()
-    found = judged(frame, prevalence=0.07)
+    found = evaluated(frame, prevalence=0.07)
     point = operating_point_from(frame, "youden")
-    before = evaluate(frame, split="test", operating_point=point, resamples=200)
+    before = to_plain(core_metrics(frame, split="test", operating_point=point, settings=QUICK))
     for key in set(before) - {"timing"}:
         assert found[key] == before[key], key
     added = set(found) - set(before)
@@ -45,7 +48,7 @@ def test_what_evaluate_gives_is_unchanged(table: Table) -> None:
 
 def test_points_calibration_and_prevalence_agree_with_their_oracles(table: Table) -> None:
     frame = table()
-    found = judged(frame, prevalence=0.07)
+    found = evaluated(frame, prevalence=0.07)
     rows = frame[frame.split == "test"]
     for point in found["operating_points"]:
         called = rows.probability >= point["threshold"]
@@ -73,7 +76,7 @@ def test_points_calibration_and_prevalence_agree_with_their_oracles(table: Table
 def test_abstention_counts(table: Table) -> None:
     frame = table(900)
     choices = choose_all(frame, operating_point_from(frame, "youden"), miss_rate=0.02)
-    found = judged(frame, choices=choices)["abstention"]
+    found = evaluated(frame, choices=choices)["abstention"]
     said, rows = found["conformal"], frame[frame.split == "test"]
     p, y = rows.probability, rows.label
     withheld = (p >= said["pneumonia_from"]) & (p <= said["normal_to"])
@@ -90,13 +93,13 @@ def test_abstention_counts(table: Table) -> None:
 
 def test_the_order_of_rows_changes_nothing(table: Table) -> None:
     frame = table(films=2)
-    here, there = judged(frame), judged(frame.sample(frac=1.0, random_state=1))
+    here, there = evaluated(frame), evaluated(frame.sample(frac=1.0, random_state=1))
     for key in ("operating_points", "prevalence", "decision_curve", "subgroups", "abstention"):
         assert here[key] == there[key], key
 
 
 def test_clusters_are_seen_everywhere(table: Table) -> None:
-    found = judged(table(600, films=6))
+    found = evaluated(table(600, films=6))
     methods = [found["operating_points"][0]["sensitivity"]["method"]]
     methods += [found["abstention"]["conformal"]["coverage"]["method"]]
     methods += [found["decision_curve"]["method"]]
@@ -107,10 +110,11 @@ def test_clusters_are_seen_everywhere(table: Table) -> None:
 
 def test_re_choosing_is_named_and_only_on_request(table: Table) -> None:
     frame = table()
-    assert "re_chosen" not in judged(frame)
+    assert "re_chosen" not in evaluated(frame)
     choices = choose_all(frame, operating_point_from(frame, "youden"))
     other = table(seed=5).assign(split="external")
-    found = judge(other, split="external", choices=choices, re_choose=True, how=QUICK)
+    asked = {"split": "external", "choices": choices, "settings": QUICK}
+    found = evaluation_json(evaluate_split(other, re_choose=True, **asked))
     again = found["re_chosen"]
     assert again["chosen_on"] == "external" and "optimistic" in again["rule"]
     assert found["operating_point"]["chosen_on"] == "val"
@@ -121,11 +125,11 @@ def test_refusals(table: Table) -> None:
     frame = table()
     point = OperatingPoint("f1", 0.4, "maximum f1", "test")
     with pytest.raises(ChosenOnTest):
-        judge(frame, split="test", choices=Choices((point,)))
+        evaluate_split(frame, split="test", choices=Choices((point,)))
     with pytest.raises(InputError, match="prevalence"):
-        judged(frame, prevalence=10)
+        evaluated(frame, prevalence=10)
     with pytest.raises(UnreadableData, match="logits do not belong"):
-        judged(frame.assign(logit=frame.logit.where(frame.index != 1, 99.0)))
+        evaluated(frame.assign(logit=frame.logit.where(frame.index != 1, 99.0)))
 
 
 @pytest.mark.parametrize("kept", ["nothing", "one class", "one film"])
@@ -135,14 +139,14 @@ def test_splits_that_say_little(table: Table, kept: str) -> None:
     parts = {"nothing": test[:0], "one class": test[test.label == 1], "one film": test[:1]}
     small = pd.concat([frame[frame.split == "val"], parts[kept]])
     facts = pd.DataFrame({"image_id": small.image_id, "sex": "F"})
-    found = judged(small, facts=facts)
+    found = evaluated(small, facts=facts)
     assert found["prevalence"] is None and found["decision_curve"] is None
     assert json.dumps(found, allow_nan=False)
 
 
 def test_without_anything_fitted(table: Table) -> None:
     point = OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")
-    found = judged(table(), choices=Choices((point,), notes=("why",)))
+    found = evaluated(table(), choices=Choices((point,), notes=("why",)))
     assert found["calibration"]["after"] is None and found["abstention"]["conformal"] is None
     assert found["decision_curve"]["probabilities"] == "as given"
     assert found["notes"] == ["why"]

@@ -1,10 +1,10 @@
-"""How long does the whole judgement of a split take?
+"""How long does the whole evaluation of a split take?
 
 Simulated predictions of 624 films (the official test split of PneumoniaMNIST) and of 26,684
 (RSNA's), every film a patient of its own, and with two films a patient; 2,000 resamples, three
 facts with twelve groups. The model's own time is not in it.
 
-    PYTHONPATH=src python benchmarks/judge.py [films …]
+    PYTHONPATH=src python benchmarks/evaluate.py [films …]
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.evaluation.choices import choose_all
-from pneumoscope.evaluation.evaluate import operating_point_from
-from pneumoscope.evaluation.judge import judge
+from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
 
 
 def simulate(films: int, each: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -58,11 +57,11 @@ def main(sizes: list[int]) -> None:
             start, used = time.perf_counter(), time.process_time()
             choices = choose_all(predictions, operating_point_from(predictions, "youden_smooth"))
             chosen = time.perf_counter()
-            judge(predictions, split="test", choices=choices, facts=facts)
+            evaluate_split(predictions, split="test", choices=choices, facts=facts)
             end, used = time.perf_counter(), time.process_time() - used
             print(
                 f"{films:>7,} films, {each} a patient: choosing {chosen - start:5.2f} s, "
-                f"judging {end - chosen:5.2f} s; {used:5.2f} s of a core in all"
+                f"evaluating {end - chosen:5.2f} s; {used:5.2f} s of a core in all"
             )
 
 

@@ -26,7 +26,7 @@ from .intervals import (
     undefined,
     wilson,
 )
-from .resample import resampled_sums
+from .resample import DEFAULT, IntervalSettings, resampled_sums
 from .scores import BINS, Floats, Labels, bin_of, log_losses, ratio, squared_errors
 
 Mask = NDArray[np.bool_]
@@ -36,21 +36,19 @@ def shares(
     pairs: Sequence[tuple[Mask, Mask]],
     labels: Labels,
     patients: NDArray[Any] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
 ) -> list[Estimate]:
     """For each (hits, among), bool (N,) both, the share of ``among`` that are hits."""
     counts = [(int((hits & among).sum()), int(among.sum())) for hits, among in pairs]
     if patients is None or not pairs:
-        return [wilson(hits, n, level) for hits, n in counts]
+        return [wilson(hits, n, settings.level) for hits, n in counts]
     columns = np.column_stack([column for h, among in pairs for column in (h & among, among)])
-    sums = resampled_sums(columns.astype(np.float64), labels, patients, resamples, seed)
+    sums = resampled_sums(columns.astype(np.float64), labels, patients, settings)
     out = []
     for at, ((hits, n), (_, among)) in enumerate(zip(counts, pairs, strict=True)):
         draws = ratio(sums[:, 2 * at], sums[:, 2 * at + 1])
         value = hits / n if n else float("nan")
-        out.append(_clustered(value, draws, (patients[among],), n, level))
+        out.append(_clustered(value, draws, (patients[among],), n, settings.level))
     return out
 
 
@@ -59,13 +57,11 @@ def aurocs(
     labels: Labels,
     scores: Floats,
     patients: NDArray[Any] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
 ) -> list[Estimate]:
     """AUROC within each group, bool (N,); NaN where a group holds one class."""
     if patients is None or not groups:
-        return [delong(labels[group], scores[group], level) for group in groups]
+        return [delong(labels[group], scores[group], settings.level) for group in groups]
     columns, values = np.zeros((labels.size, 4 * len(groups))), []
     for at, group in enumerate(groups):
         won, lost = np.flatnonzero(group & (labels == 1)), np.flatnonzero(group & (labels == 0))
@@ -76,13 +72,13 @@ def aurocs(
         values.append(float(v10.mean()))
         columns[won, 4 * at], columns[won, 4 * at + 1] = v10, 1.0
         columns[lost, 4 * at + 2], columns[lost, 4 * at + 3] = v01, 1.0
-    sums = resampled_sums(columns, labels, patients, resamples, seed)
+    sums = resampled_sums(columns, labels, patients, settings)
     out = []
     for at, (group, value) in enumerate(zip(groups, values, strict=True)):
         part = sums[:, 4 * at : 4 * at + 4]
         draws = ratio(part[:, 0], part[:, 1]) + ratio(part[:, 2], part[:, 3]) - value
         sides = tuple(patients[group & (labels == label)] for label in (0, 1))
-        out.append(_clustered(value, draws, sides, int(group.sum()), level))
+        out.append(_clustered(value, draws, sides, int(group.sum()), settings.level))
     return out
 
 
@@ -90,13 +86,13 @@ def losses(
     labels: Labels,
     probabilities: Floats,
     patients: NDArray[Any] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    settings: IntervalSettings = DEFAULT,
 ) -> dict[str, Estimate]:
     """Brier score, log loss and ECE with the intervals that ``intervals.bootstrap`` gives them."""
     if labels.size == 0:
-        return {name: undefined("no films", 0, level) for name in ("brier", "log_loss", "ece")}
+        return {
+            name: undefined("no films", 0, settings.level) for name in ("brier", "log_loss", "ece")
+        }
     gaps = np.zeros((labels.size, BINS))
     gaps[np.arange(labels.size), bin_of(probabilities)] = labels - probabilities
     columns = {
@@ -105,7 +101,7 @@ def losses(
     }
     table = np.column_stack([*columns.values(), gaps])
     ones = np.ones((labels.size, 1))
-    sums = resampled_sums(np.hstack([table, ones]), labels, patients, resamples, seed)
+    sums = resampled_sums(np.hstack([table, ones]), labels, patients, settings)
     draws = ratio(sums[:, :-1], sums[:, -1:])
     kind = "stratified bootstrap" if patients is None else "patient-clustered bootstrap"
     out = {}
@@ -113,14 +109,14 @@ def losses(
         value, bounds = float(column.mean()), RANGES.get(name, (0.0, 1.0))
         span = (value, value)
         if bounds[0] < value < bounds[1]:
-            span = logit_bounds(value, float(draws[:, at].std()), level, bounds)
-        method = f"{kind}, logit scale, {resamples} resamples"
-        out[name] = held_within(value, *span, level, method, labels.size, bounds)
+            span = logit_bounds(value, float(draws[:, at].std()), settings.level, bounds)
+        method = f"{kind}, logit scale, {settings.resamples} resamples"
+        out[name] = held_within(value, *span, settings.level, method, labels.size, bounds)
     gap = gaps.mean(axis=0)
     value = float(np.abs(gap).sum())
-    span = ece_bounds(gap, draws[:, 2:] - gap, level) if value > 0 else (0.0, 0.0)
-    method = f"{kind}, test inversion, {resamples} resamples"
-    return out | {"ece": held_within(value, *span, level, method, labels.size)}
+    span = ece_bounds(gap, draws[:, 2:] - gap, settings.level) if value > 0 else (0.0, 0.0)
+    method = f"{kind}, test inversion, {settings.resamples} resamples"
+    return out | {"ece": held_within(value, *span, settings.level, method, labels.size)}
 
 
 def _clustered(
