@@ -19,6 +19,7 @@ from pneumoscope.formatting import (
     percent_cell,
     percent_interval,
     plural,
+    shortened,
     signed,
     signed_interval,
 )
@@ -119,3 +120,10 @@ def test_a_duration_has_the_unit_that_fits() -> None:
     assert [duration(s) for s in (600, 60, 90, 14.2, 0.617)] == [
         "10 minutes", "1 minute", "1.5 minutes", "14 s", "0.62 s",
     ]  # fmt: skip
+
+
+def test_names_are_shortened_in_their_middle() -> None:
+    assert shortened("abc", 3) == "abc"
+    short = shortened("folder/of/many/films/film-000123.png", 20)
+    assert len(short) == 20 and short.endswith("000123.png") and short.startswith("folder")
+    assert shortened("a\nb", 20) == r"a\nb"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pneumoscope.errors import printable
 from pneumoscope.records import Estimate
 
 Cell = tuple[str, str]
@@ -119,6 +120,16 @@ def duration(seconds: float) -> str:
         minutes = round(seconds / 60, 1)
         return f"{minutes:,g} minute" if minutes == 1 else f"{minutes:,g} minutes"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def shortened(name: str, length: int = 48) -> str:
+    """``name`` on one line of at most ``length`` characters, its middle left out where it is
+    longer: what tells films apart is mostly at the end."""
+    name = printable(name)
+    if len(name) <= length:
+        return name
+    end = (length - 1) * 2 // 3
+    return f"{name[: length - 1 - end]}…{name[-end:]}"
 
 
 def p_value(p: float | None, adjusted: bool = False) -> str:

@@ -16,7 +16,6 @@ from tests.helpers.images import film
 from tests.helpers.networks import make_bundle
 
 from pneumoscope import Classifier
-from pneumoscope.cli.verbs.predict import shortened
 from pneumoscope.models.bundle import save_bundle
 
 
@@ -178,9 +177,3 @@ def test_another_locale_closed_output_and_a_read_only_folder(
     rows = rows_of(Path("out.csv").read_text("utf-8"))
     assert len(rows) == 7 and {row["operating_point"] for row in rows} == {"sensitivity", ""}
     assert sum("ntgen" in row["name"] and row["probability"] != "" for row in rows) == 1
-
-
-def test_names_are_shortened_in_their_middle() -> None:
-    assert shortened("abc", 3) == "abc"
-    short = shortened("folder/of/many/films/film-000123.png", 20)
-    assert len(short) == 20 and short.endswith("000123.png") and short.startswith("folder")

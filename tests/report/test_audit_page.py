@@ -28,10 +28,11 @@ from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.audit.genealogy import Genealogy, Overlap, SharedFilm
 from pneumoscope.audit.splits import SplitShift
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.formatting import shortened
 from pneumoscope.records import Estimate, InputSpec
 from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_figure
 from pneumoscope.report.audit.facts import fact_tables
-from pneumoscope.report.audit.films import SIDE, shortened, small_uri
+from pneumoscope.report.audit.films import SIDE, small_uri
 from pneumoscope.report.audit.page import PAGE, write_audit
 from pneumoscope.report.audit.tables import verdict
 from pneumoscope.report.kit.rows import key_figure

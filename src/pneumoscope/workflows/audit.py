@@ -12,7 +12,7 @@ from pneumoscope.report.audit.page import write_audit
 from pneumoscope.run import check_room, create_folder
 from pneumoscope.workflows.data import find_data, prepare_data
 
-SIDE = 112
+AUDIT_SIDE = 112
 """Side in pixels of the films that are audited: what the detectors were measured at."""
 
 
@@ -31,7 +31,7 @@ def audit_data(
     """
     listener = listener or Silent()
     check_room(out)
-    recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={SIDE}"])
+    recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={AUDIT_SIDE}"])
     asked = [request, _second(request, against)] if against else [request]
     # Both are looked for before the first is read: a slip in the second name shows at once.
     sources = [(each, find_data(each, listener)) for each in asked]

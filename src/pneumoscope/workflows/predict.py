@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # they load torch
     from pneumoscope.inference.classifier import Classifier
     from pneumoscope.workflows.explain.pictures import HeatPictures
 
-SHOWN = 40
+SCREENFUL = 40
 """Rows that fit a screen; of more films only those are shown that somebody should look at."""
 
 
@@ -72,7 +72,7 @@ class Summary:
             self.read += 1
             withheld = "withheld" if reading.abstained else "undecided"
             self.decisions[reading.decision or withheld] += 1
-        if (odd or self.total <= SHOWN) and len(self.shown) < SHOWN:
+        if (odd or self.total <= SCREENFUL) and len(self.shown) < SCREENFUL:
             self.shown.append(reading)
 
 

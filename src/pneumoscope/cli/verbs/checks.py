@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pneumoscope.recipe import Recipe
 
 
-def overfit(request: DataRequest, recipe: Recipe, seed: int) -> None:
+def check_overfit(request: DataRequest, recipe: Recipe, seed: int) -> None:
     """Show the loss of one batch as it falls, and the verdict. Exit code 1: it was not learnt."""
     with Screen() as screen:
         screen.stage("Start")
@@ -35,7 +35,7 @@ def overfit(request: DataRequest, recipe: Recipe, seed: int) -> None:
     raise typer.Exit(0 if found.learnt.done else 1)
 
 
-def profile(request: DataRequest, recipe: Recipe, seed: int, out: Path | None) -> None:
+def check_profile(request: DataRequest, recipe: Recipe, seed: int, out: Path | None) -> None:
     """Show where the time of a training step goes."""
     with Screen() as screen:
         screen.stage("Start")

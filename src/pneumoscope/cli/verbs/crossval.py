@@ -56,7 +56,7 @@ def crossval(
         _show(folder, screen)
 
 
-def resume(folder: Path) -> None:
+def resume_folds(folder: Path) -> None:
     """Finish folds that were stopped and show the pooled result."""
     with Screen() as screen:
         screen.stage(f"Resume {folder}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pneumoscope.recipe import Recipe
 
 
-def train(
+def train_group(
     request: DataRequest,
     recipes: tuple[Recipe, ...],
     *,
@@ -38,7 +38,7 @@ def train(
         _show(folder, screen)
 
 
-def resume(folder: Path) -> None:
+def resume_group(folder: Path) -> None:
     """Finish runs that were stopped and show what they say together."""
     with Screen() as screen:
         screen.stage(f"Resume {folder}")

@@ -16,7 +16,7 @@ from rich.text import Text
 from pneumoscope.cli import interrupts
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
-from pneumoscope.formatting import plural
+from pneumoscope.formatting import plural, shortened
 from pneumoscope.records import Reading
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _stopping() -> Iterator[None]:
 
 def _show(summary: Summary, screen: Screen) -> None:
     from pneumoscope.inference.image_warnings import WARNINGS
-    from pneumoscope.workflows.predict import SHOWN
+    from pneumoscope.workflows.predict import SCREENFUL
 
     screen.stage(_title(summary))
     for reason, count in summary.errors.most_common(8):
@@ -96,8 +96,8 @@ def _show(summary: Summary, screen: Screen) -> None:
             screen.choice(code, f"{count:,}", WARNINGS[code][1])
     if not summary.shown:
         return
-    if summary.total > SHOWN:
-        part = f"the first {SHOWN} of " if summary.odd > SHOWN else ""
+    if summary.total > SCREENFUL:
+        part = f"the first {SCREENFUL} of " if summary.odd > SCREENFUL else ""
         screen.note(f"{part}{summary.odd:,} to look at:")
     table = Table(box=None, padding=(0, 1, 0, 1), header_style="dim", expand=False)
     for column, side in (("film", "left"), ("prob.", "right"), ("decision", "left")):
@@ -120,18 +120,10 @@ def _title(summary: Summary) -> str:
 def _row(reading: Reading, width: int) -> tuple[Text, ...]:
     from pneumoscope.inference.image_warnings import WARNINGS
 
-    name = Text(shortened(printable(reading.name), width))
+    name = Text(shortened(reading.name, width))
     if reading.error is not None:
         return name, Text("–"), Text("not read", "red"), Text(printable(reading.error))
     decision = reading.decision or ("withheld" if reading.abstained else "–")
     remarks = ", ".join(WARNINGS[code][0] for code in reading.findings)
     chance = Text(f"{reading.probability:.3f}")
     return name, chance, Text(decision, _STYLES.get(decision, "")), Text(remarks, "yellow")
-
-
-def shortened(name: str, width: int) -> str:
-    """``name`` in ``width`` characters, its middle left out: the end tells films apart."""
-    if len(name) <= width:
-        return name
-    end = (width - 1) * 2 // 3
-    return f"{name[: width - 1 - end]}…{name[-end:]}"

@@ -148,11 +148,11 @@ def start(options: TrainOptions) -> None:
         check_new(options.out)
         request, seed, out = options.request, options.seed, options.out
         if options.overfit_one_batch:
-            checks.overfit(request, recipes[0], seed)
+            checks.check_overfit(request, recipes[0], seed)
         elif options.profile:
-            checks.profile(request, recipes[0], seed, out)
+            checks.check_profile(request, recipes[0], seed, out)
         elif options.seeds or len(recipes) > 1:
-            many.train(request, recipes, first_seed=seed, seeds=options.seeds, out=out)
+            many.train_group(request, recipes, first_seed=seed, seeds=options.seeds, out=out)
         else:
             _train(options, recipes[0])
 
@@ -181,9 +181,9 @@ def complete(folder: Path) -> None:
 
     with torchrun.rank_zero():
         if (folder / PLAN).is_file():
-            many.resume(folder)
+            many.resume_group(folder)
         elif (folder / CROSSVAL).is_file():
-            crossval.resume(folder)
+            crossval.resume_folds(folder)
         else:
             _resume(folder)
 

@@ -13,14 +13,12 @@ from PIL import Image
 
 from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.errors import printable
-from pneumoscope.formatting import split_name
+from pneumoscope.formatting import shortened, split_name
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.films import to_uri
 
 SIDE = 112
 """Longest side in pixels: an audit shows hundreds of films, at some 3.5 kB each."""
-NAME_LENGTH = 48
 SAMPLES = 16
 GROUPS_SHOWN = 24
 PER_GROUP = 4
@@ -119,16 +117,6 @@ def small_uri(image: NDArray[np.uint8]) -> str:
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return to_uri(np.asarray(picture))
-
-
-def shortened(name: str) -> str:
-    """``name`` on one line, its middle left out where it is longer than ``NAME_LENGTH``; what
-    tells films apart is mostly at the end."""
-    name = printable(name)
-    if len(name) <= NAME_LENGTH:
-        return name
-    head = NAME_LENGTH // 3
-    return f"{name[:head]}…{name[head + 1 - NAME_LENGTH :]}"
 
 
 def duplicate_groups(found: DuplicateList) -> list[tuple[str, ListedGroup]]:

@@ -13,10 +13,9 @@ from PIL import Image
 from pneumoscope.explain.explanation import ExplainedFilm, Explanation
 from pneumoscope.explain.overlay import Box, Colour, draw_film, draw_overlay, to_png, with_bar
 from pneumoscope.explain.truth import boxes_around
-from pneumoscope.formatting import Cell, number, percent, percent_interval
+from pneumoscope.formatting import Cell, number, percent, percent_interval, shortened
 from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Estimate, Grey
-from pneumoscope.report.audit.films import shortened
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import Page, Section, Variables
