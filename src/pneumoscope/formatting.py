@@ -75,9 +75,11 @@ def full(estimate: Estimate | None) -> str:
 
 def mean_sd(mean: float | None, sd: float | None) -> str:
     """``0.951 ± 0.012``; the mean alone where there is no deviation, ``–`` where there is none."""
-    if mean is None or sd is None:
-        return ABSENT if mean is None else number(mean)
-    return f"{number(mean)} ± {number(sd)}"
+    if mean is None or not math.isfinite(mean):
+        return ABSENT
+    return (
+        f"{number(mean)} ± {number(sd)}" if sd is not None and math.isfinite(sd) else number(mean)
+    )
 
 
 def percent(share: float | None, places: int = 0) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pneumoscope.errors import NotARun
+from pneumoscope.plain import to_plain
 from pneumoscope.report.groups.seeds import write_seeds_page
 from pneumoscope.report.run.folder import Judged
 from pneumoscope.workflows.groups.seeds import summarise_seeds
@@ -43,18 +44,20 @@ def judged(folder: Path, seed: int, value: float | None, image: str = "a") -> Ju
 def test_mean_and_sd_are_those_of_the_values(tmp_path: Path) -> None:
     runs = [judged(tmp_path, seed, value) for seed, value in enumerate(VALUES)]
     summary = summarise_seeds(tmp_path, runs, "pneumoscope train x --seeds 3")
-    auroc = summary["metrics"]["auroc"]
-    assert auroc["mean"] == pytest.approx(statistics.mean(VALUES))
-    assert auroc["sd"] == pytest.approx(statistics.stdev(VALUES))
-    assert [v["value"] for v in auroc["values"]] == list(VALUES)
-    assert [run["seconds"] for run in summary["runs"]] == [2.5, 2.5, 2.5]
-    assert [run["folder"] for run in summary["runs"]] == ["seed-0", "seed-1", "seed-2"]
+    auroc = summary.metrics["auroc"]
+    assert auroc.mean == pytest.approx(statistics.mean(VALUES))
+    assert auroc.sd == pytest.approx(statistics.stdev(VALUES))
+    assert [each.value for each in auroc.values] == list(VALUES)
+    assert [run.seconds for run in summary.runs] == [2.5, 2.5, 2.5]
+    assert [run.folder for run in summary.runs] == ["seed-0", "seed-1", "seed-2"]
 
 
 def test_an_undefined_value_is_left_out_and_counted(tmp_path: Path) -> None:
     runs = [judged(tmp_path, 0, 0.9), judged(tmp_path, 1, None)]
-    auroc = summarise_seeds(tmp_path, runs)["metrics"]["auroc"]
-    assert (auroc["mean"], auroc["sd"], auroc["n"]) == (0.9, None, 1)
+    summary = summarise_seeds(tmp_path, runs)
+    auroc = summary.metrics["auroc"]
+    assert (auroc.mean, auroc.n) == (0.9, 1) and math.isnan(auroc.sd)
+    assert to_plain(summary)["metrics"]["auroc"]["sd"] is None
 
 
 def test_other_films_are_refused(tmp_path: Path) -> None:
@@ -66,7 +69,7 @@ def test_the_page_says_what_sd_is_not(tmp_path: Path) -> None:
     runs = [judged(tmp_path, seed, value) for seed, value in enumerate(VALUES)]
     page = write_seeds_page(tmp_path, summarise_seeds(tmp_path, runs), runs).read_text()
     assert "not the uncertainty of the test" in page
-    assert f"± {statistics.stdev(VALUES):.3f}" in page
+    assert f"±\u00a0{statistics.stdev(VALUES):.3f}" in page
     assert "0.860\u2060–\u20600.950" in page and "seed 2" in page
     assert not math.isnan(len(page)) and "src=" not in page.replace("img-src", "")
 

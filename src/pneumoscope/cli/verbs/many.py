@@ -12,10 +12,12 @@ from pneumoscope.cli.options import command_line
 from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.formatting import brief, interval, mean_sd, metric_name, number
+from pneumoscope.plain import from_plain
 from pneumoscope.records import DataRequest, Estimate
 from pneumoscope.report.kit.catalogue import TERMINAL
 
 if TYPE_CHECKING:
+    from pneumoscope.evaluation.groups import SeedsSummary
     from pneumoscope.recipe import Recipe
 
 
@@ -48,6 +50,7 @@ def resume_group(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
+    from pneumoscope.evaluation.groups import SeedsSummary
     from pneumoscope.run import COMPARISON, PLAN, SUMMARY, Run
     from pneumoscope.storage import read_json
     from pneumoscope.workflows.groups.many import Plan
@@ -56,7 +59,9 @@ def _show(folder: Path, screen: Screen) -> None:
     groups = [plan.group(folder, recipe) for recipe in plan.recipes]
     screen.stage("Result")
     if plan.repeated:
-        _show_seeds([read_json(group / SUMMARY) for group in groups], screen)
+        _show_seeds(
+            [from_plain(SeedsSummary, read_json(group / SUMMARY)) for group in groups], screen
+        )
     else:
         _show_runs([(group.name, read_json(Run(group).metrics_file)) for group in groups], screen)
     screen.line(f"Everything is in {short(folder)}")
@@ -67,35 +72,35 @@ def _show(folder: Path, screen: Screen) -> None:
     screen.line(f"Next: open {short(page)} in a browser{then}")
 
 
-def _show_seeds(summaries: Sequence[dict[str, Any]], screen: Screen) -> None:
+def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
     """Each metric as mean ± sd; the values of the seeds where there is one recipe only."""
     first = summaries[0]
-    runs = first["runs"]
+    runs = first.runs
     if len(summaries) == 1:
         shown = runs[:4]  # what 80 columns hold
-        columns = ["mean ± sd", *(f"seed {run['seed']}" for run in shown)]
+        columns = ["mean ± sd", *(f"seed {run.seed}" for run in shown)]
     else:
-        shown, columns = [], [summary["name"] for summary in summaries]
+        shown, columns = (), [summary.name for summary in summaries]
     table = result_table(["", *columns])
     for name in TERMINAL:
-        over = [summary["metrics"][name] for summary in summaries]
-        cells = [mean_sd(each["mean"], each["sd"]) for each in over]
-        values = first["metrics"][name]["values"][: len(shown)]
-        table.add_row(metric_name(name), *cells, *(number(each["value"]) for each in values))
+        over = [summary.metrics[name] for summary in summaries]
+        cells = [mean_sd(each.mean, each.sd) for each in over]
+        values = first.metrics[name].values[: len(shown)]
+        table.add_row(metric_name(name), *cells, *(number(each.value) for each in values))
     screen.console.print(
-        f"  {first['n']:,} test films, {first['positives']:,} with pneumonia; "
+        f"  {first.n:,} test films, {first.positives:,} with pneumonia; "
         f"mean ± sd over {len(runs)} seeds"
     )
     screen.console.print(table)
     for summary in summaries:
-        estimate = Estimate.from_json(summary["metrics"]["auroc"]["values"][0])
+        estimate = summary.metrics["auroc"].values[0].estimate
         if math.isfinite(estimate.low):
             screen.console.print(
                 "  ± is the spread between seeds and not the uncertainty of the test:\n"
                 f"  the 95 % interval of one run's AUROC is {interval(estimate)}"
             )
             break
-    seconds = [run["seconds"] for summary in summaries for run in summary["runs"]]
+    seconds = [run.seconds for summary in summaries for run in summary.runs]
     each = " ".join(f"{one:.0f}" for one in seconds[:12])
     screen.console.print(f"  seconds a run: {each}{' …' if len(seconds) > 12 else ''}")
 

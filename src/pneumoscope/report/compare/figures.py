@@ -14,12 +14,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from pneumoscope.formatting import number
 from pneumoscope.metrics.scores import Floats, precision_recall_curve, roc_curve
 from pneumoscope.report.kit.figure import (
-    ACCENT,
-    INK,
+    LINES,
     MUTED,
-    NORMAL,
     PAPER,
-    PNEUMONIA,
     ROLES,
     RULE,
     PageFigure,
@@ -29,7 +26,6 @@ from pneumoscope.report.kit.figure import (
 from pneumoscope.report.run.figures import SQUARE, write
 from pneumoscope.report.run.folder import Judged
 
-COLOURS = (NORMAL, PNEUMONIA, ACCENT, INK)
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2.2), (1.2, 1.8), (7, 2, 1.4, 2))
 MARKS = ("o", "s", "^", "D")
 MOST_DRAWN = 8
@@ -71,8 +67,8 @@ class _Line:
 
 def look_of(at: int) -> Look:
     """The look of the run of that number; sixteen differ in colour or line."""
-    turn = (at + at // len(COLOURS)) % len(DASHES)
-    return Look(COLOURS[at % len(COLOURS)], DASHES[turn], MARKS[turn])
+    turn = (at + at // len(LINES)) % len(DASHES)
+    return Look(LINES[at % len(LINES)], DASHES[turn], MARKS[turn])
 
 
 def draw_curves(letters: Sequence[str], runs: Sequence[Judged]) -> list[PageFigure]:

@@ -1,39 +1,28 @@
-"""Several seeds of one recipe in, one self-contained page out, in the make of the other pages.
-
-The page shows what ``summary.json`` holds, and the validation curves of all runs in one figure.
-"""
+"""Page of several seeds of one recipe: what ``summary.json`` holds, and all validation curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import mean
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pneumoscope.formatting import Cell, cell, listed, number
-from pneumoscope.records import Estimate
-from pneumoscope.report.kit.catalogue import ALIASES, GROUPS, HEADLINE, Metric
-from pneumoscope.report.kit.figure import (
-    ACCENT,
-    INK,
-    NORMAL,
-    PNEUMONIA,
-    PageFigure,
-    house_style,
-    make_figure,
-)
+from pneumoscope.evaluation.groups import OverSeeds, SeedsSummary
+from pneumoscope.formatting import cell, listed, mean_sd, number
+from pneumoscope.report.groups.table import GroupRow
+from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
+from pneumoscope.report.kit.figure import LINES, PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
 from pneumoscope.report.run.folder import Judged
 from pneumoscope.report.run.summary import which_epoch
-from pneumoscope.report.run.tables import OFF_SCALE
 from pneumoscope.storage import write_atomic
 
-_COLOURS = (NORMAL, PNEUMONIA, ACCENT, INK)
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 _ABREAST = 4  # names of seeds in a row of the legend
 _CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
@@ -43,112 +32,78 @@ _CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
 class SeedsContext:
     """All that a section may draw on."""
 
-    summary: Mapping[str, Any]
+    summary: SeedsSummary
     runs: Sequence[Judged]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A metric as printed: over all seeds, and as (value, interval) of each. ``at`` is (lowest
-    value, mean, highest value) in per cent of 0–1, for the whisker."""
-
-    key: str
-    title: str
-    gloss: str
-    mean: str
-    sd: str
-    cells: tuple[Cell, ...]
-    at: tuple[float, float, float] | None
-
-
-def write_seeds_page(folder: Path, summary: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
-    """Write ``report.html`` into ``folder``, which exists; return it. ``summary`` is the plain
-    data of ``summary.json``, ``runs`` those it sums up, in its order. Raises OutputNotWritable."""
-    context = SeedsContext(summary, runs)
-    rows = {row.key: row for _, group in metric_rows(summary) for row in group}
+def write_seeds_page(folder: Path, summary: SeedsSummary, runs: Sequence[Judged]) -> Path:
+    """Write ``report.html`` into ``folder``, which exists; return it. ``runs`` are those of
+    ``summary``, in its order. Raises OutputNotWritable."""
     text = PAGE.render(
-        context,
+        SeedsContext(summary, runs),
         summary=summary,
-        seeds=listed([str(run["seed"]) for run in summary["runs"]]),
-        said=list(_said(summary)),
-        keys=[rows[key] for key in HEADLINE if key in rows],
+        seeds=listed([str(run.seed) for run in summary.runs]),
+        said=list(_remarks(summary)),
+        keys=[
+            _key_figure(METRICS[key].title, summary.metrics[key])
+            for key in HEADLINE
+            if key in summary.metrics
+        ],
     )
     page = folder / "report.html"
     write_atomic(page, text)
     return page
 
 
-def metric_rows(summary: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
-    """Every metric, known ones in their group, unknown ones at the end."""
-    found = summary["metrics"]
-    groups = [
-        (title, [_row(metric, found[metric.key]) for metric in metrics if metric.key in found])
-        for title, metrics in GROUPS
-    ]
-    known = {metric.key for _, metrics in GROUPS for metric in metrics} | ALIASES
-    others = [
-        _row(Metric(key, key.replace("_", " "), ""), value)
-        for key, value in found.items()
-        if key not in known
-    ]
-    return [(title, rows) for title, rows in [*groups, ("Others", others)] if rows]
+def _key_figure(title: str, found: OverSeeds) -> KeyFigure:
+    """The bar reaches from the lowest to the highest seed."""
+    known = [each.value for each in found.values if math.isfinite(each.value)]
+    at = whisker(min(known), found.mean, max(known)) if known else None
+    sd = f"± {number(found.sd)}" if math.isfinite(found.sd) else ""
+    return KeyFigure(title, number(found.mean), sd, at)
 
 
-def _row(metric: Metric, found: Mapping[str, Any]) -> Row:
-    values = [100 * v["value"] for v in found["values"] if v["value"] is not None]
-    at = (min(values), 100 * found["mean"], max(values)) if values else (-1.0, -1.0, -1.0)
-    shown = metric.key not in OFF_SCALE and 0 <= min(at) <= max(at) <= 100
-    return Row(
-        metric.key,
-        metric.title,
-        metric.gloss,
-        number(found["mean"]),
-        "" if found["sd"] is None else f"± {number(found['sd'])}",
-        tuple(cell(Estimate.from_json(value)) for value in found["values"]),
-        at if shown else None,
-    )
+def _row(metric: Metric, found: OverSeeds) -> GroupRow:
+    cells = tuple(cell(each.estimate) for each in found.values)
+    return GroupRow(metric, ((mean_sd(found.mean, found.sd), ""), *cells))
 
 
-def _said(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    count = len(summary["runs"])
-    auroc = summary["metrics"].get("auroc", {})
-    said = []
-    if auroc.get("sd") is not None:
-        values = [v["value"] for v in auroc["values"] if v["value"] is not None]
-        said.append(
-            (
-                "What the seed changes.",
-                f"Trained {count} times with other random numbers, on the same films and splits, "
-                f"the AUROC is {number(auroc['mean'])} ±\u00a0{number(auroc['sd'])}: the lowest is "
-                f"{number(min(values))}, the highest {number(max(values))}.",
-            )
+def _remarks(summary: SeedsSummary) -> Iterator[Remark]:
+    count, auroc = len(summary.runs), summary.metrics.get("auroc")
+    spread = auroc is not None and math.isfinite(auroc.sd)
+    if auroc and spread:
+        values = [each.value for each in auroc.values if math.isfinite(each.value)]
+        yield Remark(
+            "What the seed changes.",
+            f"Trained {count} times with other random numbers, on the same films and splits, "
+            f"the AUROC is {mean_sd(auroc.mean, auroc.sd)}: the lowest is {number(min(values))}, "
+            f"the highest {number(max(values))}.",
         )
-    said.append(
-        (
-            "What ± is not.",
-            "It is the standard deviation between seeds, and not the uncertainty of the "
-            f"test: all {count} runs are judged on the same {summary['n']:,} films, and with other "
-            "films all of them would move together. How far is what the interval of each run says.",
+    yield Remark(
+        "What ± is not.",
+        "It is the standard deviation between seeds, and not the uncertainty of the "
+        f"test: all {count} runs are judged on the same {summary.n:,} films, and with other "
+        "films all of them would move together. How far is what the interval of each run says.",
+    )
+    widths = [each.high - each.low for each in auroc.values] if auroc else []
+    widths = [width for width in widths if math.isfinite(width)]
+    if auroc and spread and widths:
+        yield Remark(
+            "Which is larger.",
+            f"For AUROC the seeds spread by ± {number(auroc.sd)} (one standard deviation), while "
+            f"the interval of one run reaches about ± {number(mean(widths) / 2)} (95%). A "
+            "difference between two recipes must be looked at beside both.",
         )
-    )
-    widths = [v["high"] - v["low"] for v in auroc.get("values", ()) if v.get("low") is not None]
-    if widths and auroc.get("sd") is not None:
-        said.append(("Which is larger.", _larger(auroc["sd"], float(np.mean(widths)) / 2)))
-    return said
-
-
-def _larger(sd: float, half: float) -> str:
-    return (
-        f"For AUROC the seeds spread by ±\u00a0{number(sd)} (one standard deviation), while the "
-        f"interval of one run reaches about ±\u00a0{number(half)} (95%). A difference between two "
-        "recipes must be looked at beside both."
-    )
 
 
 def _results(context: SeedsContext) -> Variables:
+    summary = context.summary
     return {
-        "seeds": [run["seed"] for run in context.summary["runs"]],
-        "groups": metric_rows(context.summary),
+        "columns": ["Mean ± sd", *(f"Seed {run.seed}" for run in summary.runs)],
+        "groups": [
+            (title, [_row(metric, summary.metrics[metric.key]) for metric in metrics])
+            for title, metrics in grouped(summary.metrics)
+        ],
     }
 
 
@@ -161,8 +116,8 @@ def _curves(context: SeedsContext) -> Variables | None:
 
 
 def _runs(context: SeedsContext) -> Variables:
-    seconds = [float(run["seconds"]) for run in context.summary["runs"]]
-    return {"runs": context.summary["runs"], "total": sum(seconds)}
+    runs = context.summary.runs
+    return {"runs": runs, "total": sum(run.seconds for run in runs)}
 
 
 def _reproduce(context: SeedsContext) -> Variables:
@@ -200,14 +155,13 @@ def curves_figures(runs: Sequence[Judged]) -> list[PageFigure]:
 
 def draw_curves(runs: Sequence[Judged], column: str, title: str) -> Figure:
     """One panel with a line for each run, and the seeds named above it where looks suffice."""
-    looks = len(_COLOURS) * len(_DASHES)
-    named = len(runs) <= looks
-    figure = Figure(figsize=(5.0, 3.3 + 0.2 * ((len(runs) - 1) // _ABREAST) * named))
+    named = len(runs) <= len(LINES) * len(_DASHES)
+    rows = (len(runs) - 1) // _ABREAST if named else 0
+    figure = Figure(figsize=(5.0, 3.3 + 0.2 * rows))
     axes = figure.subplots()
     for at, run in enumerate(runs):
         _draw_run(axes, run, column, at)
-    axes.set_ylabel(title)
-    axes.set_xlabel("Epoch")
+    axes.set(xlabel="Epoch", ylabel=title)
     axes.margins(x=0.03)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(6))
@@ -232,8 +186,8 @@ def _draw_run(axes: Axes, run: Judged, column: str, at: int) -> None:
         return
     epochs = history["epoch"].to_numpy(dtype=float)
     values = history[column].to_numpy(dtype=float)
-    colour = _COLOURS[at % len(_COLOURS)]
-    dash = _DASHES[at // len(_COLOURS) % len(_DASHES)]
+    colour = LINES[at % len(LINES)]
+    dash = _DASHES[at // len(LINES) % len(_DASHES)]
     axes.plot(epochs, values, color=colour, linestyle=dash, label=f"seed {run.run['seed']}")
     kept = epochs == run.model.get("lineage", {}).get("best_epoch")
     axes.plot(epochs[kept], values[kept], "o", color=colour, markersize=5)

@@ -28,6 +28,9 @@ PNEUMONIA = "#d55e00"
 ACCENT = "#009e73"
 """Okabe and Ito's blue, vermilion and bluish green, told apart in all common colour blindness."""
 
+LINES = (NORMAL, PNEUMONIA, ACCENT, INK)
+"""Colours of several lines in one figure, in their order."""
+
 ROLES = {
     INK: "currentColor",
     MUTED: "var(--muted)",

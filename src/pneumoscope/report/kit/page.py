@@ -72,8 +72,9 @@ def lines(text: str) -> Markup:
 def _finalize(value: object) -> object:
     """Control characters, and marks that turn the direction of reading, appear as escapes in all
     that a template shows: a file's name must not pass for another."""
-    plain = isinstance(value, str) and not isinstance(value, Markup)
-    return printable(value) if plain else value
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "\u00a0".join(map(printable, value.split("\u00a0")))  # our own no-break spaces stay
 
 
 def identifier(name: str) -> str:
