@@ -5,11 +5,17 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.helpers.commands import QUICK
+from tests.helpers.commands import QUICK, train
+
+from pneumoscope.records import Hardware, Listener
+from pneumoscope.run import Run
+from pneumoscope.training.fit import fit
+from pneumoscope.training.job import TrainingJob
 
 COMMAND = [sys.executable, "-c", "from pneumoscope.cli.main import run; run()", "train"]
 CHANGES = [word for c in [*QUICK, "train.precision=float32"] for word in ("--set", c)]
@@ -42,17 +48,41 @@ def launch(words: list[str]) -> list[tuple[int, str, str]]:
     return [(p.returncode, *texts) for p, texts in zip(processes, said, strict=True)]
 
 
-def test_two_devices_by_the_command_itself(tiny_npz: Path) -> None:
-    process = start([str(tiny_npz), *CHANGES, "--devices", "2", "--out", "run"])
-    printed, errors = process.communicate(timeout=400)
-    assert process.returncode == 0, errors
-    assert errors == ""
+def check_of_two_devices(printed: str) -> None:
+    """What a run in two processes says and leaves."""
     assert "processes: 2" in printed and "Everything is in run" in printed
     card = json.loads(Path("run/run.json").read_text())
     assert card["hardware"] == {"accelerator": "auto", "devices": 2, "nodes": 1}
     assert len(pd.read_csv("run/history.csv")) == 2
 
 
+def test_two_devices_are_asked_for(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Hardware] = []
+
+    def alone(run: Run, job: TrainingJob, listener: Listener) -> None:
+        asked.append(job.hardware)
+        fit(run, replace(job, hardware=Hardware()), job.build_network(), listener)
+
+    monkeypatch.setattr("pneumoscope.training.parallel.processes.train_in_processes", alone)
+    assert train(monkeypatch, tiny_npz, "--devices", "2", "--out", "run") == 0
+    printed = capsys.readouterr().out
+    check_of_two_devices(printed)
+    assert "each takes 8 films of a batch" in printed
+    assert asked == [Hardware("auto", 2)]
+
+
+@pytest.mark.slow
+def test_two_devices_by_the_command_itself(tiny_npz: Path) -> None:
+    process = start([str(tiny_npz), *CHANGES, "--devices", "2", "--out", "run"])
+    printed, errors = process.communicate(timeout=400)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    check_of_two_devices(printed)
+
+
+@pytest.mark.slow
 def test_started_by_torchrun_the_first_process_does_all_but_training(tiny_npz: Path) -> None:
     Path("main.py").write_text("from pneumoscope.cli.main import run\nrun()\n")
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "main.py"]
@@ -73,6 +103,7 @@ def test_started_by_torchrun_the_first_process_does_all_but_training(tiny_npz: P
     assert [path.name for path in Path("runs").glob("0*")] == ["001-test_resnet-tiny"]
 
 
+@pytest.mark.slow
 def test_all_end_with_the_failure_of_the_first(tmp_path: Path) -> None:
     first, second = launch([str(tmp_path / "nothing.npz"), "--devices", "2"])
     assert (first[0], second[0]) == (2, 2)
