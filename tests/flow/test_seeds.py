@@ -14,7 +14,7 @@ from tests.helpers.runs import write_runs
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.workflows.compare import compare
-from pneumoscope.workflows.groups.many import Plan
+from pneumoscope.workflows.groups.plan import GroupPlan
 
 ONE_EPOCH = ["--set", "train.epochs=1", "--set", "train.precision=float32"]
 COMPLETE = {"recipe.yaml", "history.csv", "model.safetensors", "metrics.json", "report.html"}
@@ -118,11 +118,12 @@ def test_runs_of_one_name_are_told_apart_in_the_comparison(tmp_path: Path) -> No
 def test_each_recipe_has_its_seeds_in_a_folder_of_its_own() -> None:
     default = load_recipe("default")
     recipes = tuple(default.model_copy(update={"name": name}) for name in ("north", "south"))
-    plan = Plan(DataRequest("phantom"), recipes, (0, 1), repeated=True)
-    assert [(str(place), recipe.name, seed) for place, recipe, seed in plan.runs(Path("both"))] == [
+    plan = GroupPlan(DataRequest("phantom"), recipes, (0, 1), repeated=True)
+    runs = plan.runs(Path("both"))
+    assert [(str(run.folder), run.recipe.name, run.seed) for run in runs] == [
         (f"both/{name}/seed-{seed}", name, seed) for name in ("north", "south") for seed in (0, 1)
     ]
-    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert GroupPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_two_recipes_of_one_name_are_refused(

@@ -14,7 +14,6 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.errors import BadRecipe, Interrupted
 from pneumoscope.models.network import Network
-from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.run import check_new, create_folder
@@ -24,7 +23,7 @@ from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.overfit import MOST_STEPS, SMALL, Learnt, overfit, still_recipe
 from pneumoscope.training.measure.precision import settle_precision
 from pneumoscope.training.measure.profile import Profile, profile_steps, write_trace
-from pneumoscope.workflows.data import find_data, network_side, prepare_source, stored_spec
+from pneumoscope.workflows.data import check_recipe, find_data, network_side, prepared_for
 
 STEPS = 30
 
@@ -107,17 +106,9 @@ def _set_up(
 ) -> tuple[TrainingJob, Network]:
     """What a run would train, by one process."""
     source = find_data(request, listener)
+    check_recipe(recipe, source)
+    prepared, _ = with_splits(prepared_for(request, source, recipe, listener), recipe.data)
     side, why = network_side(source, recipe)
-    model = recipe.model
-    check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
-    prepared = prepare_source(
-        source,
-        stored_spec(source, recipe),
-        listener,
-        keep_ids=request.keep_ids,
-        most_bad=recipe.data.most_bad,
-    )
-    prepared, _ = with_splits(prepared, recipe.data)
     listener.stage(f"Build {recipe.model.backbone}")
     listener.choice("threads", str(use_all_cores()), "the cores this process may use")
     listener.choice("input size", f"{side} px", why)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import platform
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import torch
 
@@ -21,21 +20,32 @@ from pneumoscope.manifest import EpochsEntry, Manifest
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
 from pneumoscope.run import Run
+from pneumoscope.workflows.data import prepared_for, stored_spec
 from pneumoscope.workflows.weights import shareable_command, weights_entry
 
-Result = TypeVar("Result")
 PreparedKey = tuple[InputSpec, float]
 
 
 @dataclass
 class SessionCache:
     """What several runs of one process share, so that it is found out once: the source, the
-    prepared sets of it by ``prepared_key``, and the epochs that fit into a recipe's minutes, by
-    the recipe's name."""
+    prepared sets of it, and the epochs that fit into a recipe's minutes, by the recipe's name."""
 
     source: Source
-    prepared: dict[PreparedKey, PreparedSet] = field(default_factory=dict)
+    sets: dict[PreparedKey, PreparedSet] = field(default_factory=dict)
     epochs: dict[str, EpochsEntry] = field(default_factory=dict)
+
+    def key(self, recipe: Recipe) -> PreparedKey:
+        """What tells the prepared sets of one source apart: how films are stored, and how many bad
+        ones are allowed."""
+        return stored_spec(self.source, recipe), recipe.data.most_bad
+
+    def prepared(self, request: DataRequest, recipe: Recipe, listener: Listener) -> PreparedSet:
+        """The set that ``recipe`` takes, from the cache folder. Raises OutputNotWritable."""
+        key = self.key(recipe)
+        if key not in self.sets:
+            self.sets[key] = prepared_for(request, self.source, recipe, listener)
+        return self.sets[key]
 
 
 @dataclass
@@ -44,13 +54,16 @@ class RunContext:
 
     run: Run
     request: DataRequest
-    source: Source
     recipe: Recipe
     seed: int
     device: str
     listener: Listener
-    ready: SessionCache
+    session: SessionCache
     hardware: Hardware = Hardware()
+
+    @property
+    def source(self) -> Source:
+        return self.session.source
 
     def note_choice(self, what: str, choice: str, why: str) -> None:
         """Tell the listener and the run folder about an automatic choice."""
@@ -58,22 +71,17 @@ class RunContext:
         others = [c for c in self.run.manifest()["choices"] if c["what"] != what]
         self.run.update_manifest(choices=[*others, {"what": what, "choice": choice, "why": why}])
 
-    def timed(self, stage: str, work: Callable[[], Result]) -> Result:
-        """Do ``work`` and add its seconds to ``run.json``; a resumed stage adds to them, but what
-        a killed process spent is lost."""
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of a stage to ``run.json``; a resumed stage adds to them, but what a
+        killed process spent is lost."""
         start = time.perf_counter()
         try:
-            return work()
+            yield
         finally:
             key = f"{stage}_seconds"
             spent = self.run.manifest()["timing"].get(key, 0.0) + time.perf_counter() - start
             self.run.update_manifest(timing={key: round(spent, 2)})
-
-
-def prepared_key(spec: InputSpec, recipe: Recipe) -> PreparedKey:
-    """What tells the prepared sets of one source apart: how films are stored, how many bad ones
-    are borne."""
-    return spec, recipe.data.most_bad
 
 
 @contextmanager

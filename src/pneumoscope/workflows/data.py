@@ -48,17 +48,36 @@ def prepare_data(
     already."""
     check_new(out)
     source = source or find_data(request, listener)
-    spec = stored_spec(source, recipe)
-    if side:
-        spec = InputSpec(side, side, recipe.input.fit)  # the whole film, for any use
-    kept, most_bad = request.keep_ids, recipe.data.most_bad
+    # Of a side that is asked for, the whole film, for any use.
+    spec = InputSpec(side, side, recipe.input.fit) if side else None
     try:
-        return prepare_source(source, spec, listener, folder=out, keep_ids=kept, most_bad=most_bad)
+        return prepared_for(request, source, recipe, listener, spec=spec, folder=out)
     except KeyboardInterrupt:
         raise Interrupted(
             "preparing was stopped, and the films read so far are kept",
             remedy="the same command goes on from there",
         ) from None
+
+
+def prepared_for(
+    request: DataRequest,
+    source: Source,
+    recipe: Recipe,
+    listener: Listener,
+    *,
+    spec: InputSpec | None = None,
+    folder: Path | None = None,
+) -> PreparedSet:
+    """The prepared set of ``source``, found for ``request``, that training by ``recipe`` takes, or
+    one of another ``spec``; in the cache folder unless ``folder`` is named."""
+    return prepare_source(
+        source,
+        spec or stored_spec(source, recipe),
+        listener,
+        folder=folder,
+        keep_ids=request.keep_ids,
+        most_bad=recipe.data.most_bad,
+    )
 
 
 def prepare_source(
@@ -96,13 +115,14 @@ def data_of_run(run: Run, listener: Listener) -> PreparedSet:
 def unsplit_data_of_run(run: Run, listener: Listener) -> PreparedSet:
     """As ``data_of_run``, with the official splits instead of the run's."""
     manifest = run.manifest()
-    source = find_data(DataRequest.from_json(manifest["request"]), listener)
-    spec = InputSpec(**read_json(run.model_file)["input"])
-    place = run.local_data if run.local_data.exists() else None
-    keep = bool(manifest["request"].get("keep_ids"))
-    most_bad = stored_recipe(run.recipe_file).data.most_bad
-    prepared = prepare_source(
-        source, spec, listener, folder=place, keep_ids=keep, most_bad=most_bad
+    request = DataRequest.from_json(manifest["request"])
+    prepared = prepared_for(
+        request,
+        find_data(request, listener),
+        stored_recipe(run.recipe_file),
+        listener,
+        spec=InputSpec(**read_json(run.model_file)["input"]),
+        folder=run.local_data if run.local_data.exists() else None,
     )
     if manifest.get("content", prepared.content) != prepared.content:
         raise UnreadableData("the data has changed since the run began")
@@ -119,6 +139,16 @@ def stored_spec(source: Source, recipe: Recipe) -> InputSpec:
     margin = recipe.input.margin
     stored = round(side / (1 - margin))
     return InputSpec(min(source.native_size, stored), side, recipe.input.fit, margin=margin)
+
+
+def check_recipe(recipe: Recipe, source: Source) -> None:
+    """Refuse, before any film is read, a backbone, weights or a frozen part that will not do for
+    films of ``source``. Raises UnknownBackbone, WeightsNotFound, BadWeights, BadRecipe."""
+    from pneumoscope.models.weights import check_model  # timm takes seconds to import
+
+    side, _ = network_side(source, recipe)
+    model = recipe.model
+    check_model(model.backbone, model.weights, side, model.freeze, recipe.train.views)
 
 
 def network_side(source: Source, recipe: Recipe) -> tuple[int, str]:

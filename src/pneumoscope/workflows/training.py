@@ -19,64 +19,64 @@ if TYPE_CHECKING:  # Lightning takes seconds to import
     from pneumoscope.training.measure.precision import Precision
 
 
-def train_stage(work: RunContext, prepared: PreparedSet) -> Bundle:
+def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     """A bundle, trained by the recipe; the best epoch is chosen on validation films."""
-    if work.run.model_file.is_file():
-        drop_features(work.run)  # a kill may have come between the two
-        return load_bundle(work.run.folder)
+    if context.run.model_file.is_file():
+        drop_features(context.run)  # a kill may have come between the two
+        return load_bundle(context.run.folder)
     # Lightning takes seconds to import and only this stage needs it.
     from pneumoscope.training.fit import fit
     from pneumoscope.training.job import TrainingJob, build_network
 
-    work.listener.stage(f"Train {work.recipe.model.backbone}")
-    threads = use_all_cores(work.hardware.devices)
-    shared = f", divided among {work.hardware.devices}" if work.hardware.devices > 1 else ""
-    work.note_choice("threads", str(threads), f"the cores this process may use{shared}")
-    side, why = network_side(work.source, work.recipe)
-    work.note_choice("input size", f"{side} px", why)
-    begun = work.run.last_checkpoint.is_file()
-    network = build_network(prepared, work.recipe, side, work.seed, begun=begun)
-    precision = _precision(work, network)
-    job = TrainingJob(prepared, work.recipe, side, work.seed, precision, work.hardware)
-    if work.recipe.train.minutes is not None:
-        job = _within_minutes(work, job, network)
-    if work.hardware.processes == 1:
-        return fit(work.run, job, network, work.listener)
-    return _train_together(work, job, network)
+    context.listener.stage(f"Train {context.recipe.model.backbone}")
+    threads = use_all_cores(context.hardware.devices)
+    shared = f", divided among {context.hardware.devices}" if context.hardware.devices > 1 else ""
+    context.note_choice("threads", str(threads), f"the cores this process may use{shared}")
+    side, why = network_side(context.source, context.recipe)
+    context.note_choice("input size", f"{side} px", why)
+    begun = context.run.last_checkpoint.is_file()
+    network = build_network(prepared, context.recipe, side, context.seed, begun=begun)
+    precision = _precision(context, network)
+    job = TrainingJob(prepared, context.recipe, side, context.seed, precision, context.hardware)
+    if context.recipe.train.minutes is not None:
+        job = _within_minutes(context, job, network)
+    if context.hardware.processes == 1:
+        return fit(context.run, job, network, context.listener)
+    return _train_together(context, job, network)
 
 
-def _precision(work: RunContext, network: Network) -> Precision:
+def _precision(context: RunContext, network: Network) -> Precision:
     """The recipe's precision, or the faster one; a resumed run computes as it began."""
     from pneumoscope.training.measure.precision import Precision, settle_precision
 
-    kept = work.run.manifest().get("precision")
+    kept = context.run.manifest().get("precision")
     if kept:
-        precision = Precision(kept["name"], kept["why"], work.device)
+        precision = Precision(kept["name"], kept["why"], context.device)
     else:
         memory = cache_folder() / "precision.json"
-        precision = settle_precision(network, work.recipe, work.device, memory)
-    work.run.update_manifest(precision={"name": precision.name, "why": precision.why})
-    work.note_choice("precision", f"{precision.name}, channels_last", precision.why)
+        precision = settle_precision(network, context.recipe, context.device, memory)
+    context.run.update_manifest(precision={"name": precision.name, "why": precision.why})
+    context.note_choice("precision", f"{precision.name}, channels_last", precision.why)
     return precision
 
 
-def _within_minutes(work: RunContext, job: TrainingJob, network: Network) -> TrainingJob:
+def _within_minutes(context: RunContext, job: TrainingJob, network: Network) -> TrainingJob:
     """The job with the epochs that fit into its minutes; a resumed run keeps its number, and runs
     that belong together have the same."""
     from pneumoscope.training.measure.budget import fit_to_time
 
-    kept = work.run.manifest().get("epochs") or work.ready.epochs.get(job.recipe.name)
+    kept = context.run.manifest().get("epochs") or context.session.epochs.get(job.recipe.name)
     if not kept:
-        epochs, why = fit_to_time(work.run.folder, job, network)
+        epochs, why = fit_to_time(context.run.folder, job, network)
         kept = {"number": epochs, "why": why}
-    work.ready.epochs[job.recipe.name] = kept
-    work.run.update_manifest(epochs=kept)
-    work.note_choice("epochs", str(kept["number"]), kept["why"])
+    context.session.epochs[job.recipe.name] = kept
+    context.run.update_manifest(epochs=kept)
+    context.note_choice("epochs", str(kept["number"]), kept["why"])
     train = job.recipe.train.model_copy(update={"epochs": int(kept["number"])})
     return replace(job, recipe=job.recipe.model_copy(update={"train": train}))
 
 
-def _train_together(work: RunContext, job: TrainingJob, network: Network) -> Bundle:
+def _train_together(context: RunContext, job: TrainingJob, network: Network) -> Bundle:
     """The same from several processes, one for each device."""
     from pneumoscope.training.parallel.processes import (
         check_enough,
@@ -85,16 +85,16 @@ def _train_together(work: RunContext, job: TrainingJob, network: Network) -> Bun
     )
     from pneumoscope.training.parallel.torchrun import train_as_rank_zero
 
-    hardware = work.hardware
+    hardware = context.hardware
     check_enough(job.prepared, job.recipe, hardware)
     part = job.recipe.train.batch_size // hardware.processes
     why = f"one for each device; each takes {part} films of a batch"
-    work.note_choice("processes", str(hardware.processes), why)
+    context.note_choice("processes", str(hardware.processes), why)
     if job.precision.device == "cpu" and has_batch_norm(network):
         why = "torch shares it between GPUs only; figures differ from those of one process"
-        work.note_choice("batch norm", f"over the {part} films of a process", why)
+        context.note_choice("batch norm", f"over the {part} films of a process", why)
     if launched():
-        train_as_rank_zero(work.run, job, network, work.listener)
+        train_as_rank_zero(context.run, job, network, context.listener)
     else:
-        train_in_processes(work.run, job, work.listener)
-    return load_bundle(work.run.folder)
+        train_in_processes(context.run, job, context.listener)
+    return load_bundle(context.run.folder)

@@ -32,10 +32,11 @@ def train_group(
     """Train every recipe with every seed and show what they say together."""
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
-        from pneumoscope.workflows.groups.many import Plan, seeds_from, train_many
+        from pneumoscope.workflows.groups.many import train_many
+        from pneumoscope.workflows.groups.plan import GroupPlan, seeds_from
 
         every = seeds_from(first_seed, seeds or 1)
-        plan = Plan(request, recipes, every, bool(seeds), command_line())
+        plan = GroupPlan(request, recipes, every, bool(seeds), command_line())
         folder = train_many(plan, out=out, listener=screen)
         _show(folder, screen)
 
@@ -53,10 +54,10 @@ def _show(folder: Path, screen: Screen) -> None:
     from pneumoscope.evaluation.groups import SeedsSummary
     from pneumoscope.run import COMPARISON, PLAN, SUMMARY, Run
     from pneumoscope.storage import read_json
-    from pneumoscope.workflows.groups.many import Plan
+    from pneumoscope.workflows.groups.plan import GroupPlan
 
-    plan = Plan.from_json(read_json(folder / PLAN))
-    groups = [plan.group(folder, recipe) for recipe in plan.recipes]
+    plan = GroupPlan.from_json(read_json(folder / PLAN))
+    groups = [plan.folder_of(folder, recipe) for recipe in plan.recipes]
     screen.stage("Result")
     if plan.repeated:
         _show_seeds(

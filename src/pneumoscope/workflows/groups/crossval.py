@@ -7,7 +7,6 @@ The official test split is left out of every run, unless the recipe says ``data.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,11 @@ from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_room, create_folder, open_run
 from pneumoscope.storage import read_json, write_atomic, write_json
-from pneumoscope.workflows import pipeline
-from pneumoscope.workflows.context import SessionCache, prepared_key
-from pneumoscope.workflows.data import find_data, stored_spec
-from pneumoscope.workflows.groups.many import (
-    Plan,
-    check_recipe,
-    check_weights_of,
-    content_of,
-    held_together,
-    holds_runs,
-    is_complete,
-    one_run,
-    sweep_drafts,
-)
+from pneumoscope.workflows.context import SessionCache
+from pneumoscope.workflows.data import check_recipe, find_data
+from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
+from pneumoscope.workflows.groups.plan import GroupPlan, PlannedRun, check_planned_weights
+from pneumoscope.workflows.pipeline import find_again
 
 OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
 """Metrics of the pooled probabilities; all others are of decisions at each fold's own threshold."""
@@ -75,46 +65,43 @@ def crossval(
     listener = listener or Silent()
     check_room(out)
     _check_folds(recipe, count)
-    ready = SessionCache(find_data(request, listener))
-    check_recipe(recipe, ready)
-    plan = Plan(request, (recipe,), (seed,), False, command)
-    content = _deal(plan, count, ready, listener)
+    session = SessionCache(find_data(request, listener))
+    check_recipe(recipe, session.source)
+    plan = GroupPlan(request, (recipe,), (seed,), False, command)
+    content = _deal(plan, count, session, listener)
 
     def fill(draft: Path, name: str) -> None:
         about = {"name": name, "folds": count, "content": content, **plan.to_json()}
         write_json(draft / CROSSVAL, about)
 
-    folder = create_folder(out, f"crossval-{recipe.model.backbone}-{ready.source.name}", fill)
-    try:
-        with held_together(folder):
-            return _finish(folder, plan, count, ready, listener)
-    except InputError:
-        if not holds_runs(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    folder = create_folder(out, f"crossval-{recipe.model.backbone}-{session.source.name}", fill)
+    with locked_group(folder, new=True):
+        return _finish_folds(RunGroup(plan, session, listener), folder, count)
 
 
 def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
     """Finish a cross-validation that was stopped; complete folds are kept. Raises NotARun, also
     where the data, or what a fold was made by, is not what ``crossval.json`` says."""
     listener = listener or Silent()
-    about = read_json(folder / CROSSVAL)
-    plan, count = _read_plan(about)
-    with held_together(folder):
+    kept = read_json(folder / CROSSVAL)
+    plan, count = _read_plan(kept)
+    folds = _folds(plan, folder, count)
+    with locked_group(folder):
         sweep_drafts(folder)
-        _check_made(folder, plan, count, about["content"])
-        if all(is_complete(place) for place in _places(folder, count)):
+        for fold in folds:
+            _check_made(fold, plan, kept["content"])
+        if all(fold.is_complete for fold in folds):
             listener.choice("resume", "all folds are there", "only what sums them up is left")
-            return _finish(folder, plan, count, None, listener)
-        check_weights_of(about, _places(folder, count))
-        ready = SessionCache(pipeline.find_again(plan.request, listener))
-        if _deal(plan, count, ready, listener) != about["content"]:
+            return _finish_folds(RunGroup(plan, None, listener), folder, count)
+        check_planned_weights(kept, folds)
+        session = SessionCache(find_again(plan.request, listener))
+        if _deal(plan, count, session, listener) != kept["content"]:
             raise NotARun(
                 "the data has changed since the folds began",
                 got=plan.request.data,
                 remedy="bring the old data back, or start anew on the new",
             )
-        return _finish(folder, plan, count, ready, listener)
+        return _finish_folds(RunGroup(plan, session, listener), folder, count)
 
 
 def _check_folds(recipe: Recipe, count: int) -> None:
@@ -130,18 +117,18 @@ def _check_folds(recipe: Recipe, count: int) -> None:
         )
 
 
-def _deal(plan: Plan, count: int, ready: SessionCache, listener: Listener) -> str:
+def _deal(plan: GroupPlan, count: int, session: SessionCache, listener: Listener) -> str:
     """The content of the films, as ``content_of`` gives it. Raises UnreadableData where a fold
     would lack a class."""
     recipe, content = plan.recipes[0], ""
-    for fold in _fold_recipes(recipe, count):
+    for number in range(count):
         try:
-            content = content_of(fold, plan, ready, listener)
+            content = content_of(_fold_of(recipe, number, count), plan, session, listener)
         except UnreadableData as error:
-            key = prepared_key(stored_spec(ready.source, recipe), recipe)
-            if key not in ready.prepared:  # the films could not be read at all
+            prepared = session.sets.get(session.key(recipe))
+            if prepared is None:  # the films could not be read at all
                 raise
-            has = patients_of_each(ready.prepared[key].table, recipe.data)
+            has = patients_of_each(prepared.table, recipe.data)
             raise UnreadableData(
                 f"{count} folds cannot be dealt: {error.what}",
                 got=f"{has[0]:,} patients with normal films and {has[1]:,} with pneumonia "
@@ -154,7 +141,7 @@ def _deal(plan: Plan, count: int, ready: SessionCache, listener: Listener) -> st
     return content
 
 
-def _read_plan(about: Mapping[str, Any]) -> tuple[Plan, int]:
+def _read_plan(about: Mapping[str, Any]) -> tuple[GroupPlan, int]:
     """The plan and the number of folds in ``crossval.json``. Raises NotARun."""
     if about.get("schema") != SCHEMA:
         raise NotARun(
@@ -165,68 +152,70 @@ def _read_plan(about: Mapping[str, Any]) -> tuple[Plan, int]:
     missing = [key for key in ("folds", "content", "recipes", "seeds") if key not in about]
     if missing:
         raise NotARun(f"{CROSSVAL} is incomplete", got=f"no {', '.join(missing)}")
-    return Plan.from_json(about), int(about["folds"])
+    return GroupPlan.from_json(about), int(about["folds"])
 
 
-def _check_made(folder: Path, plan: Plan, count: int, content: str) -> None:
-    """Refuse folds that were made otherwise than ``crossval.json`` says: pooled, they would be
-    the result of no cross-validation."""
-    recipes = _fold_recipes(plan.recipes[0], count)
-    for place, recipe in zip(_places(folder, count), recipes, strict=True):
-        if not Run(place).manifest_file.is_file():
-            continue
-        run = open_run(place)
-        manifest = run.manifest()
-        pairs = {
-            "recipe": (stored_recipe(run.recipe_file).shareable() == recipe.shareable(), True),
-            "seed": (manifest["seed"], plan.seeds[0]),
-            "data": (manifest["request"], plan.request.to_json()),
-            "films": (manifest.get("content") or content, content or manifest.get("content")),
-        }
-        other = [name for name, (got, expected) in pairs.items() if got != expected]
-        if other:
-            raise NotARun(
-                f"a fold was made otherwise than {CROSSVAL} says",
-                got=f"another {', '.join(other)} in {place}",
-                expected="folds of one recipe, one seed and one set of films",
-                remedy="move that folder away and resume: the fold is trained anew",
-            )
-
-
-def _fold_recipes(recipe: Recipe, count: int) -> list[Recipe]:
-    return [
-        recipe.model_copy(
-            update={"data": recipe.data.model_copy(update={"fold": f"{number} of {count}"})}
+def _check_made(fold: PlannedRun, plan: GroupPlan, content: str) -> None:
+    """Refuse a fold that was made otherwise than ``crossval.json`` says: pooled with the others, it
+    would be the result of no cross-validation."""
+    if not fold.has_begun:
+        return
+    run = open_run(fold.folder)
+    manifest = run.manifest()
+    # Plans and folds of 0.1.0 have a weights file by its place, later ones by its name.
+    recipe = stored_recipe(run.recipe_file).shareable()
+    found = manifest.get("content")
+    same = {
+        "recipe": recipe == fold.recipe.shareable(),
+        "seed": manifest["seed"] == fold.seed,
+        "data": manifest["request"] == plan.request.to_json(),
+        "films": not found or not content or found == content,
+    }
+    other = [name for name, is_same in same.items() if not is_same]
+    if other:
+        raise NotARun(
+            f"a fold was made otherwise than {CROSSVAL} says",
+            got=f"another {', '.join(other)} in {fold.folder}",
+            expected="folds of one recipe, one seed and one set of films",
+            remedy="move that folder away and resume: the fold is trained anew",
         )
+
+
+def _fold_of(recipe: Recipe, number: int, count: int) -> Recipe:
+    data = recipe.data.model_copy(update={"fold": f"{number} of {count}"})
+    return recipe.model_copy(update={"data": data})
+
+
+def _folds(plan: GroupPlan, folder: Path, count: int) -> list[PlannedRun]:
+    """The runs of all folds, in their order."""
+    recipe, seed = plan.recipes[0], plan.seeds[0]
+    return [
+        PlannedRun(folder / f"fold-{number}", _fold_of(recipe, number, count), seed)
         for number in range(count)
     ]
 
 
-def _places(folder: Path, count: int) -> list[Path]:
-    return [folder / f"fold-{number}" for number in range(count)]
-
-
-def _finish(
-    folder: Path, plan: Plan, count: int, ready: SessionCache | None, listener: Listener
-) -> Path:
-    places = _places(folder, count)
-    for place, recipe in zip(places, _fold_recipes(plan.recipes[0], count), strict=True):
-        listener.stage(f"{place.name} of {count} folds")
-        one_run(plan, (place, recipe, plan.seeds[0]), ready, listener)
+def _finish_folds(group: RunGroup, folder: Path, count: int) -> Path:
+    """The runs of all folds, and what they say together."""
+    plan, listener = group.plan, group.listener
+    folds = _folds(plan, folder, count)
+    for fold in folds:
+        listener.stage(f"{fold.folder.name} of {count} folds")
+        group.finish(fold)
     listener.stage("Sum up the folds")
-    runs = [read_judged(place) for place in places]
+    runs = [read_judged(fold.folder) for fold in folds]
     table = Run(folder).predictions_file
     write_atomic(table, predictions_text(pool_folds(runs)))
     pooled = read_predictions(table)
     metrics = judge_pooled(pooled, runs, plan.seeds[0]) | {
         "name": folder.absolute().name,
-        "command": plan.shared_command,
+        "command": plan.shareable_command,
         "official_test": _official_test(runs[0]),
     }
     write_json(Run(folder).metrics_file, metrics)
     # Without points of its own, an ensemble decides at the mean of the members' thresholds on
     # the logit scale.
-    write_json(folder / ENSEMBLE, {"members": [place.name for place in places]})
+    write_json(folder / ENSEMBLE, {"members": [fold.folder.name for fold in folds]})
     write_crossval_page(folder, metrics, runs)
     return folder
 

@@ -1,0 +1,120 @@
+"""Plan of a group of runs: which recipes are trained with which seeds on the same films.
+
+``plan.json``, and ``crossval.json`` of folds, keep it in the folder of the group. Like run.json
+they say where the data lies, and the weights files; what else is shared of a group does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from pneumoscope.errors import InputError, NotARun
+from pneumoscope.recipe import Recipe, validate_recipe
+from pneumoscope.records import DataRequest
+from pneumoscope.run import PLAN, SCHEMA, Run
+from pneumoscope.workflows.weights import check_weights, located, shareable_command, weights_entry
+
+_LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of a group: its folder, what it is trained by, and its seed."""
+
+    folder: Path
+    recipe: Recipe
+    seed: int
+
+    @property
+    def is_complete(self) -> bool:
+        return Run(self.folder).report_file.is_file()
+
+    @property
+    def has_begun(self) -> bool:
+        return Run(self.folder).manifest_file.is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """Each recipe with each seed, on the films of ``request``.
+
+    ``repeated`` says that seeds were asked for, so that each run lies in a ``seed-N`` folder.
+    """
+
+    request: DataRequest
+    recipes: tuple[Recipe, ...]
+    seeds: tuple[int, ...]
+    repeated: bool
+    command: str = ""
+
+    @property
+    def shareable_command(self) -> str:
+        """The command line with weights files by their names alone."""
+        return reduce(shareable_command, self.recipes, self.command)
+
+    def runs(self, folder: Path) -> list[PlannedRun]:
+        """Each run, in the order of training."""
+        return [run for recipe in self.recipes for run in self.runs_of(folder, recipe)]
+
+    def runs_of(self, folder: Path, recipe: Recipe) -> list[PlannedRun]:
+        """The runs of one recipe."""
+        place = self.folder_of(folder, recipe)
+        if not self.repeated:
+            return [PlannedRun(place, recipe, seed) for seed in self.seeds]
+        return [PlannedRun(place / f"seed-{seed}", recipe, seed) for seed in self.seeds]
+
+    def folder_of(self, folder: Path, recipe: Recipe) -> Path:
+        """Where the runs of one recipe lie within the folder of the group."""
+        return folder / recipe.name if len(self.recipes) > 1 else folder
+
+    def to_json(self) -> dict[str, Any]:
+        weights = {recipe.name: weights_entry(recipe) for recipe in self.recipes}
+        return {
+            "schema": SCHEMA,
+            "command": self.shareable_command,
+            "request": self.request.to_json(),
+            "seeds": list(self.seeds),
+            "repeated": self.repeated,
+            "recipes": [recipe.shareable().model_dump(mode="json") for recipe in self.recipes],
+            "weights": {name: entry for name, entry in weights.items() if entry},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> GroupPlan:
+        """The plan that ``to_json`` wrote. Raises BadRecipe, NotARun."""
+        weights = value.get("weights", {})
+        try:
+            return cls(
+                DataRequest.from_json(value["request"]),
+                tuple(
+                    located(validate_recipe(r), weights.get(r["name"])) for r in value["recipes"]
+                ),
+                tuple(int(seed) for seed in value["seeds"]),
+                bool(value["repeated"]),
+                str(value["command"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise NotARun(f"{PLAN} is incomplete", got=f"{error!r}") from None
+
+
+def seeds_from(first: int, count: int) -> tuple[int, ...]:
+    """``count`` seeds, ``first`` and those after it. Raises InputError beyond the largest."""
+    if first + count - 1 > _LARGEST_SEED:
+        raise InputError(
+            "the seeds go beyond the largest one",
+            got=f"{count} seeds from {first}",
+            expected=f"at most {_LARGEST_SEED}",
+        )
+    return tuple(range(first, first + count))
+
+
+def check_planned_weights(kept: Mapping[str, Any], runs: Sequence[PlannedRun]) -> None:
+    """Refuse weights files that are not those of the ``kept`` plan, where any run is still to
+    begin; one that has begun looks after its own. Raises WeightsNotFound, BadWeights."""
+    if not all(run.has_begun for run in runs):
+        for entry in kept.get("weights", {}).values():
+            check_weights(entry)

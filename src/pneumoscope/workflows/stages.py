@@ -1,0 +1,170 @@
+"""Stages of a run beside training: prepare, predict, check for shortcuts, evaluate, report.
+
+Each looks at the run folder, does what is not there yet, and leaves files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from pneumoscope.audit.splits import measure_shifts
+from pneumoscope.data.prepared import PreparedSet, facts_of, flow, hidden_lookup, image_lookup
+from pneumoscope.data.split import with_splits
+from pneumoscope.devices import use_all_cores
+from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable
+from pneumoscope.evaluation.choices import Choices, choose_all
+from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
+from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.evaluation.results import write_evaluation
+from pneumoscope.evaluation.shortcuts import evaluate_shortcuts, read_shortcuts
+from pneumoscope.imaging.hidden import mean_film
+from pneumoscope.imaging.thumbnails import thumbnails
+from pneumoscope.inference.predictor import Predictor
+from pneumoscope.inference.shortcuts import shortcut_logits
+from pneumoscope.manifest import Manifest
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.models.bundle import Bundle, save_about
+from pneumoscope.report.run.render import write_report
+from pneumoscope.storage import write_atomic
+from pneumoscope.workflows.context import RunContext
+from pneumoscope.workflows.data import prepared_for
+from pneumoscope.workflows.explain.heatmaps import heat_of
+from pneumoscope.workflows.predictions import predict_rows
+
+
+def prepare_stage(context: RunContext) -> PreparedSet:
+    """The source as uint8 squares in the cache folder, or in the run when that is closed, with
+    its splits."""
+    prepared = _prepared_set(context)
+    manifest = context.run.manifest()
+    if manifest.get("content", prepared.content) != prepared.content:
+        raise data_changed(manifest)
+    prepared, plan = with_splits(prepared, context.recipe.data)
+    for choice in plan.choices:
+        context.note_choice(*choice)
+    context.run.update_manifest(content=prepared.content, flow=flow(prepared))
+    return prepared
+
+
+def _prepared_set(context: RunContext) -> PreparedSet:
+    session, request, recipe = context.session, context.request, context.recipe
+    local, listener = context.run.local_data, context.listener
+    if not local.exists():
+        try:
+            return session.prepared(request, recipe, listener)
+        except DiskFull:  # another folder on it would not help
+            raise
+        except OutputNotWritable as error:
+            context.note_choice("prepared set", "kept in the run folder", f"{error.got}")
+    prepared = prepared_for(request, session.source, recipe, listener, folder=local)
+    session.sets[session.key(recipe)] = prepared
+    return prepared
+
+
+def data_changed(manifest: Manifest) -> NotARun:
+    """The error of a run whose data is not what it was."""
+    return NotARun(
+        "the data has changed since the run began",
+        got=manifest["data"],
+        expected=f"content {manifest.get('content') or manifest['source']['fingerprint']}",
+        remedy="bring the old data back, or start a new run on the new",
+    )
+
+
+def predict_stage(context: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
+    """Logits of every validation and test film, each computed once."""
+    file = context.run.predictions_file
+    if not file.is_file():
+        context.listener.stage("Predict validation and test films")
+        rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
+        predictor = Predictor([bundle], context.device)
+        table = predict_rows(predictor, prepared, rows, context.listener)
+        write_atomic(file, predictions_text(table))
+    return read_predictions(file)
+
+
+def shortcut_stage(
+    context: RunContext, prepared: PreparedSet, bundle: Bundle
+) -> pd.DataFrame | None:
+    """A row a test film: its logits where only the border, the centre or a thumbnail is left.
+    What is hidden is filled with the mean of the training films; None where there are none."""
+    file = context.run.shortcuts_file
+    kept = read_shortcuts(file)
+    train, rows = prepared.rows("train"), prepared.rows("test")
+    if kept is not None or context.run.metrics_file.is_file() or not len(train):
+        return kept
+    context.listener.stage("Check for shortcuts")
+    use_all_cores()
+    found = shortcut_logits(
+        Predictor([bundle], context.device),
+        prepared.images,
+        rows,
+        fill=mean_film(prepared.images, train),
+        advance=partial(context.listener.progress, unit="film"),
+    )
+    table = prepared.table.iloc[rows][["image_id"]].assign(**found)
+    write_atomic(file, predictions_text(table))
+    return read_shortcuts(file)
+
+
+def evaluate_stage(
+    context: RunContext,
+    prepared: PreparedSet,
+    bundle: Bundle,
+    predictions: pd.DataFrame,
+    hidden: pd.DataFrame | None,
+) -> None:
+    """What decides, chosen on validation rows; then the metrics of the locked test split."""
+    if context.run.metrics_file.is_file():
+        return
+    context.listener.stage("Judge on the locked test split")
+    settings = IntervalSettings(seed=context.seed)
+    found = evaluate_split(
+        predictions,
+        split="test",
+        choices=_choose(context, bundle, predictions),
+        facts=facts_of(prepared.table),
+        settings=settings,
+    )
+    if hidden is not None:
+        shortcuts = evaluate_shortcuts(predictions, hidden, split="test", settings=settings)
+        found = replace(found, shortcuts=shortcuts)
+        for each in shortcuts:
+            if each.finding:
+                context.listener.note(each.finding)
+    write_evaluation(context.run.metrics_file, found)
+
+
+def _choose(context: RunContext, bundle: Bundle, predictions: pd.DataFrame) -> Choices:
+    """Thresholds, temperature and abstention from validation rows, kept in ``model.json``."""
+    decide = context.recipe.decide
+    own = operating_point_from(predictions, decide.rule, decide.target)
+    choices = choose_all(predictions, own)
+    carrying = bundle.with_operating_points(*choices.points)
+    carrying = carrying.with_calibration(choices.calibration, choices.conformal)
+    save_about(carrying, context.run.folder)
+    return choices
+
+
+def shift_stage(context: RunContext, prepared: PreparedSet) -> None:
+    """Whether thumbnails tell the films of other splits from those of train."""
+    if "shifts" in context.run.manifest():
+        return
+    context.listener.stage("Tell the splits apart")
+    shifts = measure_shifts(prepared, thumbnails(prepared.images), context.seed)
+    for shift in shifts:
+        if shift.finding:
+            context.listener.note(shift.finding)
+    context.run.update_manifest(shifts=[shift.to_json() for shift in shifts])
+
+
+def report_stage(context: RunContext, prepared: PreparedSet) -> None:
+    """Figures, model card and the report."""
+    context.listener.stage("Write the report")
+    folder = context.run.folder
+    heat = heat_of(folder, prepared, context.listener, own=True, keep=True)
+    write_report(folder, image_lookup(prepared), heat=heat, hidden=hidden_lookup(prepared))
