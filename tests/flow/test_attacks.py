@@ -20,7 +20,7 @@ from filelock import FileLock
 from PIL import Image
 from tests.helpers.commands import run
 
-from pneumoscope.cli.options import AboutData, words_of
+from pneumoscope.cli.options import DataOptions, words_of
 from pneumoscope.data.prepare import prepare
 from pneumoscope.errors import InputError, OutputNotWritable
 from pneumoscope.records import Film, InputSpec, Record, Source
@@ -86,13 +86,13 @@ def test_training_is_not_proposed_on_films_without_both_classes(films: Path, say
 def test_the_words_of_a_request_make_it_again() -> None:
     classes, columns = ["covid 19=ignore", "b=normal"], ["label=My Label"]
     for data in ("films", "-films"):
-        asked = AboutData("table", classes, Path("l.csv"), columns, True).request(data)
+        asked = DataOptions("table", classes, Path("l.csv"), columns, True).request(data)
         words = words_of(asked)
         assert words[0] == ("films" if data == "films" else "./-films")
         options = dict(zip(words[1:-1:2], words[2::2], strict=True))
         assert words[-1] == "--keep-ids" and options["--form"] == "table"
         labels, column = Path(options["--labels"]), [options["--column"]]
-        assert AboutData("table", classes, labels, column, True).request(data) == asked
+        assert DataOptions("table", classes, labels, column, True).request(data) == asked
 
 
 def test_an_option_without_meaning_is_refused_not_passed_over(films: Path, say: Say) -> None:
@@ -298,4 +298,4 @@ def _read(descriptor: int) -> bytes:
 
 def test_words_that_are_no_request_are_refused() -> None:
     with pytest.raises(InputError):
-        AboutData(classes=["a=b=normal"]).request("x")
+        DataOptions(classes=["a=b=normal"]).request("x")

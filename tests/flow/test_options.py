@@ -18,7 +18,7 @@ def test_every_verb_on_data_takes_what_is_said_of_it(verb: str) -> None:
     assert done.exit_code == 0
     shown = set(re.findall(r"--[a-z-]+", done.output))
     assert shown >= set(ABOUT)
-    assert "about" not in re.findall(r"--(\S+)", done.output)
+    assert "data-options" not in re.findall(r"--(\S+)", done.output)
 
 
 @pytest.mark.parametrize("verb", ["predict", "compare", "explain", "demo"])

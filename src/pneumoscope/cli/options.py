@@ -53,7 +53,7 @@ def command_line() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class AboutData:
+class DataOptions:
     """What is said of DATA beside its name, as typed."""
 
     form: Annotated[
@@ -83,7 +83,7 @@ class AboutData:
         bool, typer.Option("--keep-ids", help="Keep patient and DICOM ids; else salted hashes")
     ] = False
 
-    def said(self) -> bool:
+    def given(self) -> bool:
         """Whether any of them was given."""
         return any(astuple(self))
 
@@ -95,16 +95,17 @@ class AboutData:
         return DataRequest(data, self.form, classes, self.labels, columns, self.keep_ids)
 
 
-def about_data(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb with the options of ``AboutData`` in place of its parameter ``about``."""
-    options = list(inspect.signature(AboutData).parameters.values())
+def with_data_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb with the fields of ``DataOptions`` as options of its own, in place of its parameter
+    ``data_options``: Typer reads options from a signature and takes no records."""
+    fields = list(inspect.signature(DataOptions).parameters.values())
     own = inspect.signature(verb, eval_str=True).parameters.values()
-    others = [one.replace(kind=one.KEYWORD_ONLY) for one in own if one.name != "about"]
-    shown = [*others, *(one.replace(kind=one.KEYWORD_ONLY) for one in options)]
+    others = [one for one in own if one.name != "data_options"]
+    shown = [one.replace(kind=one.KEYWORD_ONLY) for one in (*others, *fields)]
 
     def typed(**words: Any) -> None:
-        about = AboutData(**{one.name: words.pop(one.name) for one in options})
-        verb(**words, about=about)
+        options = DataOptions(**{one.name: words.pop(one.name) for one in fields})
+        verb(**words, data_options=options)
 
     typed.__name__, typed.__doc__ = verb.__name__, verb.__doc__
     typed.__annotations__ = {one.name: one.annotation for one in shown}
@@ -125,9 +126,9 @@ def words_of(request: DataRequest) -> list[str]:
     return [*words, "--keep-ids"] if request.keep_ids else words
 
 
-def _columns(said: list[str]) -> dict[str, str]:
+def _columns(given: list[str]) -> dict[str, str]:
     columns: dict[str, str] = {}
-    for text in said:
+    for text in given:
         key, equals, name = (part.strip() for part in text.partition("="))
         if key not in _COLUMNS or not equals or not name or key in columns:
             raise InputError(

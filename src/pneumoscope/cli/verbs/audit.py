@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import AboutData, DataArgument, about_data, command_line, out_option
+from pneumoscope.cli.options import (
+    DataArgument,
+    DataOptions,
+    command_line,
+    out_option,
+    with_data_options,
+)
 from pneumoscope.cli.results import show_findings
 from pneumoscope.cli.screen import Screen, short
 
@@ -15,7 +21,7 @@ _SEVERE = 3
 """Exit code of ``--strict`` where a finding is severe."""
 
 
-@about_data
+@with_data_options
 def audit(
     data: DataArgument,
     against: Annotated[
@@ -26,10 +32,10 @@ def audit(
     ] = False,
     out: Annotated[Path | None, out_option("audit")] = None,
     *,
-    about: AboutData,
+    data_options: DataOptions,
 ) -> None:
     """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
-    request = about.request(data)
+    request = data_options.request(data)
     with Screen() as screen:
         screen.stage("Start")  # the imports below take a second
         from pneumoscope.workflows.audit import audit_data

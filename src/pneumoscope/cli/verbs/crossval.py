@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.options import (
-    AboutData,
     ChangeOption,
     DataArgument,
+    DataOptions,
     OutOption,
     RecipeOption,
     SeedOption,
-    about_data,
     command_line,
+    with_data_options,
 )
 from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
@@ -25,7 +25,7 @@ from pneumoscope.records import Estimate
 from pneumoscope.report.kit.catalogue import TERMINAL
 
 
-@about_data
+@with_data_options
 def crossval(
     data: DataArgument,
     folds: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many folds")] = 5,
@@ -34,12 +34,12 @@ def crossval(
     seed: SeedOption = 0,
     out: OutOption = None,
     *,
-    about: AboutData,
+    data_options: DataOptions,
 ) -> None:
     """Judge every film of DATA once, by folds; an official test split is left out."""
     from pneumoscope.recipe import load_recipe
 
-    request, chosen = about.request(data), load_recipe(recipe, change or ())
+    request, chosen = data_options.request(data), load_recipe(recipe, change or ())
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.workflows.groups import crossval as work

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from pneumoscope.cli.options import AboutData, RunArgument, about_data, command_line, out_option
+from pneumoscope.cli.options import (
+    DataOptions,
+    RunArgument,
+    command_line,
+    out_option,
+    with_data_options,
+)
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
@@ -24,7 +30,7 @@ _CARRIED = (
 )
 
 
-@about_data
+@with_data_options
 def evaluate(
     run: RunArgument,
     data: Annotated[
@@ -51,19 +57,19 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, out_option("evaluate")] = None,
     *,
-    about: AboutData,
+    data_options: DataOptions,
 ) -> None:
     """Judge a finished RUN: intervals, calibration, subgroups, net benefit, abstention.
 
     What --cost, --sensitivity, --specificity or --miss-rate asks for is not carried to predict.
     """
-    if data is None and about.said():
+    if data is None and data_options.given():
         raise InputError(
             "options about DATA were given, but no DATA",
             got="the run's own films, whose form is known",
             remedy="name other films with --data DATA, or leave these options out",
         )
-    other = about.request(data) if data else None
+    other = data_options.request(data) if data else None
     ratio = _ratio(cost)
     with Screen() as screen:
         screen.stage("Start")

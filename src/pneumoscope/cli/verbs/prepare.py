@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.options import (
-    AboutData,
     ChangeOption,
     DataArgument,
+    DataOptions,
     RecipeOption,
-    about_data,
+    with_data_options,
     words_of,
 )
 from pneumoscope.cli.results import result_table, show_findings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pneumoscope.data.split import Plan
 
 
-@about_data
+@with_data_options
 def prepare(
     data: DataArgument,
     size: Annotated[
@@ -38,7 +38,7 @@ def prepare(
         Path | None, typer.Option(metavar="DIR", help="The prepared set; else the cache folder")
     ] = None,
     *,
-    about: AboutData,
+    data_options: DataOptions,
 ) -> None:
     """Read DATA once, store it for training, and say what was found and what is wrong."""
     from pneumoscope.audit.audit import first_look
@@ -46,7 +46,7 @@ def prepare(
     from pneumoscope.recipe import load_recipe
     from pneumoscope.workflows.data import prepare_data
 
-    request, changes = about.request(data), change or []
+    request, changes = data_options.request(data), change or []
     chosen = load_recipe(recipe, changes)
     with Screen() as screen:
         prepared = prepare_data(request, chosen, screen, side=size, out=out)

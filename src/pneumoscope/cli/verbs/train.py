@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pneumoscope.cli.options import (
-    AboutData,
     ChangeOption,
+    DataOptions,
     DataOrNone,
     OutOption,
     SeedOption,
-    about_data,
     command_line,
+    with_data_options,
 )
 from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
@@ -37,7 +37,7 @@ def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
     start(TrainOptions(DataRequest("phantom"), Hardware(), ("demo",), seed=seed, out=out))
 
 
-@about_data
+@with_data_options
 def train(
     data: DataOrNone = None,
     recipe: Annotated[
@@ -76,7 +76,7 @@ def train(
         int, typer.Option(min=1, metavar="M", help="Machines, on each of which torchrun starts us")
     ] = 1,
     *,
-    about: AboutData,
+    data_options: DataOptions,
 ) -> None:
     """Prepare DATA, train on it, judge on its test split, and write a report."""
     follow()
@@ -92,14 +92,14 @@ def train(
             "--out": out,
             "--overfit-one-batch": overfit_one_batch,
             "--profile": profile,
-            "--accelerator, --devices or --nodes": _typed(hardware),
-            "an option about DATA": about.said(),
+            "--accelerator, --devices or --nodes": _hardware_options(hardware),
+            "an option about DATA": data_options.given(),
         }
         _check_alone([name for name, value in given.items() if value])
         complete(resume)
         return
     options = TrainOptions(
-        about.request(_named(data)),
+        data_options.request(_required(data)),
         hardware,
         recipes=tuple(recipe or ["default"]),
         changes=tuple(change or ()),
@@ -211,7 +211,7 @@ def _check_together(options: TrainOptions) -> None:
     several = [f"--seeds {options.seeds}"] if options.seeds else []
     if len(options.recipes) > 1:
         several.append(f"{len(options.recipes)} recipes")
-    if (hardware := _typed(options.hardware)) and (several or checked):
+    if (hardware := _hardware_options(options.hardware)) and (several or checked):
         raise InputError(
             "hardware is chosen for one run at a time",
             got=f"{hardware} beside {' and '.join(several + checked)}",
@@ -240,8 +240,8 @@ def _check_together(options: TrainOptions) -> None:
         )
 
 
-def _typed(hardware: Hardware) -> str:
-    """What of it was asked for, as typed; nothing where all is as usual."""
+def _hardware_options(hardware: Hardware) -> str:
+    """The options that ask for it, as typed; empty where all is as usual."""
     return " ".join(
         f"--{one.name} {getattr(hardware, one.name)}"
         for one in fields(hardware)
@@ -249,7 +249,7 @@ def _typed(hardware: Hardware) -> str:
     )
 
 
-def _named(data: str | None) -> str:
+def _required(data: str | None) -> str:
     """DATA, which only a resumed run does without. Raises InputError."""
     if data is None:
         raise InputError(
