@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -58,6 +59,11 @@ def sweep(folder: Path, older_than: float = 0.0) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON completely or not at all. NaN is refused: JSON has none."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def timestamp() -> str:
+    """The present moment as every file of results records it: UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_json(path: Path) -> dict[str, Any]:

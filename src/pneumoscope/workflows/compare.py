@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
 from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import Run, check_room, create_folder
+from pneumoscope.storage import timestamp
 
 SETTINGS = IntervalSettings()
 
@@ -68,7 +68,7 @@ def compare(
     comparison: dict[str, Any] = {
         "schema": 1,
         "version": pneumoscope.__version__,
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": timestamp(),
         "command": command,
         "split": runs[0].judged.split,
         "n": int(runs[0].side.rows.labels.size),

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import torch
 
@@ -20,6 +19,7 @@ from pneumoscope.manifest import EpochsEntry, Manifest
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
 from pneumoscope.run import Run
+from pneumoscope.storage import timestamp
 from pneumoscope.workflows.data import prepared_for, stored_spec
 from pneumoscope.workflows.weights import shareable_command, weights_entry
 
@@ -110,7 +110,7 @@ def new_manifest(
     asked, weights = request.to_json(), weights_entry(recipe)
     begun: Manifest = {
         "version": pneumoscope.__version__,
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": timestamp(),
         "command": shareable_command(command, recipe),
         "data": asked["data"],
         "request": asked,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pneumoscope
@@ -24,7 +23,7 @@ from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_room, create_folder, open_complete
-from pneumoscope.storage import write_atomic, write_json
+from pneumoscope.storage import timestamp, write_atomic, write_json
 from pneumoscope.workflows.evaluate.model import EvaluatedModel, model_of_ensemble, model_of_run
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.evaluate.rows import (
@@ -123,7 +122,7 @@ def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> Mani
     """What ``run.json`` of the new folder says."""
     return {
         "version": pneumoscope.__version__,
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": timestamp(),
         "command": command,
         "judges": model.name,
         "members": model.members,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
 from pneumoscope.run import Run, check_room, create_folder, open_complete
+from pneumoscope.storage import timestamp
 from pneumoscope.workflows.explain.explainer import Explainer, check_maps, load_explainer, locate
 from pneumoscope.workflows.explain.films import (
     Case,
@@ -141,7 +141,7 @@ def _explanation(
     return Explanation(
         schema=SCHEMA,
         version=pneumoscope.__version__,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=timestamp(),
         command=command,
         run=asked.run.absolute().name,
         members=len(explainer.bundles),
