@@ -9,12 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from pneumoscope.errors import printable
 from pneumoscope.records import Estimate
 
 Cell = tuple[str, str]
 """A figure as a table shows it: its value, and its interval or what stands in its place."""
+
+
+class Measured(Protocol):
+    """A value with the ends of its interval; any may be NaN."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
 
 ABSENT = "–"
 """What a table shows in place of a value that is not defined."""
@@ -31,28 +44,28 @@ def signed(value: float | None, places: int = 3) -> str:
     return f"+{text}" if text[0].isdigit() and text.strip("0.") else text
 
 
-def interval(estimate: Estimate, places: int = 3) -> str:
+def interval(estimate: Measured, places: int = 3) -> str:
     """``0.948–0.974``, or ``none`` where there is no interval."""
     if not _has_interval(estimate):
         return "none"
     return _range(number(estimate.low, places), number(estimate.high, places))
 
 
-def signed_interval(estimate: Estimate) -> str:
+def signed_interval(estimate: Measured) -> str:
     """That of a difference: ``+0.006 to +0.036``, or ``none``."""
     if not _has_interval(estimate):
         return "none"
     return f"{signed(estimate.low)} to {signed(estimate.high)}"
 
 
-def cell(estimate: Estimate) -> Cell:
+def cell(estimate: Measured) -> Cell:
     """(``0.962``, ``0.948–0.974``), or (``–``, ``undefined``)."""
     if not math.isfinite(estimate.value):
         return ABSENT, "undefined"
     return number(estimate.value), interval(estimate)
 
 
-def brief(estimate: Estimate) -> str:
+def brief(estimate: Measured) -> str:
     """``0.962 (0.948–0.974)``; ``–`` where it is undefined."""
     if not math.isfinite(estimate.value):
         return ABSENT
@@ -90,18 +103,25 @@ def percent(share: float | None, places: int = 0) -> str:
     return f"{_fixed(100 * share, places)}%"
 
 
-def percent_interval(share: Estimate, places: int = 0) -> str:
+def percent_interval(share: Measured, places: int = 0) -> str:
     """``51–63%``, ``−3 to 9%``; empty where there is no interval."""
     if not _has_interval(share):
         return ""
     return _range(_fixed(100 * share.low, places), percent(share.high, places))
 
 
-def percent_cell(share: Estimate, places: int = 0) -> Cell:
+def percent_cell(share: Measured, places: int = 0) -> Cell:
     """(``57%``, ``51–63%``), or (``–``, empty)."""
     if not math.isfinite(share.value):
         return ABSENT, ""
     return percent(share.value, places), percent_interval(share, places)
+
+
+def percent_brief(share: Measured, places: int = 0) -> str:
+    """``57% (51–63%)``; ``an unknown share`` where it is undefined."""
+    if not math.isfinite(share.value):
+        return "an unknown share"
+    return f"{percent(share.value, places)} ({percent_interval(share, places)})"
 
 
 def amount(value: float) -> str:
@@ -168,5 +188,5 @@ def _range(low: str, high: str) -> str:
     return f"{low}{' to ' if low.startswith('−') else '–'}{high}"
 
 
-def _has_interval(estimate: Estimate) -> bool:
+def _has_interval(estimate: Measured) -> bool:
     return math.isfinite(estimate.low) and math.isfinite(estimate.high)

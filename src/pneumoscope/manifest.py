@@ -1,4 +1,4 @@
-"""Manifest: the keys of ``run.json`` and of ``prepared.json``, with their types.
+"""Manifest: the keys of ``run.json``, ``prepared.json`` and ``model.json``, with their types.
 
 A key may be missing: a run begins without what it finds out later, and older versions did not
 record everything. What must be there, ``run.open_run`` checks.
@@ -133,6 +133,45 @@ class Manifest(TypedDict, total=False):
     judges: str
     members: int
     external: bool
+
+
+class InputEntry(TypedDict, total=False):
+    """``InputSpec.to_json``."""
+
+    stored: int
+    network: int
+    fit: str
+    interpolation: str
+    margin: float
+    local_contrast: int
+
+
+class Lineage(TypedDict, total=False):
+    """What a model was trained on and how; ``population`` counts its training films."""
+
+    recipe: str
+    data: str
+    fingerprint: str
+    best_epoch: int
+    epochs: int
+    monitor: str
+    population: dict[str, Any]
+    weights_sha256: str
+
+
+class ModelManifest(TypedDict, total=False):
+    """``model.json``, as far as pages read it: see ``models.bundle.Bundle.to_json``."""
+
+    schema: int
+    backbone: str
+    outputs: int
+    parameters: int
+    weights: str
+    input: InputEntry
+    flip_average: bool
+    turn_average: float
+    precision: str
+    lineage: Lineage
 
 
 class PreparedManifest(TypedDict, total=False):

@@ -16,9 +16,9 @@ from tests.helpers.commands import FOLDS, Made, run
 from pneumoscope.errors import NotARun
 from pneumoscope.inference.members import load_members
 from pneumoscope.metrics.calibration import ece
-from pneumoscope.report.run.folder import read_judged
+from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.run import Run
-from pneumoscope.workflows.groups.crossval import judge_pooled, pool_folds, resume_crossval
+from pneumoscope.workflows.groups.crossval import evaluate_pooled, pool_folds, resume_crossval
 
 
 @pytest.fixture
@@ -123,25 +123,25 @@ def test_several_films_of_a_patient_widen_the_pooled_intervals(
     two_folds: Made,
 ) -> None:
     """Each film four times is no more than once: the interval must not shrink by half."""
-    runs = [read_judged(two_folds.folder / f"fold-{number}") for number in (0, 1)]
+    runs = [read_evaluated(two_folds.folder / f"fold-{number}") for number in (0, 1)]
     pooled = pool_folds(runs)
     # Hardly trained networks answer alike; these are right about three times in four.
     logit = pooled["label"] * 2 - 1 + np.random.default_rng(0).normal(0, 1.5, len(pooled))
     chance = 1 / (1 + np.exp(-logit))
     pooled = pooled.assign(logit=logit, probability=chance, decision=(logit > 0).astype(int))
     patients = [f"p{row}" for row in range(len(pooled))]
-    once = judge_pooled(pooled.assign(patient_id=patients), runs, 0)
+    once = evaluate_pooled(pooled.assign(patient_id=patients), runs, 0)
     copies = [
         pooled.assign(patient_id=patients, image_id=pooled["image_id"] + f"-{copy}")
         for copy in range(4)
     ]
-    many = judge_pooled(pd.concat(copies, ignore_index=True), runs, 0)
-    assert many["n"] == 4 * once["n"] and many["patients"] == once["patients"]
+    many = evaluate_pooled(pd.concat(copies, ignore_index=True), runs, 0)
+    assert many.n == 4 * once.n and many.patients == once.patients
     for name in ("auroc", "accuracy", "brier"):
-        one, four = once["metrics"][name], many["metrics"][name]
-        assert four["value"] == pytest.approx(one["value"])
-        assert four["method"].startswith("patient-clustered")
-        assert four["high"] - four["low"] > 0.8 * (one["high"] - one["low"])
+        one, four = once.metrics[name], many.metrics[name]
+        assert four.value == pytest.approx(one.value)
+        assert four.method.startswith("patient-clustered")
+        assert four.high - four.low > 0.8 * (one.high - one.low)
 
 
 @pytest.mark.parametrize(

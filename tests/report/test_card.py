@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.run.card import card_text
-from pneumoscope.report.run.folder import read_judged
-from pneumoscope.report.run.summary import views
+from pneumoscope.report.run.model import views
 
 
 def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> None:
-    card = card_text(read_judged(make_run()))
+    card = card_text(read_evaluated(make_run()))
     for part in (
         "Research use only. Not a medical device.",
         "## Intended use",
@@ -29,9 +30,9 @@ def test_card_holds_what_a_reader_must_know(make_run: Callable[..., Path]) -> No
 
 
 def test_a_fixed_threshold_was_chosen_on_no_films(make_run: Callable[..., Path]) -> None:
-    judged = read_judged(make_run())
-    judged.metrics["operating_point"]["name"] = "fixed"  # type: ignore[index]
-    card = card_text(judged)
+    run = read_evaluated(make_run())
+    point = replace(run.results.operating_point, name="fixed")
+    card = card_text(replace(run, results=replace(run.results, operating_point=point)))
     assert "at least 0.410 (fixed beforehand)." in card
     assert "chosen on the validation split)" not in card
 
@@ -51,14 +52,14 @@ def test_a_fixed_threshold_was_chosen_on_no_films(make_run: Callable[..., Path])
 def test_it_says_of_which_views_the_answer_is_the_mean(
     make_run: Callable[..., Path], turned: float, mirror: bool, expected: str
 ) -> None:
-    judged = read_judged(make_run())
-    judged.model.update(turn_average=turned, flip_average=mirror)  # type: ignore[attr-defined]
+    judged = read_evaluated(make_run())
+    judged.model.update(turn_average=turned, flip_average=mirror)
     assert f"- Logit: {expected}\n" in card_text(judged)
     assert views({}) == "of the film alone"  # a bundle of an earlier version
 
 
 def test_every_row_of_the_table_has_an_interval(make_run: Callable[..., Path]) -> None:
-    card = card_text(read_judged(make_run()))
+    card = card_text(read_evaluated(make_run()))
     card = card[card.index("## Performance") : card.index("## Operating points")]
     rows = [line for line in card.splitlines() if line.startswith("| ") and "Metric" not in line]
     assert len(rows) == 13
@@ -72,8 +73,8 @@ def test_only_rows_of_the_judged_split_are_read(
         {**row, "image_id": f"val-{row['image_id']}", "split": "val"}
         for row in simulated(20, 10, seed=8)
     ]
-    judged = read_judged(make_run([*val, *simulated(60, 40, seed=1)]))
-    assert len(judged.predictions) == judged.metrics["n"] == 60
+    judged = read_evaluated(make_run([*val, *simulated(60, 40, seed=1)]))
+    assert len(judged.predictions) == judged.results.n == 60
     assert set(judged.predictions["split"]) == {"test"}
     assert judged.predictions.index[0] == 20  # the line in the whole table, which "row N" names
 
@@ -92,4 +93,4 @@ def test_nothing_is_claimed_of_patients_that_is_not_so(
     make_run: Callable[..., Path], flow: dict[str, object], words: str
 ) -> None:
     folder = make_run(flow={"found": 1, "kept": 1, "dropped": [], "splits": {}, **flow})
-    assert words in card_text(read_judged(folder))
+    assert words in card_text(read_evaluated(folder))

@@ -19,7 +19,7 @@ from pneumoscope.report.compare.words import (
     recipe_verdict,
     verdict,
 )
-from pneumoscope.report.run.folder import read_judged
+from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.workflows.compare import compare
 
 PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
@@ -165,7 +165,7 @@ def test_the_legend_keeps_off_the_curves(
 ) -> None:
     places: list[Any] = []
     monkeypatch.setattr(compare_figures, "_legend", lambda _, __, at, *more: places.append(at))
-    runs = [read_judged(folder) for folder in write_runs(tmp_path, (apart, apart))]
+    runs = [read_evaluated(folder) for folder in write_runs(tmp_path, (apart, apart))]
     compare_figures.draw_curves(["A", "B"], runs)
     assert places == ["lower right", place]
 

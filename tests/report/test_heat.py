@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from pneumoscope.evaluation.gallery import choose_films
+from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.kit.films import heat_words
 from pneumoscope.report.kit.heat import Heatmaps, overlay
 from pneumoscope.report.run import render
-from pneumoscope.report.run.folder import read_judged
 from pneumoscope.report.run.render import write_report
 
 HOT = np.zeros((28, 28), np.float32)
@@ -39,7 +39,7 @@ def test_each_film_of_the_galleries_has_its_heat(
 ) -> None:
     folder, asked = make_run(), []
     page = write_report(folder, film, heat=all_hot(asked)).read_text(encoding="utf-8")
-    judged = read_judged(folder)
+    judged = read_evaluated(folder)
     gallery = choose_films(judged.predictions, judged.threshold)
     shown = [each for name in PANELS for each in getattr(gallery, name)]
     assert len(gallery.false_positives) > 1

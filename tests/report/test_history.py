@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pneumoscope.report.run.history import draw_loss, draw_scores
+from pneumoscope.report.run.training import draw_loss, draw_scores
 
 
 @pytest.mark.parametrize("count", [1, 2, 14])

@@ -11,24 +11,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pneumoscope.report.review import text as review
+from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
+from pneumoscope.report.review import abstention, calibration, points, subgroups
+from pneumoscope.report.review.topics import remarks
 from pneumoscope.report.run.card import card_text
-from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.report.run.render import write_report
 
 SECTIONS = ("operating", "calibration", "prevalence", "decision", "subgroups", "abstention")
 
 
 @pytest.fixture
-def judged(reported: Path) -> Judged:
-    return read_judged(reported)
+def judged(reported: Path) -> EvaluatedRun:
+    return read_evaluated(reported)
 
 
-def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Judged:
+def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> EvaluatedRun:
     metrics = json.loads((folder / "metrics.json").read_text())
     change(metrics)
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    return read_judged(folder)
+    return read_evaluated(folder)
 
 
 def test_every_section_is_there_with_its_figure(reported: Path) -> None:
@@ -41,28 +42,28 @@ def test_every_section_is_there_with_its_figure(reported: Path) -> None:
     assert figure and "groups" in figure[1]
 
 
-def test_no_share_without_its_interval(reported: Path, judged: Judged) -> None:
-    for row in review.point_rows(judged):
+def test_no_share_without_its_interval(reported: Path, judged: EvaluatedRun) -> None:
+    for row in points.point_rows(judged):
         assert len(row.cells) == 4
         for value, interval in row.cells:
             assert re.fullmatch(r"[\d.]+", value) and re.fullmatch(r"[\d.]+–[\d.]+", interval)
-    for _, _, cells in review.calibration_rows(judged):
+    for _, _, cells in calibration.rows(judged):
         assert len(cells) == 2
         assert all(re.search(r"\d(–| to )[−\d]", interval) for _, interval in cells)
-    for group in review.subgroup_rows(judged):
+    for group in subgroups.rows(judged):
         for value, interval in group.cells:
             assert (value in ("–", "too few")) == (interval == "")
 
 
-def test_sentences_say_what_metrics_say(judged: Judged) -> None:
-    said = dict(review.sentences(judged))
-    row = next(item for item in judged.metrics["prevalence"]["at"] if item["asked"])
+def test_sentences_say_what_metrics_say(judged: EvaluatedRun) -> None:
+    said = {remark.lead: remark.text for remark in remarks(judged)}
+    row = next(item for item in judged.results.prevalence.at if item.asked)
     assert said["Prevalence."].startswith("Where 5% of films show pneumonia")
-    assert f"{row['ppv']['value']:.1%}" in said["Prevalence."]
-    temperature = judged.metrics["calibration"]["temperature"]
+    assert f"{row.ppv.value:.1%}" in said["Prevalence."]
+    temperature = judged.results.calibration.temperature
     assert f"A temperature of {temperature:.2f}, fitted on the validation" in said["Calibration."]
-    found = judged.metrics["abstention"]["conformal"]
-    assert f"{found['withheld']} of 60 films are left" in said["Abstention."]
+    found = judged.results.abstention.conformal
+    assert f"{found.withheld} of 60 films are left" in said["Abstention."]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_miscalibration_is_said_where_an_interval_shows_it(
         for key, found in (("slope", slope), ("in_the_large", large)):
             before[key].update(zip(("value", "low", "high"), found, strict=True))
 
-    said = review.calibration_words(changed(make_run(), set_both))
+    said = calibration.words(changed(make_run(), set_both))
     assert wanted in said and f"in the large {large[0]:.3f}".replace("-", "−") in said
 
 
@@ -114,7 +115,7 @@ def test_why_nothing_was_fitted(
         metrics["abstention"].update(conformal=None, ladder=[])
 
     folder = make_run(members=members)
-    said = review.calibration_words(changed(folder, drop))
+    said = calibration.words(changed(folder, drop))
     assert said.endswith(f". No temperature {no_temperature}.")
     page = write_report(folder, film).read_text(encoding="utf-8")
     assert said.split(". ")[-1] in page
@@ -125,9 +126,9 @@ def test_a_broken_guarantee_is_said(make_run: Callable[..., Path]) -> None:
     def drop(metrics: dict[str, Any]) -> None:
         metrics["abstention"]["conformal"]["alarms"].update(value=0.4, low=0.3, high=0.5)
 
-    said = review.abstention_words(changed(make_run(), drop))
+    said = abstention.words(changed(make_run(), drop))
     assert "guarantee does not hold" in said and "false alarms (40.0% (30.0–50.0%))" in said
-    assert "guarantee" not in review.abstention_words(read_judged(make_run(name="002-other")))
+    assert "guarantee" not in abstention.words(read_evaluated(make_run(name="002-other")))
 
     def stray(metrics: dict[str, Any]) -> None:
         """As far as one validation set in six or so strays by chance."""
@@ -135,7 +136,7 @@ def test_a_broken_guarantee_is_said(make_run: Callable[..., Path]) -> None:
         low = found["miss_rate"] + found["spread"]["normal"]
         found["alarms"].update(value=low + 0.03, low=low, high=low + 0.06)
 
-    assert "guarantee" not in review.abstention_words(changed(make_run(name="003-chance"), stray))
+    assert "guarantee" not in abstention.words(changed(make_run(name="003-chance"), stray))
 
 
 def test_the_worst_group_is_named_only_where_its_interval_shows_it(
@@ -149,7 +150,7 @@ def test_the_worst_group_is_named_only_where_its_interval_shows_it(
                     if group["name"] == "viral":
                         group["sensitivity"].update(value=0.2, low=0.1, high=0.3)
 
-    said = review.subgroup_words(changed(make_run(), spoil))
+    said = subgroups.words(changed(make_run(), spoil))
     assert "Sensitivity is lowest where subtype is viral: 0.200 (0.100–0.300)" in said
 
 
@@ -167,7 +168,7 @@ def test_a_run_judged_before_these_parts_existed(
     before = changed(folder, old)
     page = write_report(folder, film).read_text(encoding="utf-8")
     assert not [name for name in SECTIONS if f'<section id="{name}"' in page]
-    assert review.sentences(before) == []
+    assert remarks(before) == []
     assert "## Operating points" not in card_text(before)
 
 
@@ -181,7 +182,7 @@ def test_re_chosen_is_marked_optimistic(
         again = {**metrics["operating_points"][1], "name": "re-chosen", "chosen_on": "external"}
         metrics["re_chosen"] = again
 
-    rows = review.point_rows(changed(folder, add))
+    rows = points.point_rows(changed(folder, add))
     assert [row.optimistic for row in rows] == [False] * (len(rows) - 1) + [True]
     page = write_report(folder, film).read_text(encoding="utf-8")
     assert "(optimistic)" in page and "never to be used" in page
@@ -198,7 +199,7 @@ def test_no_card_where_there_is_no_model(
     assert "model_card.md" not in page and "Classifier.load" not in page
 
 
-def test_the_card_holds_points_and_calibration(judged: Judged) -> None:
+def test_the_card_holds_points_and_calibration(judged: EvaluatedRun) -> None:
     card = card_text(judged)
     assert "## Operating points" in card and "## Calibration and abstention" in card
     assert len(re.findall(r"^\| (?:youden|f1|sensitivity|specificity|cost)", card, re.M)) == 6

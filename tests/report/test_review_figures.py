@@ -9,9 +9,8 @@ from matplotlib.text import Annotation
 
 from pneumoscope.evaluation.operating import at_prevalences
 from pneumoscope.metrics.intervals import wilson
-from pneumoscope.plain import to_plain
 from pneumoscope.report.kit.figure import house_style
-from pneumoscope.report.review.figures import draw_prevalence
+from pneumoscope.report.review.prevalence import draw_prevalence
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ from pneumoscope.report.review.figures import draw_prevalence
 )
 def test_words_about_prevalences_are_legible(own: float, asked: float | None) -> None:
     with house_style():
-        found = to_plain(at_prevalences(wilson(80, 100), wilson(70, 100), own, asked))
+        found = at_prevalences(wilson(80, 100), wilson(70, 100), own, asked)
         figure = draw_prevalence(found)
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)

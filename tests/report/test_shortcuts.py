@@ -16,7 +16,7 @@ from pneumoscope.evaluation.gallery import choose_films
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
-from pneumoscope.report.run.folder import read_judged
+from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.run.render import write_report
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -61,8 +61,8 @@ def test_each_part_with_interval_and_picture(
 
     page = write_report(folder, film, hidden=hidden).read_text(encoding="utf-8")
     text = section(page)
-    judged = read_judged(folder)
-    found = judged.metrics["shortcuts"]
+    judged = read_evaluated(folder)
+    found = judged.results.shortcuts
     gallery = choose_films(judged.predictions, judged.threshold)
     assert asked == [gallery.true_positives[len(gallery.true_positives) // 2].image_id]
     pictures = re.findall(r'<img src="(data:[^"]+)" alt="([^"]+)"', text)
@@ -73,15 +73,14 @@ def test_each_part_with_interval_and_picture(
     for each, (auroc, kept, lost) in zip(
         found, zip(*[iter(printed)] * 3, strict=True), strict=True
     ):
-        estimate = each["auroc"]
-        span = f"{estimate['low']:.3f}–{estimate['high']:.3f}"
-        assert auroc == (f"{estimate['value']:.3f}", span)
-        if each["variant"] == "full":
+        span = f"{each.auroc.low:.3f}–{each.auroc.high:.3f}"
+        assert auroc == (f"{each.auroc.value:.3f}", span)
+        if each.variant == "full":
             assert kept == lost == ("–", "")
         else:
-            share = f"{100 * each['share']['value']:.0f}%"
+            share = f"{100 * each.share.value:.0f}%"
             assert kept[0].replace("−", "-") == share and "%" in kept[1]
-            assert lost[0].replace("−", "-") == f"{each['difference']['value']:.3f}"
+            assert lost[0].replace("−", "-") == f"{each.difference.value:.3f}"
             assert " to " in lost[1] or "–" in lost[1]
 
 

@@ -8,37 +8,48 @@ import pandas as pd
 import pytest
 
 from pneumoscope.errors import NotARun
+from pneumoscope.evaluation.results import Evaluation
+from pneumoscope.metrics.scores import Confusion
 from pneumoscope.plain import to_plain
+from pneumoscope.records import Estimate, OperatingPoint
+from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.seeds import write_seeds_page
-from pneumoscope.report.run.folder import Judged
 from pneumoscope.workflows.groups.seeds import summarise_seeds
 
 VALUES = (0.91, 0.95, 0.90)
 
 
-def judged(folder: Path, seed: int, value: float | None, image: str = "a") -> Judged:
-    known = value is not None
-    estimate = {
-        "value": value, "low": value - 0.05 if known else None,
-        "high": value + 0.04 if known else None, "level": 0.95, "method": "m", "n": 2,
-    }  # fmt: skip
-    return Judged(
+def judged(folder: Path, seed: int, value: float | None, image: str = "a") -> EvaluatedRun:
+    ends = (math.nan,) * 3 if value is None else (value, value - 0.05, value + 0.04)
+    return EvaluatedRun(
         folder=folder / f"seed-{seed}",
-        run={"seed": seed, "source": {"name": "films"}, "timing": {"train_seconds": 2.0, "x": 0.5}},
+        manifest={
+            "seed": seed,
+            "source": {"name": "films"},
+            "timing": {"train_seconds": 2.0, "x": 0.5},
+        },
         model={
             "backbone": "resnet18",
             "lineage": {"recipe": "default", "epochs": 2, "best_epoch": 1},
         },
-        metrics={
-            "split": "test", "n": 2, "positives": 1, "metrics": {"auroc": estimate},
-            "operating_point": {"threshold": 0.5},
-        },
+        results=Evaluation(
+            schema=1,
+            split="test",
+            n=2,
+            positives=1,
+            patients=None,
+            operating_point=OperatingPoint("fixed", 0.5, "fixed at 0.5", "val"),
+            metrics={"auroc": Estimate(*ends, 0.95, "m", 2)},
+            confusion=Confusion(1, 0, 0, 1),
+            per_class={},
+            timing={},
+        ),
         predictions=pd.DataFrame({"image_id": [image, "b"]}),
         history=pd.DataFrame(
             {"epoch": [1, 2], "val_auroc": [0.8, value or 0.5], "val_loss": [0.7, 0.6]}
         ),
         recipe="name: default\n",
-    )  # fmt: skip
+    )
 
 
 def test_mean_and_sd_are_those_of_the_values(tmp_path: Path) -> None:

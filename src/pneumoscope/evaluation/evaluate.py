@@ -60,7 +60,7 @@ def evaluate_split(
     # In the order of their ids, so that resamples do not depend on the table's order.
     rows = rows_of(predictions, split).in_order()
     metrics = core.metrics
-    share = core.positives / core.n if core.n else 0.0
+    share = core.share  # NaN where there is no film, and then in no range
     probabilities = calibrated(rows.checked_logits(), choices.calibration)
     found = extended(
         Evaluation,

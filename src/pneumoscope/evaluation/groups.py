@@ -1,16 +1,21 @@
-"""Results of runs that belong together: mean and deviation, and the records of ``summary.json``.
+"""Results of runs that belong together: mean and deviation, and the records of their files.
 
-The fields are the keys of the file, in its order; undefined numbers are null there and NaN here.
+``summary.json`` sums up the seeds of one recipe; the ``metrics.json`` of a cross-validation has
+the metrics of all folds' test films pooled, beside those of each fold. The fields are the keys of
+the file, in its order; undefined numbers are null there and NaN here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean, stdev
 
-from pneumoscope.records import Estimate
+from pneumoscope.evaluation.results import SCHEMA, CoreMetrics
+from pneumoscope.records import Estimate, OperatingPoint
+from pneumoscope.storage import read_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +24,15 @@ class MeanSd:
 
     mean: float
     sd: float
+    n: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> MeanSd:
-        """NaN for the mean of no value, and for the deviation of fewer than two."""
-        sd = stdev(values) if len(values) > 1 else math.nan
-        return cls(mean(values) if values else math.nan, sd)
+    def of(cls, values: Iterable[float]) -> MeanSd:
+        """Over the ``n`` values that are defined. NaN for the mean of none, and for the deviation
+        of fewer than two."""
+        known = [value for value in values if math.isfinite(value)]
+        sd = stdev(known) if len(known) > 1 else math.nan
+        return cls(mean(known) if known else math.nan, sd, len(known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +52,15 @@ class SeedValue:
 
 @dataclass(frozen=True, slots=True)
 class OverSeeds(MeanSd):
-    """A metric over the ``n`` runs in which it is defined, and of every run."""
+    """A metric over the runs in which it is defined, and of every run."""
 
-    n: int
     values: tuple[SeedValue, ...]
 
     @classmethod
     def of_seeds(cls, values: Sequence[SeedValue]) -> OverSeeds:
         """What the runs come to together."""
-        known = [each.value for each in values if math.isfinite(each.value)]
-        both = MeanSd.of(known)
-        return cls(both.mean, both.sd, len(known), tuple(values))
+        over = MeanSd.of(each.value for each in values)
+        return cls(over.mean, over.sd, over.n, tuple(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +93,71 @@ class SeedsSummary:
     meaning: str
     runs: tuple[SeedRun, ...]
     metrics: Mapping[str, OverSeeds]
+
+
+@dataclass(frozen=True, slots=True)
+class OverFolds(MeanSd):
+    """A metric over the folds in which it is defined, and of every fold."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of_folds(cls, values: Sequence[float]) -> OverFolds:
+        """What the folds come to together."""
+        over = MeanSd.of(values)
+        return cls(over.mean, over.sd, over.n, tuple(values))
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRun:
+    """The run of one fold: its folder, its test films, its own threshold, how long it took."""
+
+    folder: str
+    n: int
+    positives: int
+    patients: int | None
+    threshold: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoldThresholds(OperatingPoint):
+    """The operating point of pooled folds: each fold's own threshold, and none for all."""
+
+    thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialTest:
+    """How many films of the official test split no fold holds, None where that was not recorded,
+    and what that means."""
+
+    left_out: int | None
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class PooledMetrics(CoreMetrics):
+    """What the folds of a cross-validation say together: its ``metrics.json``."""
+
+    operating_point: FoldThresholds
+    version: str
+    data: str
+    recipe: str
+    backbone: str
+    meaning: Mapping[str, str]
+    folds: tuple[FoldRun, ...]
+    over_folds: Mapping[str, OverFolds]
+    name: str
+    command: str
+    official_test: OfficialTest
+
+
+def read_summary(file: Path) -> SeedsSummary:
+    """``summary.json``. Raises NotARun where it is missing or damaged."""
+    return read_record(SeedsSummary, file, SCHEMA)
+
+
+def read_pooled(file: Path) -> PooledMetrics:
+    """``metrics.json`` of a cross-validation. Raises NotARun where it is missing or damaged."""
+    return read_record(PooledMetrics, file, SCHEMA)

@@ -248,6 +248,11 @@ class CoreMetrics:
     per_class: Mapping[str, ClassResult]
     timing: Mapping[str, float]
 
+    @property
+    def share(self) -> float:
+        """The share of films with pneumonia, NaN where there is no film."""
+        return self.positives / self.n if self.n else math.nan
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(CoreMetrics):
@@ -262,6 +267,11 @@ class Evaluation(CoreMetrics):
     subgroups: SubgroupsResult | None = None
     re_chosen: PointResult | None = None
     shortcuts: tuple[ShortcutResult, ...] | None = None
+
+    @property
+    def all_points(self) -> tuple[PointResult, ...]:
+        """The operating points, the one that decides first, a re-chosen one last."""
+        return (*self.operating_points, *([self.re_chosen] if self.re_chosen else []))
 
 
 R = TypeVar("R")

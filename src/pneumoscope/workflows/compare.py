@@ -24,9 +24,10 @@ from pneumoscope.evaluation.compare import (
 from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.metrics.paired import METRICS
 from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
-from pneumoscope.report.run.folder import Judged, read_judged
+from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.run import Run, check_room, create_folder
 from pneumoscope.storage import timestamp
 
@@ -37,7 +38,7 @@ SETTINGS = IntervalSettings()
 class _Contestant:
     """A folder as read, and its recipe by dotted key (empty where it has none)."""
 
-    judged: Judged
+    judged: EvaluatedRun
     side: Side
     recipe: dict[str, Any]
 
@@ -129,17 +130,17 @@ def _read(folder: Path, name: str) -> _Contestant:
                 got=f"no {file.name} in {folder}",
                 remedy=f"complete it: pneumoscope train --resume {folder}",
             )
-    judged = read_judged(folder)
+    judged = read_evaluated(folder)
     rows = rows_of(judged.predictions, judged.split).in_order()
-    if rows.labels.size != int(judged.metrics["n"]):
+    if rows.labels.size != judged.results.n:
         raise NotARun(
             "the predictions are not those that were judged",
             got=f"{rows.labels.size:,} {judged.split} rows in {run.predictions_file}",
-            expected=f"{int(judged.metrics['n']):,}, as {run.metrics_file.name} says",
+            expected=f"{judged.results.n:,}, as {run.metrics_file.name} says",
         )
     recipe = yaml.safe_load(judged.recipe) if judged.recipe else {}
     flat = _flat(recipe if isinstance(recipe, dict) else {})
-    if digest := (judged.model.get("lineage") or {}).get("weights_sha256"):
+    if digest := judged.model.get("lineage", {}).get("weights_sha256"):
         # Files of one name may hold other weights, and then these are two recipes.
         flat["model.weights"] = f"{flat.get('model.weights')}, SHA-256 {digest[:16]}"
     return _Contestant(judged, Side(name, judged.name, rows, judged.threshold), flat)
@@ -156,7 +157,7 @@ def _told_apart(runs: list[_Contestant]) -> list[_Contestant]:
 
 
 def _renamed(run: _Contestant, name: str) -> _Contestant:
-    judged = replace(run.judged, run={**run.judged.run, "name": name})
+    judged = replace(run.judged, manifest={**run.judged.manifest, "name": name})
     return replace(run, judged=judged, side=replace(run.side, name=name))
 
 
@@ -178,10 +179,10 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
     ``content`` digests pixels as decoded, which depends on the stored size: large JPEGs are
     reduced while they are decoded. So only runs of one stored size can be told apart by it.
     """
-    manifests = [run.judged.run for run in (first, second)]
+    manifests = [run.judged.manifest for run in (first, second)]
     contents = [manifest.get("content") for manifest in manifests]
-    prints = [(manifest.get("source") or {}).get("fingerprint") for manifest in manifests]
-    sizes = [(run.judged.model.get("input") or {}).get("stored") for run in (first, second)]
+    prints = [source["fingerprint"] if (source := m.get("source")) else None for m in manifests]
+    sizes = [run.judged.model.get("input", {}).get("stored") for run in (first, second)]
     if None not in contents and contents[0] == contents[1]:
         return ""
     if None not in prints and prints[0] == prints[1]:
@@ -202,9 +203,10 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
 
 def _described(run: _Contestant) -> dict[str, Any]:
     """What the page says of a run, from its own files."""
-    judged, manifest = run.judged, run.judged.run
-    lineage = judged.model.get("lineage") or {}
-    environment = manifest.get("environment") or {}
+    judged, manifest = run.judged, run.judged.manifest
+    results = to_plain(judged.results)
+    lineage = judged.model.get("lineage", {})
+    environment, precision = manifest.get("environment"), manifest.get("precision")
     return {
         "letter": run.side.letter,
         "name": judged.name,
@@ -216,14 +218,14 @@ def _described(run: _Contestant) -> dict[str, Any]:
         "parameters": judged.model.get("parameters"),
         "epochs": lineage.get("epochs"),
         "best_epoch": lineage.get("best_epoch"),
-        "precision": (manifest.get("precision") or {}).get("name"),
-        "threads": environment.get("threads"),
-        "train_seconds": (manifest.get("timing") or {}).get("train_seconds"),
-        "operating_point": judged.metrics["operating_point"],
-        "metrics": judged.metrics["metrics"],
-        "confusion": judged.metrics["confusion"],
-        "per_class": judged.metrics.get("per_class") or {},
-        "warnings": list(manifest.get("warnings") or ()),
+        "precision": precision["name"] if precision else None,
+        "threads": environment["threads"] if environment else None,
+        "train_seconds": manifest.get("timing", {}).get("train_seconds"),
+        "operating_point": results["operating_point"],
+        "metrics": results["metrics"],
+        "confusion": results["confusion"],
+        "per_class": results["per_class"],
+        "warnings": manifest.get("warnings", []),
     }
 
 
@@ -236,7 +238,7 @@ def _groups(runs: Sequence[_Contestant]) -> list[list[_Contestant]]:
     return [
         members
         for members in by_recipe.values()
-        if len({run.judged.run.get("seed") for run in members}) > 1
+        if len({run.judged.manifest.get("seed") for run in members}) > 1
     ]
 
 
@@ -250,7 +252,7 @@ def _over_seeds(members: Sequence[_Contestant]) -> dict[str, Any]:
     return {
         "recipe": members[0].recipe.get("name"),
         "runs": [run.side.letter for run in members],
-        "seeds": [run.judged.run.get("seed") for run in members],
+        "seeds": [run.judged.manifest.get("seed") for run in members],
         "metrics": spread(_values(members)),
     }
 

@@ -21,7 +21,6 @@ from pneumoscope.cli.options import (
 from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.formatting import mean_sd, metric_name
-from pneumoscope.records import Estimate
 from pneumoscope.report.kit.catalogue import TERMINAL
 
 
@@ -66,22 +65,22 @@ def resume_folds(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
+    from pneumoscope.evaluation.groups import read_pooled
     from pneumoscope.run import Run
-    from pneumoscope.storage import read_json
 
-    metrics = read_json(Run(folder).metrics_file)
+    found = read_pooled(Run(folder).metrics_file)
     screen.stage("Result")
     screen.console.print(
-        f"  {metrics['n']:,} films, {metrics['positives']:,} with pneumonia, each judged once, at "
-        f"its fold's own threshold\n  official test split: {metrics['official_test']['meaning']}"
+        f"  {found.n:,} films, {found.positives:,} with pneumonia, each judged once, at "
+        f"its fold's own threshold\n  official test split: {found.official_test.meaning}"
     )
     table = result_table(["", "pooled", "95 % interval", "mean ± sd of folds"])
     for name in TERMINAL:
-        found, over = Estimate.from_json(metrics["metrics"][name]), metrics["over_folds"][name]
-        spread = mean_sd(over["mean"], over["sd"])
-        table.add_row(metric_name(name), *value_and_interval(found), spread)
+        pooled, over = found.metrics[name], found.over_folds[name]
+        spread = mean_sd(over.mean, over.sd)
+        table.add_row(metric_name(name), *value_and_interval(pooled), spread)
     screen.console.print(table)
     screen.line(f"Everything is in {short(folder)}")
     page, then = short(Run(folder).report_file), shlex.quote(short(folder))
-    use = f"evaluate {then}" if metrics["official_test"]["left_out"] else f"predict {then} FILM"
+    use = f"evaluate {then}" if found.official_test.left_out else f"predict {then} FILM"
     screen.line(f"Next: open {page} in a browser; or pneumoscope {use}")

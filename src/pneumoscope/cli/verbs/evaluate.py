@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -19,9 +19,12 @@ from pneumoscope.cli.options import (
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
-from pneumoscope.records import Estimate
+from pneumoscope.records import EXTERNAL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.evaluation.results import PointResult
     from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
 _CARRIED = (
@@ -110,32 +113,28 @@ def _ratio(cost: str | None) -> float | None:
 
 
 def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
-    from pneumoscope.report.review.text import sentences
-    from pneumoscope.report.run.folder import read_judged
+    from pneumoscope.report.evaluated import read_evaluated
+    from pneumoscope.report.review.topics import remarks
 
-    judged = read_judged(folder)
-    metrics = judged.metrics
+    run = read_evaluated(folder)
+    found = run.results
     screen.stage("Result")
-    auroc = Estimate.from_json(metrics["metrics"]["auroc"])
-    positives = metrics["positives"]
     screen.console.print(
-        f"  {metrics['n']:,} {judged.split} films, {positives:,} with pneumonia; "
-        f"AUROC {brief(auroc)}"
+        f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia; "
+        f"AUROC {brief(found.metrics['auroc'])}"
     )
-    points = [*metrics["operating_points"]]
-    points += [metrics["re_chosen"]] if "re_chosen" in metrics else []
-    screen.console.print(_table(points))
-    for lead, text in sentences(judged):
-        screen.console.print(f"  [bold]{lead}[/bold] {text}", soft_wrap=False)
+    screen.console.print(_table(found.all_points))
+    for remark in remarks(run):
+        screen.console.print(f"  [bold]{remark.lead}[/bold] {remark.text}", soft_wrap=False)
     if fitted := request.fitted_options:
         screen.note(f"in this evaluation alone: {', '.join(fitted)}; {_CARRIED}")
     screen.line(f"Everything is in {short(folder)}")
-    run = shlex.quote(str(request.run))
-    then = "" if request.prevalence else f"; pneumoscope evaluate {run} --prevalence 0.1"
+    again = f"pneumoscope evaluate {shlex.quote(str(request.run))} --prevalence 0.1"
+    then = "" if request.prevalence else f"; {again}"
     screen.line(f"Next: open {short(folder / 'report.html')} in a browser{then}")
 
 
-def _table(points: list[dict[str, Any]]) -> Table:
+def _table(points: Sequence[PointResult]) -> Table:
     """The operating points, the one that decides first."""
     table = Table(box=None, padding=(0, 0, 0, 2), show_header=True, header_style="dim")
     for column in ("operating point", "threshold", "sensitivity", "specificity"):
@@ -145,15 +144,14 @@ def _table(points: list[dict[str, Any]]) -> Table:
         words = [_named(point)]
         if at == 0:
             words.append("decides")
-        if point["chosen_on"] == "external":
+        if point.chosen_on == EXTERNAL:
             words.append("optimistic")
-        cells = [brief(Estimate.from_json(point[key])) for key in ("sensitivity", "specificity")]
-        table.add_row(", ".join(words), f"{point['threshold']:.3f}", *cells)
+        cells = [brief(point.sensitivity), brief(point.specificity)]
+        table.add_row(", ".join(words), f"{point.threshold:.3f}", *cells)
     return table
 
 
-def _named(point: dict[str, Any]) -> str:
+def _named(point: PointResult) -> str:
     """The name with what the point holds: ``sensitivity >= 0.95``."""
-    name = str(point["name"]).replace("_", " ")
-    held = str(point["rule"]).partition(">=")[2]
+    name, held = point.name.replace("_", " "), point.rule.partition(">=")[2]
     return f"{name} >={held}" if held else name

@@ -6,18 +6,18 @@ import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pneumoscope.cli.options import command_line
 from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.formatting import brief, interval, mean_sd, metric_name, number
-from pneumoscope.plain import from_plain
-from pneumoscope.records import DataRequest, Estimate
+from pneumoscope.records import DataRequest
 from pneumoscope.report.kit.catalogue import TERMINAL
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.groups import SeedsSummary
+    from pneumoscope.evaluation.results import Evaluation
     from pneumoscope.recipe import Recipe
 
 
@@ -51,7 +51,8 @@ def resume_group(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
-    from pneumoscope.evaluation.groups import SeedsSummary
+    from pneumoscope.evaluation.groups import read_summary
+    from pneumoscope.evaluation.results import read_evaluation
     from pneumoscope.run import COMPARISON, PLAN, SUMMARY, Run
     from pneumoscope.storage import read_json
     from pneumoscope.workflows.groups.plan import GroupPlan
@@ -60,11 +61,11 @@ def _show(folder: Path, screen: Screen) -> None:
     groups = [plan.folder_of(folder, recipe) for recipe in plan.recipes]
     screen.stage("Result")
     if plan.repeated:
-        _show_seeds(
-            [from_plain(SeedsSummary, read_json(group / SUMMARY)) for group in groups], screen
-        )
+        _show_seeds([read_summary(group / SUMMARY) for group in groups], screen)
     else:
-        _show_runs([(group.name, read_json(Run(group).metrics_file)) for group in groups], screen)
+        _show_runs(
+            [(group.name, read_evaluation(Run(group).metrics_file)) for group in groups], screen
+        )
     screen.line(f"Everything is in {short(folder)}")
     page = Run(folder).report_file
     if len(groups) > 1:
@@ -106,15 +107,15 @@ def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
     screen.console.print(f"  seconds a run: {each}{' …' if len(seconds) > 12 else ''}")
 
 
-def _show_runs(runs: Sequence[tuple[str, dict[str, Any]]], screen: Screen) -> None:
+def _show_runs(runs: Sequence[tuple[str, Evaluation]], screen: Screen) -> None:
     """Each metric of each recipe with its interval."""
     table = result_table(["", *(name for name, _ in runs)])
     for name in TERMINAL:
-        cells = [brief(Estimate.from_json(metrics["metrics"][name])) for _, metrics in runs]
+        cells = [brief(found.metrics[name]) for _, found in runs]
         table.add_row(metric_name(name), *cells)
-    metrics = runs[0][1]
+    first = runs[0][1]
     screen.console.print(
-        f"  {metrics['n']:,} test films, {metrics['positives']:,} with pneumonia; 95 % intervals.\n"
+        f"  {first.n:,} test films, {first.positives:,} with pneumonia; 95 % intervals.\n"
         "  Whether the recipes differ, the comparison says, film by film."
     )
     screen.console.print(table)

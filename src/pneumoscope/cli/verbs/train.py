@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs import checks, crossval, many
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import metric_name
-from pneumoscope.records import DataRequest, Estimate, Hardware
+from pneumoscope.records import DataRequest, Hardware, OperatingPoint
 from pneumoscope.report.kit.catalogue import TERMINAL
 from pneumoscope.training.parallel import torchrun
 
@@ -271,25 +271,24 @@ def _check_alone(others: Sequence[str]) -> None:
 
 
 def _show(run: Run, screen: Screen) -> None:
-    from pneumoscope.storage import read_json
+    from pneumoscope.evaluation.results import read_evaluation
 
-    metrics = read_json(run.metrics_file)
-    point = metrics["operating_point"]
+    found = read_evaluation(run.metrics_file)
+    point = found.operating_point
     screen.stage("Result")
     screen.console.print(
-        f"  {metrics['n']} test films, {metrics['positives']} with pneumonia; threshold "
-        f"{point['threshold']:.3f} ({_origin(point)})"
+        f"  {found.n} test films, {found.positives} with pneumonia; threshold "
+        f"{point.threshold:.3f} ({_origin(point)})"
     )
     table = result_table(["", "value", "95 % interval"])
     for name in TERMINAL:
-        found = Estimate.from_json(metrics["metrics"][name])
-        table.add_row(metric_name(name), *value_and_interval(found))
+        table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
     screen.console.print(table)
     screen.line(f"Everything is in {short(run.folder)}")
     screen.line(f"Next: open {short(run.report_file)} in a browser")
 
 
-def _origin(point: dict[str, Any]) -> str:
-    if point["name"] == "fixed":
+def _origin(point: OperatingPoint) -> str:
+    if point.name == "fixed":
         return "fixed beforehand"
-    return f"{point['rule']}, chosen on {point['chosen_on']}"
+    return f"{point.rule}, chosen on {point.chosen_on}"

@@ -13,6 +13,8 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from pneumoscope.formatting import number
 from pneumoscope.metrics.scores import Floats, precision_recall_curve, roc_curve
+from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.draw import SQUARE, write
 from pneumoscope.report.kit.figure import (
     LINES,
     MUTED,
@@ -23,8 +25,6 @@ from pneumoscope.report.kit.figure import (
     house_style,
     make_figure,
 )
-from pneumoscope.report.run.figures import SQUARE, write
-from pneumoscope.report.run.folder import Judged
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2.2), (1.2, 1.8), (7, 2, 1.4, 2))
 MARKS = ("o", "s", "^", "D")
@@ -71,7 +71,7 @@ def look_of(at: int) -> Look:
     return Look(LINES[at % len(LINES)], DASHES[turn], MARKS[turn])
 
 
-def draw_curves(letters: Sequence[str], runs: Sequence[Judged]) -> list[PageFigure]:
+def draw_curves(letters: Sequence[str], runs: Sequence[EvaluatedRun]) -> list[PageFigure]:
     """ROC and precision–recall curves of the runs, none where the films are of one class."""
     labels = runs[0].predictions["label"]
     if not len(labels) or labels.min() == labels.max():
@@ -83,7 +83,7 @@ def draw_curves(letters: Sequence[str], runs: Sequence[Judged]) -> list[PageFigu
         return [_roc(drawn, more), _precision_recall(drawn, more)]
 
 
-def _roc(drawn: Sequence[tuple[str, Judged]], more: str) -> PageFigure:
+def _roc(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> PageFigure:
     lines, values = [], []
     for at, (letter, run) in enumerate(drawn):
         labels, scores = _columns(run)
@@ -113,7 +113,7 @@ def _roc(drawn: Sequence[tuple[str, Judged]], more: str) -> PageFigure:
     )
 
 
-def _precision_recall(drawn: Sequence[tuple[str, Judged]], more: str) -> PageFigure:
+def _precision_recall(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> PageFigure:
     lines = []
     share = 0.0
     for at, (letter, run) in enumerate(drawn):
@@ -222,11 +222,11 @@ def _ticks(axes: Axes, floor: float = 0.0) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5) if floor else axes.xaxis.get_major_locator())
 
 
-def _columns(run: Judged) -> tuple[Any, Floats]:
+def _columns(run: EvaluatedRun) -> tuple[Any, Floats]:
     rows = run.predictions
     return rows["label"].to_numpy(), rows["probability"].to_numpy(dtype=float)
 
 
-def _value(run: Judged, name: str) -> float:
+def _value(run: EvaluatedRun, name: str) -> float:
     estimate = run.estimate(name)
     return estimate.value if estimate is not None else float("nan")

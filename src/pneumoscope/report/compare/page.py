@@ -16,10 +16,10 @@ from pneumoscope.formatting import interval, mean_sd, number, p_value, signed, s
 from pneumoscope.records import Estimate
 from pneumoscope.report.compare import words as say
 from pneumoscope.report.compare.figures import draw_curves, look_of
+from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.figure import PageFigure
 from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.run import tables
-from pneumoscope.report.run.folder import Judged
 from pneumoscope.storage import write_atomic, write_json
 
 COMPARED = (
@@ -38,7 +38,7 @@ class ComparisonContext:
     """All that a section may draw on."""
 
     comparison: Mapping[str, Any]
-    runs: Sequence[Judged]
+    runs: Sequence[EvaluatedRun]
     figures: Sequence[PageFigure]
 
     @property
@@ -46,7 +46,9 @@ class ComparisonContext:
         return [run["letter"] for run in self.comparison["runs"]]
 
 
-def write_comparison(folder: Path, comparison: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
+def write_comparison(
+    folder: Path, comparison: Mapping[str, Any], runs: Sequence[EvaluatedRun]
+) -> Path:
     """Write comparison.json and comparison.html into ``folder``, which exists; return the page.
 
     ``comparison`` is the plain data of ``workflows.compare``, to which a verdict in words is
@@ -232,7 +234,7 @@ def _method(context: ComparisonContext) -> Variables:
     }
 
 
-def _named(context: ComparisonContext) -> list[tuple[str, Judged]]:
+def _named(context: ComparisonContext) -> list[tuple[str, EvaluatedRun]]:
     return list(zip(context.letters, context.runs, strict=True))
 
 

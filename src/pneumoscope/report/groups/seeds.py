@@ -14,13 +14,13 @@ from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.groups import OverSeeds, SeedsSummary
 from pneumoscope.formatting import cell, listed, mean_sd, number
+from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
 from pneumoscope.report.kit.figure import LINES, PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
-from pneumoscope.report.run.folder import Judged
-from pneumoscope.report.run.summary import which_epoch
+from pneumoscope.report.run.model import which_epoch
 from pneumoscope.storage import write_atomic
 
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
@@ -33,10 +33,10 @@ class SeedsContext:
     """All that a section may draw on."""
 
     summary: SeedsSummary
-    runs: Sequence[Judged]
+    runs: Sequence[EvaluatedRun]
 
 
-def write_seeds_page(folder: Path, summary: SeedsSummary, runs: Sequence[Judged]) -> Path:
+def write_seeds_page(folder: Path, summary: SeedsSummary, runs: Sequence[EvaluatedRun]) -> Path:
     """Write ``report.html`` into ``folder``, which exists; return it. ``runs`` are those of
     ``summary``, in its order. Raises OutputNotWritable."""
     text = PAGE.render(
@@ -135,10 +135,10 @@ PAGE: Page[SeedsContext] = Page(
 )
 
 
-def curves_figures(runs: Sequence[Judged]) -> list[PageFigure]:
+def curves_figures(runs: Sequence[EvaluatedRun]) -> list[PageFigure]:
     """Validation AUROC and loss of all runs by epoch, a dot where the kept epoch is. Call within
     ``house_style``."""
-    names = listed([f"seed {run.run['seed']}" for run in runs])
+    names = listed([f"seed {run.manifest['seed']}" for run in runs])
     kept = f"The dot is the epoch that was kept. {which_epoch(runs[0].model)}"
     captions = (kept, "On the same films; the dot is the same epoch.")
     return [
@@ -153,7 +153,7 @@ def curves_figures(runs: Sequence[Judged]) -> list[PageFigure]:
     ]
 
 
-def draw_curves(runs: Sequence[Judged], column: str, title: str) -> Figure:
+def draw_curves(runs: Sequence[EvaluatedRun], column: str, title: str) -> Figure:
     """One panel with a line for each run, and the seeds named above it where looks suffice."""
     named = len(runs) <= len(LINES) * len(_DASHES)
     rows = (len(runs) - 1) // _ABREAST if named else 0
@@ -180,7 +180,7 @@ def draw_curves(runs: Sequence[Judged], column: str, title: str) -> Figure:
     return figure
 
 
-def _draw_run(axes: Axes, run: Judged, column: str, at: int) -> None:
+def _draw_run(axes: Axes, run: EvaluatedRun, column: str, at: int) -> None:
     history = run.history
     if history is None or column not in history:
         return
@@ -188,6 +188,6 @@ def _draw_run(axes: Axes, run: Judged, column: str, at: int) -> None:
     values = history[column].to_numpy(dtype=float)
     colour = LINES[at % len(LINES)]
     dash = _DASHES[at // len(LINES) % len(_DASHES)]
-    axes.plot(epochs, values, color=colour, linestyle=dash, label=f"seed {run.run['seed']}")
-    kept = epochs == run.model.get("lineage", {}).get("best_epoch")
+    axes.plot(epochs, values, color=colour, linestyle=dash, label=f"seed {run.manifest['seed']}")
+    kept = epochs == run.best_epoch
     axes.plot(epochs[kept], values[kept], "o", color=colour, markersize=5)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from pneumoscope.errors import printable
 from pneumoscope.formatting import split_name
+from pneumoscope.records import OperatingPoint
+from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import DISCLAIMER
-from pneumoscope.report.review import text as review
-from pneumoscope.report.run import summary, tables
-from pneumoscope.report.run.folder import Judged
+from pneumoscope.report.review import abstention, calibration, points, shortcuts
+from pneumoscope.report.run import tables
+from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE, views
+from pneumoscope.report.run.summary import limits
 
 
-def card_text(judged: Judged) -> str:
+def card_text(run: EvaluatedRun) -> str:
     """The model card as Markdown (CommonMark with tables), ending with a line break."""
     parts = (
-        _head(judged),
+        _head(run),
         _intended_use(),
-        _use(judged),
-        _model(judged),
-        _data(judged),
-        _metrics(judged),
-        _points(judged),
-        _calibration(judged),
-        _limits(judged),
+        _use(run),
+        _model(run),
+        _data(run),
+        _metrics(run),
+        _points(run),
+        _calibration(run),
+        _limits(run),
     )
     written = ("\n".join(part) for part in parts)
     return "\n\n".join(part for part in written if part) + "\n"
 
 
-def _head(judged: Judged) -> Iterator[str]:
-    yield f"# Model card: {_plain(judged.name)}"
+def _head(run: EvaluatedRun) -> Iterator[str]:
+    yield f"# Model card: {_plain(run.name)}"
     yield ""
     yield f"**{DISCLAIMER}**"
 
@@ -39,36 +41,36 @@ def _head(judged: Judged) -> Iterator[str]:
 def _intended_use() -> Iterator[str]:
     yield "## Intended use"
     yield ""
-    yield summary.INTENDED
+    yield INTENDED
     yield ""
-    yield f"Out of scope: {summary.OUT_OF_SCOPE[0].lower()}{summary.OUT_OF_SCOPE[1:]}"
+    yield f"Out of scope: {OUT_OF_SCOPE[0].lower()}{OUT_OF_SCOPE[1:]}"
 
 
-def _use(judged: Judged) -> Iterator[str]:
-    point = judged.metrics["operating_point"]
+def _use(run: EvaluatedRun) -> Iterator[str]:
+    point = run.results.operating_point
     yield "## How to use"
     yield ""
     yield "```python"
-    yield summary.HOW_TO_USE
+    yield HOW_TO_USE
     yield "```"
     yield ""
     yield (
-        f"A film is called pneumonia when its probability is at least {judged.threshold:.3f} "
+        f"A film is called pneumonia when its probability is at least {run.threshold:.3f} "
         f"({_origin(point)})."
     )
 
 
-def _origin(point: Mapping[str, Any]) -> str:
-    if point.get("name") == "fixed":
+def _origin(point: OperatingPoint) -> str:
+    if point.name == "fixed":
         return "fixed beforehand"
     return (
-        f"operating point “{_plain(point.get('name', ''))}”, {_plain(point.get('rule', ''))}, "
-        f"chosen on the {_plain(split_name(point.get('chosen_on', 'unknown')))} split"
+        f"operating point “{_plain(point.name)}”, {_plain(point.rule)}, "
+        f"chosen on the {_plain(split_name(point.chosen_on))} split"
     )
 
 
-def _model(judged: Judged) -> Iterator[str]:
-    model = judged.model
+def _model(run: EvaluatedRun) -> Iterator[str]:
+    model = run.model
     if not model:
         return
     spec, lineage = model.get("input", {}), model.get("lineage", {})
@@ -85,41 +87,43 @@ def _model(judged: Judged) -> Iterator[str]:
         f"the network at {spec.get('network')} px; normalisation is part of the model"
         + (f", of local contrast on {cells} × {cells} cells" if cells else "")
     )
-    yield f"- Logit: {summary.views(model)}"
+    yield f"- Logit: {views(model)}"
     yield (
         f"- Trained with recipe “{_plain(lineage.get('recipe', ''))}” for "
         f"{lineage.get('epochs')} epochs; epoch {lineage.get('best_epoch')} kept"
     )
 
 
-def _data(judged: Judged) -> Iterator[str]:
-    source, flow = judged.run.get("source", {}), judged.run.get("flow", {})
+def _data(run: EvaluatedRun) -> Iterator[str]:
+    source, flow = run.manifest.get("source"), run.manifest.get("flow", {})
+    if source is None:
+        return
     yield "## Data"
     yield ""
-    yield f"- Source: {_plain(source.get('name', 'unknown'))} ({_plain(source.get('form', ''))})"
-    yield f"- Fingerprint: `{_plain(source.get('fingerprint', ''))}`"
+    yield f"- Source: {_plain(source['name'])} ({_plain(source['form'])})"
+    yield f"- Fingerprint: `{_plain(source['fingerprint'])}`"
     for name, split in flow.get("splits", {}).items():
         counts = f"{split['n']:,} films, {split['positives']:,} with pneumonia"
         yield f"- {_plain(split_name(name))}: {counts}"
     for dropped in flow.get("dropped", ()):
         yield f"- left out: {dropped['count']:,}, {_plain(dropped['reason'])}"
-    for note in source.get("notes", ()):
+    for note in source["notes"]:
         yield f"- {_plain(note)}"
 
 
-def _metrics(judged: Judged) -> Iterator[str]:
-    split, n = _plain(split_name(judged.split)), int(judged.metrics["n"])
+def _metrics(run: EvaluatedRun) -> Iterator[str]:
+    split, n = _plain(split_name(run.split)), run.results.n
     yield f"## Performance on the {split} split, n = {n:,}"
     yield ""
     yield "| Metric | Value | Interval | By |"
     yield "|---|---:|---:|---|"
-    for _, rows in tables.metric_groups(judged):
+    for _, rows in tables.metric_groups(run):
         for row in rows:
             yield f"| {_plain(row.title)} | {row.value} | {row.interval} | {_plain(row.method)} |"
 
 
-def _points(judged: Judged) -> Iterator[str]:
-    rows = review.point_rows(judged)
+def _points(run: EvaluatedRun) -> Iterator[str]:
+    rows = points.point_rows(run)
     if not rows:
         return
     yield "## Operating points"
@@ -133,8 +137,8 @@ def _points(judged: Judged) -> Iterator[str]:
         yield f"| {_plain(row.name)}: {_plain(row.rule)} | {row.threshold} | {cells} |"
 
 
-def _calibration(judged: Judged) -> Iterator[str]:
-    said = (review.calibration_words(judged), review.abstention_words(judged))
+def _calibration(run: EvaluatedRun) -> Iterator[str]:
+    said = (calibration.words(run), abstention.words(run))
     if not any(said):
         return
     yield "## Calibration and abstention"
@@ -142,12 +146,12 @@ def _calibration(judged: Judged) -> Iterator[str]:
     yield from (f"- {_plain(text)}" for text in said if text)
 
 
-def _limits(judged: Judged) -> Iterator[str]:
+def _limits(run: EvaluatedRun) -> Iterator[str]:
     yield "## Limits: what these figures do not show"
     yield ""
-    for sentence in summary.limits(judged):
+    for sentence in limits(run):
         yield f"- {_plain(sentence)}"
-    for sentence in summary.shortcut_findings(judged):
+    for sentence in shortcuts.findings(run):
         yield f"- {_plain(sentence)}"
     yield f"- {DISCLAIMER}"
 

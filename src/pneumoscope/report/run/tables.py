@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from pneumoscope.evaluation.gallery import Shown, judged_rows
 from pneumoscope.formatting import Cell, cell, interval, number
 from pneumoscope.records import CLASSES, Estimate
+from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import Metric, grouped
 from pneumoscope.report.kit.rows import Whisker, whisker
-from pneumoscope.report.run.folder import Judged
 
-ERRORS_SHOWN = 200
 OFF_SCALE = frozenset({"mcc", "log_loss"})
 """Metrics that do not run from 0 to 1, so that a whisker on that scale would mislead."""
 
@@ -40,13 +37,9 @@ class ClassRow:
     support: int
 
 
-def metric_groups(judged: Judged) -> list[tuple[str, list[Row]]]:
+def metric_groups(run: EvaluatedRun) -> list[tuple[str, list[Row]]]:
     """Every metric of metrics.json, known ones in their group, unknown ones at the end."""
-    found = {
-        key: Estimate.from_json(value)
-        for key, value in judged.metrics["metrics"].items()
-        if isinstance(value, Mapping)
-    }
+    found = run.results.metrics
     return [
         (title, [metric_row(metric, found[metric.key]) for metric in metrics])
         for title, metrics in grouped(found)
@@ -59,28 +52,18 @@ def method_notes(groups: list[tuple[str, list[Row]]]) -> dict[str, str]:
     return {method: ascii_lowercase[at % 26] for at, method in enumerate(methods)}
 
 
-def class_rows(judged: Judged) -> list[ClassRow]:
-    """Precision, recall and F1 of each class. A bare number without an interval is left out."""
-    found = judged.metrics.get("per_class", {})
+def class_rows(run: EvaluatedRun) -> list[ClassRow]:
+    """Precision, recall and F1 of each class."""
+    found = run.results.per_class
     return [
         ClassRow(
             name=name,
-            cells=tuple(
-                cell(Estimate.from_json(found[name][key])) for key in ("precision", "recall", "f1")
-            ),
-            support=int(found[name].get("support", 0)),
+            cells=tuple(map(cell, (found[name].precision, found[name].recall, found[name].f1))),
+            support=found[name].support,
         )
         for name in CLASSES
         if name in found
     ]
-
-
-def error_rows(judged: Judged) -> tuple[list[Shown], int]:
-    """The misread films, the most confident error first, at most ``ERRORS_SHOWN``; how many there
-    are."""
-    wrong = [row for row in judged_rows(judged.predictions, judged.threshold) if not row.right]
-    wrong.sort(key=lambda row: (-abs(row.probability - judged.threshold), row.image_id))
-    return wrong[:ERRORS_SHOWN], len(wrong)
 
 
 def metric_row(metric: Metric, estimate: Estimate) -> Row:

@@ -7,24 +7,33 @@ The official test split is left out of every run, unless the recipe says ``data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import pneumoscope
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.evaluate import core_metrics
+from pneumoscope.evaluation.groups import (
+    FoldRun,
+    FoldThresholds,
+    OfficialTest,
+    OverFolds,
+    PooledMetrics,
+)
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.evaluation.results import extended
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
+from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.crossval import write_crossval_page
-from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_room, create_folder, open_run
 from pneumoscope.storage import read_json, write_atomic, write_json
 from pneumoscope.workflows.context import SessionCache
@@ -203,37 +212,32 @@ def _finish_folds(group: RunGroup, folder: Path, count: int) -> Path:
         listener.stage(f"{fold.folder.name} of {count} folds")
         group.finish(fold)
     listener.stage("Sum up the folds")
-    runs = [read_judged(fold.folder) for fold in folds]
-    table = Run(folder).predictions_file
-    write_atomic(table, predictions_text(pool_folds(runs)))
-    pooled = read_predictions(table)
-    metrics = judge_pooled(pooled, runs, plan.seeds[0]) | {
-        "name": folder.absolute().name,
-        "command": plan.shareable_command,
-        "official_test": _official_test(runs[0]),
-    }
-    write_json(Run(folder).metrics_file, metrics)
+    runs = [read_evaluated(fold.folder) for fold in folds]
+    files = Run(folder)
+    write_atomic(files.predictions_file, predictions_text(pool_folds(runs)))
+    pooled = read_predictions(files.predictions_file)
+    name, command = folder.absolute().name, plan.shareable_command
+    found = evaluate_pooled(pooled, runs, plan.seeds[0], name=name, command=command)
+    write_json(files.metrics_file, to_plain(found))
     # Without points of its own, an ensemble decides at the mean of the members' thresholds on
     # the logit scale.
     write_json(folder / ENSEMBLE, {"members": [fold.folder.name for fold in folds]})
-    write_crossval_page(folder, metrics, runs)
+    write_crossval_page(folder, found, runs)
     return folder
 
 
-def _official_test(run: Judged) -> dict[str, Any]:
-    """How many films of the official test split no fold holds, None where that was not recorded,
-    and what that means."""
-    count = run.run["flow"].get("in_no_split")
+def _official_test(run: EvaluatedRun) -> OfficialTest:
+    count = run.manifest["flow"].get("in_no_split")
     if count is None:
         said = "not recorded by the version that made the folds"
     elif count:
         said = f"its {count:,} films are left out: none trained, validated or judged any fold"
     else:
         said = "none was left out: the folds hold all labelled films"
-    return {"left_out": count, "meaning": said}
+    return OfficialTest(count, said)
 
 
-def pool_folds(runs: Sequence[Judged]) -> pd.DataFrame:
+def pool_folds(runs: Sequence[EvaluatedRun]) -> pd.DataFrame:
     """Each run's test films with their ``fold``, its ``threshold`` and the ``decision`` (0 or 1).
 
     Raises NotARun where a film was judged in two folds.
@@ -251,55 +255,58 @@ def pool_folds(runs: Sequence[Judged]) -> pd.DataFrame:
     return pooled
 
 
-def judge_pooled(pooled: pd.DataFrame, runs: Sequence[Judged], seed: int) -> dict[str, Any]:
+def evaluate_pooled(
+    pooled: pd.DataFrame,
+    runs: Sequence[EvaluatedRun],
+    seed: int,
+    *,
+    name: str = "",
+    command: str = "",
+) -> PooledMetrics:
     """Pooled metrics, and each metric's mean and sd over the folds beside each fold's value."""
-    point = OperatingPoint(
-        name=str(runs[0].metrics["operating_point"]["name"]),
-        threshold=0.5,
-        rule="each fold's own threshold",
-        chosen_on="val",
-    )
+    first, chosen = runs[0], runs[0].results.operating_point.name
+    rule = "each fold's own threshold"
+    point = OperatingPoint(chosen, threshold=0.5, rule=rule, chosen_on="val")
     # Decisions stand in for probabilities, so that one threshold stands for all the folds'.
     decided = pooled.assign(probability=pooled["decision"].astype(float))
     settings = IntervalSettings(seed=seed)
-    out = to_plain(core_metrics(decided, split="test", operating_point=point, settings=settings))
-    scored = to_plain(core_metrics(pooled, split="test", operating_point=point, settings=settings))[
-        "metrics"
-    ]
-    out["metrics"] |= {name: scored[name] for name in OF_PROBABILITIES if name in scored}
-    thresholds = [run.threshold for run in runs]
-    out["operating_point"] |= {"threshold": None, "thresholds": thresholds}
-    names = out["metrics"]
-    return out | {
-        "schema": SCHEMA,
-        "version": pneumoscope.__version__,
-        "split": "out-of-fold",
-        "data": runs[0].run["source"]["name"],
-        "recipe": runs[0].model["lineage"]["recipe"],
-        "backbone": runs[0].model["backbone"],
-        "meaning": MEANING,
-        "folds": [_about(run) for run in runs],
-        "over_folds": {name: _over_folds(name, runs) for name in names},
-    }
+    core = core_metrics(decided, split="test", operating_point=point, settings=settings)
+    scored = core_metrics(pooled, split="test", operating_point=point, settings=settings).metrics
+    metrics = {**core.metrics, **{key: scored[key] for key in OF_PROBABILITIES}}
+    thresholds = tuple(run.threshold for run in runs)
+    return extended(
+        PooledMetrics,
+        replace(
+            core,
+            split="out-of-fold",
+            operating_point=FoldThresholds(chosen, math.nan, rule, "val", thresholds),
+            metrics=metrics,
+        ),
+        version=pneumoscope.__version__,
+        data=first.manifest["source"]["name"],
+        recipe=first.model["lineage"]["recipe"],
+        backbone=first.model["backbone"],
+        meaning=MEANING,
+        folds=tuple(_fold(run) for run in runs),
+        over_folds={key: _over_folds(key, runs) for key in metrics},
+        name=name,
+        command=command,
+        official_test=_official_test(first),
+    )
 
 
-def _about(run: Judged) -> dict[str, Any]:
-    return {
-        "folder": run.folder.name,
-        "n": run.metrics["n"],
-        "positives": run.metrics["positives"],
-        "patients": run.metrics["patients"],
-        "threshold": run.threshold,
-        "seconds": round(sum(run.run["timing"].values()), 2),
-    }
+def _fold(run: EvaluatedRun) -> FoldRun:
+    return FoldRun(
+        folder=run.folder.name,
+        n=run.results.n,
+        positives=run.results.positives,
+        patients=run.results.patients,
+        threshold=run.threshold,
+        seconds=round(sum(run.manifest["timing"].values()), 2),
+    )
 
 
-def _over_folds(name: str, runs: Sequence[Judged]) -> dict[str, Any]:
-    values = [(run.metrics["metrics"].get(name) or {}).get("value") for run in runs]
-    known = [value for value in values if value is not None]
-    return {
-        "mean": float(np.mean(known)) if known else None,
-        "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None,
-        "n": len(known),
-        "values": values,
-    }
+def _over_folds(name: str, runs: Sequence[EvaluatedRun]) -> OverFolds:
+    found = [run.estimate(name) for run in runs]
+    values = tuple(each.value if each else math.nan for each in found)
+    return OverFolds.of_folds(values)

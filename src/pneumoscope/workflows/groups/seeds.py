@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pneumoscope
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.groups import OverSeeds, SeedRun, SeedsSummary, SeedValue
 from pneumoscope.plain import to_plain
+from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.seeds import write_seeds_page
-from pneumoscope.report.run.folder import Judged, read_judged
 from pneumoscope.run import SCHEMA, SUMMARY
 from pneumoscope.storage import write_json
 
@@ -24,13 +24,13 @@ MEANING = (
 def write_seeds(folder: Path, runs: Sequence[Path], command: str = "") -> Path:
     """Write ``summary.json`` and ``report.html`` of complete ``runs`` within ``folder``; return
     the page. Each file is written whole or not at all. Raises NotARun."""
-    judged = [read_judged(run) for run in runs]
-    summary = summarise_seeds(folder, judged, command)
+    evaluated = [read_evaluated(run) for run in runs]
+    summary = summarise_seeds(folder, evaluated, command)
     write_json(folder / SUMMARY, to_plain(summary))
-    return write_seeds_page(folder, summary, judged)
+    return write_seeds_page(folder, summary, evaluated)
 
 
-def summarise_seeds(folder: Path, runs: Sequence[Judged], command: str = "") -> SeedsSummary:
+def summarise_seeds(folder: Path, runs: Sequence[EvaluatedRun], command: str = "") -> SeedsSummary:
     """Each metric as mean and sd over the runs beside each run's value and interval, and seconds,
     epochs and threshold of each run. A metric that is undefined in some run is averaged over the
     others. Raises NotARun where the runs were not judged on the same films.
@@ -42,19 +42,19 @@ def summarise_seeds(folder: Path, runs: Sequence[Judged], command: str = "") -> 
         version=pneumoscope.__version__,
         name=folder.absolute().name,
         command=command,
-        data=first.run["source"]["name"],
+        data=first.manifest["source"]["name"],
         recipe=first.model["lineage"]["recipe"],
         backbone=first.model["backbone"],
         split=first.split,
-        n=first.metrics["n"],
-        positives=first.metrics["positives"],
+        n=first.results.n,
+        positives=first.results.positives,
         meaning=MEANING,
         runs=tuple(_seed_run(folder, run) for run in runs),
-        metrics={name: _over_seeds(name, runs) for name in first.metrics["metrics"]},
+        metrics={name: _over_seeds(name, runs) for name in first.results.metrics},
     )
 
 
-def _check_same_films(runs: Sequence[Judged]) -> None:
+def _check_same_films(runs: Sequence[EvaluatedRun]) -> None:
     first = runs[0].predictions
     for run in runs[1:]:
         other = run.predictions
@@ -66,11 +66,10 @@ def _check_same_films(runs: Sequence[Judged]) -> None:
             )
 
 
-def _seed_run(folder: Path, run: Judged) -> SeedRun:
-    timing: Mapping[str, float] = run.run["timing"]
-    lineage = run.model["lineage"]
+def _seed_run(folder: Path, run: EvaluatedRun) -> SeedRun:
+    timing, lineage = run.manifest["timing"], run.model["lineage"]
     return SeedRun(
-        seed=run.run["seed"],
+        seed=run.manifest["seed"],
         folder=str(run.folder.relative_to(folder)),
         train_seconds=timing.get("train_seconds"),
         seconds=round(sum(timing.values()), 2),
@@ -80,10 +79,10 @@ def _seed_run(folder: Path, run: Judged) -> SeedRun:
     )
 
 
-def _over_seeds(name: str, runs: Sequence[Judged]) -> OverSeeds:
+def _over_seeds(name: str, runs: Sequence[EvaluatedRun]) -> OverSeeds:
     values = []
     for run in runs:
         found = run.estimate(name)
         ends = (found.value, found.low, found.high) if found else (nan, nan, nan)
-        values.append(SeedValue(run.run["seed"], *ends))
+        values.append(SeedValue(run.manifest["seed"], *ends))
     return OverSeeds.of_seeds(values)

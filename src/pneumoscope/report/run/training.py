@@ -1,6 +1,8 @@
-"""Figures of training: what was watched, epoch by epoch, each line named at its end."""
+"""Training in the report: what was watched, epoch by epoch, and the epoch that was kept."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -8,9 +10,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pneumoscope.report.kit.figure import ACCENT, MUTED, NORMAL, PNEUMONIA
+from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.figure import (
+    ACCENT,
+    MUTED,
+    NORMAL,
+    PNEUMONIA,
+    PageFigure,
+    make_figure,
+)
+from pneumoscope.report.kit.page import Variables
+from pneumoscope.report.review.context import ReportContext
+from pneumoscope.report.run.model import views, which_epoch
 
 WIDE = (4.6, 3.1)
+
+
+def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
+    """Losses and scores by epoch; none where the run was not trained here."""
+    epochs, best = run.history, run.best_epoch
+    if epochs is None:
+        return
+    kept = f" Epoch {best} was kept." if best else ""
+    yield make_figure(
+        "loss",
+        draw_loss(epochs, best),
+        "Loss",
+        "Training loss is measured on augmented films with dropout or label smoothing as the "
+        "recipe says, so the two lines need not meet.",
+        f"Training and validation loss over {len(epochs)} epochs.{kept}",
+    )
+    yield make_figure(
+        "scores",
+        draw_scores(epochs, best),
+        "Accuracy and AUROC",
+        "Watched while training, at a threshold of 0.5 and without intervals. "
+        + which_epoch(run.model),
+        f"Training and validation accuracy and validation AUROC over {len(epochs)} epochs.{kept}",
+    )
 
 
 def draw_loss(history: pd.DataFrame, best: int | None) -> Figure:
@@ -83,3 +120,19 @@ def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
             color=colour,
             fontsize=8.5,
         )
+
+
+def gather(context: ReportContext) -> Variables | None:
+    """What the section prints."""
+    run = context.run
+    if run.history is None:
+        return None
+    return {
+        "figures": context.drawn("loss", "scores"),
+        "columns": [str(column) for column in run.history.columns],
+        "epochs": run.history.to_dict("records"),
+        "best": run.best_epoch,
+        "model": run.model,
+        "views": views(run.model),
+        "timing": run.manifest.get("timing", {}),
+    }

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pneumoscope.evaluation.gallery import Gallery
+from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.figure import PageFigure
 from pneumoscope.report.kit.films import HiddenLookup, ImageLookup
 from pneumoscope.report.kit.heat import Heatmaps
-from pneumoscope.report.run.folder import Judged
 
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
     """All that a section may draw on."""
 
-    judged: Judged
+    run: EvaluatedRun
     figures: Mapping[str, PageFigure]
     gallery: Gallery
     film: ImageLookup

@@ -1,0 +1,110 @@
+"""Evaluated run: what the pages read of a run folder, checked once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from pneumoscope.audit.splits import SplitShift
+from pneumoscope.errors import NotARun
+from pneumoscope.evaluation.predictions import read_predictions
+from pneumoscope.evaluation.results import Evaluation, read_evaluation
+from pneumoscope.manifest import Manifest, ModelManifest
+from pneumoscope.plain import from_plain
+from pneumoscope.records import Estimate
+from pneumoscope.run import Run
+from pneumoscope.storage import read_json
+
+HISTORY_COLUMNS = ("epoch", "train_loss", "val_loss")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedRun:
+    """A run folder after evaluation, or the folder of an evaluation, as read.
+
+    ``predictions`` holds the rows of the evaluated split only, indexed by their place in the
+    whole table. ``history`` is None where the run was not trained here. ``model`` is empty where
+    there is no model.json, ``recipe`` where there is no recipe.yaml.
+    """
+
+    folder: Path
+    manifest: Manifest
+    model: ModelManifest
+    results: Evaluation
+    predictions: pd.DataFrame
+    history: pd.DataFrame | None
+    recipe: str
+
+    @property
+    def name(self) -> str:
+        return self.manifest.get("name") or self.folder.name
+
+    @property
+    def split(self) -> str:
+        return self.results.split
+
+    @property
+    def threshold(self) -> float:
+        return self.results.operating_point.threshold
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights were kept, None where that is not known."""
+        return self.model.get("lineage", {}).get("best_epoch")
+
+    @property
+    def members(self) -> int:
+        """How many models answer together."""
+        return self.manifest.get("members", 1)
+
+    @property
+    def shifts(self) -> list[SplitShift]:
+        """How far each split is told from that of training, as it was evaluated."""
+        return [from_plain(SplitShift, each) for each in self.manifest.get("shifts", ())]
+
+    def estimate(self, name: str) -> Estimate | None:
+        """The metric called ``name``, or None where it was not measured."""
+        return self.results.metrics.get(name)
+
+
+def read_evaluated(folder: Path) -> EvaluatedRun:
+    """Read a run folder that has been evaluated. Raises ``NotARun`` where a part is missing."""
+    run = Run(folder)
+    results = read_evaluation(run.metrics_file)
+    table = read_predictions(run.predictions_file)
+    rows = table[(table["split"] == results.split) & table["label"].isin([0, 1])]
+    return EvaluatedRun(
+        folder=folder,
+        manifest=run.manifest(),
+        model=cast(ModelManifest, read_json(run.model_file)) if run.model_file.exists() else {},
+        results=results,
+        predictions=rows.astype({"label": int}),
+        history=_read_history(run.history_file),
+        recipe=_read_optional(run.recipe_file),
+    )
+
+
+def _read_history(path: Path) -> pd.DataFrame | None:
+    if not path.exists():
+        return None
+    remedy = f"complete the run: pneumoscope train --resume {path.parent}"
+    try:
+        table = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
+    except (OSError, ValueError) as fault:
+        raise NotARun(f"{path} cannot be read", got=str(fault), remedy=remedy) from None
+    missing = [name for name in HISTORY_COLUMNS if name not in table.columns]
+    if missing:
+        raise NotARun(
+            f"{path} lacks columns",
+            got=", ".join(table.columns),
+            expected=", ".join(HISTORY_COLUMNS),
+            remedy=remedy,
+        )
+    return table if len(table) else None
+
+
+def _read_optional(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

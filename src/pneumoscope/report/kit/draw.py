@@ -1,0 +1,68 @@
+"""Drawing on axes: the sizes, words and marks that the figures of several pages share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from pneumoscope.report.kit.figure import INK, PAPER
+
+SQUARE = (4.6, 4.3)
+FRAME = (0.135, 0.115, 0.84, 0.855)
+"""Where the axes of a square figure lie: left, bottom, width, height."""
+
+
+def framed(across: str, up: str) -> tuple[Figure, Axes]:
+    """A square figure with its axes, named."""
+    figure = Figure(figsize=SQUARE)
+    axes = figure.add_axes(FRAME)
+    axes.set(xlabel=across, ylabel=up)
+    return figure, axes
+
+
+def unit(axes: Axes) -> None:
+    """Both axes from 0 to 1."""
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator([0, 0.2, 0.4, 0.6, 0.8, 1.0]))
+
+
+def write(
+    axes: Axes,
+    words: str,
+    at: tuple[float, float],
+    offset: tuple[float, float] = (0, 0),
+    **style: Any,
+) -> None:
+    """Write lines downwards from ``at``, each a text of its own, offsets in points.
+
+    The SVG holds text, and only a single line keeps its alignment in the reader's own font.
+    """
+    style = {"fontsize": 9, **style}
+    for number, line in enumerate(words.split("\n")):
+        down = offset[1] - number * style["fontsize"] * 1.45
+        axes.annotate(
+            line,
+            at,
+            xytext=(offset[0], down),
+            textcoords="offset points",
+            annotation_clip=False,
+            **style,
+        )
+
+
+def mark(axes: Axes, x: float, y: float) -> None:
+    """The dot of an operating point."""
+    axes.plot(
+        [x],
+        [y],
+        marker="o",
+        markersize=8,
+        color=INK,
+        markeredgecolor=PAPER,
+        markeredgewidth=1.5,
+        zorder=5,
+    )

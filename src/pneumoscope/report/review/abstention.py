@@ -1,0 +1,159 @@
+"""Abstention: which films are left to a person, and what is misread among the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from pneumoscope.evaluation.results import AbstentionFigures, RiskCurve
+from pneumoscope.formatting import Cell, percent, percent_brief, percent_cell, split_name
+from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.draw import framed, mark, write
+from pneumoscope.report.kit.figure import NORMAL, PageFigure, make_figure
+from pneumoscope.report.kit.page import Variables
+from pneumoscope.report.review.calibration import why_unfitted
+from pneumoscope.report.review.context import ReportContext
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A miss rate as printed: films withheld, and (value, interval) of what is misread."""
+
+    rate: str
+    withheld: int
+    share: str
+    cells: tuple[Cell, ...]
+
+
+def words(run: EvaluatedRun) -> str:
+    """What is withheld at the carried thresholds, and whether the guarantee holds here."""
+    found = _carried(run)
+    if found is None:
+        return ""
+    said = (
+        f"At a miss rate of {found.miss_rate:g} for each class, {found.withheld:,} of "
+        f"{found.withheld + found.read:,} films are left to a person; of the others "
+        f"{percent_brief(found.wrong, 1)} are misread, against "
+        f"{percent_brief(found.wrong_without, 1)} with none left out."
+    )
+    # The guarantee is a mean over validation sets: of one set the true share strays by ``spread``.
+    kinds = (
+        (found.missed, "missed pneumonia", "pneumonia"),
+        (found.alarms, "false alarms", "normal"),
+    )
+    broken = [
+        f"{what} ({percent_brief(share, 1)})"
+        for share, what, label in kinds
+        if share.low > found.miss_rate + 2 * found.spread[label]
+    ]
+    if broken:
+        said += (
+            f" The guarantee does not hold on these films for {' and '.join(broken)}: they are not "
+            "like the validation films."
+        )
+    return said
+
+
+def _carried(run: EvaluatedRun) -> AbstentionFigures | None:
+    return run.results.abstention.conformal if run.results.abstention else None
+
+
+def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
+    """Risk against coverage."""
+    curve = run.results.abstention.risk_coverage if run.results.abstention else None
+    if curve:
+        yield make_figure(
+            "risk_coverage",
+            draw_risk(curve, _carried(run)),
+            "Risk and coverage",
+            "Read from right to left: the films nearest to the threshold are withheld first. The "
+            f"band is a {curve.level:.0%} Wilson interval at each point.",
+            f"Risk–coverage curve, mean risk {curve.area:.4f}. {words(run)}",
+        )
+
+
+def draw_risk(found: RiskCurve, carried: AbstentionFigures | None) -> Figure:
+    """The share misread among the films kept, the least certain withheld first."""
+    figure, axes = framed("Share of films that are read", "Share of those that is misread")
+    x, risk = np.array(found.coverage), np.array(found.risk)
+    axes.fill_between(x, found.low, found.high, color=NORMAL, alpha=0.18, linewidth=0)
+    axes.plot(x, risk, color=NORMAL, zorder=3)
+    end = float(risk[-1])
+    # The first few films have intervals that reach far up and say nothing.
+    top = max(2.2 * end, float(np.nanmax(risk[x > 0.1], initial=0.01)) * 1.5, 0.02)
+    axes.set(xlim=(0, 1.01), ylim=(0, top))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+    known = carried is not None and math.isfinite(carried.wrong.value)
+    at = (carried.coverage.value, carried.wrong.value) if carried and known else (1.0, end)
+    if at[0] < 0.97 or carried is None:
+        write(axes, f"all read: {end:.1%}", (1, end), (0, 7), ha="right", color=NORMAL)
+    if carried and known:
+        mark(axes, *at)
+        said = f"conformal, miss rate {carried.miss_rate:g}\n{at[1]:.1%} of {at[0]:.1%} read"
+        right = at[0] > 0.5
+        write(axes, said, at, (-9 if right else 9, 26), ha="right" if right else "left")
+    return figure
+
+
+def gather(context: ReportContext) -> Variables | None:
+    """What the section prints."""
+    part, found = context.run.results.abstention, _carried(context.run)
+    if part is None or not (found or part.risk_coverage):
+        return None
+    return {
+        "figures": context.drawn("risk_coverage"),
+        "said": words(context.run) or _no_words(context.run),
+        "found": found,
+        "rows": _shares(found) if found else [],
+        "rule": _rule(found) if found else "",
+        "ladder": [_rung(rung) for rung in part.ladder],
+    }
+
+
+def _no_words(run: EvaluatedRun) -> str:
+    """Why no film is withheld."""
+    why = why_unfitted(run) or "it needs validation films of both classes"
+    return f"Abstention was not fitted: {why}."
+
+
+def _shares(found: AbstentionFigures) -> list[tuple[str, str, str]]:
+    """(title, value, interval) of each share."""
+    shares = (
+        ("read, of all films", found.coverage),
+        ("misread, of the films read", found.wrong),
+        ("misread, of all films, none withheld", found.wrong_without),
+        ("pneumonia read as normal, of all pneumonia films", found.missed),
+        ("normal read as pneumonia, of all normal films", found.alarms),
+    )
+    return [(title, *percent_cell(share, 1)) for title, share in shares]
+
+
+def _rung(found: AbstentionFigures) -> Rung:
+    misread = (found.wrong, found.missed, found.alarms)
+    return Rung(
+        rate=percent(found.miss_rate),
+        withheld=found.withheld,
+        share=percent(1 - found.coverage.value, 1),
+        cells=tuple(percent_cell(share, 1) for share in misread),
+    )
+
+
+def _rule(found: AbstentionFigures) -> str:
+    low, high = found.pneumonia_from, found.normal_to
+    where = f"chosen on the {split_name(found.chosen_on)} split"
+    if low <= high:
+        return (
+            f"A film is withheld where its probability lies from {low:.3f} to {high:.3f}, {where}: "
+            "there both labels remain plausible."
+        )
+    return (
+        f"No film need be withheld: from {low:.3f} on pneumonia is plausible, up to {high:.3f} "
+        f"normal is, {where}, and the two do not meet. The {found.neither:,} films between, "
+        "unlike both, are read at the threshold. A lower miss rate withholds films instead."
+    )

@@ -1,0 +1,154 @@
+"""Calibration: whether probabilities mean what they say, and what a temperature changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pneumoscope.evaluation import curves
+from pneumoscope.evaluation.curves import Reliability
+from pneumoscope.formatting import Cell, brief, cell, full, split_name
+from pneumoscope.metrics.scores import probability
+from pneumoscope.records import Estimate
+from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.draw import SQUARE, unit, write
+from pneumoscope.report.kit.figure import MUTED, NORMAL, PAPER, RULE, PageFigure, make_figure
+from pneumoscope.report.kit.page import Variables
+from pneumoscope.report.review.context import ReportContext
+
+_ROWS = (
+    ("slope", "Slope", "1; below it the probabilities are too extreme"),
+    ("intercept", "Intercept", "0, beside a slope of 1"),
+    ("in_the_large", "Calibration in the large", "0; below it they are too high on average"),
+    ("ece", "ECE", "0"),
+    ("brier", "Brier score", "0"),
+    ("log_loss", "Log loss", "0"),
+)
+
+
+def rows(run: EvaluatedRun) -> list[tuple[str, str, list[Cell]]]:
+    """(title, what is best, [(value, interval) as given, and at the temperature])."""
+    found = run.results.calibration
+    if found is None:
+        return []
+    columns = [part for part in (found.before, found.after) if part]
+    return [
+        (title, best, [cell(getattr(column, key)) for column in columns])
+        for key, title, best in _ROWS
+    ]
+
+
+def words(run: EvaluatedRun) -> str:
+    """Whether the probabilities are shown to be off, the temperature, and what it changes."""
+    found = run.results.calibration
+    if found is None:
+        return ""
+    slope, large = found.before.slope, found.before.in_the_large
+    said = ""
+    if math.isfinite(slope.value):
+        kinds = [*_off(slope, 1, "too extreme", "too cautious")]
+        kinds += _off(large, 0, "too high on average", "too low on average")
+        said = (
+            f"As given, the probabilities are {' and '.join(kinds)}"
+            if kinds
+            else "The probabilities as given are not shown to be off"
+        )
+        said += f": calibration slope {full(slope)}, in the large {brief(large)}. "
+    if found.after is None or found.chosen_on is None:
+        why = why_unfitted(run)
+        return said + f"No temperature {f'was fitted: {why}' if why else 'could be fitted'}."
+    return (
+        f"{said}A temperature of {found.temperature:.2f}, fitted on the "
+        f"{split_name(found.chosen_on)} split, takes the ECE from {brief(found.before.ece)} to "
+        f"{brief(found.after.ece)}; no decision changes by it."
+    )
+
+
+def why_unfitted(run: EvaluatedRun) -> str:
+    """Why nothing is fitted for several models that answer together; empty for one model."""
+    if run.members == 1:
+        return ""
+    return f"the {run.members} models whose mean is judged have no validation films in common"
+
+
+def _off(found: Estimate, right: float, below: str, above: str) -> Iterator[str]:
+    """What the interval says where it leaves the right value out; nothing where it does not."""
+    if found.high < right:
+        yield below
+    if found.low > right:
+        yield above
+
+
+def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
+    """The reliability of the probabilities as given, and at the temperature."""
+    table, found = run.predictions, run.results.calibration
+    bins = curves.reliability(table["label"], table["probability"])
+    if bins is not None:
+        yield make_figure(
+            "reliability",
+            draw_reliability(bins),
+            "Reliability",
+            "Below the diagonal the model claims too much, above it too little. Bars are "
+            f"{bins.level:.0%} Wilson intervals; the strip below counts the films in each bin.",
+            "Reliability diagram: observed share of pneumonia against the probability given, in "
+            f"{len(bins.count)} bins. ECE {full(run.estimate('ece'))}.",
+        )
+    if found is None or found.after is None or found.temperature is None:
+        return
+    calibrated = probability(table["logit"].to_numpy(dtype=np.float64) / found.temperature)
+    bins = curves.reliability(table["label"], calibrated)
+    if bins is not None:
+        yield make_figure(
+            "reliability_calibrated",
+            draw_reliability(bins),
+            "Reliability at the temperature",
+            f"The same films, each logit divided by {found.temperature:.2f}, which was fitted "
+            f"on the {split_name(found.chosen_on)} split. Bars are {bins.level:.0%} Wilson "
+            "intervals.",
+            "Reliability diagram after temperature scaling: observed share of pneumonia against "
+            f"the calibrated probability, in {len(bins.count)} bins. ECE {full(found.after.ece)}.",
+        )
+
+
+def draw_reliability(bins: Reliability) -> Figure:
+    """Observed share against predicted probability, with the number of films below."""
+    figure = Figure(figsize=SQUARE)
+    axes = figure.add_axes((0.135, 0.29, 0.84, 0.68))
+    unit(axes)
+    axes.set_ylabel("Share that is pneumonia")
+    axes.tick_params(labelbottom=False)
+    axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, zorder=1)
+    reach = np.abs((bins.observed - bins.low, bins.high - bins.observed))
+    line = axes.errorbar(bins.predicted, bins.observed, yerr=reach, color=NORMAL, elinewidth=1.1)
+    line[0].set(linewidth=0.9, marker="o", markersize=6, markeredgecolor=PAPER, zorder=3)
+    counts = figure.add_axes((0.135, 0.115, 0.84, 0.13), sharex=axes)
+    _draw_counts(counts, bins)
+    return figure
+
+
+def _draw_counts(axes: Axes, bins: Reliability) -> None:
+    axes.bar(bins.predicted, bins.count, width=0.035, color=MUTED, alpha=0.6, linewidth=0)
+    for at, count in zip(bins.predicted.tolist(), bins.count.tolist(), strict=True):
+        write(axes, f"{count:,}", (at, count), (0, 1.5), ha="center", fontsize=7.5, color=MUTED)
+    axes.set(yticks=[], ylim=(0, float(bins.count.max()) * 1.45), xlabel="Probability given")
+    axes.set_ylabel("films", color=MUTED, fontsize=8.5)
+    axes.spines["left"].set_visible(False)
+
+
+def gather(context: ReportContext) -> Variables | None:
+    """What the section prints."""
+    drawn, table = context.drawn("reliability", "reliability_calibrated"), rows(context.run)
+    if not drawn and not table:
+        return None
+    found = context.run.results.calibration
+    return {
+        "figures": drawn,
+        "ece": full(context.run.estimate("ece")),
+        "rows": table,
+        "said": words(context.run),
+        "temperature": found.temperature if found else None,
+    }

@@ -1,0 +1,85 @@
+"""Topics of a review, in the order of the report: what each draws, says, and prints as a section.
+
+What a reviewer asks beyond accuracy. Each topic has a module of its own; a run that was evaluated
+before a topic existed lacks it in all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.figure import PageFigure
+from pneumoscope.report.kit.page import Section
+from pneumoscope.report.kit.rows import Remark
+from pneumoscope.report.review import (
+    abstention,
+    calibration,
+    net_benefit,
+    points,
+    prevalence,
+    shortcuts,
+    subgroups,
+)
+from pneumoscope.report.review.context import ReportContext
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One question of a reviewer. ``words`` are empty, and ``figures`` none, where the run was not
+    asked it."""
+
+    section: Section[ReportContext]
+    words: Callable[[EvaluatedRun], str] | None = None
+    figures: Callable[[EvaluatedRun], Iterator[PageFigure]] | None = None
+
+
+TOPICS = (
+    Topic(Section("operating", "Operating points", points.gather)),
+    Topic(
+        Section("calibration", "Calibration", calibration.gather),
+        calibration.words,
+        calibration.figures,
+    ),
+    Topic(
+        Section("prevalence", "What a call is worth", prevalence.gather),
+        prevalence.words,
+        prevalence.figures,
+    ),
+    Topic(
+        Section("decision", "Net benefit", net_benefit.gather),
+        net_benefit.words,
+        net_benefit.figures,
+    ),
+    Topic(Section("subgroups", "Subgroups", subgroups.gather), subgroups.words, subgroups.figures),
+    Topic(
+        Section("abstention", "When to abstain", abstention.gather),
+        abstention.words,
+        abstention.figures,
+    ),
+    Topic(Section("shortcuts", "Does it read the lungs?", shortcuts.gather), shortcuts.words),
+)
+
+
+def draw_topics(run: EvaluatedRun) -> Iterator[PageFigure]:
+    """The figures that the evaluation allows. Call within ``figure.house_style``."""
+    for topic in TOPICS:
+        if topic.figures:
+            yield from topic.figures(run)
+
+
+def remarks(run: EvaluatedRun) -> list[Remark]:
+    """One or two sentences on each topic that was evaluated."""
+    said = [(_LEADS[topic.section.name], topic.words(run)) for topic in TOPICS if topic.words]
+    return [Remark(lead, text) for lead, text in said if text]
+
+
+_LEADS = {
+    "calibration": "Calibration.",
+    "prevalence": "Prevalence.",
+    "decision": "Net benefit.",
+    "subgroups": "Subgroups.",
+    "abstention": "Abstention.",
+    "shortcuts": "Shortcuts.",
+}
