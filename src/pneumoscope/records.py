@@ -160,9 +160,6 @@ class Hardware:
         """How many processes train together, one for each device."""
         return self.devices * self.nodes
 
-    def to_json(self) -> dict[str, Any]:
-        return to_plain(self)
-
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -187,9 +184,6 @@ class InputSpec:
         side."""
         return self.stored - 2 * round(self.stored * self.margin / 2)
 
-    def to_json(self) -> dict[str, Any]:
-        return to_plain(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -201,10 +195,6 @@ class Estimate:
     level: float
     method: str
     n: int
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready; NaN becomes None, since JSON has no NaN."""
-        return to_plain(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Estimate:
@@ -229,9 +219,6 @@ class OperatingPoint:
     rule: str
     chosen_on: Split | Literal["external"]
 
-    def to_json(self) -> dict[str, Any]:
-        return to_plain(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -242,9 +229,6 @@ class Calibration:
 
     temperature: float
     chosen_on: Split
-
-    def to_json(self) -> dict[str, Any]:
-        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +247,6 @@ class Conformal:
     positives: int
     negatives: int
     chosen_on: Split
-
-    def to_json(self) -> dict[str, Any]:
-        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +276,7 @@ class Reading:
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "heatmap"}
         point = self.operating_point
         return named | {
-            "operating_point": point.to_json() if point else None,
+            "operating_point": to_plain(point) if point else None,
             "findings": list(self.findings),
         }
 

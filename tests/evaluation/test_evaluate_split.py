@@ -54,8 +54,8 @@ def test_points_calibration_and_prevalence_agree_with_their_oracles(table: Table
         called = rows.probability >= point["threshold"]
         tn, fp, fn, tp = sk.confusion_matrix(rows.label, called).ravel()
         assert point["confusion"] == {"tn": tn, "fp": fp, "fn": fn, "tp": tp}
-        assert point["sensitivity"] == wilson(int(tp), int(tp + fn)).to_json()
-        assert point["npv"] == wilson(int(tn), int(tn + fn)).to_json()
+        assert point["sensitivity"] == to_plain(wilson(int(tp), int(tp + fn)))
+        assert point["npv"] == to_plain(wilson(int(tn), int(tn + fn)))
     first = found["operating_points"][0]
     assert first["specificity"] == found["metrics"]["specificity"]
     after, t = found["calibration"]["after"], found["calibration"]["temperature"]

@@ -20,6 +20,7 @@ from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.inference import classifier as module
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.models.bundle import save_bundle
+from pneumoscope.plain import to_plain
 from pneumoscope.records import Calibration, Conformal, DataRequest, InputSpec, Silent
 from pneumoscope.sources.detect import open_source
 
@@ -177,7 +178,7 @@ def test_an_ensembles_own_point_decides(tmp_path: Path, chests: np.ndarray) -> N
     about = {"members": ["seed-0", "seed-2"], "operating_points": [own]}
     (tmp_path / "cv/ensemble.json").write_text(json.dumps(about))
     model = Classifier.load(tmp_path / "cv", device="cpu")
-    assert [p.to_json() for p in model.operating_points] == [own]
+    assert [to_plain(p) for p in model.operating_points] == [own]
     pair = [
         [r.logit for r in Classifier.load(tmp_path / f"cv/seed-{i}").read(chests)] for i in (0, 2)
     ]

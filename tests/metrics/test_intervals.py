@@ -20,6 +20,7 @@ from pneumoscope.metrics.intervals import (
     wilson,
 )
 from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.plain import to_plain
 from pneumoscope.records import Estimate
 
 HANLEY = (
@@ -71,7 +72,7 @@ def test_wilson_is_statsmodels(hits: int, n: int, level: float) -> None:
 
 
 def test_wilson_of_nothing() -> None:
-    assert sound("accuracy", wilson(0, 0)) and wilson(0, 0).to_json()["value"] is None
+    assert sound("accuracy", wilson(0, 0)) and to_plain(wilson(0, 0))["value"] is None
 
 
 def test_delong_as_published() -> None:

@@ -28,6 +28,7 @@ from pneumoscope.metrics.paired import (
 )
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
+from pneumoscope.plain import to_plain
 
 
 def films(n: int, seed: int, ties: bool = False) -> tuple[Any, Any, Any]:
@@ -152,7 +153,7 @@ def test_ranking_alike_is_not_certainty() -> None:
 @pytest.mark.parametrize("labels", [np.zeros(5, int), np.ones(5, int), np.zeros(0, int)])
 def test_one_class_has_no_difference(labels: Any) -> None:
     scores = np.linspace(0, 1, labels.size)
-    found = delong_paired(labels, scores, scores).to_json()
+    found = to_plain(delong_paired(labels, scores, scores))
     assert found["value"] is found["low"] is found["high"] is found["p"] is None
     assert found["method"].startswith("undefined")
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest
 from pneumoscope.metrics.scores import confusion
 from pneumoscope.metrics.thresholds import RULES, choose
+from pneumoscope.plain import to_plain
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 1), st.one_of(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.floats(0, 1))),
@@ -78,7 +79,7 @@ def test_neighbouring_floats_stay_apart() -> None:
 def test_records_the_rule() -> None:
     y, p = np.array([0, 1]), np.array([0.2, 0.9])
     assert choose("sensitivity", y, p, "val", 0.9).rule == "sensitivity >= 0.9"
-    assert choose("f1", y, p, "train").to_json() == {
+    assert to_plain(choose("f1", y, p, "train")) == {
         "name": "f1",
         "threshold": pytest.approx(0.55),
         "rule": "maximum f1",

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.evaluation.gallery import choose_films
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.kit.films import heat_words
+from pneumoscope.report.kit.gallery import choose_films
 from pneumoscope.report.kit.heat import Heatmaps, overlay
 from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pneumoscope.evaluation.gallery import choose_films
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
 from pneumoscope.report.evaluated import read_evaluated
+from pneumoscope.report.kit.gallery import choose_films
 from pneumoscope.report.run.render import write_report
 
 pytestmark = pytest.mark.usefixtures("undrawn")

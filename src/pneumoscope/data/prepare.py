@@ -29,6 +29,7 @@ from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
 from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
+from pneumoscope.plain import to_plain
 from pneumoscope.records import Advance, Film, InputSpec, Record, Source
 from pneumoscope.storage import check_space, slug, sweep, write_atomic, write_json, writing
 
@@ -237,7 +238,7 @@ def _about(
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "spec": spec.to_json(),
+        "spec": to_plain(spec),
         "fingerprint": source.fingerprint,
         "content": content_digest(table),
         "source": source.to_json(),

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import mean, stdev
 from string import ascii_uppercase
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import NotComparable
+from pneumoscope.evaluation.groups import MeanSd
 from pneumoscope.evaluation.predictions import Rows
 from pneumoscope.metrics.paired import (
     METRICS,
@@ -30,6 +30,7 @@ from pneumoscope.metrics.paired import (
 )
 from pneumoscope.metrics.resample import DEFAULT, IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
+from pneumoscope.plain import to_plain
 
 ALL_PAIRS_UP_TO = 4
 """Runs of which each is compared with each; of more, only with the first."""
@@ -134,8 +135,8 @@ def compare_sides(
             {
                 "first": first.letter,
                 "second": second.letter,
-                "differences": {name: found[name].to_json() for name in METRICS},
-                "decisions": decisions.to_json() | _by_class(first, second),
+                "differences": {name: to_plain(found[name]) for name in METRICS},
+                "decisions": to_plain(decisions) | _by_class(first, second),
             }
         )
     _adjust([pair["differences"]["auroc"] for pair in out])
@@ -157,13 +158,11 @@ def clusters(sides: Sequence[Side]) -> NDArray[Any] | None:
 
 def spread(values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float | None]]:
     """Mean and standard deviation (n − 1) of each metric over runs; None where one is undefined."""
-    out: dict[str, dict[str, float | None]] = {}
+    out = {}
     for name, found in values.items():
-        known = all(map(math.isfinite, found))
-        out[name] = {
-            "mean": mean(found) if known else None,
-            "sd": stdev(found) if known and len(found) > 1 else None,
-        }
+        # Over some of the runs it would not be that of the recipe, and nothing here says so.
+        over = to_plain(MeanSd.of(found if all(map(math.isfinite, found)) else ()))
+        out[name] = {"mean": over["mean"], "sd": over["sd"]}
     return out
 
 
@@ -176,7 +175,7 @@ def compare_recipes(
     out: list[dict[str, Any]] = []
     for one, two in combinations(range(len(groups)), 2):
         found = {name: welch(groups[one][name], groups[two][name], level) for name in METRICS}
-        differences = {name: each.to_json() for name, each in found.items()}
+        differences = {name: to_plain(each) for name, each in found.items()}
         out.append({"first": one, "second": two, "differences": differences})
     _adjust([pair["differences"]["auroc"] for pair in out])
     return out

@@ -33,7 +33,7 @@ class Coefficient(Estimate):
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Coefficient:
-        """What ``to_json`` wrote, as lenient as for an Estimate."""
+        """As lenient as for an Estimate."""
         error = found.get("error")
         known = asdict(Estimate.from_json(found))
         return cls(**known, error=math.nan if error is None else float(error))
@@ -193,10 +193,6 @@ class AbstentionFigures(Conformal):
     wrong_without: Estimate
     missed: Estimate
     alarms: Estimate
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready, in the order of the fields."""
-        return to_plain(self)
 
 
 @dataclass(frozen=True, slots=True)

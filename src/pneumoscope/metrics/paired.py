@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.plain import to_plain
-
 from .intervals import structural_components
 from .resample import DEFAULT, IntervalSettings, patient_numbers, resampled_weights
 from .scores import Floats, Labels, ScoreTable, auroc
@@ -46,10 +44,6 @@ class Difference:
     method: str
     n: int
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready; NaN becomes None."""
-        return to_plain(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Discordance:
@@ -60,10 +54,6 @@ class Discordance:
     p: float
     method: str
     n: int
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready; NaN becomes None."""
-        return to_plain(self)
 
 
 def delong_paired(labels: Labels, first: Floats, second: Floats, level: float = 0.95) -> Difference:

@@ -17,6 +17,7 @@ from torch import nn
 from pneumoscope.errors import BadWeights
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
+from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import Run
 from pneumoscope.storage import read_json, write_atomic, write_json
@@ -68,15 +69,15 @@ class Bundle:
             "outputs": self.network.outputs,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "weights": self.weights,
-            "input": self.network.spec.to_json(),
+            "input": to_plain(self.network.spec),
             "normalisation": {"mean": self.normalisation[0], "std": self.normalisation[1]},
             "classes": list(CLASSES),
             "flip_average": self.flip_average,
             "turn_average": self.turn_average,
             "precision": self.precision,
-            "operating_points": [point.to_json() for point in self.operating_points],
-            "calibration": self.calibration.to_json() if self.calibration else None,
-            "conformal": self.conformal.to_json() if self.conformal else None,
+            "operating_points": [to_plain(point) for point in self.operating_points],
+            "calibration": to_plain(self.calibration) if self.calibration else None,
+            "conformal": to_plain(self.conformal) if self.conformal else None,
             "lineage": self.lineage,
         }
 

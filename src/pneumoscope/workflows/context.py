@@ -16,6 +16,7 @@ from pneumoscope.data.pool import cores
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
 from pneumoscope.manifest import EpochsEntry, Manifest
+from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
 from pneumoscope.run import Run
@@ -125,7 +126,7 @@ def new_manifest(
         },
         "timing": {},
         "warnings": [],
-        "hardware": hardware.to_json(),
+        "hardware": to_plain(hardware),
     }
     if weights:
         begun["weights"] = weights

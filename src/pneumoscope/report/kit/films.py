@@ -12,9 +12,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.evaluation.gallery import Shown
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA
+from pneumoscope.report.kit.gallery import Shown
 from pneumoscope.report.kit.heat import Heatmaps, overlay
 from pneumoscope.report.kit.uri import data_uri
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pneumoscope.evaluation.gallery import Gallery
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.figure import PageFigure
 from pneumoscope.report.kit.films import HiddenLookup, ImageLookup
+from pneumoscope.report.kit.gallery import Gallery
 from pneumoscope.report.kit.heat import Heatmaps
 
 

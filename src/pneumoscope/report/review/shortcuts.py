@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.gallery import Shown
 from pneumoscope.evaluation.results import ShortcutResult
 from pneumoscope.evaluation.shortcuts import CHANCE, KEPT, MARGIN
 from pneumoscope.formatting import ABSENT, Cell, cell, full, percent, percent_cell
 from pneumoscope.records import CLASSES, Grey
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.films import to_uri
+from pneumoscope.report.kit.gallery import Shown
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.kit.rows import KeyFigure, key_figure
 from pneumoscope.report.review.context import ReportContext

@@ -28,9 +28,10 @@ from pneumoscope.report.review.context import ReportContext
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One question of a reviewer. ``words`` are empty, and ``figures`` none, where the run was not
-    asked it."""
+    asked it; ``lead`` introduces the words."""
 
     section: Section[ReportContext]
+    lead: str = ""
     words: Callable[[EvaluatedRun], str] | None = None
     figures: Callable[[EvaluatedRun], Iterator[PageFigure]] | None = None
 
@@ -39,26 +40,39 @@ TOPICS = (
     Topic(Section("operating", "Operating points", points.gather)),
     Topic(
         Section("calibration", "Calibration", calibration.gather),
+        "Calibration.",
         calibration.words,
         calibration.figures,
     ),
     Topic(
         Section("prevalence", "What a call is worth", prevalence.gather),
+        "Prevalence.",
         prevalence.words,
         prevalence.figures,
     ),
     Topic(
         Section("decision", "Net benefit", net_benefit.gather),
+        "Net benefit.",
         net_benefit.words,
         net_benefit.figures,
     ),
-    Topic(Section("subgroups", "Subgroups", subgroups.gather), subgroups.words, subgroups.figures),
+    Topic(
+        Section("subgroups", "Subgroups", subgroups.gather),
+        "Subgroups.",
+        subgroups.words,
+        subgroups.figures,
+    ),
     Topic(
         Section("abstention", "When to abstain", abstention.gather),
+        "Abstention.",
         abstention.words,
         abstention.figures,
     ),
-    Topic(Section("shortcuts", "Does it read the lungs?", shortcuts.gather), shortcuts.words),
+    Topic(
+        Section("shortcuts", "Does it read the lungs?", shortcuts.gather),
+        "Shortcuts.",
+        shortcuts.words,
+    ),
 )
 
 
@@ -71,15 +85,5 @@ def draw_topics(run: EvaluatedRun) -> Iterator[PageFigure]:
 
 def remarks(run: EvaluatedRun) -> list[Remark]:
     """One or two sentences on each topic that was evaluated."""
-    said = [(_LEADS[topic.section.name], topic.words(run)) for topic in TOPICS if topic.words]
-    return [Remark(lead, text) for lead, text in said if text]
-
-
-_LEADS = {
-    "calibration": "Calibration.",
-    "prevalence": "Prevalence.",
-    "decision": "Net benefit.",
-    "subgroups": "Subgroups.",
-    "abstention": "Abstention.",
-    "shortcuts": "Shortcuts.",
-}
+    said = [Remark(topic.lead, topic.words(run)) for topic in TOPICS if topic.words]
+    return [remark for remark in said if remark.text]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.gallery import Gallery, Shown, judged_rows
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.explain.words import CAUTION
 from pneumoscope.report.kit.figure import house_style, to_png
 from pneumoscope.report.kit.films import Panel, Tile, draw_mosaic, tile
+from pneumoscope.report.kit.gallery import Gallery, Shown, judged_rows
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
@@ -29,45 +29,21 @@ class TiledPanel:
 
 def sheets(gallery: Gallery) -> dict[str, list[Panel]]:
     """The pages of films, by name; the same in the report and as PNG."""
+    alarms = "normal films called pneumonia, the most confident first"
+    missed = "pneumonia called normal, the most confident first"
+    near = "nearest to the threshold, right or wrong"
+    lowest = "From the lowest to the highest probability"
+    found, cleared = "the middle of the true positives", "the middle of the true negatives"
     return {
         "misclassified": [
-            Panel(
-                "False alarms",
-                "normal films called pneumonia, the most confident first",
-                gallery.false_positives,
-                heated=True,
-            ),
-            Panel(
-                "Missed pneumonia",
-                "pneumonia called normal, the most confident first",
-                gallery.false_negatives,
-                heated=True,
-            ),
-            Panel(
-                "Least certain",
-                "nearest to the threshold, right or wrong",
-                gallery.least_certain,
-                heated=True,
-            ),
+            Panel("False alarms", alarms, gallery.false_positives, heated=True),
+            Panel("Missed pneumonia", missed, gallery.false_negatives, heated=True),
+            Panel("Least certain", near, gallery.least_certain, heated=True),
         ],
         "predictions": [
-            Panel(
-                "From the lowest to the highest probability",
-                "at evenly spaced ranks",
-                gallery.spread,
-            ),
-            Panel(
-                "Typical pneumonia found",
-                "the middle of the true positives",
-                gallery.true_positives,
-                heated=True,
-            ),
-            Panel(
-                "Typical normal cleared",
-                "the middle of the true negatives",
-                gallery.true_negatives,
-                heated=True,
-            ),
+            Panel(lowest, "at evenly spaced ranks", gallery.spread),
+            Panel("Typical pneumonia found", found, gallery.true_positives, heated=True),
+            Panel("Typical normal cleared", cleared, gallery.true_negatives, heated=True),
         ],
         "samples": [
             Panel("Normal", "", gallery.samples_normal, judged=False),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pneumoscope.evaluation.gallery import choose_films
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS
 from pneumoscope.report.kit.figure import PageFigure, house_style
 from pneumoscope.report.kit.films import HiddenLookup, ImageLookup
+from pneumoscope.report.kit.gallery import choose_films
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.report.kit.page import DISCLAIMER, Page, Section, Variables
 from pneumoscope.report.kit.rows import KeyFigure, key_figure

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData, printable
-from pneumoscope.evaluation.gallery import Shown, choose_films, judged_rows
 from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
+from pneumoscope.report.kit.gallery import Shown, choose_films, judged_rows
 from pneumoscope.run import Run, open_complete
 from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.explainer import Explainer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pneumoscope.evaluation.gallery import choose_films, evenly, judged_rows, printable_name
+from pneumoscope.report.kit.gallery import choose_films, evenly, judged_rows, printable_name
 
 
 def table(*rows: tuple[str, int, float], patients: str = "") -> pd.DataFrame:
