@@ -6,7 +6,7 @@ record everything. What must be there, ``run.open_run`` checks.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 
 class RequestEntry(TypedDict):
@@ -104,6 +104,72 @@ class WeightsEntry(TypedDict):
     sha256: str
 
 
+class HardwareEntry(TypedDict):
+    """``Hardware`` in plain data."""
+
+    accelerator: str
+    devices: int
+    nodes: int
+
+
+class SpecEntry(TypedDict, total=False):
+    """``InputSpec`` in plain data; ``margin`` and ``local_contrast`` came later than the others."""
+
+    stored: Required[int]
+    network: Required[int]
+    fit: Literal["squash", "pad", "crop"]
+    interpolation: Literal["bilinear"]
+    margin: float
+    local_contrast: int
+
+
+# As a call, for one of the keys is a word of Python.
+Population = TypedDict("Population", {"youngest": float, "oldest": float, "from": str}, total=False)
+"""Whom a model knows: the ages in years of the patients of its training films, and how it is known
+that they are; empty where they are not."""
+
+
+class Lineage(TypedDict, total=False):
+    """What a model was trained on and how; ``weights_sha256`` is of the file that it began from."""
+
+    recipe: str
+    data: str
+    fingerprint: str
+    best_epoch: int
+    epochs: int
+    monitor: str
+    population: Population
+    weights_sha256: str
+
+
+class Normalisation(TypedDict):
+    """Mean and standard deviation of full scale."""
+
+    mean: float
+    std: float
+
+
+class ModelManifest(TypedDict, total=False):
+    """``model.json``: see ``models.bundle.Bundle``. The last three are records in plain data,
+    or None."""
+
+    schema: int
+    backbone: str
+    outputs: int
+    parameters: int
+    weights: str
+    input: SpecEntry
+    normalisation: Normalisation
+    classes: list[str]
+    flip_average: bool
+    turn_average: float
+    precision: str
+    lineage: Lineage
+    operating_points: list[dict[str, Any]]
+    calibration: dict[str, Any] | None
+    conformal: dict[str, Any] | None
+
+
 class Manifest(TypedDict, total=False):
     """``run.json``: what was asked, found, chosen and measured.
 
@@ -123,7 +189,7 @@ class Manifest(TypedDict, total=False):
     environment: Environment
     timing: dict[str, float]
     warnings: list[str]
-    hardware: dict[str, Any]
+    hardware: HardwareEntry
     weights: WeightsEntry
     content: str
     flow: Flow
@@ -135,50 +201,11 @@ class Manifest(TypedDict, total=False):
     external: bool
 
 
-class InputEntry(TypedDict, total=False):
-    """``InputSpec.to_json``."""
-
-    stored: int
-    network: int
-    fit: str
-    interpolation: str
-    margin: float
-    local_contrast: int
-
-
-class Lineage(TypedDict, total=False):
-    """What a model was trained on and how; ``population`` counts its training films."""
-
-    recipe: str
-    data: str
-    fingerprint: str
-    best_epoch: int
-    epochs: int
-    monitor: str
-    population: dict[str, Any]
-    weights_sha256: str
-
-
-class ModelManifest(TypedDict, total=False):
-    """``model.json``, as far as pages read it: see ``models.bundle.Bundle.to_json``."""
-
-    schema: int
-    backbone: str
-    outputs: int
-    parameters: int
-    weights: str
-    input: InputEntry
-    flip_average: bool
-    turn_average: float
-    precision: str
-    lineage: Lineage
-
-
 class PreparedManifest(TypedDict, total=False):
     """``prepared.json``."""
 
     schema: int
-    spec: dict[str, Any]
+    spec: SpecEntry
     fingerprint: str
     content: str
     source: SourceEntry

@@ -125,7 +125,7 @@ def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
         else _read_packaged(name_or_file)
     )
     values = _lay(base, asked)
-    changed: dict[str, Any] = {}
+    changed: dict[str, object] = {}
     for change in changes:
         changed = _merge(changed, _parse_change(change))
     recipe = validate_recipe(_lay(values, changed))
@@ -139,7 +139,7 @@ def stored_recipe(path: Path) -> Recipe:
     return validate_recipe(_read_file(path))
 
 
-def validate_recipe(values: Mapping[str, Any]) -> Recipe:
+def validate_recipe(values: Mapping[str, object]) -> Recipe:
     """Check a mapping against the schema. Raises BadRecipe naming the first fault."""
     try:
         return Recipe.model_validate(values)
@@ -151,7 +151,7 @@ def _is_file_name(text: str) -> bool:
     return text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text
 
 
-def _read_packaged(name: str) -> dict[str, Any]:
+def _read_packaged(name: str) -> dict[str, object]:
     if name not in recipe_names():
         raise BadRecipe(
             "there is no such recipe",
@@ -163,7 +163,7 @@ def _read_packaged(name: str) -> dict[str, Any]:
     return _parse(text, name)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, object]:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -178,7 +178,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _parse(text: str, origin: str) -> dict[str, Any]:
+def _parse(text: str, origin: str) -> dict[str, object]:
     try:
         values = yaml.safe_load(text)
     except _NOT_YAML as error:
@@ -194,7 +194,7 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
     return values
 
 
-def _parse_change(change: str) -> dict[str, Any]:
+def _parse_change(change: str) -> dict[str, object]:
     key, equals, value = change.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts):
@@ -213,7 +213,7 @@ def _parse_change(change: str) -> dict[str, Any]:
     return dict(inner)
 
 
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
@@ -224,7 +224,7 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _lay(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
     """``above`` over ``below``; a target belongs to its rule, so another rule does not inherit it:
     a threshold of .5 would silently become a sensitivity of .5."""
     merged = _merge(below, above)
@@ -232,19 +232,20 @@ def _lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         other = now.get("rule", was.get("rule")) != was.get("rule")
         if other and "target" not in now:
-            merged["decide"] = {**merged["decide"], "target": None}
+            merged["decide"] = {**_merge(was, now), "target": None}
     return merged
 
 
-def _refuse_idle(recipe: Recipe, below: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+def _refuse_idle(
+    recipe: Recipe, below: Mapping[str, object], changed: Mapping[str, object]
+) -> None:
     """Refuse a change that does nothing beside the recipe's other choices."""
     for key, why in _idle(recipe).items():
         section, _, name = key.partition(".")
         asked = changed.get(section)
         if isinstance(asked, Mapping) and name in asked:
-            before = (below.get(section) or {}).get(name)
-            value = getattr(getattr(recipe, section), name)
-            if value != before:
+            before, value = below.get(section), getattr(getattr(recipe, section), name)
+            if value != (before.get(name) if isinstance(before, Mapping) else None):
                 raise BadRecipe(
                     f"{key} would do nothing in the recipe {recipe.name!r}",
                     got=f"{key}={value}",

@@ -20,7 +20,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable
-from pneumoscope.manifest import Manifest
+from pneumoscope.manifest import Manifest, ModelManifest
 from pneumoscope.storage import (
     check_writable,
     read_json,
@@ -115,6 +115,10 @@ class Run:
     def manifest(self) -> Manifest:
         """The content of ``run.json``. Raises NotARun."""
         return cast(Manifest, read_json(self.manifest_file))
+
+    def model(self) -> ModelManifest:
+        """The content of ``model.json``. Raises NotARun."""
+        return cast(ModelManifest, read_json(self.model_file))
 
     def update_manifest(self, **changes: Unpack[Manifest]) -> None:
         """Lay ``changes`` over ``run.json``; mappings one level deep are merged."""

@@ -13,17 +13,30 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Required, TypedDict
 
 import numpy as np
 import pandas as pd
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from pneumoscope.manifest import ReasonCount
 from pneumoscope.records import Grey
 
 _COLUMNS = ("image_id", "patient_id", "split", "label", "height", "width", "pixel_hash")
 _JOURNAL = "journal.jsonl"
+
+Row = dict[str, object]
+"""A line of the table, by column."""
+
+
+class _Line(TypedDict, total=False):
+    """What the journal knows of a film: whether it has a mask, or why it was dropped."""
+
+    row: Required[Row]
+    mask: bool
+    reason: str
+    unreached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +44,7 @@ class Outcome:
     """What became of one film: its row, with ``image`` uint8 (S, S) and, where the truth is known,
     ``mask`` uint8 (S, S); or the reason why it was dropped, and whether it may come back."""
 
-    row: dict[str, Any]
+    row: Row
     image: Grey | None = None
     mask: NDArray[np.uint8] | None = None
     reason: str = ""
@@ -59,11 +72,11 @@ class Draft:
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Write films in their order: pixels first, then their lines."""
-        lines: list[dict[str, Any]] = []
+        lines: list[_Line] = []
         for outcome in outcomes:
             if outcome.image is None:
-                dropped = {"reason": outcome.reason, "unreached": outcome.unreached}
-                lines.append({"row": outcome.row, **dropped})
+                why, unreached = outcome.reason, outcome.unreached
+                lines.append({"row": outcome.row, "reason": why, "unreached": unreached})
                 continue
             self._images.append(outcome.image)
             if outcome.mask is not None:
@@ -85,7 +98,7 @@ class Draft:
         lines = _whole_lines(self.folder / _JOURNAL)
         (self.folder / _JOURNAL).unlink()
         dropped = [
-            {"image_id": line["row"]["image_id"], "reason": line["reason"]}
+            {"image_id": str(line["row"]["image_id"]), "reason": line["reason"]}
             for line in lines
             if "reason" in line
         ]
@@ -99,12 +112,12 @@ class Draft:
                 each.callback(file.close)
 
 
-def _whole_lines(journal: Path) -> list[dict[str, Any]]:
+def _whole_lines(journal: Path) -> list[_Line]:
     """The lines of the journal; from one that is cut short or damaged on they are taken away."""
     if not journal.exists():
         return []
     data = journal.read_bytes()
-    lines: list[dict[str, Any]] = []
+    lines: list[_Line] = []
     end = 0
     for line in data.splitlines(keepends=True):
         try:
@@ -123,7 +136,7 @@ def _lacks(stack: Path, side: int, count: int) -> bool:
     return count > 0 and (not stack.exists() or stack.stat().st_size < count * side * side)
 
 
-def table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def table_of(rows: list[Row]) -> pd.DataFrame:
     """The table of a prepared set, with fixed types for its fixed columns."""
     names = dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)])
     table = pd.DataFrame({name: [row.get(name) for row in rows] for name in names})
@@ -142,7 +155,7 @@ def _one_type(values: pd.Series[Any]) -> pd.Series[Any]:
     return values.map(str, na_action="ignore").astype("string")
 
 
-def reasons(dropped: list[dict[str, str]]) -> list[dict[str, Any]]:
+def reasons(dropped: list[dict[str, str]]) -> list[ReasonCount]:
     """How often each reason occurs, most frequent first."""
     counts = Counter(film["reason"] for film in dropped)
     return [{"reason": reason, "count": count} for reason, count in counts.most_common()]

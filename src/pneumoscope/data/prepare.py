@@ -15,20 +15,21 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
 
-from pneumoscope.data.draft import Draft, Outcome, reasons
+from pneumoscope.data.draft import Draft, Outcome, Row, reasons
 from pneumoscope.data.ids import Pseudonym, load_salt, salted
 from pneumoscope.data.pool import cores, in_order, pieces
 from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
 from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
+from pneumoscope.manifest import PreparedManifest, SpecEntry
 from pneumoscope.plain import to_plain
 from pneumoscope.records import Advance, Film, InputSpec, Record, Source
 from pneumoscope.storage import check_space, slug, sweep, write_atomic, write_json, writing
@@ -163,7 +164,9 @@ def _write(
     table.to_parquet(folder / "table.parquet", index=False)
     write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
     about = _about(source, spec, table, dropped)
-    write_json(folder / "prepared.json", about | ({"unreached": unreached} if unreached else {}))
+    if unreached:
+        about["unreached"] = unreached
+    write_json(folder / "prepared.json", about)
 
 
 def _pseudonym(draft: Path, keep_ids: bool) -> Pseudonym:
@@ -191,7 +194,7 @@ def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
     patient = known(record.patient_id) if record.patient_id else None
     if patient is None and film.patient_id:
         patient = pseudonym(film.patient_id)
-    row: dict[str, Any] = {
+    row: Row = {
         "image_id": image_id,
         "patient_id": patient,
         "split": record.split,
@@ -235,10 +238,10 @@ def _check_bad(prepared: PreparedSet, most_bad: float) -> PreparedSet:
 
 def _about(
     source: Source, spec: InputSpec, table: pd.DataFrame, dropped: list[dict[str, str]]
-) -> dict[str, Any]:
+) -> PreparedManifest:
     return {
         "schema": SCHEMA,
-        "spec": to_plain(spec),
+        "spec": cast(SpecEntry, to_plain(spec)),
         "fingerprint": source.fingerprint,
         "content": content_digest(table),
         "source": source.to_json(),

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.imaging.hidden import VARIANTS, altered, mean_film
-from pneumoscope.manifest import Flow, PreparedManifest, SplitCount
+from pneumoscope.manifest import Flow, Population, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, Grey, InputSpec, Split
 from pneumoscope.storage import read_json
 
@@ -98,7 +98,7 @@ def _open_again(folder: Path, content: str, table: pd.DataFrame) -> PreparedSet:
     return replace(prepared, table=table)
 
 
-def population(prepared: PreparedSet) -> dict[str, Any]:
+def population(prepared: PreparedSet) -> Population:
     """Whom a model of these training films knows: ``youngest`` and ``oldest`` in years, and
     ``from`` where that is known; empty where it is not."""
     rows = prepared.rows("train")

@@ -8,10 +8,10 @@ a film is from the training films themselves is not judged: bundles keep no refe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pneumoscope.imaging.appearance import FLAT, look
 from pneumoscope.imaging.thumbnails import spreads, thumbnails
+from pneumoscope.manifest import Population
 from pneumoscope.records import Facts, Grey
 
 WARNINGS: Mapping[str, tuple[str, str]] = {
@@ -55,7 +55,7 @@ def of_pixels(films: Grey) -> list[tuple[str, ...]]:
     return found
 
 
-def of_header(facts: Facts, population: Mapping[str, Any]) -> tuple[str, ...]:
+def of_header(facts: Facts, population: Population) -> tuple[str, ...]:
     """Codes from a film's facts: view, modality, age in years.
 
     ``population`` is the model's ``lineage["population"]``: the ages in years of the training
@@ -72,7 +72,7 @@ def of_header(facts: Facts, population: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _of_age(age: float, population: Mapping[str, Any]) -> list[str]:
+def _of_age(age: float, population: Population) -> list[str]:
     oldest, youngest = population.get("oldest"), population.get("youngest")
     if isinstance(oldest, int | float) and oldest < ADULT_FROM <= age:
         return ["ADULT"]

@@ -6,10 +6,9 @@ the same film gives the same square.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.read import quiet_decoders
 from pneumoscope.inference import image_warnings
 from pneumoscope.inference.films import FilmInput
+from pneumoscope.manifest import Population
 from pneumoscope.records import Grey, InputSpec
 
 _PIECE = 16
@@ -37,7 +37,7 @@ class LoadedFilm:
 
 
 def load_films(
-    films: Iterable[FilmInput], spec: InputSpec, population: Mapping[str, Any]
+    films: Iterable[FilmInput], spec: InputSpec, population: Population
 ) -> Iterator[LoadedFilm]:
     """Read ``films`` on all cores and make them square by ``spec``, in their order.
 
@@ -51,7 +51,7 @@ def load_films(
 
 
 def _load_piece(
-    films: list[FilmInput], spec: InputSpec, population: Mapping[str, Any]
+    films: list[FilmInput], spec: InputSpec, population: Population
 ) -> list[LoadedFilm]:
     loaded = [_load(film, spec, population) for film in films]
     # Together, for the reference that appearance is judged against costs most of the time.
@@ -61,7 +61,7 @@ def _load_piece(
 
 
 def _load(
-    film: FilmInput, spec: InputSpec, population: Mapping[str, Any]
+    film: FilmInput, spec: InputSpec, population: Population
 ) -> tuple[LoadedFilm, Grey | None]:
     """The film with what its header says, and the square that its appearance is judged by."""
     try:

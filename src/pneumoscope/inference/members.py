@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pneumoscope.errors import BadWeights, NotARun
+from pneumoscope.manifest import Population
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.records import Conformal, InputSpec, OperatingPoint
@@ -42,10 +42,10 @@ class Members:
         return self.bundles[0].network.spec
 
     @property
-    def population(self) -> dict[str, Any]:
-        """``lineage["population"]``, empty where it is unknown."""
+    def population(self) -> Population:
+        """Whom the models know, empty where that is unknown."""
         found = self.bundles[0].lineage.get("population")
-        return dict(found) if isinstance(found, dict) else {}
+        return found if isinstance(found, dict) else {}
 
 
 def load_members(folder: Path) -> Members:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -15,12 +15,13 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from pneumoscope.errors import BadWeights
+from pneumoscope.manifest import Lineage, ModelManifest, SpecEntry
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import Run
-from pneumoscope.storage import read_json, write_atomic, write_json
+from pneumoscope.storage import write_atomic, write_json
 
 SCHEMA = 1
 
@@ -42,7 +43,7 @@ class Bundle:
     flip_average: bool
     precision: str
     operating_points: tuple[OperatingPoint, ...]
-    lineage: dict[str, Any]
+    lineage: Lineage
     calibration: Calibration | None = None
     conformal: Conformal | None = None
     turn_average: float = 0.0
@@ -62,14 +63,14 @@ class Bundle:
         """A copy that carries what was fitted on validation rows, None where nothing could be."""
         return replace(self, calibration=calibration, conformal=conformal)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ModelManifest:
         return {
             "schema": SCHEMA,
             "backbone": self.backbone,
             "outputs": self.network.outputs,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "weights": self.weights,
-            "input": to_plain(self.network.spec),
+            "input": cast(SpecEntry, to_plain(self.network.spec)),
             "normalisation": {"mean": self.normalisation[0], "std": self.normalisation[1]},
             "classes": list(CLASSES),
             "flip_average": self.flip_average,
@@ -96,9 +97,10 @@ def save_about(bundle: Bundle, folder: Path) -> None:
 
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; the network is in evaluation mode. Raises BadWeights, NotARun."""
-    about = read_json(Run(folder).model_file)
+    about = Run(folder).model()
     try:
-        mean, std = (float(about["normalisation"][key]) for key in ("mean", "std"))
+        levels = about["normalisation"]
+        mean, std = float(levels["mean"]), float(levels["std"])
         network = Network(
             _backbone(about["backbone"]),
             InputSpec(**about["input"]),
@@ -124,7 +126,7 @@ def load_bundle(folder: Path) -> Bundle:
         flip_average=bool(about["flip_average"]),
         precision=str(about["precision"]),
         operating_points=points,
-        lineage=dict(about["lineage"]),
+        lineage=about["lineage"],
         calibration=fitted[0],
         conformal=fitted[1],
         turn_average=float(about.get("turn_average", 0.0)),

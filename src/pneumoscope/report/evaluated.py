@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
@@ -16,7 +15,6 @@ from pneumoscope.manifest import Manifest, ModelManifest
 from pneumoscope.plain import from_plain
 from pneumoscope.records import Estimate
 from pneumoscope.run import Run
-from pneumoscope.storage import read_json
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "val_loss")
 
@@ -79,7 +77,7 @@ def read_evaluated(folder: Path) -> EvaluatedRun:
     return EvaluatedRun(
         folder=folder,
         manifest=run.manifest(),
-        model=cast(ModelManifest, read_json(run.model_file)) if run.model_file.exists() else {},
+        model=run.model() if run.model_file.exists() else {},
         results=results,
         predictions=rows.astype({"label": int}),
         history=_read_history(run.history_file),

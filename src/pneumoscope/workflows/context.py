@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 
@@ -15,7 +16,7 @@ import pneumoscope
 from pneumoscope.data.pool import cores
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
-from pneumoscope.manifest import EpochsEntry, Manifest
+from pneumoscope.manifest import EpochsEntry, HardwareEntry, Manifest
 from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
@@ -126,7 +127,7 @@ def new_manifest(
         },
         "timing": {},
         "warnings": [],
-        "hardware": to_plain(hardware),
+        "hardware": cast(HardwareEntry, to_plain(hardware)),
     }
     if weights:
         begun["weights"] = weights

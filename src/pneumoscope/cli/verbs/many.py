@@ -53,11 +53,10 @@ def resume_group(folder: Path) -> None:
 def _show(folder: Path, screen: Screen) -> None:
     from pneumoscope.evaluation.groups import read_summary
     from pneumoscope.evaluation.results import read_evaluation
-    from pneumoscope.run import COMPARISON, PLAN, SUMMARY, Run
-    from pneumoscope.storage import read_json
-    from pneumoscope.workflows.groups.plan import GroupPlan
+    from pneumoscope.run import COMPARISON, SUMMARY, Run
+    from pneumoscope.workflows.groups.plan import read_plan
 
-    plan = GroupPlan.from_json(read_json(folder / PLAN))
+    plan = read_plan(folder)
     groups = [plan.folder_of(folder, recipe) for recipe in plan.recipes]
     screen.stage("Result")
     if plan.repeated:

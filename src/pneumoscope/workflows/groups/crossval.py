@@ -8,10 +8,10 @@ The official test split is left out of every run, unless the recipe says ``data.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pandas as pd
 
@@ -39,7 +39,12 @@ from pneumoscope.storage import read_json, write_atomic, write_json
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
 from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
-from pneumoscope.workflows.groups.plan import GroupPlan, PlannedRun, check_planned_weights
+from pneumoscope.workflows.groups.plan import (
+    GroupPlan,
+    PlanEntry,
+    PlannedRun,
+    check_planned_weights,
+)
 from pneumoscope.workflows.pipeline import find_again
 
 OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
@@ -55,6 +60,14 @@ MEANING = {
     "folds": "mean and standard deviation (n - 1) over the folds' own test films; folds share "
     "training films, so the deviation is no standard error",
 }
+
+
+class FoldsEntry(PlanEntry):
+    """``crossval.json``: ``content`` is the digest of the films that are dealt."""
+
+    name: str
+    folds: int
+    content: str
 
 
 def crossval(
@@ -80,8 +93,8 @@ def crossval(
     content = _deal(plan, count, session, listener)
 
     def fill(draft: Path, name: str) -> None:
-        about = {"name": name, "folds": count, "content": content, **plan.to_json()}
-        write_json(draft / CROSSVAL, about)
+        kept: FoldsEntry = {"name": name, "folds": count, "content": content, **plan.to_json()}
+        write_json(draft / CROSSVAL, kept)
 
     folder = create_folder(out, f"crossval-{recipe.model.backbone}-{session.source.name}", fill)
     with locked_group(folder, new=True):
@@ -92,7 +105,7 @@ def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
     """Finish a cross-validation that was stopped; complete folds are kept. Raises NotARun, also
     where the data, or what a fold was made by, is not what ``crossval.json`` says."""
     listener = listener or Silent()
-    kept = read_json(folder / CROSSVAL)
+    kept = cast(FoldsEntry, read_json(folder / CROSSVAL))
     plan, count = _read_plan(kept)
     folds = _folds(plan, folder, count)
     with locked_group(folder):
@@ -150,18 +163,18 @@ def _deal(plan: GroupPlan, count: int, session: SessionCache, listener: Listener
     return content
 
 
-def _read_plan(about: Mapping[str, Any]) -> tuple[GroupPlan, int]:
+def _read_plan(kept: FoldsEntry) -> tuple[GroupPlan, int]:
     """The plan and the number of folds in ``crossval.json``. Raises NotARun."""
-    if about.get("schema") != SCHEMA:
+    if kept.get("schema") != SCHEMA:
         raise NotARun(
             "the cross-validation was made by another version of pneumoscope",
-            got=f"schema {about.get('schema')!r}",
+            got=f"schema {kept.get('schema')!r}",
             expected=f"schema {SCHEMA}",
         )
-    missing = [key for key in ("folds", "content", "recipes", "seeds") if key not in about]
+    missing = [key for key in ("folds", "content", "recipes", "seeds") if key not in kept]
     if missing:
         raise NotARun(f"{CROSSVAL} is incomplete", got=f"no {', '.join(missing)}")
-    return GroupPlan.from_json(about), int(about["folds"])
+    return GroupPlan.from_json(kept), int(kept["folds"])
 
 
 def _check_made(fold: PlannedRun, plan: GroupPlan, content: str) -> None:
@@ -244,7 +257,7 @@ def pool_folds(runs: Sequence[EvaluatedRun]) -> pd.DataFrame:
     """
     parts = []
     for number, run in enumerate(runs):
-        table = read_predictions(run.folder / "predictions.csv")
+        table = read_predictions(Run(run.folder).predictions_file)
         table = table[table["split"] == "test"]
         decision = (table["probability"] >= run.threshold).astype(int)
         parts.append(table.assign(fold=number, threshold=run.threshold, decision=decision))

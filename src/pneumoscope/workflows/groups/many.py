@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import BadRecipe, NotARun, NotComparable
@@ -17,9 +18,21 @@ from pneumoscope.storage import read_json, write_json
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
 from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
-from pneumoscope.workflows.groups.plan import GroupPlan, PlannedRun, check_planned_weights
+from pneumoscope.workflows.groups.plan import (
+    GroupPlan,
+    PlanEntry,
+    PlannedRun,
+    check_planned_weights,
+)
 from pneumoscope.workflows.groups.seeds import write_seeds
 from pneumoscope.workflows.pipeline import find_again
+
+
+class RecipesEntry(PlanEntry):
+    """``plan.json``: ``content`` is the digest of the films that each recipe sees, by its name."""
+
+    name: str
+    content: dict[str, str]
 
 
 def train_many(
@@ -40,7 +53,8 @@ def train_many(
     _check_same_test(plan.recipes, session)
 
     def fill(draft: Path, name: str) -> None:
-        write_json(draft / PLAN, {"name": name, "content": content, **plan.to_json()})
+        kept: RecipesEntry = {"name": name, "content": content, **plan.to_json()}
+        write_json(draft / PLAN, kept)
 
     folder = create_folder(out, f"{_kind(plan)}-{session.source.name}", fill)
     with locked_group(folder, new=True):
@@ -51,7 +65,7 @@ def resume_many(folder: Path, *, listener: Listener | None = None) -> Path:
     """Finish a results folder that was stopped: complete runs are kept. Raises NotARun where the
     data has changed, and as ``pipeline.resume`` does."""
     listener = listener or Silent()
-    kept = read_json(folder / PLAN)
+    kept = cast(RecipesEntry, read_json(folder / PLAN))
     if kept.get("schema") != SCHEMA:
         raise NotARun(
             "the results are of another version of pneumoscope",

@@ -6,19 +6,33 @@ they say where the data lies, and the weights files; what else is shared of a gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from pneumoscope.errors import InputError, NotARun
+from pneumoscope.manifest import RequestEntry, WeightsEntry
 from pneumoscope.recipe import Recipe, validate_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import PLAN, SCHEMA, Run
+from pneumoscope.storage import read_json
 from pneumoscope.workflows.weights import check_weights, located, shareable_command, weights_entry
 
 _LARGEST_SEED = 2**32 - 1
+
+
+class PlanEntry(TypedDict):
+    """``GroupPlan`` in plain data. ``weights`` is by the name of the recipe; 0.1.0 had none."""
+
+    schema: int
+    command: str
+    request: RequestEntry
+    seeds: list[int]
+    repeated: bool
+    recipes: list[dict[str, object]]
+    weights: NotRequired[dict[str, WeightsEntry]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,7 @@ class GroupPlan:
         """Where the runs of one recipe lie within the folder of the group."""
         return folder / recipe.name if len(self.recipes) > 1 else folder
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> PlanEntry:
         weights = {recipe.name: weights_entry(recipe) for recipe in self.recipes}
         return {
             "schema": SCHEMA,
@@ -84,14 +98,15 @@ class GroupPlan:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> GroupPlan:
+    def from_json(cls, value: PlanEntry) -> GroupPlan:
         """The plan that ``to_json`` wrote. Raises BadRecipe, NotARun."""
         weights = value.get("weights", {})
         try:
             return cls(
                 DataRequest.from_json(value["request"]),
                 tuple(
-                    located(validate_recipe(r), weights.get(r["name"])) for r in value["recipes"]
+                    located(validate_recipe(r), weights.get(str(r["name"])))
+                    for r in value["recipes"]
                 ),
                 tuple(int(seed) for seed in value["seeds"]),
                 bool(value["repeated"]),
@@ -99,6 +114,11 @@ class GroupPlan:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise NotARun(f"{PLAN} is incomplete", got=f"{error!r}") from None
+
+
+def read_plan(folder: Path) -> GroupPlan:
+    """The plan of a group with seeds or several recipes. Raises NotARun, BadRecipe."""
+    return GroupPlan.from_json(cast(PlanEntry, read_json(folder / PLAN)))
 
 
 def seeds_from(first: int, count: int) -> tuple[int, ...]:
@@ -112,7 +132,7 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def check_planned_weights(kept: Mapping[str, Any], runs: Sequence[PlannedRun]) -> None:
+def check_planned_weights(kept: PlanEntry, runs: Sequence[PlannedRun]) -> None:
     """Refuse weights files that are not those of the ``kept`` plan, where any run is still to
     begin; one that has begun looks after its own. Raises WeightsNotFound, BadWeights."""
     if not all(run.has_begun for run in runs):
