@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from pneumoscope.data.prepared import PreparedSet, open_prepared
 from pneumoscope.errors import BadRecipe, Diverged, UnreadableData, WorkerLost
@@ -169,11 +169,12 @@ def test_what_one_process_raises_is_raised_here(prepared: PreparedSet, tmp_path:
 
 
 def test_the_failure_that_made_the_others_is_told(tmp_path: Path) -> None:
-    first = ProcessRaisedException("RuntimeError: connection closed by peer", 0, 1)
+    raised = ProcessRaisedException("RuntimeError: connection closed by peer", 0, 1)
+    exited = ProcessExitedException("exit code 3", 1, 1, 3)
 
-    def cause(*codes: int, errors: list[Any] | None = None) -> BaseException:
+    def cause(*codes: int, errors: Any = (), first: Any = raised) -> BaseException:
         workers: Any = SimpleNamespace(processes=[SimpleNamespace(exitcode=c) for c in codes])
-        return _root_cause(first, errors or [], workers, Run(tmp_path))
+        return _root_cause(first, list(errors), workers, Run(tmp_path))
 
     diverged = Diverged("training diverged")
     assert cause(1, 1, errors=[diverged]) is diverged
@@ -181,6 +182,7 @@ def test_the_failure_that_made_the_others_is_told(tmp_path: Path) -> None:
     assert isinstance(cause(1, -signal.SIGINT), KeyboardInterrupt)
     told = str(cause(1, -signal.SIGTERM))  # torch's own end of those that are left
     assert "process 1 of 2 failed" in told and "connection closed" in told
+    assert "process 2 of 2: exit code 3" in str(cause(-signal.SIGTERM, 3, first=exited))
 
 
 def test_a_prepared_set_is_mapped_anew_and_never_sent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,15 +32,16 @@ def make_trainer(
 
     With several devices the process that calls is one of those that train together.
     """
+    several = hardware.processes > 1
     return lightning.Trainer(
         accelerator="gpu" if precision.device == "cuda" else "cpu",
         devices=hardware.devices,
         num_nodes=hardware.nodes,
-        strategy=_strategy(recipe) if hardware.processes > 1 else "auto",
+        strategy=_strategy(recipe) if several else "auto",
         use_distributed_sampler=False,  # the batches are divided already
         precision="bf16-mixed" if precision.name == "bf16" else "32-true",
         accumulate_grad_batches=recipe.train.accumulate,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, _EndAtOnce()] if several else list(callbacks),
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -59,10 +61,21 @@ def _strategy(recipe: Recipe) -> DDPStrategy:
     )
 
 
+class _EndAtOnce(Callback):
+    """SIGTERM ends a process that trains with others at once.
+
+    Lightning's own handler sends the others a word of it first, in the middle of what they compute
+    together, of which gloo makes a crash or a wait.
+    """
+
+    def on_train_start(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Lightning's remarks on matters that are settled here on purpose."""
-    names = ("lightning.pytorch", "lightning.fabric")
+    """Without Lightning's and torch's remarks on matters that are settled here on purpose."""
+    names = ("lightning.pytorch", "lightning.fabric", "torch.multiprocessing")
     loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
     for logger in loggers:

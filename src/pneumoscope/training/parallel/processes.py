@@ -17,7 +17,12 @@ from multiprocessing.connection import Connection
 
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from torch import nn
-from torch.multiprocessing.spawn import ProcessContext, ProcessException, spawn
+from torch.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessException,
+    ProcessExitedException,
+    spawn,
+)
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pneumoscope.data.loader import RankSlice
@@ -29,6 +34,7 @@ from pneumoscope.records import Hardware, Listener, Silent
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit, train
 from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.trainer import quiet
 
 _LOOK_EVERY = 0.1
 _GRACE = 2.0
@@ -48,8 +54,9 @@ def train_in_processes(run: Run, job: TrainingJob, listener: Listener) -> None:
         arguments = run, job, port, sender
         workers = spawn(_run_rank, arguments, count, join=False, daemon=True)  # type: ignore[no-untyped-call]
     try:
-        while not workers.join(_LOOK_EVERY, _GRACE):
-            _forward(receiver, listener, errors)
+        with quiet():
+            while not workers.join(_LOOK_EVERY, _GRACE):
+                _forward(receiver, listener, errors)
         _forward(receiver, listener, errors)
     except ProcessException as failure:
         _forward(receiver, listener, errors)
@@ -96,9 +103,10 @@ def _root_cause(
         if code < 0 and code != -signal.SIGTERM:  # by which torch ends those that are left
             name = signal.Signals(-code).name
             return worker_lost(run, f"process {rank + 1} of {len(codes)}: {name}")
-    return PneumoscopeError(
-        f"training process {failure.error_index + 1} of {len(codes)} failed", got=failure.msg
-    )
+    place = f"process {failure.error_index + 1} of {len(codes)}"
+    if isinstance(failure, ProcessExitedException):
+        return worker_lost(run, f"{place}: {failure.signal_name or failure.msg}")
+    return PneumoscopeError(f"training {place} failed", got=failure.msg)
 
 
 def worker_lost(run: Run, got: str) -> WorkerLost:
@@ -132,7 +140,7 @@ class _RemoteListener:
 
 def _run_rank(rank: int, run: Run, job: TrainingJob, port: int, sender: Connection) -> None:
     """One of the processes. Only the first one tells, and writes."""
-    # At once, and as its parent dies, which torch tells it by this signal.
+    # Ctrl-C ends it at once, and so does its parent's death, which torch tells it by that signal.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -96,15 +96,18 @@ def train_as_rank_zero(run: Run, job: TrainingJob, network: Network, listener: L
     from torch.distributed import DistError
 
     from pneumoscope.data.loader import RankSlice
+    from pneumoscope.run import Run
     from pneumoscope.training.fit import fit
     from pneumoscope.training.parallel.processes import worker_lost
 
     store = _open_store()
-    store.set("job", pickle.dumps((run, job)))
+    # Another machine's shell may stand elsewhere. Pickles pass between the processes of a command
+    # only, over the store and the network by which torch.distributed sends its own.
+    store.set("job", pickle.dumps((Run(run.folder.absolute()), job)))
     for rank in _others():
         hindrance = store.get(f"ready {rank}")
         if hindrance:
-            raise pickle.loads(hindrance)  # noqa: S301  from a process of this very command
+            raise pickle.loads(hindrance)  # noqa: S301
     try:
         fit(run, job, network, listener, RankSlice(0, job.hardware.processes))
     except RuntimeError as error:
@@ -130,7 +133,7 @@ def _take_part(store: Any, asked: bytes) -> None:
     from pneumoscope.training.parallel.processes import train_rank
 
     try:
-        run, job = pickle.loads(asked)  # noqa: S301  from the first process of this very command
+        run, job = pickle.loads(asked)  # noqa: S301
     except PneumoscopeError as error:  # the first one shall tell it
         store.set(f"ready {_rank()}", pickle.dumps(error))
         return
