@@ -138,7 +138,7 @@ def abstention(world: World, simulations: int, miss_rate: float, shift: float) -
     rng, missed, alarms, kept = np.random.default_rng(2), [], [], []
     for _ in range(simulations):
         y, logits, _ = sample(world, rng)
-        fitted = conformal.fit(y, 0.5 * (1 + np.tanh(logits / 2)), "val", miss_rate)
+        fitted = conformal.fit_conformal(y, 0.5 * (1 + np.tanh(logits / 2)), "val", miss_rate)
         y, logits, _ = sample(replace(world, shift=shift), rng, 4)
         read = conformal.readings(0.5 * (1 + np.tanh(logits / 2)), fitted, THRESHOLD)
         missed.append((read[y == 1] == conformal.NORMAL).mean())

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.metrics.paired import (
-    METRICS,
+    PAIRED_METRICS,
     delong_paired,
     mcnemar,
     paired_bootstrap,
@@ -76,7 +76,7 @@ def sample(world: World, rng: np.random.Generator, times: int = 1) -> tuple[NDAr
 
 def values(labels: NDArray[Any], p: NDArray[Any]) -> dict[str, float]:
     found = confusion(labels, p >= 0.5).scores()
-    return {"auroc": auroc(labels, p)} | {name: found[name] for name in METRICS[1:]}
+    return {"auroc": auroc(labels, p)} | {name: found[name] for name in PAIRED_METRICS[1:]}
 
 
 def differences(labels: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> dict[str, float]:
@@ -101,9 +101,9 @@ def main(simulations: int) -> None:
                 known,
                 IntervalSettings(resamples=RESAMPLES, seed=int(rng.integers(2**31))),
             )
-            parts = [{name: drawn[name][at] for name in METRICS} for at in (0, 1)]
+            parts = [{name: drawn[name][at] for name in PAIRED_METRICS} for at in (0, 1)]
             found = paired_bootstrap(labels, *parts, differences(labels, a, b), known)
-            named = {f"{name}, bootstrap": (name, found[name]) for name in METRICS}
+            named = {f"{name}, bootstrap": (name, found[name]) for name in PAIRED_METRICS}
             named["auroc, DeLong"] = "auroc", delong_paired(labels, a, b)
             for key, (name, d) in named.items():
                 held[key] += d.low <= true[name] <= d.high

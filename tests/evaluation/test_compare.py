@@ -17,7 +17,7 @@ from pneumoscope.evaluation.compare import (
     pairs_of,
     spread,
 )
-from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.metrics.paired import delong_paired
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
@@ -32,7 +32,7 @@ def sides(count: int, n: int = 80, patients: Any = None) -> list[Side]:
         logits = (1 + at) * (labels - 0.5) + shared + draw.normal(size=n)
         ids = np.array([f"f{row}" for row in range(n)], dtype=object)
         p = 1 / (1 + np.exp(-logits))
-        rows = Rows(ids, labels, logits, p, patients, n)
+        rows = SplitRows(ids, labels, logits, p, patients, n)
         out.append(Side(letter(at), f"run-{at}", rows, 0.5))
     return out
 

@@ -18,7 +18,7 @@ from pneumoscope.metrics.calibration import (
     bin_of,
     ece,
     recalibrate,
-    reliability,
+    reliability_bins,
     temperature,
 )
 
@@ -44,7 +44,7 @@ def test_reliability_against_sklearn_and_empty_bins() -> None:
     rng = np.random.default_rng(1)
     p = rng.random(300) * 0.7
     y = (rng.random(300) < p).astype(int)
-    curve = reliability(y, p, bins=10)
+    curve = reliability_bins(y, p, bins=10)
     filled = curve.counts > 0
     observed, predicted = calibration_curve(y, p, n_bins=10)
     np.testing.assert_allclose(curve.observed[filled], observed)
@@ -56,7 +56,7 @@ def test_reliability_against_sklearn_and_empty_bins() -> None:
 
 def test_edges_of_bins() -> None:
     assert bin_of(np.array([0.0, 0.5, 1.0]), 2).tolist() == [0, 1, 1]
-    empty = reliability(np.array([], dtype=int), np.array([]))
+    empty = reliability_bins(np.array([], dtype=int), np.array([]))
     assert empty.counts.tolist() == [0] * 15 and math.isnan(empty.observed[0])
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import BadLabels, ChosenOnTest, InputError
-from pneumoscope.metrics.conformal import fit, readings, risk_coverage, spread_of_miss_rate
+from pneumoscope.metrics.conformal import (
+    fit_conformal,
+    readings,
+    risk_coverage,
+    spread_of_miss_rate,
+)
 from pneumoscope.records import Conformal
 
 
@@ -14,11 +19,11 @@ def test_thresholds_by_hand() -> None:
     """19 films of each class at a tenth: k = ⌊.1 · 20⌋ = 2, the second from the wrong end."""
     steps = np.arange(1, 20) / 20
     labels, p = np.repeat([1, 0], 19), np.r_[steps, steps]
-    found = fit(labels, p, "val", 0.1)
+    found = fit_conformal(labels, p, "val", 0.1)
     assert found.pneumonia_from == pytest.approx(0.10)
     assert found.normal_to == pytest.approx(0.90)
     assert (found.positives, found.negatives, found.chosen_on) == (19, 19, "val")
-    few = fit(labels, p, "val", 0.04)  # k = 0: nothing can be ruled out
+    few = fit_conformal(labels, p, "val", 0.04)  # k = 0: nothing can be ruled out
     assert (few.pneumonia_from, few.normal_to) == (0.0, 1.0)
     assert (readings(p, few, 0.5) == -1).all()
 
@@ -26,12 +31,12 @@ def test_thresholds_by_hand() -> None:
 def test_refusals() -> None:
     y, p = np.array([0, 1]), np.array([0.2, 0.8])
     with pytest.raises(ChosenOnTest):
-        fit(y, p, "test")
+        fit_conformal(y, p, "test")
     with pytest.raises(BadLabels):
-        fit(np.ones(3, dtype=int), np.full(3, 0.5), "val")
+        fit_conformal(np.ones(3, dtype=int), np.full(3, 0.5), "val")
     for rate in (0.0, 1.0, -0.1):
         with pytest.raises(InputError, match="miss rate"):
-            fit(y, p, "val", rate)
+            fit_conformal(y, p, "val", rate)
 
 
 def test_readings_of_films_between() -> None:
@@ -51,7 +56,7 @@ def test_the_guarantee_holds_on_average(apart: float, rate: float) -> None:
     labels, missed, alarms = np.repeat([1, 0], [60, 40]), [], []
     for _ in range(4000):
         p = 1 / (1 + np.exp(-(rng.normal(size=100) + apart * (labels - 0.5))))
-        found = fit(labels, p, "val", rate)
+        found = fit_conformal(labels, p, "val", rate)
         new = 1 / (1 + np.exp(-(rng.normal(size=100) + apart * (labels - 0.5))))
         read = readings(new, found, 0.5)
         missed.append((read[labels == 1] == 0).mean())

@@ -17,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 from pneumoscope.metrics.intervals import structural_components
 from pneumoscope.metrics.paired import (
-    METRICS,
+    PAIRED_METRICS,
     Difference,
     delong_paired,
     holm,
@@ -171,14 +171,14 @@ def test_any_pair_is_sound(seed: int, positives: int, negatives: int, ties: bool
 
 def values(labels: Any, p: Any, threshold: float) -> dict[str, float]:
     found = confusion(labels, p >= threshold).scores()
-    return {"auroc": auroc(labels, p)} | {name: found[name] for name in METRICS[1:]}
+    return {"auroc": auroc(labels, p)} | {name: found[name] for name in PAIRED_METRICS[1:]}
 
 
 def bootstrapped(labels: Any, a: Any, b: Any, patients: Any = None) -> dict[str, Difference]:
     drawn = resampled_scores(
         labels, [(a, 0.5), (b, 0.6)], patients, IntervalSettings(resamples=3000, seed=1)
     )
-    first, second = ({name: drawn[name][at] for name in METRICS} for at in (0, 1))
+    first, second = ({name: drawn[name][at] for name in PAIRED_METRICS} for at in (0, 1))
     one, two = values(labels, a, 0.5), values(labels, b, 0.6)
     return paired_bootstrap(labels, first, second, {k: two[k] - one[k] for k in one}, patients)
 
@@ -190,7 +190,7 @@ def test_resamples_are_those_of_one_set_of_films() -> None:
         labels, [(a, 0.5), (b, 0.6), (a, 0.5)], None, IntervalSettings(resamples=50, seed=1)
     )
     alone = resampled_scores(labels, [(b, 0.6)], None, IntervalSettings(resamples=50, seed=1))
-    for name in METRICS:
+    for name in PAIRED_METRICS:
         np.testing.assert_array_equal(drawn[name][0], drawn[name][2])
         np.testing.assert_array_equal(drawn[name][1], alone[name][0])
         assert not np.array_equal(drawn[name][0], drawn[name][1])
@@ -214,7 +214,7 @@ def test_films_of_a_patient_are_drawn_together() -> None:
     labels, a, b = (np.repeat(column, 4) for column in films(100, 10))
     patients = np.repeat(np.arange(100), 4)
     alone, together = bootstrapped(labels, a, b), bootstrapped(labels, a, b, patients)
-    for name in METRICS:
+    for name in PAIRED_METRICS:
         ratio = (together[name].high - together[name].low) / (alone[name].high - alone[name].low)
         assert ratio == pytest.approx(2, rel=0.08), name
         assert together[name].method.startswith("patient-clustered paired bootstrap")
@@ -225,8 +225,8 @@ def test_deciding_alike_is_not_certainty() -> None:
     drawn = resampled_scores(
         labels, [(a, 0.5), (a, 0.5)], None, IntervalSettings(resamples=100, seed=1)
     )
-    parts = [{name: drawn[name][at] for name in METRICS} for at in (0, 1)]
-    found = paired_bootstrap(labels, *parts, dict.fromkeys(METRICS, 0.0))
+    parts = [{name: drawn[name][at] for name in PAIRED_METRICS} for at in (0, 1)]
+    found = paired_bootstrap(labels, *parts, dict.fromkeys(PAIRED_METRICS, 0.0))
     assert found["sensitivity"].high == pytest.approx(1 - 0.025 ** (1 / 60))
     assert found["specificity"].high == pytest.approx(1 - 0.025 ** (1 / 40))
     assert all(each.p == 1.0 and each.low == -each.high < 0 for each in found.values())

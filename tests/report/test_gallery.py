@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pneumoscope.report.kit.gallery import choose_films, evenly, judged_rows, printable_name
+from pneumoscope.report.kit.gallery import choose_films, evenly, printable_name, shown_rows
 
 
 def table(*rows: tuple[str, int, float], patients: str = "") -> pd.DataFrame:
@@ -35,7 +35,7 @@ def test_least_certain_is_nearest_to_the_threshold() -> None:
 
 
 def test_probability_at_the_threshold_is_called_pneumonia() -> None:
-    (row,) = judged_rows(table(("a", 0, 0.5)), 0.5)
+    (row,) = shown_rows(table(("a", 0, 0.5)), 0.5)
     assert row.called == 1
     assert not row.right
 
@@ -62,7 +62,7 @@ def test_empty_table_gives_an_empty_gallery() -> None:
 
 
 def test_evenly_takes_both_ends() -> None:
-    rows = judged_rows(ROWS, 0.5)
+    rows = shown_rows(ROWS, 0.5)
     assert ids(evenly(rows, 3)) == ["a", "c", "f"]
 
 

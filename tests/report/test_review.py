@@ -13,7 +13,7 @@ import pytest
 
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.review import abstention, calibration, points, subgroups
-from pneumoscope.report.review.topics import remarks
+from pneumoscope.report.review.topics import topic_remarks
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.render import write_report
 
@@ -56,7 +56,7 @@ def test_no_share_without_its_interval(reported: Path, judged: EvaluatedRun) -> 
 
 
 def test_sentences_say_what_metrics_say(judged: EvaluatedRun) -> None:
-    said = {remark.lead: remark.text for remark in remarks(judged)}
+    said = {remark.lead: remark.text for remark in topic_remarks(judged)}
     row = next(item for item in judged.results.prevalence.at if item.asked)
     assert said["Prevalence."].startswith("Where 5% of films show pneumonia")
     assert f"{row.ppv.value:.1%}" in said["Prevalence."]
@@ -168,7 +168,7 @@ def test_a_run_judged_before_these_parts_existed(
     before = changed(folder, old)
     page = write_report(folder, film).read_text(encoding="utf-8")
     assert not [name for name in SECTIONS if f'<section id="{name}"' in page]
-    assert remarks(before) == []
+    assert topic_remarks(before) == []
     assert "## Operating points" not in card_text(before)
 
 

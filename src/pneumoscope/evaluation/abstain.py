@@ -10,7 +10,7 @@ import numpy as np
 
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.operating import rounded
-from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.evaluation.results import AbstentionFigures, AbstentionResult, RiskCurve
 from pneumoscope.metrics import conformal
 from pneumoscope.metrics.batched import Mask, shares
@@ -20,7 +20,7 @@ from pneumoscope.records import Conformal, Estimate
 
 
 def evaluate_abstention(
-    rows: Rows, choices: Choices, settings: IntervalSettings
+    rows: SplitRows, choices: Choices, settings: IntervalSettings
 ) -> AbstentionResult:
     """How many films are read, and how many of those wrongly, at the carried thresholds.
 
@@ -41,7 +41,7 @@ def evaluate_abstention(
     return AbstentionResult(own, tuple(ladder), curve)
 
 
-def _pairs(rows: Rows, fitted: Conformal, threshold: float) -> dict[str, tuple[Mask, Mask]]:
+def _pairs(rows: SplitRows, fitted: Conformal, threshold: float) -> dict[str, tuple[Mask, Mask]]:
     """(hits, among) of each share, bool (N,) both."""
     y = rows.labels
     reading = conformal.readings(rows.probabilities, fitted, threshold)
@@ -56,7 +56,7 @@ def _pairs(rows: Rows, fitted: Conformal, threshold: float) -> dict[str, tuple[M
 
 
 def _figures(
-    rows: Rows, fitted: Conformal, threshold: float, found: Iterator[Estimate]
+    rows: SplitRows, fitted: Conformal, threshold: float, found: Iterator[Estimate]
 ) -> AbstentionFigures:
     """The counts that the fitted thresholds lead to, with the next five shares of ``found``."""
     p = rows.probabilities
@@ -80,7 +80,7 @@ def _figures(
     )
 
 
-def _curve(rows: Rows, threshold: float, level: float) -> RiskCurve | None:
+def _curve(rows: SplitRows, threshold: float, level: float) -> RiskCurve | None:
     cut = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else math.inf
     if not math.isfinite(cut):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from statistics import NormalDist
 
-from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.evaluation.results import CalibrationFigures, CalibrationResult, Coefficient
 from pneumoscope.metrics.batched import losses
 from pneumoscope.metrics.calibration import recalibrate
@@ -23,7 +23,7 @@ def calibrated(logits: Floats, found: Calibration | None) -> Floats:
 
 
 def evaluate_calibration(
-    rows: Rows,
+    rows: SplitRows,
     found: Calibration | None,
     measured: Mapping[str, Estimate],
     settings: IntervalSettings,
@@ -43,7 +43,7 @@ def evaluate_calibration(
 
 
 def _figures(
-    rows: Rows, logits: Floats, measured: Mapping[str, Estimate], level: float
+    rows: SplitRows, logits: Floats, measured: Mapping[str, Estimate], level: float
 ) -> CalibrationFigures:
     fit = recalibrate(rows.labels, logits, rows.patients)
     kind = "Wald" if rows.patients is None else "Wald, patient-clustered sandwich"

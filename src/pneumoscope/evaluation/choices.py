@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
-from pneumoscope.evaluation.predictions import Rows, rows_of
+from pneumoscope.evaluation.predictions import SplitRows, rows_of
 from pneumoscope.metrics import calibration, conformal
 from pneumoscope.metrics.thresholds import Rule, choose
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split
@@ -51,9 +51,9 @@ def choose_all(
     point is added for each rule that it is not. ``targets`` are what is asked of the rules that
     take one, in place of the defaults of ``thresholds.choose``; where the own rule is asked
     otherwise, that is a further point, named ``RULE_asked``. Raises ``ChosenOnTest`` unless
-    ``split`` is val or train, and as ``rows_of`` and ``conformal.fit``.
+    ``split`` is val or train, and as ``rows_of`` and ``conformal.fit_conformal``.
     """
-    refuse(split)
+    check_choosable(split)
     chosen_on = cast(Split, split)
     rows = rows_of(predictions, split)
     if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
@@ -65,16 +65,17 @@ def choose_all(
     return Choices(
         points=(own, *_further(rows, own, chosen_on, targets or {})),
         calibration=fitted,
-        conformal=conformal.fit(rows.labels, rows.probabilities, chosen_on, miss_rate),
+        conformal=conformal.fit_conformal(rows.labels, rows.probabilities, chosen_on, miss_rate),
         ladder=tuple(
-            conformal.fit(rows.labels, rows.probabilities, chosen_on, rate) for rate in LADDER
+            conformal.fit_conformal(rows.labels, rows.probabilities, chosen_on, rate)
+            for rate in LADDER
         ),
         notes=tuple(notes),
     )
 
 
 def _further(
-    rows: Rows, own: OperatingPoint, split: Split, targets: Mapping[Rule, float]
+    rows: SplitRows, own: OperatingPoint, split: Split, targets: Mapping[Rule, float]
 ) -> Iterator[OperatingPoint]:
     """A point of every rule but the own one, and of that where it is asked otherwise."""
     for rule in ALWAYS:
@@ -87,7 +88,7 @@ def _further(
             yield replace(point, name=f"{rule}_asked")
 
 
-def refuse(split: str) -> None:
+def check_choosable(split: str) -> None:
     """Raise ``ChosenOnTest`` unless something may be chosen on this split."""
     if split not in ("train", "val"):
         raise ChosenOnTest(
@@ -98,15 +99,15 @@ def refuse(split: str) -> None:
 
 
 def check_choices(choices: Choices) -> None:
-    """Refuse choices of which any part was made on rows that are there to be judged."""
+    """Refuse choices of which any part was made on rows that are to be evaluated."""
     parts: Sequence[OperatingPoint | Calibration | Conformal | None]
     parts = (*choices.points, *choices.ladder, choices.calibration, choices.conformal)
     for part in parts:
         if part is not None:
-            refuse(part.chosen_on)
+            check_choosable(part.chosen_on)
 
 
-def _calibrated(rows: Rows, split: Split) -> tuple[Calibration | None, str]:
+def _calibrated(rows: SplitRows, split: Split) -> tuple[Calibration | None, str]:
     try:
         logits = rows.checked_logits()
     except UnreadableData as error:

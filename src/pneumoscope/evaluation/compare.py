@@ -1,6 +1,6 @@
 """Runs against each other on the same films: paired differences, tests, and what they allow.
 
-No model, no torch. Each run is judged at its own threshold, which was chosen on its own
+No model, no torch. Each run is evaluated at its own threshold, which was chosen on its own
 validation rows; nothing is chosen here.
 """
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import NotComparable
 from pneumoscope.evaluation.groups import MeanSd
-from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.metrics.paired import (
-    METRICS,
+    PAIRED_METRICS,
     delong_paired,
     holm,
     mcnemar,
@@ -28,7 +28,7 @@ from pneumoscope.metrics.paired import (
     resampled_scores,
     welch,
 )
-from pneumoscope.metrics.resample import DEFAULT, IntervalSettings
+from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
 from pneumoscope.plain import to_plain
 
@@ -38,11 +38,11 @@ ALL_PAIRS_UP_TO = 4
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A run as compared: its letter, its name, the judged rows by image id, its own threshold."""
+    """A run as compared: its letter, its name, its rows by image id, its own threshold."""
 
     letter: str
     name: str
-    rows: Rows
+    rows: SplitRows
     threshold: float
 
     @property
@@ -57,11 +57,11 @@ class Side:
         return np.asarray(called == (self.rows.labels == 1))
 
     def values(self) -> dict[str, float]:
-        """Each of ``paired.METRICS``, NaN where it is undefined."""
+        """Each of ``paired.PAIRED_METRICS``, NaN where it is undefined."""
         rows = self.rows
         scores = confusion(rows.labels, rows.probabilities >= self.threshold).scores()
         scores["auroc"] = auroc(rows.labels, rows.probabilities)
-        return {name: scores[name] for name in METRICS}
+        return {name: scores[name] for name in PAIRED_METRICS}
 
 
 def letter(at: int) -> str:
@@ -71,7 +71,7 @@ def letter(at: int) -> str:
 
 
 def check_same_films(sides: Sequence[Side]) -> None:
-    """Refuse runs whose judged films or labels differ. Raises NotComparable naming the first."""
+    """Refuse runs whose films or labels differ. Raises NotComparable naming the first."""
     reference = sides[0]
     for side in sides[1:]:
         mine, theirs = reference.rows, side.rows
@@ -106,7 +106,7 @@ _REMEDY = (
 
 
 def compare_sides(
-    sides: Sequence[Side], settings: IntervalSettings = DEFAULT
+    sides: Sequence[Side], settings: IntervalSettings = DEFAULT_INTERVALS
 ) -> list[dict[str, Any]]:
     """Each pair of runs: AUROC, decisions and differences of four metrics, JSON-ready.
 
@@ -124,8 +124,8 @@ def compare_sides(
     out: list[dict[str, Any]] = []
     for one, two in pairs_of(len(sides)):
         first, second = sides[one], sides[two]
-        gained = {name: values[two][name] - values[one][name] for name in METRICS}
-        a, b = ({name: drawn[name][at] for name in METRICS} for at in (one, two))
+        gained = {name: values[two][name] - values[one][name] for name in PAIRED_METRICS}
+        a, b = ({name: drawn[name][at] for name in PAIRED_METRICS} for at in (one, two))
         found = paired_bootstrap(labels, a, b, gained, patients, settings.level)
         if patients is None:
             one_p, two_p = first.rows.probabilities, second.rows.probabilities
@@ -135,7 +135,7 @@ def compare_sides(
             {
                 "first": first.letter,
                 "second": second.letter,
-                "differences": {name: to_plain(found[name]) for name in METRICS},
+                "differences": {name: to_plain(found[name]) for name in PAIRED_METRICS},
                 "decisions": to_plain(decisions) | _by_class(first, second),
             }
         )
@@ -174,7 +174,9 @@ def compare_recipes(
     is adjusted for the number of pairs (Holm)."""
     out: list[dict[str, Any]] = []
     for one, two in combinations(range(len(groups)), 2):
-        found = {name: welch(groups[one][name], groups[two][name], level) for name in METRICS}
+        found = {
+            name: welch(groups[one][name], groups[two][name], level) for name in PAIRED_METRICS
+        }
         differences = {name: to_plain(each) for name, each in found.items()}
         out.append({"first": one, "second": two, "differences": differences})
     _adjust([pair["differences"]["auroc"] for pair in out])

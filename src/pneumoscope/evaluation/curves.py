@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from pneumoscope.metrics import calibration
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.metrics.resample import IntervalSettings, resampled_weights
-from pneumoscope.metrics.scores import BINS, precision_recall_curve, roc_curve
+from pneumoscope.metrics.scores import BINS, Floats, precision_recall_curve, roc_curve
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 GRID = 101
@@ -52,7 +51,7 @@ class PrCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class ReliabilityCurve:
     """Observed share of pneumonia against the mean probability, by bin; empty bins left out.
 
     ``low`` and ``high`` are Wilson intervals of ``observed`` at ``level``.
@@ -126,16 +125,16 @@ def precision_recall(labels: ArrayLike, probability: ArrayLike, threshold: float
 
 def reliability(
     labels: ArrayLike, probability: ArrayLike, *, bins: int = BINS, level: float = 0.95
-) -> Reliability | None:
+) -> ReliabilityCurve | None:
     """The bins that make up the ECE, or None where there is no film."""
     truth, scores = _columns(labels, probability)
     if not truth.size:
         return None
-    found = calibration.reliability(truth, scores, bins)
+    found = calibration.reliability_bins(truth, scores, bins)
     held = found.counts > 0
     counted = zip(found.positives[held].tolist(), found.counts[held].tolist(), strict=True)
     spans = [wilson(positives, count, level) for positives, count in counted]
-    return Reliability(
+    return ReliabilityCurve(
         predicted=found.mean_probability[held],
         observed=found.observed[held],
         low=np.array([span.low for span in spans]),

@@ -17,7 +17,7 @@ from pneumoscope.evaluation.abstain import evaluate_abstention
 from pneumoscope.evaluation.calibrate import calibrated, evaluate_calibration
 from pneumoscope.evaluation.choices import Choices, check_choices
 from pneumoscope.evaluation.operating import at_prevalences, evaluate_points, net_benefit
-from pneumoscope.evaluation.predictions import Rows, rows_of
+from pneumoscope.evaluation.predictions import SplitRows, rows_of
 from pneumoscope.evaluation.results import (
     SCHEMA,
     ClassResult,
@@ -28,7 +28,7 @@ from pneumoscope.evaluation.results import (
 )
 from pneumoscope.evaluation.subgroups import evaluate_subgroups
 from pneumoscope.metrics.intervals import bootstrap, delong, undefined, wilson
-from pneumoscope.metrics.resample import DEFAULT, IntervalSettings
+from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings
 from pneumoscope.metrics.scores import Confusion, confusion
 from pneumoscope.metrics.thresholds import Rule, best_threshold, choose
 from pneumoscope.records import CLASSES, EXTERNAL, Estimate, OperatingPoint
@@ -42,7 +42,7 @@ def evaluate_split(
     facts: pd.DataFrame | None = None,
     prevalence: float | None = None,
     re_choose: bool = False,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> Evaluation:
     """Evaluate the rows of ``split`` by choices made elsewhere: all of ``core_metrics``, and
     operating points, calibration, prevalence, net benefit, subgroups and abstention.
@@ -87,7 +87,7 @@ def core_metrics(
     *,
     split: str,
     operating_point: OperatingPoint,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> CoreMetrics:
     """The metrics of the rows of one split at one point.
@@ -162,7 +162,7 @@ def _check_prevalence(prevalence: float | None) -> None:
 
 
 def _in_closed_form(
-    rows: Rows, counts: Confusion, found: dict[str, Estimate], level: float
+    rows: SplitRows, counts: Confusion, found: dict[str, Estimate], level: float
 ) -> dict[str, Estimate]:
     """Wilson and DeLong in place of the bootstrap where films are independent; true n and why."""
     c = counts
@@ -197,7 +197,7 @@ def _per_class(found: dict[str, Estimate], counts: Confusion) -> dict[str, Class
     }
 
 
-def _re_chosen(rows: Rows, settings: IntervalSettings) -> PointResult:
+def _re_chosen(rows: SplitRows, settings: IntervalSettings) -> PointResult:
     """What the best threshold of these very rows would reach. It is never stored with a model."""
     threshold, rule = best_threshold("youden_smooth", rows.labels, rows.probabilities)
     said = f"{rule}; re-chosen on the external data, optimistic"

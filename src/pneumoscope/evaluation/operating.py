@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.evaluation.results import (
     AtPrevalence,
     Band,
@@ -30,7 +30,7 @@ THRESHOLDS = np.arange(1, 100) / 100
 
 
 def evaluate_points(
-    rows: Rows, points: Sequence[OperatingPoint], settings: IntervalSettings
+    rows: SplitRows, points: Sequence[OperatingPoint], settings: IntervalSettings
 ) -> tuple[PointResult, ...]:
     """Sensitivity, specificity, PPV and NPV of each point."""
     # All points at once: the shares of all of them come from one pass over the resamples.
@@ -52,7 +52,7 @@ def evaluate_points(
     )
 
 
-def _pairs(rows: Rows, threshold: float) -> list[tuple[Mask, Mask]]:
+def _pairs(rows: SplitRows, threshold: float) -> list[tuple[Mask, Mask]]:
     true, called = rows.labels == 1, rows.probabilities >= threshold
     return [(called, true), (~called, ~true), (true, called), (~true, ~called)]
 
@@ -84,7 +84,7 @@ def at_prevalences(
 
 
 def net_benefit(
-    rows: Rows, probabilities: Floats, settings: IntervalSettings, *, calibrated: bool
+    rows: SplitRows, probabilities: Floats, settings: IntervalSettings, *, calibrated: bool
 ) -> NetBenefit | None:
     """The decision curve of ``probabilities``, None where a class is missing."""
     if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():

@@ -25,7 +25,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
     """A table as ``predictions_text`` wrote it, indexed by its rows from 0.
 
     Ids and splits are text, an unknown patient is NA, and every digit of the logits comes back. A
-    label that is no number is NaN; ``rows_of`` refuses it where it is to be judged. Raises
+    label that is no number is NaN; ``rows_of`` refuses it where it is to be evaluated. Raises
     ``NotARun`` for a file that is missing, damaged or lacks one of ``COLUMNS``.
     """
     # An image may be called "NA" and a patient "007": only an empty cell is no patient.
@@ -50,8 +50,8 @@ def read_predictions(file: Path) -> pd.DataFrame:
 
 
 def predictions_text(table: pd.DataFrame) -> str:
-    """The table as CSV. 17 digits bring every float64 back exactly, so judging the file is
-    judging the model."""
+    """The table as CSV. 17 digits bring every float64 back exactly, so evaluating the
+    file is evaluating the model."""
     return str(table.to_csv(index=False, float_format="%.17g"))
 
 
@@ -68,7 +68,7 @@ def _remedy(file: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SplitRows:
     """One split, (N,) each; ``patients`` is None where no patient has several films.
 
     ``logits`` are as given, unchecked: ``checked_logits`` is asked where they matter.
@@ -82,7 +82,7 @@ class Rows:
     patients: NDArray[Any] | None
     patient_count: int | None
 
-    def in_order(self) -> Rows:
+    def in_order(self) -> SplitRows:
         """The same rows by image id, so that resamples do not depend on the table's order."""
         order = np.argsort(self.image_ids, kind="stable")
         patients = None if self.patients is None else self.patients[order]
@@ -110,7 +110,7 @@ class Rows:
         return self.logits
 
 
-def rows_of(predictions: pd.DataFrame, split: str) -> Rows:
+def rows_of(predictions: pd.DataFrame, split: str) -> SplitRows:
     """The rows of a split, checked; rows of other splits may hold anything."""
     missing = [name for name in COLUMNS if name not in predictions.columns]
     if missing:
@@ -137,7 +137,7 @@ def rows_of(predictions: pd.DataFrame, split: str) -> Rows:
     # A number never equals a patient's id, for ids carry a prefix here.
     alone = pd.Series(np.arange(len(ids)).astype(str), index=ids.index)
     patients = np.where(ids.isna(), "row " + alone, "id " + ids.astype(str)).astype(str)
-    return Rows(
+    return SplitRows(
         image_ids=rows["image_id"].astype(str).to_numpy(dtype=object),
         labels=labels.astype(np.int64),
         logits=_numbers(rows["logit"]),

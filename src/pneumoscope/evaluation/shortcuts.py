@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import UnreadableData
-from pneumoscope.evaluation.predictions import Rows, rows_of
+from pneumoscope.evaluation.predictions import SplitRows, rows_of
 from pneumoscope.evaluation.results import ShortcutResult
 from pneumoscope.metrics.intervals import bootstrap, delong, structural_components
 from pneumoscope.metrics.paired import Difference, delong_paired, paired_bootstrap
-from pneumoscope.metrics.resample import DEFAULT, IntervalSettings, resampled_sums
+from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings, resampled_sums
 from pneumoscope.metrics.scores import Floats, probability, ratio
 from pneumoscope.records import Estimate
 
@@ -47,7 +47,7 @@ def evaluate_shortcuts(
     hidden: pd.DataFrame,
     *,
     split: str,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> tuple[ShortcutResult, ...]:
     """AUROC of the full film and of each variant, and how each compares to the full film.
 
@@ -82,13 +82,13 @@ def evaluate_shortcuts(
     return tuple(out)
 
 
-def _auroc(rows: Rows, scores: Floats, settings: IntervalSettings) -> Estimate:
+def _auroc(rows: SplitRows, scores: Floats, settings: IntervalSettings) -> Estimate:
     if rows.patients is None:
         return delong(rows.labels, scores, settings.level)
     return bootstrap(rows.labels, scores, CHANCE, rows.patients, settings)["auroc"]
 
 
-def _resampled(rows: Rows, seen: Sequence[Floats], settings: IntervalSettings) -> Floats:
+def _resampled(rows: SplitRows, seen: Sequence[Floats], settings: IntervalSettings) -> Floats:
     """AUROC of each of K scores (N,) on the same resamples, float (K, R), to first order: by the
     sums of its structural components, which is one matrix product."""
     ill = rows.labels == 1
@@ -105,7 +105,7 @@ def _resampled(rows: Rows, seen: Sequence[Floats], settings: IntervalSettings) -
     return ratio(sums[0:-2:2], sums[-2]) + ratio(sums[1:-2:2], sums[-1]) - values
 
 
-def _difference(rows: Rows, scores: Floats, drawn: Floats, level: float) -> Difference:
+def _difference(rows: SplitRows, scores: Floats, drawn: Floats, level: float) -> Difference:
     """``drawn`` (2, R) is AUROC of full films and of ``scores`` on the same resamples."""
     plain = delong_paired(rows.labels, rows.probabilities, scores, level)
     if rows.patients is None:
@@ -115,7 +115,9 @@ def _difference(rows: Rows, scores: Floats, drawn: Floats, level: float) -> Diff
     return paired_bootstrap(rows.labels, first, second, known, rows.patients, level)["auroc"]
 
 
-def _share(full: Estimate, auroc: Estimate, drawn: Floats, level: float, rows: Rows) -> Estimate:
+def _share(
+    full: Estimate, auroc: Estimate, drawn: Floats, level: float, rows: SplitRows
+) -> Estimate:
     """What is left beyond chance, with percentiles of its resamples; ``drawn`` as above."""
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = (drawn[1] - CHANCE) / (drawn[0] - CHANCE)

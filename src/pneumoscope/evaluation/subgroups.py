@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Rows
+from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.evaluation.results import FactResult, GroupResult, SubgroupsResult
 from pneumoscope.metrics.batched import Mask, aurocs, shares
 from pneumoscope.metrics.resample import IntervalSettings
@@ -28,7 +28,7 @@ NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Subgroup:
     """Some of the films, bool (N,), and how they are called."""
 
     name: str
@@ -36,7 +36,7 @@ class Group:
 
 
 def evaluate_subgroups(
-    rows: Rows, facts: pd.DataFrame | None, threshold: float, settings: IntervalSettings
+    rows: SplitRows, facts: pd.DataFrame | None, threshold: float, settings: IntervalSettings
 ) -> SubgroupsResult:
     """Counts, AUROC, sensitivity and specificity of each group of each fact.
 
@@ -48,7 +48,7 @@ def evaluate_subgroups(
         return SubgroupsResult((), {}, FEW, known=facts is not None)
     unique = facts.drop_duplicates("image_id").set_index("image_id")
     table = unique.reindex(rows.image_ids)
-    found: list[tuple[str, list[Group]]] = []
+    found: list[tuple[str, list[Subgroup]]] = []
     same: dict[str, str] = {}
     for name in table.columns:
         groups = list(groups_of(str(name), table[name]))
@@ -60,13 +60,13 @@ def evaluate_subgroups(
     figures = iter(_figures(rows, masks, threshold, settings))
     results = []
     for name, groups in found:
-        judged = tuple(_result(rows, group, next(figures)) for group in groups)
-        tells = all(result.positives in (0, result.n) for result in judged)
-        results.append(FactResult(name, _title(name), tells, judged))
+        shown = tuple(_result(rows, group, next(figures)) for group in groups)
+        tells = all(result.positives in (0, result.n) for result in shown)
+        results.append(FactResult(name, _title(name), tells, shown))
     return SubgroupsResult(tuple(results), same, FEW, known=True)
 
 
-def groups_of(name: str, values: pd.Series[Any]) -> Iterator[Group]:
+def groups_of(name: str, values: pd.Series[Any]) -> Iterator[Subgroup]:
     """The groups of one fact, in their natural order; films without it come last."""
     missing = values.isna().to_numpy(dtype=bool)
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
@@ -75,31 +75,31 @@ def groups_of(name: str, values: pd.Series[Any]) -> Iterator[Group]:
     else:
         yield from _words(values.astype("string").to_numpy(dtype=object, na_value=""), missing)
     if missing.any():
-        yield Group(NOT_STATED, missing)
+        yield Subgroup(NOT_STATED, missing)
 
 
-def _words(words: NDArray[Any], missing: Mask) -> Iterator[Group]:
+def _words(words: NDArray[Any], missing: Mask) -> Iterator[Subgroup]:
     counts = pd.Series(words[~missing]).value_counts()
     kept = sorted(counts.index[:MOST_GROUPS])
     for word in kept:
-        yield Group(str(word), (words == word) & ~missing)
+        yield Subgroup(str(word), (words == word) & ~missing)
     if len(counts) > MOST_GROUPS:
         others = ~np.isin(words, kept) & ~missing
-        yield Group(f"{len(counts) - MOST_GROUPS} others", others)
+        yield Subgroup(f"{len(counts) - MOST_GROUPS} others", others)
 
 
-def _bands(name: str, numbers: NDArray[np.float64]) -> Iterator[Group]:
+def _bands(name: str, numbers: NDArray[np.float64]) -> Iterator[Subgroup]:
     known = numbers[~np.isnan(numbers)]
     values = np.unique(known)
     if name == "age":
         for title, low, high in zip(_AGES, AGE_BANDS, AGE_BANDS[1:], strict=False):
             band = (numbers >= low) & (numbers < high)
             if band.any():
-                yield Group(title, band)
+                yield Subgroup(title, band)
         return
     if values.size <= FEW_VALUES:
         for value in values:
-            yield Group(f"{value:,g}", numbers == value)
+            yield Subgroup(f"{value:,g}", numbers == value)
         return
     # Quarters of the films, cut between values, so that equal films stay together.
     cuts = np.unique(np.quantile(known, [0.25, 0.5, 0.75], method="lower"))
@@ -109,7 +109,7 @@ def _bands(name: str, numbers: NDArray[np.float64]) -> Iterator[Group]:
         if band.any():
             inside = numbers[band]
             least, most = _short(inside.min()), _short(inside.max())
-            yield Group(least if least == most else f"{least}–{most}", band)
+            yield Subgroup(least if least == most else f"{least}–{most}", band)
 
 
 def _short(value: float) -> str:
@@ -117,7 +117,7 @@ def _short(value: float) -> str:
 
 
 def _figures(
-    rows: Rows, masks: list[Mask], threshold: float, settings: IntervalSettings
+    rows: SplitRows, masks: list[Mask], threshold: float, settings: IntervalSettings
 ) -> list[tuple[Estimate, Estimate, Estimate]]:
     """(AUROC, sensitivity, specificity) of each mask."""
     true, called = rows.labels == 1, rows.probabilities >= threshold
@@ -130,7 +130,9 @@ def _figures(
     return list(zip(areas, sensitivity, specificity, strict=True))
 
 
-def _result(rows: Rows, group: Group, figures: tuple[Estimate, Estimate, Estimate]) -> GroupResult:
+def _result(
+    rows: SplitRows, group: Subgroup, figures: tuple[Estimate, Estimate, Estimate]
+) -> GroupResult:
     positives = int((group.films & (rows.labels == 1)).sum())
     n = int(group.films.sum())
     auroc, sensitivity, specificity = figures

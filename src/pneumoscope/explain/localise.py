@@ -17,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.metrics.intervals import held_within, undefined, wilson
-from pneumoscope.metrics.resample import DEFAULT, IntervalSettings, patient_numbers, resampled_sums
+from pneumoscope.metrics.resample import (
+    DEFAULT_INTERVALS,
+    IntervalSettings,
+    patient_numbers,
+    resampled_sums,
+)
+from pneumoscope.metrics.scores import Floats
 from pneumoscope.records import Estimate
 
 Maps = NDArray[np.floating[Any]]
 Masks = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 THRESHOLD = 0.5
 """Part of a film's maximum from which a pixel counts as hot, for the overlap."""
@@ -107,7 +112,7 @@ def localise(
     masks: Masks,
     prior: Maps | None = None,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> tuple[Localisation, ...]:
     """Every measure of these heatmaps, with its rivals and intervals.
 
@@ -162,7 +167,7 @@ def _difference(a: Estimate, b: Estimate, found: Estimate) -> Estimate:
 def means(
     columns: Floats,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> list[Estimate]:
     """The mean of each column of (N, K) with its percentile interval from one bootstrap over
     patients. The interval of values that are all alike is that point; NaN where N is 0."""

@@ -26,7 +26,7 @@ from .intervals import (
     undefined,
     wilson,
 )
-from .resample import DEFAULT, IntervalSettings, resampled_sums
+from .resample import DEFAULT_INTERVALS, IntervalSettings, resampled_sums
 from .scores import BINS, Floats, Labels, bin_of, log_losses, ratio, squared_errors
 
 Mask = NDArray[np.bool_]
@@ -36,7 +36,7 @@ def shares(
     pairs: Sequence[tuple[Mask, Mask]],
     labels: Labels,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> list[Estimate]:
     """For each (hits, among), bool (N,) both, the share of ``among`` that are hits."""
     counts = [(int((hits & among).sum()), int(among.sum())) for hits, among in pairs]
@@ -57,7 +57,7 @@ def aurocs(
     labels: Labels,
     scores: Floats,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> list[Estimate]:
     """AUROC within each group, bool (N,); NaN where a group holds one class."""
     if patients is None or not groups:
@@ -86,7 +86,7 @@ def losses(
     labels: Labels,
     probabilities: Floats,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> dict[str, Estimate]:
     """Brier score, log loss and ECE with the intervals that ``intervals.bootstrap`` gives them."""
     if labels.size == 0:

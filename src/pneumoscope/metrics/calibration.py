@@ -13,7 +13,7 @@ from .scores import BINS, Floats, Labels, bin_of, probability, ratio
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class ReliabilityBins:
     """The reliability curve: one entry a bin, B bins of equal width over [0, 1].
 
     ``edges`` float (B + 1,); ``counts`` and ``positives`` int (B,); ``mean_probability`` and
@@ -41,12 +41,12 @@ def ece(labels: Labels, probabilities: Floats, bins: int = BINS) -> float:
     return float(np.abs(gap).sum() / labels.size)
 
 
-def reliability(labels: Labels, probabilities: Floats, bins: int = BINS) -> Reliability:
+def reliability_bins(labels: Labels, probabilities: Floats, bins: int = BINS) -> ReliabilityBins:
     """The reliability curve over ``bins`` bins of equal width, empty ones included."""
     index = bin_of(probabilities, bins)
     counts = np.bincount(index, minlength=bins)
     positives = np.bincount(index[labels == 1], minlength=bins)
-    return Reliability(
+    return ReliabilityBins(
         edges=np.linspace(0.0, 1.0, bins + 1),
         counts=counts,
         positives=positives,

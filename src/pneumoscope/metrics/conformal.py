@@ -16,7 +16,9 @@ from .scores import Floats, Labels
 NORMAL, PNEUMONIA, WITHHELD = 0, 1, -1
 
 
-def fit(labels: Labels, probabilities: Floats, split: Split, miss_rate: float = 0.1) -> Conformal:
+def fit_conformal(
+    labels: Labels, probabilities: Floats, split: Split, miss_rate: float = 0.1
+) -> Conformal:
     """Class-conditional (Mondrian) split conformal thresholds (Vovk 2012; Sadinle et al. 2019).
 
     Pneumonia is plausible from the k-th lowest probability of the pneumonia films on, with

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import logit_bounds, wilson_bounds
-from .resample import DEFAULT, IntervalSettings, resampled_sums
+from .resample import DEFAULT_INTERVALS, IntervalSettings, resampled_sums
 from .scores import Floats, Labels, ratio
 
 
@@ -34,7 +34,7 @@ def decision_curve(
     probabilities: Floats,
     grid: Floats,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> DecisionCurve:
     """Net benefit π · se − (1 − π) · fpr · t/(1 − t) at each threshold probability t of ``grid``
     (above 0, below 1), where π is the share of pneumonia, held fixed.

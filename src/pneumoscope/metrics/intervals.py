@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pneumoscope.records import Estimate
 
 from .calibration import ece
-from .resample import DEFAULT, IntervalSettings, in_order, resampled_weights
+from .resample import DEFAULT_INTERVALS, IntervalSettings, by_probability, resampled_weights
 from .scores import (
     Floats,
     Labels,
@@ -106,7 +106,7 @@ def bootstrap(
     probabilities: Floats,
     threshold: float,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> dict[str, Estimate]:
     """Every metric with a bootstrap interval, from one set of resamples, whatever the row order.
 
@@ -124,7 +124,7 @@ def bootstrap(
     level, resamples = settings.level, settings.resamples
     if labels.size == 0:
         return {name: undefined("no films", 0, level) for name in values}
-    labels, probabilities, ids = in_order(labels, probabilities, patients)
+    labels, probabilities, ids = by_probability(labels, probabilities, patients)
     table = ScoreTable(labels, probabilities, threshold)
     parts = [table.scores(weights) for weights in resampled_weights(labels, ids, settings)]
     draws = {name: np.concatenate([part[name] for part, _ in parts]) for name in values}

@@ -1,6 +1,6 @@
 """Two models on the same films: differences of their metrics, and tests of them.
 
-Every difference is second − first. The same films judged twice are not two samples, so the films
+Every difference is second − first. The same films read twice are not two samples, so the films
 on which both agree drop out and a much smaller difference shows than two separate intervals
 would. Input as in ``scores``. Coverage and false alarms of each method:
 ``benchmarks/paired_coverage.py``.
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import structural_components
-from .resample import DEFAULT, IntervalSettings, patient_numbers, resampled_weights
+from .resample import DEFAULT_INTERVALS, IntervalSettings, patient_numbers, resampled_weights
 from .scores import Floats, Labels, ScoreTable, auroc
 
-METRICS = ("auroc", "sensitivity", "specificity", "balanced_accuracy", "accuracy")
+PAIRED_METRICS = ("auroc", "sensitivity", "specificity", "balanced_accuracy", "accuracy")
 """What ``resampled_scores`` gives."""
 EXACT_BELOW = 25
 """Discordant films, or patients, below which McNemar's test is the exact binomial one."""
@@ -111,9 +111,9 @@ def resampled_scores(
     labels: Labels,
     runs: Sequence[tuple[Floats, float]],
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> dict[str, Floats]:
-    """Each of ``METRICS`` of each of K runs on the same resamples, float (K, R), NaN undefined.
+    """Each of ``PAIRED_METRICS`` of K runs on the same resamples, float (K, R), NaN undefined.
 
     ``runs`` are (probabilities (N,), threshold). Whole patients are drawn, as in
     ``intervals.bootstrap``; the rows' order matters, so bring them into a fixed one.
@@ -123,11 +123,11 @@ def resampled_scores(
     for probabilities, threshold in runs:
         order = np.argsort(-probabilities, kind="stable")
         tables.append((order, ScoreTable(labels[order], probabilities[order], threshold)))
-    drawn: dict[str, list[list[Floats]]] = {name: [[] for _ in runs] for name in METRICS}
+    drawn: dict[str, list[list[Floats]]] = {name: [[] for _ in runs] for name in PAIRED_METRICS}
     for weights in resampled_weights(labels, ids, settings):
         for at, (order, table) in enumerate(tables):
             scores, _ = table.scores(np.take(weights, order, axis=1))
-            for name in METRICS:
+            for name in PAIRED_METRICS:
                 drawn[name][at].append(scores[name])
     return {
         name: np.stack([np.concatenate(parts) for parts in each]) for name, each in drawn.items()

@@ -24,10 +24,10 @@ class IntervalSettings:
     seed: int = 0
 
 
-DEFAULT = IntervalSettings()
+DEFAULT_INTERVALS = IntervalSettings()
 
 
-def in_order(
+def by_probability(
     labels: Labels, probabilities: Floats, patients: NDArray[Any] | None
 ) -> tuple[Labels, Floats, NDArray[np.int64]]:
     """Rows by falling probability, ties by label and patient, with patients numbered from 0."""
@@ -76,7 +76,7 @@ def resampled_sums(
     columns: Floats,
     labels: Labels,
     patients: NDArray[Any] | None = None,
-    settings: IntervalSettings = DEFAULT,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> Floats:
     """Sums of ``columns`` (N, K) over each resample, float (R, K): every linear figure at once.
 

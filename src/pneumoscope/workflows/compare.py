@@ -22,7 +22,7 @@ from pneumoscope.evaluation.compare import (
     spread,
 )
 from pneumoscope.evaluation.predictions import rows_of
-from pneumoscope.metrics.paired import METRICS
+from pneumoscope.metrics.paired import PAIRED_METRICS
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
 from pneumoscope.records import Listener, Silent
@@ -244,7 +244,7 @@ def _groups(runs: Sequence[_Contestant]) -> list[list[_Contestant]]:
 
 def _values(members: Sequence[_Contestant]) -> dict[str, list[float]]:
     values = [run.side.values() for run in members]
-    return {name: [value[name] for value in values] for name in METRICS}
+    return {name: [value[name] for value in values] for name in PAIRED_METRICS}
 
 
 def _over_seeds(members: Sequence[_Contestant]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _ratio(cost: str | None) -> float | None:
 
 def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     from pneumoscope.report.evaluated import read_evaluated
-    from pneumoscope.report.review.topics import remarks
+    from pneumoscope.report.review.topics import topic_remarks
 
     run = read_evaluated(folder)
     found = run.results
@@ -124,7 +124,7 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
         f"AUROC {brief(found.metrics['auroc'])}"
     )
     screen.console.print(_table(found.all_points))
-    for remark in remarks(run):
+    for remark in topic_remarks(run):
         screen.console.print(f"  [bold]{remark.lead}[/bold] {remark.text}", soft_wrap=False)
     if fitted := request.fitted_options:
         screen.note(f"in this evaluation alone: {', '.join(fitted)}; {_CARRIED}")

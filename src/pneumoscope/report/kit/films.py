@@ -51,20 +51,20 @@ class Panel:
     title: str
     note: str
     films: tuple[Shown, ...]
-    judged: bool = True
+    predicted: bool = True
     """False where only the truth is told, since the model played no part in the choice."""
     heated: bool = False
     """True where each film is shown a second time, under its heat."""
 
 
 def tile(
-    shown: Shown, film: ImageLookup, heat: Heatmaps | None = None, *, judged: bool = True
+    shown: Shown, film: ImageLookup, heat: Heatmaps | None = None, *, predicted: bool = True
 ) -> Tile:
     """One film, and its heat where given, as small data URIs, with words for those who cannot
     see them."""
     image = film(shown.image_id)
     alt = f"Chest film {shown.name}, truly {CLASSES[shown.label]}"
-    if judged:
+    if predicted:
         alt += f", read as {CLASSES[shown.called]} with probability {shown.probability:.2f}"
     if image is None:
         return Tile(shown, "", alt)
@@ -128,7 +128,7 @@ def draw_mosaic(
             _draw_film(axes, image, (column, top))
             if over is not None:
                 _draw_film(axes, over, (column, top + _STEP))
-            _draw_words(axes, shown, (column, top, top + tall), panel.judged)
+            _draw_words(axes, shown, (column, top, top + tall), panel.predicted)
         top += tall
     axes.set(xlim=(0, ACROSS), ylim=(height, 0))
     return figure
@@ -148,13 +148,15 @@ def _draw_film(axes: Axes, image: NDArray[np.uint8] | None, corner: tuple[float,
     axes.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255, extent=extent)
 
 
-def _draw_words(axes: Axes, shown: Shown, place: tuple[float, float, float], judged: bool) -> None:
+def _draw_words(
+    axes: Axes, shown: Shown, place: tuple[float, float, float], predicted: bool
+) -> None:
     """The frame of a misread film and the line below; ``place`` is left, top and end."""
     left, top, end = place[0] + 0.03, place[1] + 0.03, place[2]
-    if judged and not shown.right:
+    if predicted and not shown.right:
         axes.add_patch(
             Rectangle((left, top), 0.94, 0.94, facecolor="none", edgecolor=PNEUMONIA, linewidth=2)
         )
     truth = CLASSES[shown.label]
-    words = f"{shown.probability:.2f}  {truth}" if judged else truth
+    words = f"{shown.probability:.2f}  {truth}" if predicted else truth
     axes.text(left, end - 0.16, words, fontsize=8, color=PNEUMONIA if shown.label else NORMAL)

@@ -16,7 +16,7 @@ TELLING = 3
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One judged film. ``name`` is safe to print; ``image_id`` only finds the film again.
+    """One film and its prediction. ``name`` is safe to print; ``image_id`` only finds it again.
 
     ``called`` is 1 where ``probability`` reaches the threshold, else 0.
     """
@@ -58,7 +58,7 @@ def choose_films(predictions: pd.DataFrame, threshold: float, count: int = 8) ->
     index gives the line of the film in the whole table. Ties are broken by image id, so the
     same table gives the same films.
     """
-    rows = judged_rows(predictions, threshold)
+    rows = shown_rows(predictions, threshold)
     rising = sorted(rows, key=lambda row: (row.probability, row.image_id))
     near = sorted(rows, key=lambda row: (abs(row.probability - threshold), row.image_id))
     by_id = sorted(rows, key=lambda row: row.image_id)
@@ -74,7 +74,7 @@ def choose_films(predictions: pd.DataFrame, threshold: float, count: int = 8) ->
     )
 
 
-def judged_rows(predictions: pd.DataFrame, threshold: float) -> tuple[Shown, ...]:
+def shown_rows(predictions: pd.DataFrame, threshold: float) -> tuple[Shown, ...]:
     """Every row of the table as a ``Shown``, in the table's order."""
     known = predictions.fillna({"patient_id": ""})
     columns = (known[name] for name in ("image_id", "patient_id", "label", "probability"))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation import curves
-from pneumoscope.evaluation.curves import Reliability
+from pneumoscope.evaluation.curves import ReliabilityCurve
 from pneumoscope.formatting import Cell, brief, cell, full, split_name
 from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Estimate
@@ -114,7 +114,7 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
         )
 
 
-def draw_reliability(bins: Reliability) -> Figure:
+def draw_reliability(bins: ReliabilityCurve) -> Figure:
     """Observed share against predicted probability, with the number of films below."""
     figure = Figure(figsize=SQUARE)
     axes = figure.add_axes((0.135, 0.29, 0.84, 0.68))
@@ -130,7 +130,7 @@ def draw_reliability(bins: Reliability) -> Figure:
     return figure
 
 
-def _draw_counts(axes: Axes, bins: Reliability) -> None:
+def _draw_counts(axes: Axes, bins: ReliabilityCurve) -> None:
     axes.bar(bins.predicted, bins.count, width=0.035, color=MUTED, alpha=0.6, linewidth=0)
     for at, count in zip(bins.predicted.tolist(), bins.count.tolist(), strict=True):
         write(axes, f"{count:,}", (at, count), (0, 1.5), ha="center", fontsize=7.5, color=MUTED)

@@ -15,7 +15,7 @@ from pneumoscope.report.kit.figure import ACCENT, MUTED, RULE, PageFigure, make_
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
 
-WIDE = 0.05
+NARROWEST = 0.05
 """Spans of threshold probabilities narrower than this are not spoken of."""
 
 
@@ -24,7 +24,7 @@ def words(run: EvaluatedRun) -> str:
     found = run.results.decision_curve
     if found is None:
         return ""
-    spans = [(low, high) for low, high in found.better if high - low >= WIDE]
+    spans = [(low, high) for low, high in found.better if high - low >= NARROWEST]
     if not spans:
         return (
             "At no threshold probability is acting on the model shown to be better than acting "

@@ -9,7 +9,7 @@ from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
 
-RULES = {
+RULE_WORDS = {
     "youden": "largest sensitivity + specificity",
     "youden_smooth": "largest sensitivity + specificity, of smoothed rates",
     "f1": "largest F1",
@@ -35,7 +35,7 @@ def point_rows(run: EvaluatedRun) -> list[PointRow]:
     return [
         PointRow(
             name=point.name.replace("_", " "),
-            rule=RULES.get(point.name, point.rule),
+            rule=RULE_WORDS.get(point.name, point.rule),
             threshold=number(point.threshold),
             cells=tuple(
                 map(cell, (point.sensitivity, point.specificity, point.precision, point.npv))

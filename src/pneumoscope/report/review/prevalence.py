@@ -18,7 +18,7 @@ from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA, PageFigure, 
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
 
-STATED = 0.1
+DEFAULT_PREVALENCE = 0.1
 """The share of pneumonia that the sentence is about unless another was asked for."""
 _BELOW_WORDS = (0.135, 0.115, 0.84, 0.735)
 """Where the axes lie with three rows of words above."""
@@ -29,7 +29,7 @@ def words(run: EvaluatedRun) -> str:
     found = run.results.prevalence
     if found is None:
         return ""
-    wanted = found.asked or STATED
+    wanted = found.asked or DEFAULT_PREVALENCE
     row = min(found.at, key=lambda item: abs(item.prevalence - wanted))
     said = f"Where {row.prevalence * 100:.3g}% of films show pneumonia, "
     if math.isfinite(row.ppv.value):

@@ -34,7 +34,7 @@ _NEEDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRow:
+class SubgroupRow:
     """A subgroup as printed; a cell is (value, interval) or the reason why there is none."""
 
     fact: str
@@ -44,10 +44,10 @@ class GroupRow:
     cells: tuple[Cell, ...]
 
 
-def rows(run: EvaluatedRun) -> list[GroupRow]:
+def rows(run: EvaluatedRun) -> list[SubgroupRow]:
     """Every group of every fact, in the order of metrics.json."""
     return [
-        GroupRow(
+        SubgroupRow(
             fact=fact.title,
             name=group.name,
             n=group.n,

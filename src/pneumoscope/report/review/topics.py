@@ -83,7 +83,7 @@ def draw_topics(run: EvaluatedRun) -> Iterator[PageFigure]:
             yield from topic.figures(run)
 
 
-def remarks(run: EvaluatedRun) -> list[Remark]:
+def topic_remarks(run: EvaluatedRun) -> list[Remark]:
     """One or two sentences on each topic that was evaluated."""
     said = [Remark(topic.lead, topic.words(run)) for topic in TOPICS if topic.words]
     return [remark for remark in said if remark.text]

@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation import curves
-from pneumoscope.evaluation.curves import Floats, Histogram, Ints
+from pneumoscope.evaluation.curves import Histogram, Ints
 from pneumoscope.formatting import split_name
-from pneumoscope.metrics.scores import Confusion
+from pneumoscope.metrics.scores import Confusion, Floats
 from pneumoscope.records import CLASSES
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.draw import SQUARE, write

@@ -9,7 +9,7 @@ from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.explain.words import CAUTION
 from pneumoscope.report.kit.figure import house_style, to_png
 from pneumoscope.report.kit.films import Panel, Tile, draw_mosaic, tile
-from pneumoscope.report.kit.gallery import Gallery, Shown, judged_rows
+from pneumoscope.report.kit.gallery import Gallery, Shown, shown_rows
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
@@ -23,7 +23,7 @@ class TiledPanel:
 
     title: str
     note: str
-    judged: bool
+    predicted: bool
     tiles: list[Tile]
 
 
@@ -46,8 +46,8 @@ def sheets(gallery: Gallery) -> dict[str, list[Panel]]:
             Panel("Typical normal cleared", cleared, gallery.true_negatives, heated=True),
         ],
         "samples": [
-            Panel("Normal", "", gallery.samples_normal, judged=False),
-            Panel("Pneumonia", "", gallery.samples_pneumonia, judged=False),
+            Panel("Normal", "", gallery.samples_normal, predicted=False),
+            Panel("Pneumonia", "", gallery.samples_pneumonia, predicted=False),
         ],
     }
 
@@ -74,15 +74,17 @@ def panels_with_tiles(panels: Sequence[Panel], context: ReportContext) -> list[T
     out = []
     for panel in panels:
         heat = context.heat if panel.heated else None
-        tiles = [tile(shown, context.film, heat, judged=panel.judged) for shown in panel.films]
-        out.append(TiledPanel(panel.title, panel.note, panel.judged, tiles))
+        tiles = [
+            tile(shown, context.film, heat, predicted=panel.predicted) for shown in panel.films
+        ]
+        out.append(TiledPanel(panel.title, panel.note, panel.predicted, tiles))
     return out
 
 
 def error_rows(run: EvaluatedRun) -> tuple[list[Shown], int]:
     """The misread films, the most confident error first, at most ``ERRORS_SHOWN``; how many there
     are."""
-    wrong = [row for row in judged_rows(run.predictions, run.threshold) if not row.right]
+    wrong = [row for row in shown_rows(run.predictions, run.threshold) if not row.right]
     wrong.sort(key=lambda row: (-abs(row.probability - run.threshold), row.image_id))
     return wrong[:ERRORS_SHOWN], len(wrong)
 

@@ -10,7 +10,7 @@ from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.review import shortcuts
 
-SMALL = 100
+SMALL_CLASS = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
 
 
@@ -58,7 +58,7 @@ def _how_sure(run: EvaluatedRun) -> Iterator[str]:
     of = f" of {patients:,} patients" if patients else ""
     split = split_name(run.split)
     yield f"The {split} split holds {plural(n, 'film')}{of}, {positives:,} with pneumonia."
-    if shifts := shift_findings(run):
+    if shifts := _shift_findings(run):
         yield (
             f"They are unlike the training films: {' '.join(shifts)} "
             "Films held out of train cannot show what to expect of them."
@@ -70,7 +70,7 @@ def _how_sure(run: EvaluatedRun) -> Iterator[str]:
             f"Another model within about {half:.3f} of this AUROC is not shown to differ, unless "
             "both are compared film by film."
         )
-    if min(positives, n - positives) < SMALL:
+    if min(positives, n - positives) < SMALL_CLASS:
         yield "One class is small: read the intervals before the values."
     yield (
         "The intervals say how far other films of this kind would move the figures; they do "
@@ -130,8 +130,8 @@ def _worst(run: EvaluatedRun) -> Iterator[str]:
         yield f"Its most confident error gives {kind} a probability of {row['probability']:.3f}."
 
 
-def shift_findings(run: EvaluatedRun) -> list[str]:
-    """Where the judged films differ from those of training, a sentence each."""
+def _shift_findings(run: EvaluatedRun) -> list[str]:
+    """Where the evaluated films differ from those of training, a sentence each."""
     found = run.shifts
     return [each.finding for each in found if each.split == run.split and each.finding]
 

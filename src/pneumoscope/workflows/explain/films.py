@@ -18,7 +18,7 @@ from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_kn
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
-from pneumoscope.report.kit.gallery import Shown, choose_films, judged_rows
+from pneumoscope.report.kit.gallery import Shown, choose_films, shown_rows
 from pneumoscope.run import Run, open_complete
 from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.explainer import Explainer
@@ -94,7 +94,7 @@ def _chosen(
     cases = [_case(film, prepared, rows[film.image_id], truth) for film in shown]
     found = ChosenImages(cases, which, prepared)
     if truth:
-        hits = [f for f in judged_rows(table, threshold) if f.label == 1 and f.called == 1]
+        hits = [f for f in shown_rows(table, threshold) if f.label == 1 and f.called == 1]
         places = np.array(sorted(rows[film.image_id] for film in hits), dtype=np.int64)
         found.located = located_rows(prepared, places, MOST_LOCATED)
     return found
