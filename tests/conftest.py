@@ -1,10 +1,11 @@
-"""Test processes: how many share the tests, and a core of its own for each."""
+"""Test processes, how many and each on a core of its own; and how much hypothesis tries."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import settings
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
@@ -16,6 +17,11 @@ if _WORKER and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {_cores[int(_WORKER.removeprefix("gw")) % len(_cores)]})
 elif _WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Examples that hypothesis tries: few in the README's line, --hypothesis-profile full in .ci/run.
+settings.register_profile("few", max_examples=30, deadline=None, database=None)
+settings.register_profile("full", settings.get_profile("few"), max_examples=300)
+settings.load_profile("few")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

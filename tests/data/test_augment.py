@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 from torchvision.transforms import RandomResizedCrop
@@ -80,7 +80,6 @@ def test_shift_by_whole_pixels_moves_columns() -> None:
     )
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     rotation=st.floats(0, 180),
     translation=st.floats(0, 0.5),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.data.prepared import PreparedSet
@@ -41,7 +41,6 @@ shares = st.sampled_from([(0.8, 0.2), (0.9, 0.1), (0.5, 0.5), (1 / 3, 1 / 3, 1 /
 
 
 @given(films, shares, st.integers(0, 2**32 - 1))
-@settings(max_examples=200, deadline=None)
 def test_no_group_is_ever_divided_and_every_film_is_dealt(
     drawn: list[tuple[int, int]], parts: tuple[float, ...], seed: int
 ) -> None:
@@ -59,7 +58,6 @@ def test_no_group_is_ever_divided_and_every_film_is_dealt(
     st.sampled_from([(0.8, 0.2), (0.9, 0.1), (0.2,) * 5]),
     st.integers(0, 99),
 )
-@settings(max_examples=100, deadline=None)
 def test_single_films_are_dealt_to_the_exact_share_of_each_class(
     count: int, positives: float, parts: tuple[float, ...], seed: int
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pydicom import uid
@@ -252,7 +252,6 @@ def test_padding_is_air_and_outside_the_range() -> None:
 # pydicom's own functions as the oracle
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 1 << 30),
     centre=st.integers(-3000, 6000),
@@ -280,7 +279,6 @@ def test_windows_agree_with_pydicom(
     assert np.abs(film.pixels - expected).max() <= 0.501
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1 << 30),
     first=st.integers(-50, 300),
@@ -790,7 +788,6 @@ SEEDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     seed=st.sampled_from(range(len(SEEDS))),
     cut=st.none() | st.integers(1, 9000),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.imaging.geometry import fit_boxes, fit_square, fit_square_mask
@@ -32,7 +32,6 @@ def test_crop_keeps_the_centre() -> None:
 
 
 @pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
-@settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 90), width=st.integers(1, 90), side=st.integers(1, 70))
 def test_any_film_becomes_the_square(fit, height: int, width: int, side: int) -> None:
     flat = np.full((height, width), 77, np.uint8)
@@ -51,7 +50,6 @@ def test_mask_takes_the_same_path() -> None:
 
 
 @pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
-@settings(max_examples=40, deadline=None)
 @given(
     height=st.integers(1, 60),
     width=st.integers(1, 60),
@@ -73,7 +71,6 @@ def test_mirroring_and_turning_a_film_does_the_same_to_its_square(
 
 
 @pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
-@settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(40, 130),
     width=st.integers(40, 130),

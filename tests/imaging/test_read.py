@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 from tests.helpers.images import (
@@ -463,7 +463,6 @@ SEEDS = {
 }
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     name=st.sampled_from(sorted(SEEDS)),
     cut=st.none() | st.integers(1, 4000),
@@ -483,7 +482,6 @@ def test_damage_of_any_kind_ends_in_a_film_or_in_unreadable_image(
             assert error.what
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     values=st.lists(st.integers(0, 65_535), min_size=2, max_size=12),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
@@ -62,7 +62,6 @@ def test_wilson_as_published(hits: int, n: int, low: float, high: float) -> None
 
 
 @given(st.integers(0, 500), st.integers(1, 500), st.floats(0.5, 0.999))
-@settings(max_examples=200, deadline=None)
 def test_wilson_is_statsmodels(hits: int, n: int, level: float) -> None:
     hits = min(hits, n)
     e = wilson(hits, n, level)
@@ -93,7 +92,6 @@ def test_delong_as_published() -> None:
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=25), st.lists(st.integers(0, 6), min_size=1)
 )
-@settings(max_examples=150, deadline=None)
 def test_delong_is_its_definition(positive: list[int], negative: list[int]) -> None:
     """Every pair compared, as DeLong 1988 writes it."""
     y = np.r_[np.ones(len(positive), int), np.zeros(len(negative), int)]
@@ -258,7 +256,6 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.lists(ROW, max_size=30), st.floats(0, 1), st.booleans(), st.floats(0.5, 0.99))
 def test_wild_rows_give_sound_intervals(
     rows: list[tuple[int, float, int]], threshold: float, clustered: bool, level: float

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 from statsmodels.stats.contingency_tables import mcnemar as oracle
@@ -159,7 +159,6 @@ def test_one_class_has_no_difference(labels: Any) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12), st.booleans())
-@settings(max_examples=150, deadline=None)
 def test_any_pair_is_sound(seed: int, positives: int, negatives: int, ties: bool) -> None:
     draw = np.random.default_rng(seed)
     labels = np.repeat([1, 0], [positives, negatives])
@@ -233,7 +232,6 @@ def test_deciding_alike_is_not_certainty() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-@settings(max_examples=100, deadline=None)
 def test_holm_is_statsmodels(p: list[float]) -> None:
     with patch("gc.collect"):  # statsmodels calls it each time, for a fifth of a second
         theirs = list(multipletests(p, method="holm")[1])

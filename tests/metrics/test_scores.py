@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics as sk
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
@@ -31,7 +31,6 @@ def rows(draw: st.DrawFn, both: bool = True) -> tuple[Any, Any]:
     return np.array(labels), np.array(probabilities)
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows())
 def test_probabilities_agree_with_sklearn(data: tuple[Any, Any]) -> None:
     y, p = data
@@ -49,7 +48,6 @@ def test_probabilities_agree_with_sklearn(data: tuple[Any, Any]) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows(), st.floats(0, 1))
 def test_decisions_agree_with_sklearn(data: tuple[Any, Any], threshold: float) -> None:
     y, p = data
@@ -85,7 +83,6 @@ def test_rsna_figures_of_the_tutorial() -> None:
 
 
 @given(rows(both=False), st.floats(0, 1), st.randoms())
-@settings(max_examples=100, deadline=None)
 def test_order_of_rows_is_no_matter(data: tuple[Any, Any], threshold: float, random: Any) -> None:
     y, p = data
     order = np.array(random.sample(range(y.size), y.size))
@@ -121,7 +118,6 @@ def test_nothing_at_all_is_undefined_and_silent() -> None:
 
 
 @given(st.lists(st.floats(-800, 800), min_size=1, max_size=20))
-@settings(max_examples=100, deadline=None)
 def test_logistic_is_scipys_at_any_logit(logits: list[float]) -> None:
     found = scores.probability(logits)
     np.testing.assert_allclose(found, expit(np.array(logits)), rtol=0, atol=2e-16)
@@ -135,7 +131,6 @@ def test_float32_and_bool_inputs() -> None:
 
 
 @given(rows(), st.floats(0, 1), st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
 def test_weights_mean_repeated_rows(data: tuple[Any, Any], threshold: float, seed: int) -> None:
     """Scoring weighted rows is scoring the rows repeated that often, by scikit-learn too."""
     y, p = data

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest
@@ -24,7 +24,6 @@ def arrays(pairs: list[tuple[int, float]]) -> tuple[Any, Any]:
     return np.array([y for y, _ in pairs]), np.array([p for _, p in pairs])
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     ROWS, st.sampled_from(["youden", "f1", "sensitivity", "specificity", "cost"]), st.floats(0, 1)
 )

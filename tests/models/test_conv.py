@@ -7,7 +7,7 @@ import copy
 import pytest
 import timm
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -34,7 +34,6 @@ def pair(**shape: int | bool | tuple[int, int]) -> tuple[nn.Module, nn.Module]:
     return plain, fast_on_cpu(copy.deepcopy(plain))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     batch=st.integers(1, 5),
     high=st.integers(1, 7),

@@ -12,7 +12,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -136,7 +136,6 @@ def test_equal_shapes_of_another_network_are_refused(tmp_path: Path) -> None:
         )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_damaged_pth_files_always_say_so(data: st.DataObject) -> None:
     buffer = io.BytesIO()

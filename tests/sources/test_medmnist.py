@@ -382,12 +382,8 @@ def outcome(path: Path) -> None:
         assert str(error)
 
 
-QUICK = settings(
-    max_examples=80,
-    deadline=5000,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+# No change of the file may make the reader work for long.
+BOUNDED = settings(deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module", params=[zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -395,7 +391,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return save(tmp_path_factory.mktemp("npz") / "set.npz", arrays(), request.param).read_bytes()
 
 
-@QUICK
+@BOUNDED
 @given(data=st.data())
 def test_cut_at_any_byte(tmp_path: Path, whole: bytes, data: st.DataObject) -> None:
     path = tmp_path / "cut.npz"
@@ -404,7 +400,7 @@ def test_cut_at_any_byte(tmp_path: Path, whole: bytes, data: st.DataObject) -> N
         read_all(path)
 
 
-@QUICK
+@BOUNDED
 @given(data=st.data())
 def test_any_bytes_changed(tmp_path: Path, whole: bytes, data: st.DataObject) -> None:
     damaged = bytearray(whole)
@@ -428,7 +424,7 @@ DESCRIPTIONS = st.one_of(
 SHAPES = st.one_of(st.lists(st.integers(-9, 9), max_size=5).map(tuple), LITERALS)
 
 
-@QUICK
+@BOUNDED
 @given(
     key=st.sampled_from(["train_images", "val_labels"]),
     described=st.tuples(DESCRIPTIONS, st.one_of(st.booleans(), LITERALS), SHAPES),
@@ -443,7 +439,7 @@ def test_wild_headers(tmp_path: Path, key: str, described: Any, version: Any, ta
     outcome(write(tmp_path / "wild.npz", members))
 
 
-@QUICK
+@BOUNDED
 @given(text=st.text(max_size=200), version=st.sampled_from([(1, 0), (2, 0)]))
 def test_header_of_any_text(tmp_path: Path, text: str, version: Any) -> None:
     data = header(text.encode("utf-8", "replace").decode("latin1"), version)

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import DataNotFound, PneumoscopeError, UnreadableData
@@ -287,7 +287,6 @@ def test_no_byte_of_a_damaged_footer_ends_the_process(tmp_path: Path) -> None:
             assert isinstance(error, UnreadableData)
 
 
-@settings(max_examples=60, deadline=None)
 @given(where=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_a_damaged_parquet_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, where: int, value: int
@@ -302,7 +301,6 @@ def test_a_damaged_parquet_is_read_or_refused(
         assert isinstance(error, UnreadableData)
 
 
-@settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
