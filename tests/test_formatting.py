@@ -93,7 +93,7 @@ def test_mean_and_deviation() -> None:
 
 
 def test_p_values_keep_two_digits_that_count() -> None:
-    assert [p_value(p) for p in (0.0009, 0.049, 0.61, None)] == [
+    assert [p_value(p) for p in (0.0009, 0.049, 0.61, nan)] == [
         "p < 0.001",
         "p = 0.049",
         "p = 0.61",

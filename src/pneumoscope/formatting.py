@@ -156,7 +156,7 @@ def shortened(name: str, length: int = 48) -> str:
 
 def p_value(p: float | None, adjusted: bool = False) -> str:
     """``p = 0.006``, ``p < 0.001``, ``Holm-adjusted p = 0.61``."""
-    if p is None:
+    if p is None or math.isnan(p):
         return "no p"
     said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
     return f"Holm-adjusted {said}" if adjusted else said

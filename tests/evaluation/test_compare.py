@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from pneumoscope.evaluation.compare import (
     compare_sides,
     letter,
     pairs_of,
-    spread,
 )
+from pneumoscope.evaluation.comparison import Spread
 from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.metrics.paired import delong_paired
 from pneumoscope.metrics.resample import IntervalSettings
@@ -51,15 +52,15 @@ def test_difference_is_second_less_first() -> None:
     (pair,) = compare_sides(both, settings=IntervalSettings(resamples=200))
     a, b = both
     exact = delong_paired(a.rows.labels, a.rows.probabilities, b.rows.probabilities)
-    assert pair["differences"]["auroc"] == to_plain(exact) | {"p_holm": pytest.approx(exact.p)}
-    assert pair["differences"]["accuracy"]["value"] == pytest.approx(
-        b.right.mean() - a.right.mean()
-    )
-    decisions = pair["decisions"]
-    assert decisions["second_only"] == (b.right & ~a.right).sum()
-    by_class = decisions["by_class"].values()
-    assert sum(cells["first_only"] for cells in by_class) == decisions["first_only"]
-    assert sum(sum(cells.values()) for cells in by_class) == 80
+    assert to_plain(pair)["differences"]["auroc"] == to_plain(exact) | {
+        "p_holm": pytest.approx(exact.p)
+    }
+    assert pair.differences["accuracy"].value == pytest.approx(b.right.mean() - a.right.mean())
+    decisions = pair.decisions
+    assert decisions.second_only == (b.right & ~a.right).sum()
+    by_class = decisions.by_class.values()
+    assert sum(cells.first_only for cells in by_class) == decisions.first_only
+    assert sum(sum(to_plain(cells).values()) for cells in by_class) == 80
 
 
 def test_each_run_is_judged_at_its_own_threshold() -> None:
@@ -67,23 +68,23 @@ def test_each_run_is_judged_at_its_own_threshold() -> None:
     strict = replace(b, threshold=1.1)
     (pair,) = compare_sides([a, strict], settings=IntervalSettings(resamples=50))
     assert strict.values()["sensitivity"] == 0.0
-    assert pair["differences"]["sensitivity"]["value"] == -a.values()["sensitivity"]
-    assert pair["differences"]["auroc"] == compare_sides([a, b])[0]["differences"]["auroc"]
+    assert pair.differences["sensitivity"].value == -a.values()["sensitivity"]
+    assert pair.differences["auroc"] == compare_sides([a, b])[0].differences["auroc"]
 
 
 def test_several_pairs_are_adjusted_apart() -> None:
     found = compare_sides(sides(3), settings=IntervalSettings(resamples=100))
-    for part in ([p["differences"]["auroc"] for p in found], [p["decisions"] for p in found]):
-        least = min(part, key=lambda each: each["p"])
-        assert least["p_holm"] == pytest.approx(min(1.0, 3 * least["p"]))
-        assert all(each["p_holm"] >= each["p"] for each in part)
+    for part in ([p.differences["auroc"] for p in found], [p.decisions for p in found]):
+        least = min(part, key=lambda each: each.p)
+        assert least.p_holm == pytest.approx(min(1.0, 3 * least.p))
+        assert all(each.p_holm >= each.p for each in part)
 
 
 def test_patients_with_several_films_are_clusters() -> None:
     patients = np.array([f"p{row // 4}" for row in range(80)])
     (pair,) = compare_sides(sides(2, patients=patients), settings=IntervalSettings(resamples=100))
-    assert pair["differences"]["auroc"]["method"].startswith("patient-clustered")
-    assert "by patients" in pair["decisions"]["method"]
+    assert pair.differences["auroc"].method.startswith("patient-clustered")
+    assert "by patients" in pair.decisions.method
 
 
 def test_other_films_are_refused() -> None:
@@ -110,13 +111,13 @@ def test_one_class_leaves_the_ranking_undefined() -> None:
         replace(side, rows=replace(side.rows, labels=np.ones(80, np.int64))) for side in sides(2)
     ]
     (pair,) = compare_sides(both, settings=IntervalSettings(resamples=50))
-    assert pair["differences"]["auroc"]["value"] is None
-    assert pair["differences"]["auroc"]["p_holm"] is None
-    assert pair["differences"]["specificity"]["value"] is None
-    assert pair["differences"]["sensitivity"]["value"] is not None
+    assert isnan(pair.differences["auroc"].value)
+    assert to_plain(pair)["differences"]["auroc"]["p_holm"] is None
+    assert isnan(pair.differences["specificity"].value)
+    assert not isnan(pair.differences["sensitivity"].value)
 
 
 def test_spread_over_seeds() -> None:
-    found = spread({"auroc": [0.9, 0.94], "accuracy": [0.8, float("nan")]})
-    assert found["auroc"] == {"mean": pytest.approx(0.92), "sd": pytest.approx(0.02 * 2**0.5)}
-    assert found["accuracy"] == {"mean": None, "sd": None}
+    known = Spread.of([0.9, 0.94])
+    assert (known.mean, known.sd) == pytest.approx((0.92, 0.02 * 2**0.5))
+    assert to_plain(Spread.of([0.8, float("nan")])) == {"mean": None, "sd": None}

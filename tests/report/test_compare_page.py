@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,14 @@ import pytest
 from tests.helpers.pages import CHROMIUM, HOSTILE, Page, browse
 from tests.helpers.runs import write_runs
 
+from pneumoscope.evaluation.comparison import (
+    ComparedDecisions,
+    ComparedDifference,
+    ComparedPair,
+    RecipePair,
+    SeedGroup,
+)
+from pneumoscope.records import Estimate
 from pneumoscope.report.compare import figures as compare_figures
 from pneumoscope.report.compare.figures import look_of
 from pneumoscope.report.compare.words import (
@@ -43,22 +53,20 @@ frame.srcdoc = text;
 </script>"""
 
 
+NONE = ComparedDifference(0.0, -0.1, 0.1, 0.5, 0.95, "bootstrap", 100)
+
+
+def difference(auroc: tuple[float, float, float, float] | None) -> ComparedDifference:
+    value, low, high, p = auroc or (nan, nan, nan, nan)
+    method = "DeLong" if auroc else "undefined: one class only"
+    return ComparedDifference(value, low, high, p, 0.95, method, 100, p_holm=p)
+
+
 def pair(
     auroc: tuple[float, float, float, float] | None, less: int, more: int, p: float = 0.5
-) -> Any:
-    value, low, high, p_auroc = auroc or (None,) * 4
-    none = {"value": 0.0, "low": -0.1, "high": 0.1}
-    ranking = {"value": value, "low": low, "high": high, "p_holm": p_auroc}
-    return {
-        "first": "A",
-        "second": "B",
-        "differences": {
-            "auroc": {**ranking, "method": "DeLong" if auroc else "undefined: one class only"},
-            "sensitivity": none,
-            "specificity": none,
-        },
-        "decisions": {"first_only": less, "second_only": more, "p_holm": p, "n": 100},
-    }
+) -> ComparedPair:
+    differences = {"auroc": difference(auroc), "sensitivity": NONE, "specificity": NONE}
+    return ComparedPair("A", "B", differences, ComparedDecisions(less, more, p, "", 100, {}, p))
 
 
 @pytest.mark.parametrize(
@@ -101,23 +109,30 @@ def test_an_interval_without_0_does_not_outvote_holm() -> None:
 
 def test_errors_of_another_kind_are_said() -> None:
     found = pair((0.0, -0.01, 0.01, 0.9), 20, 20)
-    found["differences"]["sensitivity"] = {"value": 0.2, "low": 0.1, "high": 0.3}
-    found["differences"]["specificity"] = {"value": -0.3, "low": -0.4, "high": -0.2}
+    apart = {
+        "sensitivity": replace(NONE, value=0.2, low=0.1, high=0.3),
+        "specificity": replace(NONE, value=-0.3, low=-0.4, high=-0.2),
+    }
+    found = replace(found, differences={**found.differences, **apart})
     assert verdict(found, several=False).endswith(
         "B differs from A in sensitivity by +0.200 (+0.100 to +0.300) and in specificity by "
         "−0.300 (−0.400 to −0.200)."
     )
 
 
+def aurocs(*values: float) -> dict[str, Estimate]:
+    return {
+        letter: Estimate(value, value - 0.02, value + 0.02, 0.95, "DeLong", 100)
+        for letter, value in zip("ABCDEF", values, strict=False)
+    }
+
+
 def test_the_headline_claims_no_more_than_was_shown() -> None:
-    runs = [
-        {"letter": name, "metrics": {"auroc": {"value": v, "low": v - 0.02, "high": v + 0.02}}}
-        for name, v in (("A", 0.9), ("B", 0.95))
-    ]
+    runs = aurocs(0.9, 0.95)
     close = pair((0.05, -0.01, 0.1, 0.2), 1, 2)
-    assert headline({"runs": runs, "pairs": [close]}).endswith("but no lead over A is shown.")
+    assert headline(runs, [close]).endswith("but no lead over A is shown.")
     clear = pair((0.05, 0.02, 0.08, 0.001), 1, 2)
-    assert headline({"runs": runs, "pairs": [clear]}).endswith("its lead is shown over A.")
+    assert headline(runs, [clear]).endswith("its lead is shown over A.")
 
 
 @pytest.mark.parametrize(
@@ -137,25 +152,18 @@ def test_the_headline_claims_no_more_than_was_shown() -> None:
     ],
 )
 def test_verdicts_on_recipes(auroc: tuple[float, float, float, float] | None, words: str) -> None:
-    groups = [{"recipe": "small", "runs": ["A", "B"]}, {"recipe": "big", "runs": ["C", "D"]}]
-    found = pair(auroc, 1, 2) | {"first": 0, "second": 1}
+    groups = [SeedGroup("small", ("A", "B"), (0, 1), {}), SeedGroup("big", ("C", "D"), (0, 1), {})]
+    found = RecipePair(0, 1, {"auroc": difference(auroc)})
     assert recipe_verdict(found, groups, several=False).startswith(words)
 
 
 def test_the_headline_names_ties_and_runs_that_did_not_meet() -> None:
-    def runs(*values: float) -> list[Any]:
-        found = zip("ABCDEF", values, strict=False)
-        return [
-            {"letter": name, "metrics": {"auroc": {"value": v, "low": v - 0.02, "high": v + 0.02}}}
-            for name, v in found
-        ]
-
     pairs = [pair((0.0, -0.01, 0.01, 1.0), 1, 1)]
-    said = headline({"runs": runs(0.9, 0.9), "pairs": pairs})
+    said = headline(aurocs(0.9, 0.9), pairs)
     assert said == "A and B share the highest AUROC, 0.900."
     # Of many runs each meets the first alone.
     clear = pair((0.05, 0.02, 0.08, 0.001), 1, 2)
-    said = headline({"runs": runs(0.9, 0.95, 0.94, 0.93, 0.92), "pairs": [clear]})
+    said = headline(aurocs(0.9, 0.95, 0.94, 0.93, 0.92), [clear])
     assert said.endswith("shown over A; with C, D and E it was not compared.")
 
 

@@ -6,7 +6,6 @@ validation rows; nothing is chosen here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,10 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import NotComparable
-from pneumoscope.evaluation.groups import MeanSd
+from pneumoscope.evaluation.comparison import (
+    Agreement,
+    ComparedDecisions,
+    ComparedDifference,
+    ComparedPair,
+    RecipePair,
+)
 from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.metrics.paired import (
     PAIRED_METRICS,
+    Difference,
     delong_paired,
     holm,
     mcnemar,
@@ -30,7 +36,7 @@ from pneumoscope.metrics.paired import (
 )
 from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
-from pneumoscope.plain import to_plain
+from pneumoscope.records import CLASSES
 
 ALL_PAIRS_UP_TO = 4
 """Runs of which each is compared with each; of more, only with the first."""
@@ -107,8 +113,8 @@ _REMEDY = (
 
 def compare_sides(
     sides: Sequence[Side], settings: IntervalSettings = DEFAULT_INTERVALS
-) -> list[dict[str, Any]]:
-    """Each pair of runs: AUROC, decisions and differences of four metrics, JSON-ready.
+) -> tuple[ComparedPair, ...]:
+    """Each pair of runs: AUROC, decisions and differences of four metrics.
 
     Differences are second − first. AUROC is DeLong's and decisions McNemar's; where a patient has
     several films, AUROC is the patient-clustered bootstrap's and McNemar's test goes by patients.
@@ -117,31 +123,53 @@ def compare_sides(
     adjusted. Raises NotComparable.
     """
     check_same_films(sides)
-    labels, patients = sides[0].rows.labels, clusters(sides)
+    patients, met = clusters(sides), pairs_of(len(sides))
+    differences = _differences(sides, met, patients, settings)
+    decisions = [mcnemar(sides[one].right, sides[two].right, patients) for one, two in met]
+    ranked = holm([each["auroc"].p for each in differences])
+    decided = holm([each.p for each in decisions])
+    pairs = []
+    for at, (one, two) in enumerate(met):
+        by_class = _by_class(sides[one], sides[two])
+        pairs.append(
+            ComparedPair(
+                first=sides[one].letter,
+                second=sides[two].letter,
+                differences=_adjusted(differences[at], ranked[at]),
+                decisions=ComparedDecisions.of(decisions[at], by_class, decided[at]),
+            )
+        )
+    return tuple(pairs)
+
+
+def _differences(
+    sides: Sequence[Side],
+    met: Sequence[tuple[int, int]],
+    patients: NDArray[Any] | None,
+    settings: IntervalSettings,
+) -> list[dict[str, Difference]]:
+    """Of each pair, all by the same resamples."""
+    labels = sides[0].rows.labels
     runs = [(side.rows.probabilities, side.threshold) for side in sides]
     drawn = resampled_scores(labels, runs, patients, settings) if labels.size else {}
     values = [side.values() for side in sides]
-    out: list[dict[str, Any]] = []
-    for one, two in pairs_of(len(sides)):
-        first, second = sides[one], sides[two]
+    out = []
+    for one, two in met:
         gained = {name: values[two][name] - values[one][name] for name in PAIRED_METRICS}
         a, b = ({name: drawn[name][at] for name in PAIRED_METRICS} for at in (one, two))
         found = paired_bootstrap(labels, a, b, gained, patients, settings.level)
         if patients is None:
-            one_p, two_p = first.rows.probabilities, second.rows.probabilities
-            found["auroc"] = delong_paired(labels, one_p, two_p, settings.level)
-        decisions = mcnemar(first.right, second.right, patients)
-        out.append(
-            {
-                "first": first.letter,
-                "second": second.letter,
-                "differences": {name: to_plain(found[name]) for name in PAIRED_METRICS},
-                "decisions": to_plain(decisions) | _by_class(first, second),
-            }
-        )
-    _adjust([pair["differences"]["auroc"] for pair in out])
-    _adjust([pair["decisions"] for pair in out])
+            found["auroc"] = delong_paired(labels, runs[one][0], runs[two][0], settings.level)
+        out.append({name: found[name] for name in PAIRED_METRICS})
     return out
+
+
+def _adjusted(found: Mapping[str, Difference], p_holm: float) -> dict[str, ComparedDifference]:
+    """AUROC alone is tested: four tests of one pair of runs would have to be adjusted too."""
+    return {
+        name: ComparedDifference.of(each, p_holm if name == "auroc" else None)
+        for name, each in found.items()
+    }
 
 
 def pairs_of(count: int) -> list[tuple[int, int]]:
@@ -156,50 +184,27 @@ def clusters(sides: Sequence[Side]) -> NDArray[Any] | None:
     return next((side.rows.patients for side in sides if side.rows.patients is not None), None)
 
 
-def spread(values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float | None]]:
-    """Mean and standard deviation (n − 1) of each metric over runs; None where one is undefined."""
-    out = {}
-    for name, found in values.items():
-        # Over some of the runs it would not be that of the recipe, and nothing here says so.
-        over = to_plain(MeanSd.of(found if all(map(math.isfinite, found)) else ()))
-        out[name] = {"mean": over["mean"], "sd": over["sd"]}
-    return out
-
-
 def compare_recipes(
     groups: Sequence[Mapping[str, Sequence[float]]], *, level: float = 0.95
-) -> list[dict[str, Any]]:
-    """Recipes against each other over their seeds, JSON-ready: each pair of ``groups``, which hold
-    the runs' values of each metric. ``first`` and ``second`` are places in ``groups``; p of AUROC
-    is adjusted for the number of pairs (Holm)."""
-    out: list[dict[str, Any]] = []
-    for one, two in combinations(range(len(groups)), 2):
-        found = {
-            name: welch(groups[one][name], groups[two][name], level) for name in PAIRED_METRICS
-        }
-        differences = {name: to_plain(each) for name, each in found.items()}
-        out.append({"first": one, "second": two, "differences": differences})
-    _adjust([pair["differences"]["auroc"] for pair in out])
-    return out
+) -> tuple[RecipePair, ...]:
+    """Recipes against each other over their seeds: each pair of ``groups``, which hold the runs'
+    values of each metric. p of AUROC is adjusted for the number of pairs (Holm)."""
+    met = list(combinations(range(len(groups)), 2))
+    found = [
+        {name: welch(groups[one][name], groups[two][name], level) for name in PAIRED_METRICS}
+        for one, two in met
+    ]
+    p = holm([each["auroc"].p for each in found])
+    return tuple(
+        RecipePair(one, two, _adjusted(found[at], p[at])) for at, (one, two) in enumerate(met)
+    )
 
 
-def _by_class(first: Side, second: Side) -> dict[str, Any]:
-    """Films by who reads them rightly, for each class: both, only one of them, neither."""
+def _by_class(first: Side, second: Side) -> dict[str, Agreement]:
     out = {}
-    for label, name in enumerate(("normal", "pneumonia")):
+    for label, name in enumerate(CLASSES):
         of = first.rows.labels == label
         a, b = first.right[of], second.right[of]
-        out[name] = {
-            "both": int((a & b).sum()),
-            "first_only": int((a & ~b).sum()),
-            "second_only": int((~a & b).sum()),
-            "neither": int((~a & ~b).sum()),
-        }
-    return {"by_class": out}
-
-
-def _adjust(found: Sequence[dict[str, Any]]) -> None:
-    """Lay ``p_holm`` beside ``p`` in each."""
-    p = [math.nan if each["p"] is None else float(each["p"]) for each in found]
-    for each, adjusted in zip(found, holm(p), strict=True):
-        each["p_holm"] = None if math.isnan(adjusted) else adjusted
+        cells = (a & b, a & ~b, ~a & b, ~a & ~b)
+        out[name] = Agreement(*(int(cell.sum()) for cell in cells))
+    return out

@@ -19,12 +19,18 @@ from pneumoscope.evaluation.compare import (
     compare_recipes,
     compare_sides,
     letter,
-    spread,
+)
+from pneumoscope.evaluation.comparison import (
+    SCHEMA,
+    ComparedRun,
+    Comparison,
+    RecipeDifference,
+    SeedGroup,
+    Spread,
 )
 from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.metrics.paired import PAIRED_METRICS
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.plain import to_plain
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
@@ -32,6 +38,8 @@ from pneumoscope.run import Run, check_room, create_folder
 from pneumoscope.storage import timestamp
 
 SETTINGS = IntervalSettings()
+Recipe = dict[str, Any]
+"""A recipe as read of its file, or by dotted key; one of another version may hold anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class _Contestant:
 
     judged: EvaluatedRun
     side: Side
-    recipe: dict[str, Any]
+    recipe: Recipe
 
 
 def compare(
@@ -66,30 +74,32 @@ def compare(
     notes = [note for other in runs[1:] if (note := _check_data(runs[0], other))]
     pairs = compare_sides([run.side for run in runs], SETTINGS)
     groups = _groups(runs)
-    comparison: dict[str, Any] = {
-        "schema": 1,
-        "version": pneumoscope.__version__,
-        "created": timestamp(),
-        "command": command,
-        "split": runs[0].judged.split,
-        "n": int(runs[0].side.rows.labels.size),
-        "positives": int(runs[0].side.rows.labels.sum()),
-        "patients": runs[0].side.rows.patient_count,
-        "level": SETTINGS.level,
-        "resamples": SETTINGS.resamples,
-        "seed": SETTINGS.seed,
-        "runs": [_described(run) for run in runs],
-        "pairs": pairs,
-        "seeds": [_over_seeds(members) for members in groups],
-        "recipes": compare_recipes([_values(members) for members in groups], level=SETTINGS.level),
-        "recipe_differences": _recipe_differences(runs),
-        "notes": list(dict.fromkeys(notes)),
-    }
-    for note in comparison["notes"]:
+    comparison = Comparison(
+        name="",
+        schema=SCHEMA,
+        version=pneumoscope.__version__,
+        created=timestamp(),
+        command=command,
+        split=runs[0].judged.split,
+        n=int(runs[0].side.rows.labels.size),
+        positives=int(runs[0].side.rows.labels.sum()),
+        patients=runs[0].side.rows.patient_count,
+        level=SETTINGS.level,
+        resamples=SETTINGS.resamples,
+        seed=SETTINGS.seed,
+        runs=tuple(map(_described, runs)),
+        pairs=pairs,
+        seeds=tuple(map(_over_seeds, groups)),
+        recipes=compare_recipes([_values(members) for members in groups], level=SETTINGS.level),
+        recipe_differences=_recipe_differences(runs),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+    for note in comparison.notes:
         listener.note(note)
 
     def fill(draft: Path, name: str) -> None:
-        write_comparison(draft, {"name": name, **comparison}, [run.judged for run in runs])
+        judged = [run.judged for run in runs]
+        write_comparison(draft, replace(comparison, name=name), judged)
 
     return create_folder(out, f"compare-{_label(runs)}", fill)
 
@@ -201,32 +211,31 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
     )
 
 
-def _described(run: _Contestant) -> dict[str, Any]:
+def _described(run: _Contestant) -> ComparedRun:
     """What the page says of a run, from its own files."""
     judged, manifest = run.judged, run.judged.manifest
-    results = to_plain(judged.results)
-    lineage = judged.model.get("lineage", {})
+    found, lineage = judged.results, judged.model.get("lineage", {})
     environment, precision = manifest.get("environment"), manifest.get("precision")
-    return {
-        "letter": run.side.letter,
-        "name": judged.name,
-        "folder": str(judged.folder.absolute()),
-        "version": manifest.get("version"),
-        "recipe": run.recipe.get("name"),
-        "seed": manifest.get("seed"),
-        "backbone": judged.model.get("backbone"),
-        "parameters": judged.model.get("parameters"),
-        "epochs": lineage.get("epochs"),
-        "best_epoch": lineage.get("best_epoch"),
-        "precision": precision["name"] if precision else None,
-        "threads": environment["threads"] if environment else None,
-        "train_seconds": manifest.get("timing", {}).get("train_seconds"),
-        "operating_point": results["operating_point"],
-        "metrics": results["metrics"],
-        "confusion": results["confusion"],
-        "per_class": results["per_class"],
-        "warnings": manifest.get("warnings", []),
-    }
+    return ComparedRun(
+        letter=run.side.letter,
+        name=judged.name,
+        folder=str(judged.folder.absolute()),
+        version=manifest.get("version"),
+        recipe=run.recipe.get("name"),
+        seed=manifest.get("seed"),
+        backbone=judged.model.get("backbone"),
+        parameters=judged.model.get("parameters"),
+        epochs=lineage.get("epochs"),
+        best_epoch=lineage.get("best_epoch"),
+        precision=precision["name"] if precision else None,
+        threads=environment["threads"] if environment else None,
+        train_seconds=manifest.get("timing", {}).get("train_seconds"),
+        operating_point=found.operating_point,
+        metrics=found.metrics,
+        confusion=found.confusion,
+        per_class=found.per_class,
+        warnings=tuple(manifest.get("warnings", ())),
+    )
 
 
 def _groups(runs: Sequence[_Contestant]) -> list[list[_Contestant]]:
@@ -247,34 +256,34 @@ def _values(members: Sequence[_Contestant]) -> dict[str, list[float]]:
     return {name: [value[name] for value in values] for name in PAIRED_METRICS}
 
 
-def _over_seeds(members: Sequence[_Contestant]) -> dict[str, Any]:
+def _over_seeds(members: Sequence[_Contestant]) -> SeedGroup:
     """Mean and spread of the metrics of one recipe."""
-    return {
-        "recipe": members[0].recipe.get("name"),
-        "runs": [run.side.letter for run in members],
-        "seeds": [run.judged.manifest.get("seed") for run in members],
-        "metrics": spread(_values(members)),
-    }
+    return SeedGroup(
+        recipe=members[0].recipe.get("name"),
+        runs=tuple(run.side.letter for run in members),
+        seeds=tuple(run.judged.manifest.get("seed") for run in members),
+        metrics={name: Spread.of(found) for name, found in _values(members).items()},
+    )
 
 
-def _recipe_differences(runs: Sequence[_Contestant]) -> list[dict[str, Any]]:
+def _recipe_differences(runs: Sequence[_Contestant]) -> tuple[RecipeDifference, ...]:
     """The keys whose values are not the same in all runs that have a recipe, in its order."""
     keys = dict.fromkeys(key for run in runs for key in run.recipe if key != "about")
     out = []
     for key in keys:
-        values = [run.recipe.get(key, _ABSENT) for run in runs if run.recipe]
-        if any(value != values[0] for value in values):
-            shown = [run.recipe.get(key) if key in run.recipe else None for run in runs]
-            absent = [key not in run.recipe for run in runs]
-            out.append({"key": key, "values": shown, "absent": absent})
-    return out
+        own = [run.recipe.get(key, _ABSENT) for run in runs if run.recipe]
+        if any(value != own[0] for value in own):
+            values = tuple(run.recipe.get(key) for run in runs)
+            absent = tuple(key not in run.recipe for run in runs)
+            out.append(RecipeDifference(key, values, absent))
+    return tuple(out)
 
 
 _ABSENT = object()
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
+def _flat(values: Recipe, prefix: str = "") -> Recipe:
+    out: Recipe = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
         out |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}

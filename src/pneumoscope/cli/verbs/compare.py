@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -14,8 +15,20 @@ from rich.table import Table
 from pneumoscope.cli.options import command_line, out_option
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import printable
-from pneumoscope.formatting import ABSENT, interval, mean_sd, number, signed, signed_interval
+from pneumoscope.formatting import (
+    ABSENT,
+    interval,
+    mean_sd,
+    metric_name,
+    number,
+    signed,
+    signed_interval,
+)
 from pneumoscope.records import Estimate
+from pneumoscope.report.kit.catalogue import METRICS
+
+if TYPE_CHECKING:
+    from pneumoscope.evaluation.comparison import ComparedPair, ComparedRun, SeedGroup
 
 _ABREAST = 3
 """Runs beside each other in 80 columns."""
@@ -39,28 +52,25 @@ def compare(
 
 def _show(folder: Path, screen: Screen) -> None:
     """The comparison in ``folder`` on the screen."""
-    from pneumoscope.storage import read_json
+    from pneumoscope.evaluation.comparison import read_comparison
 
-    found = read_json(folder / "comparison.json")
+    found = read_comparison(folder)
     screen.stage("Result")
-    screen.console.print(
-        f"  {found['n']:,} {found['split']} films, {found['positives']:,} with pneumonia"
-    )
-    for run in found["runs"]:
+    screen.console.print(f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia")
+    for run in found.runs:
         _say(screen, escape(printable(_described(run))))
-    abreast = _abreast(len(found["runs"]))
-    for start in range(0, len(found["runs"]), abreast):
-        screen.console.print(_metrics_table(found["runs"][start : start + abreast]))
-    for group in found["seeds"]:
+    abreast = _abreast(len(found.runs))
+    for start in range(0, len(found.runs), abreast):
+        screen.console.print(_metrics_table(found.runs[start : start + abreast]))
+    for group in found.seeds:
         _say(screen, escape(printable(_seeds(group))))
-    for pair in found["recipes"]:
-        _say(screen, escape(printable(pair["verdict"])))
-    screen.console.print(_differences_table(found["pairs"]))
-    several = len(found["pairs"]) > 1
-    _say(screen, f"[bold]{found['headline']}[/bold]")
-    for pair in found["pairs"]:
-        lead = f"[bold]{pair['second']} and {pair['first']}.[/bold] " if several else ""
-        _say(screen, f"{lead}{pair['verdict']}")
+    for recipes in found.recipes:
+        _say(screen, escape(printable(recipes.verdict)))
+    screen.console.print(_differences_table(found.pairs))
+    _say(screen, f"[bold]{found.headline}[/bold]")
+    for pair in found.pairs:
+        lead = f"[bold]{pair.second} and {pair.first}.[/bold] " if len(found.pairs) > 1 else ""
+        _say(screen, f"{lead}{pair.verdict}")
     screen.line(f"Everything is in {short(folder)}")
     screen.line(f"Next: open {short(folder / 'comparison.html')} in a browser")
 
@@ -76,45 +86,41 @@ def _abreast(count: int) -> int:
     return -(-count // rows)
 
 
-def _described(run: dict[str, Any]) -> str:
+def _described(run: ComparedRun) -> str:
     parts = [
-        f"recipe {run['recipe']}" if run["recipe"] else "",
-        f"seed {run['seed']}" if run["seed"] is not None else "",
-        run["precision"] or "",
-        f"{run['train_seconds']:,.1f} s of training" if run["train_seconds"] is not None else "",
-        f"threshold {run['operating_point']['threshold']:.3f}",
+        f"recipe {run.recipe}" if run.recipe else "",
+        f"seed {run.seed}" if run.seed is not None else "",
+        run.precision or "",
+        f"{run.train_seconds:,.1f} s of training" if run.train_seconds is not None else "",
+        f"threshold {number(run.operating_point.threshold)}",
     ]
-    return f"{run['letter']} = {run['name']}: {', '.join(filter(None, parts))}"
+    return f"{run.letter} = {run.name}: {', '.join(filter(None, parts))}"
 
 
-def _metrics_table(runs: Sequence[dict[str, Any]]) -> Table:
-    from pneumoscope.report.kit.catalogue import GROUPS
-
-    table = _table("", *(run["letter"] for run in runs))
-    for _, metrics in GROUPS:
-        for metric in metrics:
-            cells = [_cell(run["metrics"].get(metric.key)) for run in runs]
-            table.add_row(metric.short_title, *cells)
+def _metrics_table(runs: Sequence[ComparedRun]) -> Table:
+    table = _table("", *(run.letter for run in runs))
+    for metric in METRICS.values():
+        table.add_row(metric.short_title, *(_cell(run.metrics.get(metric.key)) for run in runs))
     return table
 
 
-def _differences_table(pairs: Sequence[dict[str, Any]]) -> Table:
+def _differences_table(pairs: Sequence[ComparedPair]) -> Table:
     names = ("auroc", "sensitivity", "specificity", "accuracy")
-    table = _table("", "AUROC", "sensitivity", "specificity", "accuracy")
+    table = _table("", *map(metric_name, names))
     for pair in pairs:
-        found = [Estimate.from_json(pair["differences"][name]) for name in names]
+        found = [pair.differences[name] for name in names]
         cells = [f"{signed(each.value)}\n[dim]{signed_interval(each)}[/dim]" for each in found]
-        table.add_row(f"{pair['second']} − {pair['first']}", *cells)
+        table.add_row(f"{pair.second} − {pair.first}", *cells)
     return table
 
 
-def _seeds(group: dict[str, Any]) -> str:
-    found = group["metrics"]["auroc"]
-    if found["mean"] is None or found["sd"] is None:
+def _seeds(group: SeedGroup) -> str:
+    auroc = group.metrics["auroc"]
+    if math.isnan(auroc.sd):
         return ""
     return (
-        f"recipe {group['recipe']}, {len(group['runs'])} seeds ({', '.join(group['runs'])}): "
-        f"AUROC {mean_sd(found['mean'], found['sd'])} (mean ± sd over the runs)"
+        f"recipe {group.recipe}, {len(group.runs)} seeds ({', '.join(group.runs)}): "
+        f"AUROC {mean_sd(auroc.mean, auroc.sd)} (mean ± sd over the runs)"
     )
 
 
@@ -125,9 +131,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _cell(estimate: dict[str, Any] | None) -> str:
-    if estimate is None or estimate["value"] is None:
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None or math.isnan(estimate.value):
         return ABSENT
-
-    found = Estimate.from_json(estimate)
-    return f"{number(found.value)} [dim]({interval(found, 2)})[/dim]"
+    # Two places: three runs beside each other must fit in 80 columns.
+    return f"{number(estimate.value)} [dim]({interval(estimate, 2)})[/dim]"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isnan
 
+from pneumoscope.evaluation.comparison import (
+    ComparedDecisions,
+    ComparedDifference,
+    ComparedPair,
+    Comparison,
+    RecipePair,
+    SeedGroup,
+)
 from pneumoscope.formatting import (
     brief,
     listed,
@@ -16,31 +25,29 @@ from pneumoscope.formatting import (
     split_name,
 )
 from pneumoscope.records import Estimate
+from pneumoscope.report.kit.rows import Remark
 
-Found = Mapping[str, Any]
 ALPHA = 0.05
 """Below this, adjusted for the number of pairs, a difference is called shown."""
 
 
-def verdict(pair: Found, several: bool) -> str:
+def verdict(pair: ComparedPair, several: bool) -> str:
     """What the films say of two runs, in two or three sentences. ``several`` pairs: p is Holm's."""
     parts = (_ranking(pair, several), _decisions(pair, several), _trade(pair))
     return " ".join(filter(None, parts))
 
 
-def recipe_verdict(pair: Found, groups: Sequence[Found], several: bool) -> str:
+def recipe_verdict(pair: RecipePair, groups: Sequence[SeedGroup], several: bool) -> str:
     """What several seeds of each say of two recipes, on these films."""
-    first, second = (groups[pair[key]] for key in ("first", "second"))
-    names = [
-        f"{group['recipe'] or 'a recipe'} ({listed(group['runs'])})" for group in (first, second)
-    ]
-    found = pair["differences"]["auroc"]
-    if found["value"] is None:
-        why = str(found["method"]).removeprefix("undefined: ")
-        return f"Over their seeds {names[0]} and {names[1]} cannot be compared: {why}."
-    if found["value"] < 0:
+    both = (groups[pair.first], groups[pair.second])
+    names = [f"{group.recipe or 'a recipe'} ({listed(group.runs)})" for group in both]
+    found = pair.differences["auroc"]
+    if isnan(found.value):
+        return f"Over their seeds {names[0]} and {names[1]} cannot be compared: {_why(found)}."
+    if found.value < 0:
         names, found = names[::-1], _turned(found)
-    size, sure = signed(found["value"]), f"({_span(found)}), {p_value(found['p_holm'], several)}"
+    size = signed(found.value)
+    sure = f"({signed_interval(found)}), {p_value(found.p_holm, several)}"
     end = "That counts the luck of seeds and not that of the films, which each pair of runs has."
     if shown(found):
         return (
@@ -53,55 +60,54 @@ def recipe_verdict(pair: Found, groups: Sequence[Found], several: bool) -> str:
     )
 
 
-def shown(found: Found) -> bool:
+def shown(found: ComparedDifference | ComparedDecisions) -> bool:
     """Whether a difference or a discordance stands after adjustment."""
-    return found["p_holm"] is not None and found["p_holm"] < ALPHA
+    return found.p_holm is not None and found.p_holm < ALPHA
 
 
-def _ranking(pair: Found, several: bool) -> str:
-    first, second, found = pair["first"], pair["second"], pair["differences"]["auroc"]
-    if found["value"] is None:
-        why = str(found["method"]).removeprefix("undefined: ")
-        return f"AUROC of {first} and {second} cannot be compared: {why}."
-    p = p_value(found["p_holm"], several)
+def _why(found: ComparedDifference) -> str:
+    return found.method.removeprefix("undefined: ")
+
+
+def _turned(found: ComparedDifference) -> ComparedDifference:
+    """The same difference seen from the other side."""
+    return replace(found, value=-found.value, low=-found.high, high=-found.low)
+
+
+def _ranking(pair: ComparedPair, several: bool) -> str:
+    first, second, found = pair.first, pair.second, pair.differences["auroc"]
+    if isnan(found.value):
+        return f"AUROC of {first} and {second} cannot be compared: {_why(found)}."
+    p = p_value(found.p_holm, several)
     if shown(found):
-        if found["value"] < 0:
+        if found.value < 0:
             first, second, found = second, first, _turned(found)
-        return (
-            f"{second} ranks better than {first}: AUROC {signed(found['value'])} "
-            f"({_span(found)}), {p}."
-        )
+        size = f"{signed(found.value)} ({signed_interval(found)})"
+        return f"{second} ranks better than {first}: AUROC {size}, {p}."
     return (
         f"No difference in ranking could be shown between {first} and {second}: AUROC "
-        f"{signed(found['value'])} for {second} ({_span(found)}), {p}; {_possible(second, found)}."
+        f"{signed(found.value)} for {second} ({signed_interval(found)}), {p}; "
+        f"{_possible(second, found)}."
     )
 
 
-def _possible(second: str, found: Found) -> str:
+def _possible(second: str, found: ComparedDifference) -> str:
     """What the interval leaves open, so that "not shown" is not read as "equal"."""
-    low, high = found["low"], found["high"]
-    if low > 0 or high < 0:
+    if found.low > 0 or found.high < 0:
         return "the interval alone leaves 0 out, the number of comparisons does not"
     return (
-        f"the interval still allows {second} to be better by up to {number(high)} or worse by "
-        f"up to {number(-low)}"
+        f"the interval still allows {second} to be better by up to {number(found.high)} or worse "
+        f"by up to {number(-found.low)}"
     )
 
 
-def _turned(found: Found) -> dict[str, Any]:
-    """The same difference seen from the other side."""
-    turned = {"value": -found["value"], "low": -found["high"], "high": -found["low"]}
-    return {**found, **turned}
-
-
-def _decisions(pair: Found, several: bool) -> str:
-    found = pair["decisions"]
-    less, more = int(found["first_only"]), int(found["second_only"])
-    count = less + more
+def _decisions(pair: ComparedPair, several: bool) -> str:
+    found = pair.decisions
+    less, more = found.first_only, found.second_only
+    count, lead = less + more, max(less, more)
     if not count:
-        return f"They read all {plural(found['n'], 'film')} alike, right or wrong."
-    ahead = pair["second"] if more > less else pair["first"]
-    lead = max(less, more)
+        return f"They read all {plural(found.n, 'film')} alike, right or wrong."
+    ahead = pair.second if more > less else pair.first
     if less == more:
         split = f"{less:,} in favour of each"
     elif lead == count:
@@ -109,76 +115,73 @@ def _decisions(pair: Found, several: bool) -> str:
     else:
         split = f"{lead:,} in favour of {ahead}"
     end = "" if shown(found) else ": no difference in errors could be shown"
-    p = p_value(found["p_holm"], several)
+    p = p_value(found.p_holm, several)
     return f"Their decisions differ in {plural(count, 'film')}, {split} (McNemar, {p}){end}."
 
 
-def _trade(pair: Found) -> str:
+def _trade(pair: ComparedPair) -> str:
     """Two runs may err equally often and yet differently: one misses, the other cries wolf."""
-    found = [pair["differences"][name] for name in ("sensitivity", "specificity")]
-    if not any(each["low"] is not None and each["low"] * each["high"] > 0 for each in found):
+    found = [pair.differences[name] for name in ("sensitivity", "specificity")]
+    if not any(each.low * each.high > 0 for each in found):
         return ""
-    said = [f"{signed(each['value'])} ({_span(each)})" for each in found]
+    said = [f"{signed(each.value)} ({signed_interval(each)})" for each in found]
     return (
-        f"At its own threshold {pair['second']} differs from {pair['first']} in sensitivity by "
+        f"At its own threshold {pair.second} differs from {pair.first} in sensitivity by "
         f"{said[0]} and in specificity by {said[1]}."
     )
 
 
-def headline(comparison: Found) -> str:
-    """Which run ranks best, against which others that was shown, and with which it did not meet."""
-    runs = [run for run in comparison["runs"] if run["metrics"]["auroc"]["value"] is not None]
-    if not runs:
+def headline(aurocs: Mapping[str, Estimate], pairs: Sequence[ComparedPair]) -> str:
+    """Which run, by its letter, ranks best, against which others that was shown, and with which it
+    did not meet."""
+    known = {letter: auroc for letter, auroc in aurocs.items() if not isnan(auroc.value)}
+    if not known:
         return "There is no AUROC: the films are of one class."
-    highest = max(run["metrics"]["auroc"]["value"] for run in runs)
-    leaders = [run["letter"] for run in runs if run["metrics"]["auroc"]["value"] == highest]
+    highest = max(auroc.value for auroc in known.values())
+    leaders = [letter for letter, auroc in known.items() if auroc.value == highest]
     if len(leaders) > 1:
         return f"{listed(leaders)} share the highest AUROC, {number(highest)}."
     best = leaders[0]
-    against: dict[bool, list[str]] = {True: [], False: []}
-    for pair in comparison["pairs"]:
-        if best in (pair["first"], pair["second"]):
-            other = pair["first"] if pair["second"] == best else pair["second"]
-            against[shown(pair["differences"]["auroc"])].append(other)
-    estimate = Estimate.from_json(next(r for r in runs if r["letter"] == best)["metrics"]["auroc"])
-    start = f"{best} has the highest AUROC, {brief(estimate)}"
-    met = {best, *against[True], *against[False]}
-    apart = [run["letter"] for run in runs if run["letter"] not in met]
-    rest = f"; with {listed(apart)} it was not compared" if apart else ""
-    if not against[True]:
-        return (
-            f"{start}, but no lead over {listed(against[False], 'or') or 'others'} is shown{rest}."
-        )
-    end = f", not over {listed(against[False], 'or') or 'others'}" if against[False] else ""
-    return f"{start}; its lead is shown over {listed(against[True])}{end}{rest}."
+    others = {
+        pair.first if pair.second == best else pair.second: shown(pair.differences["auroc"])
+        for pair in pairs
+        if best in (pair.first, pair.second)
+    }
+    beaten = listed([letter for letter, clear in others.items() if clear])
+    unclear = listed([letter for letter, clear in others.items() if not clear], "or")
+    apart = listed([letter for letter in known if letter != best and letter not in others])
+    rest = f"; with {apart} it was not compared" if apart else ""
+    start = f"{best} has the highest AUROC, {brief(known[best])}"
+    if not beaten:
+        return f"{start}, but no lead over {unclear or 'others'} is shown{rest}."
+    end = f", not over {unclear}" if unclear else ""
+    return f"{start}; its lead is shown over {beaten}{end}{rest}."
 
 
-def remarks(comparison: Found) -> Iterator[tuple[str, str]]:
-    """(lead, text) of what a reader must know before believing the differences."""
-    yield "What was compared.", " ".join(_compared(comparison))
-    yield "How.", " ".join(_how(comparison))
-    yield "What this does not show.", " ".join(_limits(comparison))
+def remarks(comparison: Comparison) -> list[Remark]:
+    """What a reader must know before believing the differences."""
+    return [
+        Remark("What was compared.", " ".join(_compared(comparison))),
+        Remark("How.", " ".join(_how(comparison))),
+        Remark("What this does not show.", " ".join(_limits(comparison))),
+    ]
 
 
-def _compared(comparison: Found) -> Iterator[str]:
-    n, positives = int(comparison["n"]), int(comparison["positives"])
-    known = comparison.get("patients")
-    of = f" of {known:,} patients" if known else ""
+def _compared(comparison: Comparison) -> Iterator[str]:
+    of = f" of {comparison.patients:,} patients" if comparison.patients else ""
     yield (
-        f"The same {plural(n, 'film')}{of} of the {split_name(comparison['split'])} split, "
-        f"{positives:,} with pneumonia, read by every run. Each is judged at its own threshold, "
-        "from its own metrics.json. Differences are second run less first."
+        f"The same {plural(comparison.n, 'film')}{of} of the {split_name(comparison.split)} split, "
+        f"{comparison.positives:,} with pneumonia, read by every run. Each is judged at its own "
+        "threshold, from its own metrics.json. Differences are second run less first."
     )
 
 
-def _how(comparison: Found) -> Iterator[str]:
-    pairs: Sequence[Found] = comparison["pairs"]
-    methods = dict.fromkeys(str(p["differences"]["auroc"]["method"]) for p in pairs)
-    yield f"AUROC: {'; '.join(methods)}."
-    tests = dict.fromkeys(str(p["decisions"]["method"]) for p in pairs)
-    yield f"Decisions: {'; '.join(tests)}."
-    drawn = dict.fromkeys(str(p["differences"]["balanced_accuracy"]["method"]) for p in pairs)
-    yield f"Sensitivity, specificity and accuracies: {'; '.join(drawn)}, the same for all runs."
+def _how(comparison: Comparison) -> Iterator[str]:
+    pairs = comparison.pairs
+    yield f"AUROC: {_methods(pair.differences['auroc'].method for pair in pairs)}."
+    yield f"Decisions: {_methods(pair.decisions.method for pair in pairs)}."
+    drawn = _methods(pair.differences["balanced_accuracy"].method for pair in pairs)
+    yield f"Sensitivity, specificity and accuracies: {drawn}, the same for all runs."
     if len(pairs) > 1:
         yield (
             f"With {len(pairs)} pairs, p-values are adjusted by Holm’s method, those of AUROC and "
@@ -186,13 +189,17 @@ def _how(comparison: Found) -> Iterator[str]:
         )
 
 
-def _limits(comparison: Found) -> Iterator[str]:
-    told = "; the summary compares them over theirs" if comparison.get("recipes") else ""
+def _methods(names: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(names))
+
+
+def _limits(comparison: Comparison) -> Iterator[str]:
+    told = "; the summary compares them over theirs" if comparison.recipes else ""
     yield (
         "Another seed gives another model: two runs are two models, and whether one recipe is "
         f"better than another takes several seeds of each{told}."
     )
-    split = str(comparison["split"])
+    split = comparison.split
     if split == "test":
         yield (
             "Whoever keeps the best of these runs because of this page has chosen on test films, "
@@ -204,7 +211,3 @@ def _limits(comparison: Found) -> Iterator[str]:
             "chosen: every figure is too good, by more for a run that chose more."
         )
     yield "“Not shown” is not “equal”: the interval says how large a difference may yet be."
-
-
-def _span(found: Found) -> str:
-    return signed_interval(Estimate.from_json(found))
