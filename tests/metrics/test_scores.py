@@ -12,6 +12,7 @@ import sklearn.metrics as sk
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
+from scipy.stats import rankdata
 
 from pneumoscope.metrics import calibration, scores
 from pneumoscope.metrics.scores import Confusion, ScoreTable, confusion
@@ -122,6 +123,11 @@ def test_logistic_is_scipys_at_any_logit(logits: list[float]) -> None:
     found = scores.probability(logits)
     np.testing.assert_allclose(found, expit(np.array(logits)), rtol=0, atol=2e-16)
     assert float(scores.probability(0.0)) == 0.5
+
+
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), max_size=20))
+def test_midranks_are_scipys(values: list[float]) -> None:
+    np.testing.assert_array_equal(scores.midranks(np.array(values)), rankdata(values))
 
 
 def test_float32_and_bool_inputs() -> None:

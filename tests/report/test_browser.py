@@ -111,7 +111,8 @@ def test_films_heat_and_shortcuts_on_a_phone(
     folder, heat = make_run(), np.eye(28, dtype=np.float32)
     metrics = json.loads((folder / "metrics.json").read_text())
     auroc = {"value": 0.9, "low": 0.85, "high": 0.94, "level": 0.95, "method": "DeLong", "n": 60}
-    part = {"auroc": auroc, "difference": auroc, "share": auroc, "finding": "It predicts."}
+    lost = {**auroc, "p": 0.5}
+    part = {"auroc": auroc, "difference": lost, "share": auroc, "finding": "It predicts."}
     names = ("full", "border", "centre", "thumbnail")
     metrics["shortcuts"] = [{"variant": name, **part} for name in names]
     (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -283,7 +283,7 @@ def write_evaluation(file: Path, found: Evaluation) -> None:
     write_json(file, evaluation_json(found))
 
 
-def evaluation_json(found: Evaluation) -> dict[str, Any]:
+def evaluation_json(found: Evaluation) -> dict[str, object]:
     """What ``metrics.json`` holds of it, JSON-ready."""
     absent = [key for key in ONLY_WHERE_DONE if getattr(found, key) is None]
     return {key: value for key, value in to_plain(found).items() if key not in absent}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -80,8 +79,8 @@ def draw_prevalence(found: PrevalenceResult) -> Figure:
     for row, (name, share) in enumerate(reversed(marked)):
         axes.axvline(share, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         said, side = f"{name}, {share * 100:.3g}%", "left" if share**2 < least else "right"
-        style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "color": MUTED}
-        write(axes, said, (share, 1), (0, 4 + 13 * row), ha=side, **style)
+        above = ("data", "axes fraction")
+        write(axes, said, (share, 1), (0, 4 + 13 * row), xycoords=above, ha=side, color=MUTED)
     return figure
 
 

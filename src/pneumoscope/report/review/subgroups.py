@@ -24,7 +24,6 @@ MANY = 10
 """Among so many groups one finding may be chance, which is then said."""
 _LINE = 0.235
 """Height of a line of the forest plot, inches."""
-_AT_LEFT: dict[str, Any] = {"xycoords": ("axes fraction", "data")}
 _NEEDS = {
     "auroc": ("pneumonia", "normal"),
     "sensitivity": ("pneumonia",),
@@ -141,7 +140,7 @@ def draw_forest(facts: Sequence[FactResult], whole: Mapping[str, float]) -> Figu
     y = 0.0
     for fact in facts:
         y += 1.15
-        write(axes, fact.title, (0, y), (-146, -3), weight="bold", **_AT_LEFT)
+        _write_left(axes, fact.title, y, -146, weight="bold")
         for group in fact.groups:
             y += 1.0
             _draw_group(axes, group, y)
@@ -159,19 +158,24 @@ def draw_forest(facts: Sequence[FactResult], whole: Mapping[str, float]) -> Figu
 
 def _draw_group(axes: Axes, group: GroupResult, y: float) -> None:
     name = group.name if len(group.name) <= 17 else group.name[:16] + "…"
-    write(axes, name, (0, y), (-146, -3), **_AT_LEFT)
+    _write_left(axes, name, y, -146)
     counts = f"{group.n - group.positives:,} + {group.positives:,}"
-    write(axes, counts, (0, y), (-5, -3), ha="right", color=MUTED, **_AT_LEFT)
+    _write_left(axes, counts, y, -5, ha="right", color=MUTED)
     _whisker(axes, group.sensitivity, y - 0.16, PNEUMONIA)
     _whisker(axes, group.specificity, y + 0.16, NORMAL)
+
+
+def _write_left(axes: Axes, words: str, y: float, points: float, **style: Any) -> None:
+    """Words beside the axes, on the line of ``y``, so many points from their left edge."""
+    write(axes, words, (0, y), (points, -3), xycoords=("axes fraction", "data"), **style)
 
 
 def _whisker(axes: Axes, found: Estimate | None, y: float, colour: str) -> None:
     if found is None or math.isnan(found.value):
         return
     axes.plot([found.low, found.high], [y, y], color=colour, linewidth=1.3, alpha=0.75)
-    style: dict[str, Any] = {"marker": "o", "markersize": 5, "markeredgecolor": PAPER}
-    axes.plot([found.value], [y], color=colour, markeredgewidth=0.8, zorder=4, **style)
+    (dot,) = axes.plot([found.value], [y], color=colour, marker="o", markersize=5, zorder=4)
+    dot.set(markeredgecolor=PAPER, markeredgewidth=0.8)
 
 
 def _least(groups: Sequence[GroupResult]) -> float:
