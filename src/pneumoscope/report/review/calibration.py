@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation import curves
-from pneumoscope.evaluation.curves import ReliabilityCurve
 from pneumoscope.formatting import Cell, brief, cell, full, split_name
 from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit import curves
+from pneumoscope.report.kit.curves import ReliabilityCurve
 from pneumoscope.report.kit.draw import SQUARE, unit, write
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PAPER, RULE, PageFigure, make_figure
 from pneumoscope.report.kit.page import Variables

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from pneumoscope.evaluation import curves
-from pneumoscope.evaluation.curves import Histogram, Ints
 from pneumoscope.formatting import split_name
 from pneumoscope.metrics.scores import Confusion, Floats
 from pneumoscope.records import CLASSES
 from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit import curves
+from pneumoscope.report.kit.curves import Histogram, Ints
 from pneumoscope.report.kit.draw import SQUARE, write
 from pneumoscope.report.kit.figure import INK, NORMAL, PNEUMONIA, PageFigure, make_figure
 

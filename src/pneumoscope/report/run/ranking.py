@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation import curves
-from pneumoscope.evaluation.curves import PrCurve, RocCurve
 from pneumoscope.formatting import full, interval, level, number
 from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit import curves
+from pneumoscope.report.kit.curves import PrCurve, RocCurve
 from pneumoscope.report.kit.draw import framed, mark, unit, write
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA, RULE, PageFigure, make_figure
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 
-from pneumoscope.evaluation import curves
 from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.report.kit import curves
 
 
 def cohort(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The numbers behind a report's figures, as plain records; drawing them is the report's work."""
+"""Curves behind the figures of pages, as plain numbers: ROC, precision over recall, reliability."""
 
 from __future__ import annotations
 
