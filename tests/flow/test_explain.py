@@ -21,9 +21,9 @@ from typer.testing import CliRunner
 from pneumoscope.cli.main import app
 from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputExists
 from pneumoscope.recipe import load_recipe
+from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.records import DataRequest
 from pneumoscope.run import Run
-from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 METHODS = ("gradcam", "occlusion")
@@ -62,7 +62,7 @@ def test_own_films_with_masks(run: Path, tmp_path: Path) -> None:
             with Image.open(folder / file) as picture:
                 assert picture.mode == "RGB"
     found = kept["localisation"]
-    table = pipeline.read_predictions(Run(copy).predictions_file)
+    table = read_predictions(Run(copy).predictions_file)
     positives = int(((table["split"] == "test") & (table["label"] == 1)).sum())
     assert found["films"] == positives and found["truth"] == "masks"
     for method in METHODS:

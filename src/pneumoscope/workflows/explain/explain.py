@@ -50,7 +50,7 @@ class ExplainRequest:
 
 
 def explain_run(
-    asked: ExplainRequest,
+    request: ExplainRequest,
     *,
     out: Path | None = None,
     command: str = "",
@@ -64,17 +64,17 @@ def explain_run(
     """
     listener = listener or Silent()
     check_room(out)
-    if asked.count is not None and asked.count < 1:
-        raise InputError("the count is out of range", got=asked.count, expected="1 or more")
-    methods = _methods(asked)
-    explainer, found = _gathered(asked, methods, listener)
+    if request.count is not None and request.count < 1:
+        raise InputError("the count is out of range", got=request.count, expected="1 or more")
+    methods = _methods(request)
+    explainer, found = _gathered(request, methods, listener)
     films = np.stack([case.pixels for case in found.cases])
     logits, titles = explainer.logits(films), _titles(methods)
     heat = {}
     for method in methods:
         listener.stage(f"Heatmaps of {len(films):,} films: {titles[method]}")
         heat[method] = explainer.heat(films, method)
-    explanation = _explanation(asked, explainer, found, command)
+    explanation = _explanation(request, explainer, found, command)
     explanation = replace(
         explanation,
         films=_films(explainer, found.cases, logits, heat),
@@ -87,23 +87,23 @@ def explain_run(
     def fill(draft: Path, name: str) -> None:
         write_explanation(draft, replace(explanation, name=name), pictures)
 
-    return create_folder(out, f"explain-{_label(asked.run)}", fill), explanation
+    return create_folder(out, f"explain-{_label(request.run)}", fill), explanation
 
 
 def _gathered(
-    asked: ExplainRequest, methods: tuple[str, ...], listener: Listener
+    request: ExplainRequest, methods: tuple[str, ...], listener: Listener
 ) -> tuple[Explainer, ChosenImages]:
     """What draws the maps, and the films to draw them of."""
-    places = places_of(asked.run)
-    if not asked.films and not places:
-        open_complete(asked.run)
-    explainer = load_explainer(asked.run, methods, listener)
-    if asked.films:
-        found = given_films(asked.films, explainer.members.spec, asked.count, listener)
-    elif places:
-        found = films_of_ensemble(places, explainer, asked.count, listener)
+    places = places_of(request.run)
+    # An unfinished run is refused before its model is loaded.
+    run = None if request.films or places else open_complete(request.run)
+    explainer = load_explainer(request.run, methods, listener)
+    if run is not None:
+        found = films_of_run(run, explainer, request.count, listener)
+    elif request.films:
+        found = given_films(request.films, explainer.members.spec, request.count, listener)
     else:
-        found = films_of_run(asked.run, explainer, asked.count, listener)
+        found = films_of_ensemble(places, explainer, request.count, listener)
     if places:
         mean = f"Each map is the mean of the maps of {len(places)} models."
         found.notes.append(mean)
@@ -117,10 +117,10 @@ def _label(folder: Path) -> str:
     return named or folder.absolute().name
 
 
-def _methods(asked: ExplainRequest) -> tuple[str, ...]:
+def _methods(request: ExplainRequest) -> tuple[str, ...]:
     from pneumoscope.explain.cam import DEFAULT, find_method
 
-    named = dict.fromkeys(asked.methods or DEFAULT)
+    named = dict.fromkeys(request.methods or DEFAULT)
     return tuple(find_method(name).name for name in named)
 
 
@@ -131,7 +131,7 @@ def _titles(methods: tuple[str, ...]) -> dict[str, str]:
 
 
 def _explanation(
-    asked: ExplainRequest, explainer: Explainer, found: ChosenImages, command: str
+    request: ExplainRequest, explainer: Explainer, found: ChosenImages, command: str
 ) -> Explanation:
     """What is known before any map is drawn."""
     from pneumoscope.explain.cam import find_method
@@ -143,7 +143,7 @@ def _explanation(
         version=pneumoscope.__version__,
         created=timestamp(),
         command=command,
-        run=asked.run.absolute().name,
+        run=request.run.absolute().name,
         members=len(explainer.bundles),
         backbone=first.backbone,
         explained="the logit of pneumonia" + (", the mean over the models" if several else ""),

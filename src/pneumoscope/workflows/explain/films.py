@@ -19,7 +19,7 @@ from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, InputSpec, Listener
 from pneumoscope.report.kit.gallery import Shown, choose_films, shown_rows
-from pneumoscope.run import Run, open_complete
+from pneumoscope.run import Run
 from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.explainer import Explainer
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
@@ -57,10 +57,9 @@ class ChosenImages:
 
 
 def films_of_run(
-    folder: Path, explainer: Explainer, count: int | None, listener: Listener
+    run: Run, explainer: Explainer, count: int | None, listener: Listener
 ) -> ChosenImages:
     """Test films of the run: right and wrong ones; true positives to measure on."""
-    run = open_complete(folder)
     prepared = _own_data(run, listener)
     table = read_predictions(run.predictions_file)
     table = table[table["split"] == "test"]
