@@ -20,10 +20,11 @@ from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
 from pneumoscope.errors import DataNotFound, InputError, NotARun, OutputExists
-from pneumoscope.recipe import load_recipe
 from pneumoscope.evaluation.predictions import read_predictions
+from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import Run
+from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.explain.explain import ExplainRequest, explain_run
 
 METHODS = ("gradcam", "occlusion")
