@@ -15,6 +15,7 @@ from tests.helpers.commands import Made
 
 from pneumoscope.errors import InputError, NotARun
 from pneumoscope.explain.cam import heatmaps, scaled
+from pneumoscope.explain.explanation import Peak
 from pneumoscope.inference.classifier import Classifier
 from pneumoscope.inference.members import load_members
 from pneumoscope.inference.predictor import Predictor
@@ -125,8 +126,8 @@ def test_the_map_of_an_ensemble_is_the_mean_of_its_members(
 ) -> None:
     folder, about = explain_run(ExplainRequest(folds, methods=("gradcam",), count=4))
     known = set(pd.read_csv(folds / "predictions.csv")["image_id"])
-    assert len(about["films"]) == 4 and not {f["image_id"] for f in about["films"]} & known
-    assert about["members"] == 2
+    assert len(about.films) == 4 and not {film.image_id for film in about.films} & known
+    assert about.members == 2
     assert "mean of the maps of 2 models" in (folder / "explain.html").read_text("utf-8")
     film = official_test(tiny_npz)[0]
     Image.fromarray(film).save(tmp_path / "one.png")
@@ -137,10 +138,10 @@ def test_the_map_of_an_ensemble_is_the_mean_of_its_members(
     ]
     mean = scaled(each[0] + each[1])[0]
     y, x = np.unravel_index(mean.argmax(), mean.shape)
-    assert given["films"][0]["peaks"]["gradcam"] == {"x": x, "y": y, "inside": None}
+    assert given.films[0].peaks["gradcam"] == Peak(x, y, None)
     bundles = load_members(folds).bundles
     logits = [Predictor([b]).batch(film[None])[0] / b.temperature for b in bundles]
     chance = 1 / (1 + np.exp(-np.mean(logits)))
-    assert given["films"][0]["probability"] == pytest.approx(chance, abs=1e-6)
+    assert given.films[0].probability == pytest.approx(chance, abs=1e-6)
     said = Classifier.load(folds).read(film)[0]
-    assert given["films"][0]["called"] == (said.decision == "pneumonia")
+    assert given.films[0].called == (said.decision == "pneumonia")
