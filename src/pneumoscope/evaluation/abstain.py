@@ -82,7 +82,7 @@ def _figures(
 
 def _curve(rows: SplitRows, threshold: float, level: float) -> RiskCurve | None:
     cut = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else math.inf
-    if not math.isfinite(cut):
+    if not math.isfinite(cut):  # a threshold of 0 or 1: no film is nearer to it than another
         return None
     found = conformal.risk_coverage(rows.labels, rows.checked_logits(), cut)
     if found is None:

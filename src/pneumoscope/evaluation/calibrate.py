@@ -1,4 +1,4 @@
-"""What the probabilities claim on the evaluated split, as given and at the carried temperature."""
+"""Calibration on the evaluated split: as given, and at the temperature that the model carries."""
 
 from __future__ import annotations
 

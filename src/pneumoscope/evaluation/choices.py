@@ -1,4 +1,4 @@
-"""All that is chosen on validation rows: operating points, temperature, when to abstain."""
+"""Choices made on validation rows: operating points, temperature, when to abstain."""
 
 from __future__ import annotations
 
@@ -115,6 +115,7 @@ def _calibrated(rows: SplitRows, split: Split) -> tuple[Calibration | None, str]
     found = calibration.temperature(rows.labels, logits)
     if not np.isfinite(found):
         raise BadLabels("a temperature cannot be fitted on one class")
+    # At an end of the range the rows do not say how sure to be, and a number would pretend so.
     edge = min(found / calibration.COOLEST, calibration.HOTTEST / found) < 1.01
     if edge:
         why = "the validation films are told apart too well, or not at all, to say how sure to be"

@@ -1,4 +1,4 @@
-"""Runs against each other on the same films: paired differences, tests, and what they allow.
+"""Comparing runs on the same films: paired differences, tests, and what they allow.
 
 No model, no torch. Each run is evaluated at its own threshold, which was chosen on its own
 validation rows; nothing is chosen here.

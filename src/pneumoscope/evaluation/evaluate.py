@@ -57,10 +57,12 @@ def evaluate_split(
     _check_prevalence(prevalence)
     own = choices.points[0]
     core = core_metrics(predictions, split=split, operating_point=own, settings=settings)
-    # In the order of their ids, so that resamples do not depend on the table's order.
+    # In the order of their ids, so that resamples do not depend on the table's order. The parts
+    # below are ratios of sums over films: they share one set of resamples, a matrix product each.
     rows = rows_of(predictions, split).in_order()
     metrics = core.metrics
     share = core.share  # NaN where there is no film, and then in no range
+    # Who acts from a probability on acts on what it is said to be: the calibrated one.
     probabilities = calibrated(rows.checked_logits(), choices.calibration)
     found = extended(
         Evaluation,
@@ -177,6 +179,7 @@ def _in_closed_form(
     out = {
         name: replace(e, n=shares[name][1]) if name in shares else e for name, e in found.items()
     }
+    # Both take films as independent, which several films of one patient are not.
     if rows.patients is None:
         out |= {name: wilson(hits, n, level) for name, (hits, n) in shares.items()}
         out["auroc"] = delong(rows.labels, rows.probabilities, level)

@@ -90,6 +90,7 @@ def net_benefit(
     if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
         return None
     curve = decision_curve(rows.labels, probabilities, THRESHOLDS, rows.patients, settings)
+    # The whole band, for a curve above both lines by its value alone may be there by chance.
     useful = curve.low > np.maximum(curve.everyone, 0.0) + 1e-12
     clustered = f"clustered by patient, {settings.resamples} resamples"
     by = "Wilson" if rows.patients is None else clustered

@@ -56,6 +56,7 @@ def evaluate_subgroups(
             found.append((str(name), groups))
         elif groups and groups[0].name != NOT_STATED:
             same[_title(str(name))] = groups[0].name
+    # All groups at once: their figures come from one pass over the resamples.
     masks = [group.films for _, groups in found for group in groups]
     figures = iter(_figures(rows, masks, threshold, settings))
     results = []

@@ -1,4 +1,4 @@
-"""Intervals of many figures from one pass over the resamples: shares, AUROC, losses, ECE.
+"""Batched intervals: of many figures from one pass over the resamples; shares, AUROC, losses, ECE.
 
 Where films are independent (``patients`` None) shares get Wilson's interval and AUROC DeLong's,
 as in ``evaluation.evaluate``; otherwise all come from one patient-clustered bootstrap, since all

@@ -1,4 +1,4 @@
-"""How well probabilities mean what they say: calibration error, reliability, recalibration."""
+"""Calibration: how well probabilities mean what they say; error, reliability, recalibration."""
 
 from __future__ import annotations
 

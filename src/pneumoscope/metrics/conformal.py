@@ -1,4 +1,4 @@
-"""When to withhold a reading: split conformal sets for each class, and risk against coverage."""
+"""Conformal abstention: when to withhold a reading, by class; risk against coverage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models on the same films: differences of their metrics, and tests of them.
+"""Paired comparison of two models on the same films: differences of metrics, and tests of them.
 
 Every difference is second − first. The same films read twice are not two samples, so the films
 on which both agree drop out and a much smaller difference shows than two separate intervals

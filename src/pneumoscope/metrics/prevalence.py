@@ -1,4 +1,4 @@
-"""What a call is worth where pneumonia is rarer or commoner: PPV and NPV by Bayes' formula."""
+"""Predictive values by prevalence: what a call is worth where pneumonia is rarer or commoner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Resamples of patients, as weights: the bootstrap of ``intervals`` and of everything linear."""
+"""Resamples of patients, as weights: the bootstrap of ``intervals`` and of everything linear.
+
+All figures of a split share one set of resamples: with the same settings the same patients are
+drawn, whatever is asked of them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing the decision threshold: on validation rows, by a named rule, never on test rows."""
+"""Thresholds: chosen on validation rows, by a named rule, never on test rows."""
 
 from __future__ import annotations
 
