@@ -104,6 +104,7 @@ def test_started_by_torchrun_the_first_process_does_all_but_training(tiny_npz: P
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_all_end_with_the_failure_of_the_first(tmp_path: Path) -> None:
     first, second = launch([str(tmp_path / "nothing.npz"), "--devices", "2"])
     assert (first[0], second[0]) == (2, 2)

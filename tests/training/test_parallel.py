@@ -28,6 +28,7 @@ from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure.precision import Precision
+from pneumoscope.training.parallel import processes
 from pneumoscope.training.parallel.processes import (
     _root_cause,
     check_enough,
@@ -158,6 +159,7 @@ def test_two_processes_train_to_what_one_does_and_go_on_after_a_death(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_what_one_process_raises_is_raised_here(prepared: PreparedSet, tmp_path: Path) -> None:
     run = new_run(tmp_path / "run")
     wild = ["optim.name=sgd", "optim.learning_rate=10", "optim.clip=0", "optim.warmup=0"]
@@ -166,6 +168,36 @@ def test_what_one_process_raises_is_raised_here(prepared: PreparedSet, tmp_path:
         train_in_processes(run, job, Silent())
     assert not multiprocessing.active_children()
     assert not run.model_file.exists()
+
+
+def test_a_process_sends_what_it_raises_and_is_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    sender: Any = SimpleNamespace(send=sent.append)
+    job: Any = SimpleNamespace(hardware=Hardware(devices=2))
+    heard: list[str] = []
+    listener = Silent()
+    monkeypatch.setattr(listener, "note", heard.append)
+
+    def failing(run: Run, job: Any, listener: Any, rank: int) -> None:
+        assert (os.environ["LOCAL_RANK"], os.environ["MASTER_PORT"]) == (str(rank), "29500")
+        listener.note(f"by {rank}")
+        raise Diverged("training diverged")
+
+    monkeypatch.setattr(processes, "train_rank", failing)
+    monkeypatch.setattr(processes, "use_all_cores", lambda _: 1)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "environ", {})
+    for rank in (0, 1):
+        with pytest.raises(Diverged):
+            processes._run_rank(rank, Run(tmp_path), job, 29500, sender)
+    assert [kind for kind, _ in sent] == ["note", "error", "error"]  # the first one alone tells
+    receiver: Any = SimpleNamespace(poll=lambda: bool(sent), recv=lambda: sent.pop(0))
+    errors: list[Any] = []
+    processes._forward(receiver, listener, errors)
+    assert heard == ["by 0"]
+    assert [type(error) for error in errors] == [Diverged, Diverged]
 
 
 def test_the_failure_that_made_the_others_is_told(tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ class ClassifierModule(lightning.LightningModule):
             "train_accuracy": self._train.accuracy(),
             "val_loss": losses[1],
             "val_accuracy": self._val.accuracy(),
+            # By the function that evaluates: torchmetrics' would have to be proved equal.
             "val_auroc": auroc(*self._val.figures()),
             "learning_rate": float(self.optimizers().param_groups[0]["lr"]),  # type: ignore[union-attr]
         }
