@@ -15,7 +15,7 @@ from tests.helpers.commands import QUICK, train
 from pneumoscope.records import Hardware, Listener
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
-from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.job import TrainingJob, build_network
 
 COMMAND = [sys.executable, "-c", "from pneumoscope.cli.main import run; run()", "train"]
 CHANGES = [word for c in [*QUICK, "train.precision=float32"] for word in ("--set", c)]
@@ -63,7 +63,8 @@ def test_two_devices_are_asked_for(
 
     def alone(run: Run, job: TrainingJob, listener: Listener) -> None:
         asked.append(job.hardware)
-        fit(run, replace(job, hardware=Hardware()), job.build_network(), listener)
+        network = build_network(job.prepared, job.recipe, job.side, job.seed)
+        fit(run, replace(job, hardware=Hardware()), network, listener)
 
     monkeypatch.setattr("pneumoscope.training.parallel.processes.train_in_processes", alone)
     assert train(monkeypatch, tiny_npz, "--devices", "2", "--out", "run") == 0
@@ -103,7 +104,6 @@ def test_started_by_torchrun_the_first_process_does_all_but_training(tiny_npz: P
     assert [path.name for path in Path("runs").glob("0*")] == ["001-test_resnet-tiny"]
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_all_end_with_the_failure_of_the_first(tmp_path: Path) -> None:
     first, second = launch([str(tmp_path / "nothing.npz"), "--devices", "2"])

@@ -10,7 +10,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
-from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import Precision
 
 
@@ -19,7 +19,7 @@ def train(run: Run, prepared: PreparedSet, epochs: int) -> pd.DataFrame:
     quick = ["model.backbone=test_resnet", "train.batch_size=16", f"train.epochs={epochs}"]
     recipe = load_recipe("default", [*quick, "train.monitor=auroc"])
     job = TrainingJob(prepared, recipe, 32, 3, Precision("float32", "test"))
-    fit(run, job, job.build_network(), Silent())
+    fit(run, job, build_network(prepared, recipe, 32, 3), Silent())
     return pd.read_csv(run.history_file)
 
 

@@ -26,7 +26,7 @@ from pneumoscope.recipe import Recipe, load_recipe
 from pneumoscope.records import Hardware, Silent
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
-from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import Precision
 from pneumoscope.training.parallel import processes
 from pneumoscope.training.parallel.processes import (
@@ -120,19 +120,29 @@ class Killer(Silent):
             os.kill(pids[1], signal.SIGKILL)
 
 
+class Stopper(Silent):
+    """Stops training when that epoch begins."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
+        if note.startswith(f"epoch {self.epoch}/"):
+            raise RuntimeError("stopped")
+
+
 @pytest.mark.parametrize("dies", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_processes_train_to_what_one_does_and_go_on_after_a_death(
     prepared: PreparedSet, tmp_path: Path, weights: Path, dies: bool
 ) -> None:
-    epochs = 6 if dies else 2
+    epochs = 8 if dies else 2
     chosen = recipe(
         *(f"train.epochs={epochs}", "train.monitor=last", "train.ema=0.9", "train.accumulate=2"),
         *(f"model.weights={weights}", "model.freeze=blocks.2", "model.unfreeze_every=1"),
     )
     one, two = new_run(tmp_path / "one"), new_run(tmp_path / "two")
-    job = make_job(prepared, chosen, 1)
-    fit(one, job, job.build_network(), Silent())
-    job = make_job(prepared, chosen, 2)
+    alone, job = (make_job(prepared, chosen, count) for count in (1, 2))
+    fit(one, alone, build_network(prepared, chosen, SIDE, 0), Silent())
     if dies:
         start = time.monotonic()
         with pytest.raises(WorkerLost, match=r"(?s)process 2 of 2: SIGKILL.*--resume .*/two"):
@@ -140,7 +150,12 @@ def test_two_processes_train_to_what_one_does_and_go_on_after_a_death(
         assert time.monotonic() - start < 60
         assert not multiprocessing.active_children()
         begun = pd.read_csv(two.history_file)
-        assert 1 <= len(begun) < epochs and not two.model_file.exists()
+        assert 1 <= len(begun) < epochs - 2 and not two.model_file.exists()
+        # A checkpoint knows no number of processes: one alone goes on, then two again.
+        with pytest.raises(RuntimeError, match="stopped"):
+            network = build_network(prepared, chosen, SIDE, 0, begun=True)
+            fit(two, alone, network, Stopper(len(begun) + 2))
+        assert len(pd.read_csv(two.history_file)) == len(begun) + 1
     train_in_processes(two, job, Silent())
     assert not multiprocessing.active_children()
     histories = [pd.read_csv(run.history_file) for run in (one, two)]
@@ -158,7 +173,6 @@ def test_two_processes_train_to_what_one_does_and_go_on_after_a_death(
     assert kept == {path.name for path in one.checkpoints.iterdir()}
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_what_one_process_raises_is_raised_here(prepared: PreparedSet, tmp_path: Path) -> None:
     run = new_run(tmp_path / "run")
@@ -236,8 +250,8 @@ def test_a_prepared_set_is_mapped_anew_and_never_sent(
 
 
 def test_batch_norm_that_learns_is_found(prepared: PreparedSet) -> None:
-    plain = make_job(prepared, recipe(), 2).build_network()
-    normed = make_job(prepared, recipe("model.backbone=test_resnet"), 2).build_network()
+    plain = build_network(prepared, recipe(), SIDE, 0)
+    normed = build_network(prepared, recipe("model.backbone=test_resnet"), SIDE, 0)
     assert has_batch_norm(normed) and not has_batch_norm(plain)
     normed.freeze(len(list(normed.backbone.children())))
     assert not has_batch_norm(normed)

@@ -34,10 +34,6 @@ class TrainingJob:
     precision: Precision
     hardware: Hardware = Hardware()
 
-    def build_network(self, *, begun: bool = False) -> Network:
-        """The untrained network, as ``build_network`` makes it."""
-        return build_network(self.prepared, self.recipe, self.side, self.seed, begun=begun)
-
 
 def build_network(
     prepared: PreparedSet, recipe: Recipe, network_side: int, seed: int, *, begun: bool = False

@@ -33,7 +33,7 @@ from pneumoscope.recipe import Recipe
 from pneumoscope.records import Hardware, Listener, Silent
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit, train
-from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.trainer import quiet
 
 _LOOK_EVERY = 0.1
@@ -159,7 +159,8 @@ def train_rank(run: Run, job: TrainingJob, listener: Listener, rank: int) -> Non
     """What process ``rank`` of those that train together does."""
     part = RankSlice(rank, job.hardware.processes)
     # The first one's weights are sent to all: no other one reads or fetches any.
-    network = job.build_network(begun=rank > 0 or run.last_checkpoint.is_file())
+    begun = rank > 0 or run.last_checkpoint.is_file()
+    network = build_network(job.prepared, job.recipe, job.side, job.seed, begun=begun)
     if rank == 0:
         fit(run, job, network, listener, part)
     else:
