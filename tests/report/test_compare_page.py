@@ -23,13 +23,13 @@ from pneumoscope.evaluation.comparison import (
 )
 from pneumoscope.records import Estimate
 from pneumoscope.report.compare import figures as compare_figures
-from pneumoscope.report.compare.figures import look_of
 from pneumoscope.report.compare.words import (
     headline,
     recipe_verdict,
     verdict,
 )
 from pneumoscope.report.evaluated import read_evaluated
+from pneumoscope.report.kit.draw import look_of
 from pneumoscope.workflows.compare import compare
 
 PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>

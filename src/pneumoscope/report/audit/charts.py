@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from pneumoscope.audit.baselines import Baseline
 from pneumoscope.formatting import brief, full
 from pneumoscope.records import Estimate
 from pneumoscope.report.audit.films import KINDS, kinds
+from pneumoscope.report.kit.draw import write
 from pneumoscope.report.kit.figure import (
     ACCENT,
     INK,
@@ -104,14 +104,15 @@ def draw_sizes(cells: Mapping[int, Cells]) -> Figure:
         form, colour = MARKS[kind]
         step = np.searchsorted(STEPS, of.count)
         for k in np.unique(step):
-            side = 3.4 + 2.2 * float(k)
-            style: dict[str, Any] = {
-                "markerfacecolor": "none",
-                "markeredgecolor": colour,
-                "markeredgewidth": 0.9,
-            }
-            chosen = (of.width[step == k], of.height[step == k])
-            axes.plot(*chosen, linestyle="none", marker=form, markersize=side, **style)
+            axes.plot(
+                of.width[step == k],
+                of.height[step == k],
+                form,
+                markersize=3.4 + 2.2 * float(k),
+                markerfacecolor="none",
+                markeredgecolor=colour,
+                markeredgewidth=0.9,
+            )
     _scale(axes, cells)
     axes.set(xlabel="Width in pixels", ylabel="Height in pixels")
     _legend(axes, cells)
@@ -129,26 +130,18 @@ def _scale(axes: Axes, cells: Mapping[int, Cells]) -> None:
     low, high = max(left, bottom), min(right, top)
     if low < high:
         axes.plot([low, high], [low, high], color=RULE, linewidth=1, zorder=0)
-        axes.annotate(
-            "square",
-            (high, high),
-            xytext=(-4, -2),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=MUTED,
-            fontsize=8.5,
-        )
+        style = {"ha": "right", "va": "top", "color": MUTED, "fontsize": 8.5}
+        write(axes, "square", (high, high), (-4, -2), **style)
 
 
 def _legend(axes: Axes, cells: Mapping[int, Cells]) -> None:
     for place, (kind, of) in enumerate(sorted(cells.items())):
         form, colour = MARKS[kind]
         left, top = 0.012 + 0.33 * place + 0.05 * (place > 1), 1.055
-        style: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
-        axes.plot([left], [top], form, markersize=6, mfc="none", mec=colour, **style)
+        above = axes.transAxes
+        axes.plot([left], [top], form, ms=6, mfc="none", mec=colour, transform=above, clip_on=False)
         said = f"{KINDS[kind]}, {int(of.count.sum()):,}"
-        axes.text(left + 0.03, top, said, color=colour, fontsize=9, va="center", **style)
+        axes.text(left + 0.03, top, said, color=colour, fontsize=9, va="center", transform=above)
 
 
 def baselines_figure(baselines: Sequence[Baseline]) -> PageFigure | None:
@@ -185,15 +178,7 @@ def draw_baselines(rows: Sequence[tuple[str, Mapping[str, Estimate]]]) -> Figure
     least = min([0.5, *(math.floor(low * 10) / 10 for low in lows)])
     down = 0.0
     for what, measured in rows:
-        axes.annotate(
-            what,
-            (least, down),
-            xytext=(6, 0),
-            textcoords="offset points",
-            fontsize=9.5,
-            weight="bold",
-            va="center",
-        )
+        write(axes, what, (least, down), (6, 0), fontsize=9.5, weight="bold", va="center")
         for how, estimate in measured.items():
             down += 0.8
             _interval(axes, estimate, down, official=how == _OFFICIAL)
@@ -233,16 +218,8 @@ def _interval(axes: Axes, estimate: Estimate, down: float, *, official: bool) ->
     )
     ends = [x for x in (*reach, estimate.value) if math.isfinite(x)]
     right = max(ends) < 0.72
-    axes.annotate(
-        brief(estimate),
-        (max(ends) if right else min(ends), down),
-        xytext=(8 if right else -8, 0),
-        textcoords="offset points",
-        ha="left" if right else "right",
-        va="center",
-        fontsize=8.5,
-        color=INK,
-    )
+    at, side, ha = (max(ends), 8, "left") if right else (min(ends), -8, "right")
+    write(axes, brief(estimate), (at, down), (side, 0), ha=ha, va="center", fontsize=8.5, color=INK)
 
 
 def _range(values: NDArray[np.float64]) -> str:

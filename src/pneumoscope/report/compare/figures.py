@@ -8,50 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.formatting import number
 from pneumoscope.metrics.scores import Floats, precision_recall_curve, roc_curve
 from pneumoscope.report.evaluated import EvaluatedRun
-from pneumoscope.report.kit.draw import SQUARE, write
+from pneumoscope.report.kit.draw import Look, framed, look_of, unit, write
 from pneumoscope.report.kit.figure import (
-    LINES,
     MUTED,
     PAPER,
-    ROLES,
     RULE,
     PageFigure,
     house_style,
     make_figure,
 )
 
-DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2.2), (1.2, 1.8), (7, 2, 1.4, 2))
-MARKS = ("o", "s", "^", "D")
 MOST_DRAWN = 8
 """More curves than these on one figure tell nothing; the tables hold all runs."""
 _CLOSE_UP_FROM = 0.9
 _FALLING_BELOW = 0.85
 """Average precision below which a curve leaves the upper right corner free, not the lower left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a run is drawn everywhere: colour (a role of ``figure``), dashes in points, mark."""
-
-    colour: str
-    dashes: tuple[float, ...]
-    mark: str
-
-    @property
-    def stroke(self) -> str:
-        """The colour as the page's CSS says it."""
-        return ROLES[self.colour]
-
-    @property
-    def dasharray(self) -> str:
-        """For SVG's ``stroke-dasharray``; empty where the line is solid."""
-        return " ".join(f"{length * 1.6:g}" for length in self.dashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +39,6 @@ class _Line:
     at: tuple[float, float] | None
     look: Look
     words: str
-
-
-def look_of(at: int) -> Look:
-    """The look of the run of that number; sixteen differ in colour or line."""
-    turn = (at + at // len(LINES)) % len(DASHES)
-    return Look(LINES[at % len(LINES)], DASHES[turn], MARKS[turn])
 
 
 def draw_curves(letters: Sequence[str], runs: Sequence[EvaluatedRun]) -> list[PageFigure]:
@@ -84,21 +54,19 @@ def draw_curves(letters: Sequence[str], runs: Sequence[EvaluatedRun]) -> list[Pa
 
 
 def _roc(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> PageFigure:
-    lines, values = [], []
+    lines, close = [], True
     for at, (letter, run) in enumerate(drawn):
         labels, scores = _columns(run)
         across, up, _ = roc_curve(labels, scores)
         called = scores >= run.threshold
         point = float(called[labels == 0].mean()), float(called[labels == 1].mean())
         value = _value(run, "auroc")
-        values.append(value)
+        close &= value >= _CLOSE_UP_FROM
         lines.append(_Line(across, up, point, look_of(at), f"{letter}  AUROC {number(value)}"))
-    figure, axes = _square("False positive rate (1 − specificity)", "Sensitivity")
+    figure, axes = framed("False positive rate (1 − specificity)", "Sensitivity")
+    unit(axes)
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, zorder=1)
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-    _ticks(axes)
     _draw(axes, lines)
-    close = min(values) >= _CLOSE_UP_FROM
     if close:
         _close_up(axes, lines)
     _legend(axes, lines, "lower right")
@@ -114,8 +82,7 @@ def _roc(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> PageFigure:
 
 
 def _precision_recall(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> PageFigure:
-    lines = []
-    share = 0.0
+    lines, share, least = [], 0.0, 1.0
     for at, (letter, run) in enumerate(drawn):
         labels, scores = _columns(run)
         precision, recall, _ = precision_recall_curve(labels, scores)
@@ -123,17 +90,20 @@ def _precision_recall(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> P
         point = None
         if called.any():
             point = float(called[labels == 1].mean()), float((labels[called] == 1).mean())
-        value = number(_value(run, "average_precision"))
-        lines.append(_Line(recall, precision, point, look_of(at), f"{letter}  AP {value}"))
-    figure, axes = _square("Recall (sensitivity)", "Precision (positive predictive value)")
+        value = _value(run, "average_precision")
+        least = min(least, value)
+        lines.append(_Line(recall, precision, point, look_of(at), f"{letter}  AP {number(value)}"))
+    figure, axes = framed("Recall (sensitivity)", "Precision (positive predictive value)")
+    unit(axes)
     floor = max(0.0, math.floor(share * 10 - 0.5) / 10)
-    axes.set(xlim=(-0.01, 1.01), ylim=(floor - 0.01, 1 + 0.02 * (1 - floor)))
-    _ticks(axes, floor)
+    if floor:
+        axes.set(ylim=(floor - 0.01, 1 + 0.02 * (1 - floor)))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.axhline(share, color=RULE, linewidth=1, zorder=1)
     words = f"a guess reaches the prevalence, {share:.3f}"
     write(axes, words, (0.02, share), (0, -11 if floor else 5), color=MUTED, fontsize=8.5)
     _draw(axes, lines)
-    if min(_value(run, "average_precision") for _, run in drawn) < _FALLING_BELOW:
+    if least < _FALLING_BELOW:
         _legend(axes, lines, "upper right")
     else:
         _legend(axes, lines, "lower left", (0.0, (share - floor) / (1 - floor) + 0.03))
@@ -151,17 +121,15 @@ def _precision_recall(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> P
 
 def _draw(axes: Axes, lines: Sequence[_Line], width: float = 1.5) -> None:
     for line in lines:
-        style: dict[str, Any] = {"color": line.look.colour, "zorder": 3, "linewidth": width}
-        if line.look.dashes:
-            style["dashes"] = line.look.dashes
-        axes.plot(line.across, line.up, **style)
+        colour, style = line.look.colour, line.look.linestyle
+        axes.plot(line.across, line.up, color=colour, linestyle=style, linewidth=width, zorder=3)
         if line.at is not None:
             axes.plot(
                 [line.at[0]],
                 [line.at[1]],
                 marker=line.look.mark,
                 markersize=7,
-                color=line.look.colour,
+                color=colour,
                 markeredgecolor=PAPER,
                 markeredgewidth=1.2,
                 zorder=5,
@@ -181,23 +149,19 @@ def _close_up(axes: Axes, lines: Sequence[_Line]) -> None:
 def _legend(
     axes: Axes, lines: Sequence[_Line], place: Any, at: tuple[float, float] | None = None
 ) -> None:
-    handles = []
     for line in lines:
-        style: dict[str, Any] = {"dashes": line.look.dashes} if line.look.dashes else {}
-        (handle,) = axes.plot(
+        # The curve and the mark of a run are two lines; the legend shows them as one.
+        axes.plot(
             [],
             [],
             color=line.look.colour,
+            linestyle=line.look.linestyle,
             marker=line.look.mark,
             markersize=5.5,
             markeredgecolor=PAPER,
-            **style,
+            label=line.words,
         )
-        handles.append(handle)
-    for handle, line in zip(handles, lines, strict=True):
-        handle.set_label(line.words)
     axes.legend(
-        handles=handles,
         loc=place,
         bbox_to_anchor=at,
         frameon=False,
@@ -208,18 +172,6 @@ def _legend(
         labelspacing=0.35,
         borderaxespad=0.2,
     )
-
-
-def _square(across: str, up: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SQUARE)
-    axes = figure.add_axes((0.135, 0.115, 0.84, 0.855))
-    axes.set(xlabel=across, ylabel=up)
-    return figure, axes
-
-
-def _ticks(axes: Axes, floor: float = 0.0) -> None:
-    axes.xaxis.set_major_locator(FixedLocator([0, 0.2, 0.4, 0.6, 0.8, 1.0]))
-    axes.yaxis.set_major_locator(MaxNLocator(5) if floor else axes.xaxis.get_major_locator())
 
 
 def _columns(run: EvaluatedRun) -> tuple[Any, Floats]:

@@ -11,9 +11,10 @@ from pneumoscope.evaluation.comparison import ComparedDifference, ComparedPair, 
 from pneumoscope.formatting import ABSENT, Cell, cell, mean_sd, p_value, signed, signed_interval
 from pneumoscope.plain import to_plain
 from pneumoscope.report.compare import words
-from pneumoscope.report.compare.figures import Look, draw_curves, look_of
+from pneumoscope.report.compare.figures import draw_curves
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import METRICS, Metric, grouped
+from pneumoscope.report.kit.draw import Look, look_of
 from pneumoscope.report.kit.figure import PageFigure
 from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Whisker, whisker

@@ -17,13 +17,13 @@ from pneumoscope.formatting import cell, listed, mean_sd, number
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
-from pneumoscope.report.kit.figure import LINES, PageFigure, house_style, make_figure
+from pneumoscope.report.kit.draw import LOOKS, by_epoch, look_of
+from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
 from pneumoscope.report.run.model import which_epoch
 from pneumoscope.storage import write_atomic
 
-_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 _ABREAST = 4  # names of seeds in a row of the legend
 _CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
 
@@ -155,15 +155,13 @@ def curves_figures(runs: Sequence[EvaluatedRun]) -> list[PageFigure]:
 
 def draw_curves(runs: Sequence[EvaluatedRun], column: str, title: str) -> Figure:
     """One panel with a line for each run, and the seeds named above it where looks suffice."""
-    named = len(runs) <= len(LINES) * len(_DASHES)
+    named = len(runs) <= LOOKS
     rows = (len(runs) - 1) // _ABREAST if named else 0
     figure = Figure(figsize=(5.0, 3.3 + 0.2 * rows))
     axes = figure.subplots()
     for at, run in enumerate(runs):
         _draw_run(axes, run, column, at)
-    axes.set(xlabel="Epoch", ylabel=title)
-    axes.margins(x=0.03)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    by_epoch(axes, title)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     if named:
         axes.legend(
@@ -186,8 +184,8 @@ def _draw_run(axes: Axes, run: EvaluatedRun, column: str, at: int) -> None:
         return
     epochs = history["epoch"].to_numpy(dtype=float)
     values = history[column].to_numpy(dtype=float)
-    colour = LINES[at % len(LINES)]
-    dash = _DASHES[at // len(LINES) % len(_DASHES)]
-    axes.plot(epochs, values, color=colour, linestyle=dash, label=f"seed {run.manifest['seed']}")
+    look = look_of(at)
+    label = f"seed {run.manifest['seed']}"
+    axes.plot(epochs, values, color=look.colour, linestyle=look.linestyle, label=label)
     kept = epochs == run.best_epoch
-    axes.plot(epochs[kept], values[kept], "o", color=colour, markersize=5)
+    axes.plot(epochs[kept], values[kept], "o", color=look.colour, markersize=5)

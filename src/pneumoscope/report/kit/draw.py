@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from pneumoscope.report.kit.figure import INK, PAPER
+from pneumoscope.report.kit.figure import INK, LINES, PAPER, ROLES
 
 SQUARE = (4.6, 4.3)
 FRAME = (0.135, 0.115, 0.84, 0.855)
 """Where the axes of a square figure lie: left, bottom, width, height."""
+
+
+DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2.2), (1.2, 1.8), (7, 2, 1.4, 2))
+MARKS = ("o", "s", "^", "D")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one of several runs is drawn everywhere: colour (a role of ``figure``), dashes in points,
+    mark."""
+
+    colour: str
+    dashes: tuple[float, ...]
+    mark: str
+
+    @property
+    def linestyle(self) -> str | tuple[float, tuple[float, ...]]:
+        """As matplotlib takes it."""
+        return (0, self.dashes) if self.dashes else "-"
+
+    @property
+    def stroke(self) -> str:
+        """The colour as the page's CSS says it."""
+        return ROLES[self.colour]
+
+    @property
+    def dasharray(self) -> str:
+        """For SVG's ``stroke-dasharray``; empty where the line is solid."""
+        return " ".join(f"{length * 1.6:g}" for length in self.dashes)
+
+
+LOOKS = len(LINES) * len(DASHES)
+"""So many runs differ in colour or line."""
+
+
+def look_of(at: int) -> Look:
+    """The look of the run of that number."""
+    turn = (at + at // len(LINES)) % len(DASHES)
+    return Look(LINES[at % len(LINES)], DASHES[turn], MARKS[turn])
 
 
 def framed(across: str, up: str) -> tuple[Figure, Axes]:
@@ -28,6 +68,13 @@ def unit(axes: Axes) -> None:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(FixedLocator([0, 0.2, 0.4, 0.6, 0.8, 1.0]))
+
+
+def by_epoch(axes: Axes, title: str) -> None:
+    """Epochs across, whole numbers only, and ``title`` up."""
+    axes.set(xlabel="Epoch", ylabel=title)
+    axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
 
 
 def write(

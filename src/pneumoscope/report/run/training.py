@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.draw import by_epoch, write
 from pneumoscope.report.kit.figure import (
     ACCENT,
     MUTED,
@@ -82,20 +82,10 @@ def _draw_epochs(
         ends.append((float(values[np.isfinite(values)][-1]), label, colour))
     if best is not None:
         axes.axvline(best, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            f"kept: epoch {best}",
-            (best, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 4),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8.5,
-            color=MUTED,
-        )
-    axes.margins(x=0.02)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-    axes.set(xlabel="Epoch", ylabel=title)
+        place = ("data", "axes fraction")
+        style = {"xycoords": place, "ha": "center", "va": "bottom", "color": MUTED, "fontsize": 8.5}
+        write(axes, f"kept: epoch {best}", (best, 1), (0, 4), **style)
+    by_epoch(axes, title)
     _label_ends(axes, ends)
     return figure
 
@@ -110,16 +100,8 @@ def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
         heights.append((last, label, colour))
     over = max(0.0, heights[-1][0] - 1.0) if heights else 0.0
     for height, label, colour in heights:
-        axes.annotate(
-            label,
-            (1, height - over),
-            xycoords="axes fraction",
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontsize=8.5,
-        )
+        style = {"xycoords": "axes fraction", "va": "center", "color": colour, "fontsize": 8.5}
+        write(axes, label, (1, height - over), (5, 0), **style)
 
 
 def gather(context: ReportContext) -> Variables | None:
