@@ -15,7 +15,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def to_plain(record: Any) -> dict[str, Any]:
@@ -23,11 +23,11 @@ def to_plain(record: Any) -> dict[str, Any]:
     return {each.name: _plain(getattr(record, each.name)) for each in fields(record)}
 
 
-def from_plain(kind: type[T], value: object) -> T:
+def from_plain(kind: type[_T], value: object) -> _T:
     """The record that ``to_plain`` wrote. What is unknown to ``kind`` is passed over, so that a
     newer file can be read; raises ValueError, which names the field, where one is missing or of
     another type."""
-    found: T = _read(kind, value)
+    found: _T = _read(kind, value)
     return found
 
 

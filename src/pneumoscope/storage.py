@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable, PneumoscopeError
-from pneumoscope.plain import from_plain
+from pneumoscope.plain import from_plain, to_plain
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def slug(text: str) -> str:
@@ -85,7 +85,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_record(kind: type[T], path: Path, schema: int) -> T:
+def write_record(path: Path, record: object) -> None:
+    """Write a record as JSON that ``read_record`` reads, completely or not at all."""
+    write_json(path, to_plain(record))
+
+
+def read_record(kind: type[_T], path: Path, schema: int) -> _T:
     """The record of ``kind`` in a JSON file, as ``plain.to_plain`` wrote it. Raises NotARun where
     the file is missing, damaged, of another ``schema``, or lacks what has no default."""
     found = read_json(path)

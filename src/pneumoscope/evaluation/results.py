@@ -270,10 +270,10 @@ class Evaluation(CoreMetrics):
         return (*self.operating_points, *([self.re_chosen] if self.re_chosen else []))
 
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 
-def extended(kind: type[R], core: CoreMetrics, **parts: object) -> R:
+def extended(kind: type[_R], core: CoreMetrics, **parts: object) -> _R:
     """A record of ``kind``, which has more than ``core``, from it and its further parts."""
     return kind(**{field.name: getattr(core, field.name) for field in fields(CoreMetrics)}, **parts)
 

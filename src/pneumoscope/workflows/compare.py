@@ -1,4 +1,4 @@
-"""Finished runs compared on the films they were all judged on: from folders to a page.
+"""Finished runs compared on the films they were all evaluated on: from folders to a page.
 
 No torch: runs are compared from their tables of predictions.
 """
@@ -46,7 +46,7 @@ Recipe = dict[str, Any]
 class _Contestant:
     """A folder as read, and its recipe by dotted key (empty where it has none)."""
 
-    judged: EvaluatedRun
+    evaluated: EvaluatedRun
     side: Side
     recipe: Recipe
 
@@ -63,7 +63,7 @@ def compare(
 
     ``folders`` are run folders, or folders that ``evaluate`` made. Without ``out`` the folder is
     ``runs/NNN-compare-…``. Raises InputError for fewer than two or one twice, NotARun for a
-    folder that is no finished run, NotComparable where the judged films differ.
+    folder that is no finished run, NotComparable where the evaluated films differ.
     """
     listener = listener or Silent()
     check_room(out)
@@ -80,7 +80,7 @@ def compare(
         version=pneumoscope.__version__,
         created=timestamp(),
         command=command,
-        split=runs[0].judged.split,
+        split=runs[0].evaluated.split,
         n=int(runs[0].side.rows.labels.size),
         positives=int(runs[0].side.rows.labels.sum()),
         patients=runs[0].side.rows.patient_count,
@@ -98,8 +98,8 @@ def compare(
         listener.note(note)
 
     def fill(draft: Path, name: str) -> None:
-        judged = [run.judged for run in runs]
-        write_comparison(draft, replace(comparison, name=name), judged)
+        evaluated = [run.evaluated for run in runs]
+        write_comparison(draft, replace(comparison, name=name), evaluated)
 
     return create_folder(out, f"compare-{_label(runs)}", fill)
 
@@ -140,26 +140,26 @@ def _read(folder: Path, name: str) -> _Contestant:
                 got=f"no {file.name} in {folder}",
                 remedy=f"complete it: pneumoscope train --resume {folder}",
             )
-    judged = read_evaluated(folder)
-    rows = rows_of(judged.predictions, judged.split).in_order()
-    if rows.labels.size != judged.results.n:
+    evaluated = read_evaluated(folder)
+    rows = rows_of(evaluated.predictions, evaluated.split).in_order()
+    if rows.labels.size != evaluated.results.n:
         raise NotARun(
             "the predictions are not those that were judged",
-            got=f"{rows.labels.size:,} {judged.split} rows in {run.predictions_file}",
-            expected=f"{judged.results.n:,}, as {run.metrics_file.name} says",
+            got=f"{rows.labels.size:,} {evaluated.split} rows in {run.predictions_file}",
+            expected=f"{evaluated.results.n:,}, as {run.metrics_file.name} says",
         )
-    recipe = yaml.safe_load(judged.recipe) if judged.recipe else {}
+    recipe = yaml.safe_load(evaluated.recipe) if evaluated.recipe else {}
     flat = _flat(recipe if isinstance(recipe, dict) else {})
-    if digest := judged.model.get("lineage", {}).get("weights_sha256"):
+    if digest := evaluated.model.get("lineage", {}).get("weights_sha256"):
         # Files of one name may hold other weights, and then these are two recipes.
         flat["model.weights"] = f"{flat.get('model.weights')}, SHA-256 {digest[:16]}"
-    return _Contestant(judged, Side(name, judged.name, rows, judged.threshold), flat)
+    return _Contestant(evaluated, Side(name, evaluated.name, rows, evaluated.threshold), flat)
 
 
 def _told_apart(runs: list[_Contestant]) -> list[_Contestant]:
     """Runs of one name, as ``seed-0`` of two recipes, led by the folder that each lies in."""
-    names = [run.judged.name for run in runs]
-    longer = [f"{run.judged.folder.absolute().parent.name} {run.judged.name}" for run in runs]
+    names = [run.evaluated.name for run in runs]
+    longer = [f"{run.evaluated.folder.absolute().parent.name} {run.evaluated.name}" for run in runs]
     return [
         _renamed(run, new) if names.count(old) > 1 and longer.count(new) == 1 else run
         for run, old, new in zip(runs, names, longer, strict=True)
@@ -167,17 +167,17 @@ def _told_apart(runs: list[_Contestant]) -> list[_Contestant]:
 
 
 def _renamed(run: _Contestant, name: str) -> _Contestant:
-    judged = replace(run.judged, manifest={**run.judged.manifest, "name": name})
-    return replace(run, judged=judged, side=replace(run.side, name=name))
+    evaluated = replace(run.evaluated, manifest={**run.evaluated.manifest, "name": name})
+    return replace(run, evaluated=evaluated, side=replace(run.side, name=name))
 
 
 def _check_split(runs: Sequence[_Contestant]) -> None:
-    splits = [run.judged.split for run in runs]
+    splits = [run.evaluated.split for run in runs]
     for run, split in zip(runs, splits, strict=True):
         if split != splits[0]:
             raise NotComparable(
                 "the runs were judged on different splits",
-                got=f"{splits[0]} in {runs[0].judged.name}, {split} in {run.judged.name}",
+                got=f"{splits[0]} in {runs[0].evaluated.name}, {split} in {run.evaluated.name}",
                 expected="the same films, label for label",
                 remedy="judge one again: pneumoscope evaluate RUN --split SPLIT",
             )
@@ -189,10 +189,10 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
     ``content`` digests pixels as decoded, which depends on the stored size: large JPEGs are
     reduced while they are decoded. So only runs of one stored size can be told apart by it.
     """
-    manifests = [run.judged.manifest for run in (first, second)]
+    manifests = [run.evaluated.manifest for run in (first, second)]
     contents = [manifest.get("content") for manifest in manifests]
     prints = [source["fingerprint"] if (source := m.get("source")) else None for m in manifests]
-    sizes = [run.judged.model.get("input", {}).get("stored") for run in (first, second)]
+    sizes = [run.evaluated.model.get("input", {}).get("stored") for run in (first, second)]
     if None not in contents and contents[0] == contents[1]:
         return ""
     if None not in prints and prints[0] == prints[1]:
@@ -213,18 +213,18 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
 
 def _described(run: _Contestant) -> ComparedRun:
     """What the page says of a run, from its own files."""
-    judged, manifest = run.judged, run.judged.manifest
-    found, lineage = judged.results, judged.model.get("lineage", {})
+    evaluated, manifest = run.evaluated, run.evaluated.manifest
+    found, lineage = evaluated.results, evaluated.model.get("lineage", {})
     environment, precision = manifest.get("environment"), manifest.get("precision")
     return ComparedRun(
         letter=run.side.letter,
-        name=judged.name,
-        folder=str(judged.folder.absolute()),
+        name=evaluated.name,
+        folder=str(evaluated.folder.absolute()),
         version=manifest.get("version"),
         recipe=run.recipe.get("name"),
         seed=manifest.get("seed"),
-        backbone=judged.model.get("backbone"),
-        parameters=judged.model.get("parameters"),
+        backbone=evaluated.model.get("backbone"),
+        parameters=evaluated.model.get("parameters"),
         epochs=lineage.get("epochs"),
         best_epoch=lineage.get("best_epoch"),
         precision=precision["name"] if precision else None,
@@ -247,7 +247,7 @@ def _groups(runs: Sequence[_Contestant]) -> list[list[_Contestant]]:
     return [
         members
         for members in by_recipe.values()
-        if len({run.judged.manifest.get("seed") for run in members}) > 1
+        if len({run.evaluated.manifest.get("seed") for run in members}) > 1
     ]
 
 
@@ -261,7 +261,7 @@ def _over_seeds(members: Sequence[_Contestant]) -> SeedGroup:
     return SeedGroup(
         recipe=members[0].recipe.get("name"),
         runs=tuple(run.side.letter for run in members),
-        seeds=tuple(run.judged.manifest.get("seed") for run in members),
+        seeds=tuple(run.evaluated.manifest.get("seed") for run in members),
         metrics={name: Spread.of(found) for name, found in _values(members).items()},
     )
 
@@ -291,5 +291,5 @@ def _flat(values: Recipe, prefix: str = "") -> Recipe:
 
 
 def _label(runs: Sequence[_Contestant]) -> str:
-    names = [run.judged.name for run in runs]
+    names = [run.evaluated.name for run in runs]
     return "-".join(names) if len("-".join(names)) <= 60 else f"{names[0]}-and-{len(names) - 1}"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pneumoscope.evaluation.comparison import ComparedDifference, ComparedPair, Comparison
 from pneumoscope.formatting import ABSENT, Cell, cell, mean_sd, p_value, signed, signed_interval
-from pneumoscope.plain import to_plain
 from pneumoscope.report.compare import words
 from pneumoscope.report.compare.figures import draw_curves
 from pneumoscope.report.evaluated import EvaluatedRun
@@ -18,7 +17,7 @@ from pneumoscope.report.kit.draw import Look, look_of
 from pneumoscope.report.kit.figure import PageFigure
 from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Whisker, whisker
-from pneumoscope.storage import write_atomic, write_json
+from pneumoscope.storage import write_atomic, write_record
 
 COMPARED = ("auroc", "sensitivity", "specificity", "balanced_accuracy", "accuracy")
 """The metrics whose differences are shown, in order."""
@@ -63,7 +62,7 @@ def write_comparison(folder: Path, comparison: Comparison, runs: Sequence[Evalua
     its order. Raises OutputNotWritable.
     """
     known = _in_words(comparison)
-    write_json(folder / "comparison.json", to_plain(known))
+    write_record(folder / "comparison.json", known)
     letters = [run.letter for run in known.runs]
     own = [f"{run.letter}: {warning}" for run in known.runs for warning in run.warnings]
     start = _start(known)

@@ -14,13 +14,12 @@ from pneumoscope.explain.explanation import ExplainedFilm, Explanation
 from pneumoscope.explain.overlay import Box, Colour, draw_film, draw_overlay, to_png, with_bar
 from pneumoscope.explain.truth import boxes_around
 from pneumoscope.formatting import Cell, number, percent, percent_interval, shortened
-from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Estimate, Grey
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import Page, Section, Variables
 from pneumoscope.report.kit.uri import data_uri
-from pneumoscope.storage import slug, write_atomic, write_json
+from pneumoscope.storage import slug, write_atomic, write_record
 
 SIDE = 304
 """Side in pixels of a picture on the page, sharp at 170 CSS pixels."""
@@ -113,7 +112,7 @@ def write_explanation(folder: Path, found: Explanation, pictures: Sequence[Pictu
         cards.append(_card(film, drawn, found.titles, bool(picture.marks())))
     summary = tuple(words.summary(found))
     known = replace(found, films=tuple(films), summary=summary, caution=words.CAUTION)
-    write_json(folder / "explain.json", to_plain(known))
+    write_record(folder / "explain.json", known)
     page = folder / "explain.html"
     context = ExplainContext(known, tuple(cards))
     write_atomic(page, PAGE.render(context, found=known, lines=words.headline(known)))

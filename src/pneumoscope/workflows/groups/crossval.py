@@ -29,13 +29,12 @@ from pneumoscope.evaluation.groups import (
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.evaluation.results import extended
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_room, create_folder, open_run
-from pneumoscope.storage import read_json, write_atomic, write_json
+from pneumoscope.storage import read_json, write_atomic, write_json, write_record
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
 from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
@@ -231,7 +230,7 @@ def _finish_folds(group: RunGroup, folder: Path, count: int) -> Path:
     pooled = read_predictions(files.predictions_file)
     name, command = folder.absolute().name, plan.shareable_command
     found = evaluate_pooled(pooled, runs, plan.seeds[0], name=name, command=command)
-    write_json(files.metrics_file, to_plain(found))
+    write_record(files.metrics_file, found)
     # Without points of its own, an ensemble decides at the mean of the members' thresholds on
     # the logit scale.
     write_json(folder / ENSEMBLE, {"members": [fold.folder.name for fold in folds]})

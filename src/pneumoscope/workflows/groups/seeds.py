@@ -9,11 +9,10 @@ from pathlib import Path
 import pneumoscope
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.groups import OverSeeds, SeedRun, SeedsSummary, SeedValue
-from pneumoscope.plain import to_plain
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.seeds import write_seeds_page
 from pneumoscope.run import SCHEMA, SUMMARY
-from pneumoscope.storage import write_json
+from pneumoscope.storage import write_record
 
 MEANING = (
     "sd is the spread between training seeds on the same films. It is not the uncertainty that "
@@ -26,7 +25,7 @@ def write_seeds(folder: Path, runs: Sequence[Path], command: str = "") -> Path:
     the page. Each file is written whole or not at all. Raises NotARun."""
     evaluated = [read_evaluated(run) for run in runs]
     summary = summarise_seeds(folder, evaluated, command)
-    write_json(folder / SUMMARY, to_plain(summary))
+    write_record(folder / SUMMARY, summary)
     return write_seeds_page(folder, summary, evaluated)
 
 
