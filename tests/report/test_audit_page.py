@@ -32,9 +32,9 @@ from pneumoscope.formatting import shortened
 from pneumoscope.records import Estimate, InputSpec
 from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_figure
 from pneumoscope.report.audit.facts import fact_tables
-from pneumoscope.report.audit.films import SIDE, small_uri
+from pneumoscope.report.audit.films import STILL_SIDE, small_uri
 from pneumoscope.report.audit.page import PAGE, write_audit
-from pneumoscope.report.audit.tables import verdict
+from pneumoscope.report.audit.tables import count_words
 from pneumoscope.report.kit.rows import key_figure
 
 SPLITS = ("train", "val", "test")
@@ -520,8 +520,8 @@ def test_facts_are_told_by_class() -> None:
 
 def test_verdict_counts_in_words() -> None:
     found = [finding("TINY", word, "x") for word in ("info", "severe", "info")]
-    assert verdict(found, 0) == "1 severe finding, 2 remarks."
-    assert verdict([], 2) == "No check found anything; 2 questions cannot be answered."
+    assert count_words(found, 0) == "1 severe finding, 2 remarks."
+    assert count_words([], 2) == "No check found anything; 2 questions cannot be answered."
 
 
 @pytest.mark.parametrize(
@@ -543,7 +543,7 @@ def test_whiskers_run_from_a_guess_to_one(
 def test_films_are_small() -> None:
     smooth = np.tile(np.linspace(0, 255, 224).astype(np.uint8), (224, 1))
     code = small_uri(smooth).split(",", 1)[1]
-    assert Image.open(io.BytesIO(base64.b64decode(code))).size == (SIDE, SIDE)
+    assert Image.open(io.BytesIO(base64.b64decode(code))).size == (STILL_SIDE, STILL_SIDE)
     assert len(code) < 6000
 
 

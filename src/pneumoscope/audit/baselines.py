@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from pneumoscope.audit.counts import split_words
 from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.split import folds, patient_codes
+from pneumoscope.data.split import Labels, folds, patient_codes
 from pneumoscope.imaging.thumbnails import SIDE, cell_means
 from pneumoscope.metrics.intervals import delong
+from pneumoscope.metrics.scores import Floats
 from pneumoscope.records import Estimate
 
-Floats64 = NDArray[np.float64]
-Labels = NDArray[np.int64]
-Fit = Callable[[Floats64, Labels], Callable[[Floats64], Floats64]]
+Fit = Callable[[Floats, Labels], Callable[[Floats], Floats]]
 """From features (N, F) and labels (N,) to a function that scores features."""
 
 FOLDS = 5
@@ -96,7 +95,7 @@ def measure_baselines(
     )
 
 
-def coarse_greys(thumbs: NDArray[np.uint8]) -> Floats64:
+def coarse_greys(thumbs: NDArray[np.uint8]) -> Floats:
     """What an 8 × 8 thumbnail shows, float64 (N, 64)."""
     coarse = thumbs.reshape(-1, 8, SIDE // 8, 8, SIDE // 8).mean(axis=(2, 4), dtype=np.float64)
     return np.asarray(coarse.reshape(len(thumbs), -1))
@@ -142,7 +141,7 @@ def _one_hot(name: str, words: pd.Series[Any]) -> dict[str, Any]:
     return dict(list(hot.items())[:1]) if words.nunique() == 2 else hot
 
 
-def border_segments(thumbs: NDArray[np.uint8]) -> Floats64:
+def border_segments(thumbs: NDArray[np.uint8]) -> Floats:
     """The outer 9 % of each film, float64 (N, 64): 16 means along each of the four sides."""
     along = cell_means(16, SIDE).astype(np.float64)
     rows = (thumbs[:, :_RING].mean(axis=1), thumbs[:, -_RING:].mean(axis=1))
@@ -166,7 +165,7 @@ def _measure(name: str, what: str, features: pd.DataFrame, fit: Fit, task: _Task
     return Baseline(name, what, names, known, official, single)
 
 
-def cross_validated(x: Floats64, labels: Labels, fold: NDArray[np.int64], fit: Fit) -> Estimate:
+def cross_validated(x: Floats, labels: Labels, fold: NDArray[np.int64], fit: Fit) -> Estimate:
     """AUROC of films that were scored by a model of the other folds."""
     scores = np.zeros(labels.size)
     for held in (fold == k for k in range(FOLDS)):
@@ -217,7 +216,7 @@ def _alone(features: pd.DataFrame, labels: Labels) -> tuple[FeatureAuroc, ...]:
     return tuple(sorted(found, key=lambda each: (-each.auroc.value, each.feature)))
 
 
-def _boosted(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
+def _boosted(x: Floats, labels: Labels) -> Callable[[Floats], Floats]:
     """Small boosted trees: they take missing values, steps and pairs of facts as they come."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
@@ -231,7 +230,7 @@ def _boosted(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
     return lambda new: np.asarray(model.decision_function(new), np.float64)
 
 
-def linear(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
+def linear(x: Floats, labels: Labels) -> Callable[[Floats], Floats]:
     """Logistic regression on standardised greys, held back by an L2 penalty."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -244,11 +243,11 @@ def linear(x: Floats64, labels: Labels) -> Callable[[Floats64], Floats64]:
     return lambda new: np.asarray(model.decision_function((new - mean) / scale), np.float64)
 
 
-def _ranks(scores: Floats64) -> Floats64:
+def _ranks(scores: Floats) -> Floats:
     return np.asarray(pd.Series(scores).rank(pct=True), np.float64)
 
 
-def _named(word: str, x: Floats64) -> pd.DataFrame:
+def _named(word: str, x: Floats) -> pd.DataFrame:
     return pd.DataFrame(x, columns=[f"{word} {k}" for k in range(x.shape[1])])
 
 

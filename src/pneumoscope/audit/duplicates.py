@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.audit.findings import Finding, few
-from pneumoscope.audit.similar import COPY, Rows, Whitening, close_pairs, likeness
+from pneumoscope.audit.similar import COPY, RowIndices, Whitening, close_pairs, likeness
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import plural
 from pneumoscope.plain import to_plain
@@ -72,7 +72,7 @@ def exact_groups(table: pd.DataFrame) -> tuple[tuple[int, ...], ...]:
 
 
 def _near_pairs(
-    images: NDArray[np.uint8], thumbs: NDArray[np.uint8], rows: Rows
+    images: NDArray[np.uint8], thumbs: NDArray[np.uint8], rows: RowIndices
 ) -> tuple[tuple[tuple[int, int, float], ...], bool]:
     """Pairs of ``rows`` that are one film, the most alike first, and whether all were seen."""
     whitening = Whitening(thumbs[rows])

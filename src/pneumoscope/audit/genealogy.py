@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.audit.counts import split_words
 from pneumoscope.audit.findings import Finding, few
-from pneumoscope.audit.similar import CLOSE, Rows, Whitening, likeness
+from pneumoscope.audit.similar import CLOSE, RowIndices, Whitening, likeness
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.imaging.thumbnails import SIDE, Floats, cell_means, thumbnails
+from pneumoscope.imaging.thumbnails import SIDE, Floats32, cell_means, thumbnails
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.records import Estimate
 
@@ -42,19 +42,19 @@ _HIDDEN = {"train", "val", "no split"}
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Crop:
     """The middle part of a film that is compared: ``wide`` and ``high`` in parts of it."""
 
     wide: float = 1.0
     high: float = 1.0
 
-    def of(self, films: NDArray[Any], side: int) -> Floats:
+    def of(self, films: NDArray[Any], side: int) -> Floats32:
         """Films (N, S, S) cut to this window and averaged into float32 (N, side, side)."""
         rows, columns = (
             cell_means(side, films.shape[-1], round(0.5 - part / 2, 4), round(0.5 + part / 2, 4))
             for part in (self.high, self.wide)
         )
-        cut: Floats = rows @ (films.astype(np.float32) @ columns.T)
+        cut: Floats32 = rows @ (films.astype(np.float32) @ columns.T)
         return cut
 
 
@@ -130,7 +130,7 @@ def trace(
 
 def find_shared(
     images: NDArray[np.uint8],
-    rows: Rows,
+    rows: RowIndices,
     thumbs: NDArray[np.uint8],
     others: NDArray[np.uint8],
 ) -> list[Shared]:
@@ -145,7 +145,7 @@ def find_shared(
     own, their = Whitening(thumbs), Whitening(far)
     for number, (near_window, far_window) in enumerate(VIEWS):
         # Both are whitened as the set that is left whole: the other is cut to look like it.
-        whitening = own if near_window == Window() else their
+        whitening = own if near_window == Crop() else their
         codes = whitening.codes(near_window.of(thumbs[rows], SIDE))
         for start in range(0, len(far), _BLOCK):
             block = far_window.of(far[start : start + _BLOCK], SIDE)
@@ -164,10 +164,10 @@ def find_shared(
     return sorted(pairs, key=lambda pair: (-pair.likeness, pair.row))
 
 
-def _views() -> tuple[tuple[Window, Window], ...]:
+def _views() -> tuple[tuple[Crop, Crop], ...]:
     """Windows of (the set, the other): one of the two is whole, the other cut in one direction."""
-    cuts = [Window(wide=w) for w in _WINDOWS[:-1]] + [Window(high=h) for h in _WINDOWS[:-1]]
-    whole = Window()
+    cuts = [Crop(wide=w) for w in _WINDOWS[:-1]] + [Crop(high=h) for h in _WINDOWS[:-1]]
+    whole = Crop()
     return ((whole, whole), *((whole, c) for c in cuts), *((c, whole) for c in cuts))
 
 
@@ -176,11 +176,11 @@ VIEWS = _views()
 
 def _verify(
     images: NDArray[np.uint8],
-    rows: Rows,
+    rows: RowIndices,
     others: NDArray[np.uint8],
-    match: Rows,
+    match: RowIndices,
     view: NDArray[np.int64],
-) -> Floats:
+) -> Floats32:
     """Likeness of each pair under its own view, and under windows between the views."""
     side = min(48, images.shape[-1], others.shape[-1])
     alike = np.full(len(rows), -2.0, np.float32)
@@ -198,13 +198,13 @@ def _verify(
     return alike
 
 
-def _nudged(window: Window, by: float) -> Window:
+def _nudged(window: Crop, by: float) -> Crop:
     wide = min(1.0, window.wide + by) if window.wide < 1 else 1.0
     high = min(1.0, window.high + by) if window.high < 1 else 1.0
-    return Window(wide, high)
+    return Crop(wide, high)
 
 
-def _sample(splits: NDArray[Any], seed: int) -> Rows:
+def _sample(splits: NDArray[Any], seed: int) -> RowIndices:
     """Up to 400 rows of each split, ascending."""
     rng = np.random.default_rng(seed)
     parts = []

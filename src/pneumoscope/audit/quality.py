@@ -25,7 +25,7 @@ from pneumoscope.imaging.appearance import (
     turns,
     unit_films,
 )
-from pneumoscope.imaging.thumbnails import Floats, batches, spreads
+from pneumoscope.imaging.thumbnails import Floats32, batches, spreads
 
 TINY = 64
 """Shorter native side in pixels below which little of a pneumonia's texture is left."""
@@ -85,7 +85,7 @@ def judge_quality(table: pd.DataFrame, thumbs: NDArray[np.uint8]) -> Quality:
     )
 
 
-def _turns_here(units: Floats, plain: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _turns_here(units: Floats32, plain: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Turns of all films, each judged by the upright films of the other half of the set."""
     turned = np.zeros(len(units), np.int64)
     even = np.arange(len(units)) % 2 == 0
@@ -98,7 +98,7 @@ def _turns_here(units: Floats, plain: NDArray[np.bool_]) -> NDArray[np.int64]:
     return turned
 
 
-def _unusual(units: Floats, plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _unusual(units: Floats32, plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Films far from the middle of the set, judged twice: a handful of equal strangers would make
     a component of their own, so the second time without the strangest."""
     flat = units.reshape(len(units), -1)
@@ -109,7 +109,7 @@ def _unusual(units: Floats, plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return unusual
 
 
-def _distances(flat: Floats, plain: NDArray[np.bool_]) -> Floats:
+def _distances(flat: Floats32, plain: NDArray[np.bool_]) -> Floats32:
     """How far each film (N, 256) is from the middle of ``plain`` ones, in and out of their
     principal components, float32 (N,)."""
     own = flat[plain][:: max(1, int(plain.sum()) // _SAMPLE)]
@@ -120,7 +120,7 @@ def _distances(flat: Floats, plain: NDArray[np.bool_]) -> Floats:
     scale = 1.4826 * np.median(np.abs(along[plain]), axis=0) + 1e-6
     apart = np.linalg.norm(flat - middle - along @ components, axis=1)
     usual = np.median(apart[plain]) + 1e-6
-    distances: Floats = ((along / scale) ** 2).mean(axis=1) + (apart / usual) ** 2
+    distances: Floats32 = ((along / scale) ** 2).mean(axis=1) + (apart / usual) ** 2
     return distances
 
 

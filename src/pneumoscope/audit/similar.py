@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.imaging.thumbnails import SIDE, Floats, batches, cell_means, cosines
+from pneumoscope.imaging.thumbnails import SIDE, Floats32, batches, cell_means, cosines
 
-Rows = NDArray[np.int64]
+RowIndices = NDArray[np.int64]
 
 CLOSE = 0.85
 """Cosine of two codes above which a pair is looked at: 112 of 17 million pairs of strangers."""
@@ -66,7 +66,7 @@ class Whitening:
             self.mean, self.scale = found.mean(axis=0), found.std(axis=0) + 1e-3
             self.close = CLOSE
 
-    def codes(self, thumbs: Floats | NDArray[np.uint8]) -> Floats:
+    def codes(self, thumbs: Floats32 | NDArray[np.uint8]) -> Floats32:
         """Unit vectors, float32 (N, D), of thumbnails (N, 32, 32)."""
         codes = np.empty((len(thumbs), int(self.kept.sum())), np.float32)
         for part in batches(len(thumbs)):
@@ -75,7 +75,7 @@ class Whitening:
         return codes
 
 
-def close_pairs(codes: Floats, least: float) -> Iterator[tuple[Rows, Rows, Floats]]:
+def close_pairs(codes: Floats32, least: float) -> Iterator[tuple[RowIndices, RowIndices, Floats32]]:
     """Pairs (row, later row, cosine) at ``least`` or above, each once, block by block.
 
     Memory holds one block of 2048 by 2048 cosines, whatever the number of films.
@@ -89,7 +89,7 @@ def close_pairs(codes: Floats, least: float) -> Iterator[tuple[Rows, Rows, Float
                 yield rows + i, columns + j, cosine[rows, columns]
 
 
-def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats:
+def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats32:
     """How alike the fine structure of films is, float32 (P,), 1 for the same film.
 
     ``first`` and ``second`` are grey levels (P, S, S), pair by pair; each may have its own S.
@@ -101,7 +101,7 @@ def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats:
     return np.concatenate(best) if best else np.zeros(0, np.float32)
 
 
-def _best(still: Floats, moving: Floats) -> Floats:
+def _best(still: Floats32, moving: Floats32) -> Floats32:
     """The best correlation of each pair: a coarse search of moves, then a fine one around it."""
     count, side = still.shape[:2]
     still = _unit(_cut(still))
@@ -121,45 +121,45 @@ def _best(still: Floats, moving: Floats) -> Floats:
     return best
 
 
-def _frequencies() -> Floats:
+def _frequencies() -> Floats32:
     """How many half-waves each of the coarse cosines (10, 10) has, in any direction."""
     k = np.arange(_COARSE, dtype=np.float32)
-    frequencies: Floats = np.hypot(k[:, None], k)
+    frequencies: Floats32 = np.hypot(k[:, None], k)
     return frequencies
 
 
-def _coarse(thumbs: Floats | NDArray[np.uint8], kept: NDArray[np.bool_]) -> Floats:
+def _coarse(thumbs: Floats32 | NDArray[np.uint8], kept: NDArray[np.bool_]) -> Floats32:
     """The chosen coarse cosines, float32 (N, D)."""
     basis = cosines(SIDE)[:_COARSE]
     spectrum = basis @ (thumbs.astype(np.float32) @ basis.T)
-    coarse: Floats = spectrum[:, kept]
+    coarse: Floats32 = spectrum[:, kept]
     return coarse
 
 
-def _fine(films: NDArray[Any], side: int) -> Floats:
+def _fine(films: NDArray[Any], side: int) -> Floats32:
     """Float32 (P, side, side): what is finer than ribs are wide, without the finest grain."""
     weights = cell_means(side, films.shape[-1])
     small = weights @ (films.astype(np.float32) @ weights.T)
     soft, wide = _blur(side, 0.6), _blur(side, side / 20)
-    fine: Floats = soft @ small @ soft.T - wide @ small @ wide.T
+    fine: Floats32 = soft @ small @ soft.T - wide @ small @ wide.T
     return fine
 
 
 @lru_cache(maxsize=16)
-def _blur(side: int, sigma: float) -> Floats:
+def _blur(side: int, sigma: float) -> Floats32:
     at = np.arange(side, dtype=np.float32)
     weights = np.exp(-0.5 * ((at[:, None] - at) / sigma) ** 2)
-    blur: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    blur: Floats32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return blur
 
 
 @lru_cache(maxsize=128)
-def _resample(side: int, scale: float, shift: float) -> Floats:
-    one: Floats = _resamples(side, np.array([scale]), np.array([shift]))[0]
+def _resample(side: int, scale: float, shift: float) -> Floats32:
+    one: Floats32 = _resamples(side, np.array([scale]), np.array([shift]))[0]
     return one
 
 
-def _resamples(side: int, scale: NDArray[Any], shift: NDArray[Any]) -> Floats:
+def _resamples(side: int, scale: NDArray[Any], shift: NDArray[Any]) -> Floats32:
     """Weights (P, side, side) of linear interpolation, scaled about the centre, then shifted.
 
     ``shift`` is in parts of the side.
@@ -167,20 +167,20 @@ def _resamples(side: int, scale: NDArray[Any], shift: NDArray[Any]) -> Floats:
     centre = (side - 1) / 2
     at = (np.arange(side) - centre) * scale[:, None] + centre + shift[:, None] * side
     at = np.clip(at, 0, side - 1).astype(np.float32)
-    weights: Floats = np.maximum(1 - np.abs(at[..., None] - np.arange(side, dtype=np.float32)), 0)
+    weights: Floats32 = np.maximum(1 - np.abs(at[..., None] - np.arange(side, dtype=np.float32)), 0)
     return weights
 
 
-def _cut(films: Floats) -> Floats:
+def _cut(films: Floats32) -> Floats32:
     """Without the outer tenth, which a crop or a shift replaces."""
     edge = round(films.shape[-1] * 0.1)
     return films[:, edge:-edge, edge:-edge]
 
 
-def _unit(films: Floats) -> Floats:
+def _unit(films: Floats32) -> Floats32:
     """Films (P, …) as vectors (P, D) of mean 0 and length 1; a constant one as zeros."""
     flat = films.reshape(len(films), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
-    unit: Floats = flat / np.maximum(length, 1e-3)
+    unit: Floats32 = flat / np.maximum(length, 1e-3)
     return unit.astype(np.float32, copy=False)

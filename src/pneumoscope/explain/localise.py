@@ -32,12 +32,6 @@ Masks = NDArray[np.bool_]
 THRESHOLD = 0.5
 """Part of a film's maximum from which a pixel counts as hot, for the overlap."""
 
-MEASURES = {
-    "pointing": "the hottest point lies inside the abnormality",
-    "energy": "part of the heat that lies inside the abnormality",
-    "overlap": "overlap of the hot area with the abnormality, IoU at half of the maximum",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Localisation:

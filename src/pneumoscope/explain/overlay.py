@@ -23,7 +23,7 @@ Colour = NDArray[np.uint8]
 
 Box = tuple[float, float, float, float]
 
-SIDE = 448
+OVERLAY_SIDE = 448
 """Side in pixels of a film in a picture."""
 OPACITY = 0.6
 """Of the hottest colour: four parts in ten of the film shine through it."""
@@ -35,7 +35,7 @@ _BOX = (86, 180, 233)  # Okabe and Ito's sky blue, which no heat and no film has
 
 
 def draw_overlay(
-    film: Grey, heat: NDArray[np.float32], boxes: Iterable[Box] = (), side: int = SIDE
+    film: Grey, heat: NDArray[np.float32], boxes: Iterable[Box] = (), side: int = OVERLAY_SIDE
 ) -> Colour:
     """The film uint8 (S, S), air dark, under its heat float32 (S, S), 0–1: uint8 (side, side, 3).
 
@@ -51,7 +51,7 @@ def draw_overlay(
     return np.asarray(picture)
 
 
-def draw_film(film: Grey, boxes: Iterable[Box] = (), side: int = SIDE) -> Colour:
+def draw_film(film: Grey, boxes: Iterable[Box] = (), side: int = OVERLAY_SIDE) -> Colour:
     """The bare film at the same size, with its boxes: uint8 (side, side, 3)."""
     picture = Image.fromarray(film).resize((side, side), Image.Resampling.BICUBIC).convert("RGB")
     _draw_boxes(picture, boxes, side / film.shape[0])

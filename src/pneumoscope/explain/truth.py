@@ -11,9 +11,8 @@ from scipy.ndimage import find_objects, label
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.localise import Masks, boxes_to_mask
+from pneumoscope.explain.overlay import Box
 from pneumoscope.imaging.geometry import fit_boxes
-
-Box = tuple[float, float, float, float]
 
 
 def truth_known(prepared: PreparedSet) -> str:
@@ -64,7 +63,7 @@ def boxes_around(mask: NDArray[np.bool_]) -> tuple[Box, ...]:
 def located_rows(prepared: PreparedSet, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Those of ``rows`` whose abnormality is marked, at most ``most`` at even distances."""
     # In pieces: all masks of a large set at once would fill the memory.
-    found = [masks_of(prepared, part).any(axis=(1, 2)) for part in pieces(rows)]
+    found = [masks_of(prepared, part).any(axis=(1, 2)) for part in _pieces(rows)]
     marked: NDArray[np.int64] = rows[np.concatenate([np.zeros(0, np.bool_), *found])]
     if len(marked) <= most:
         return marked
@@ -74,11 +73,11 @@ def located_rows(prepared: PreparedSet, rows: NDArray[np.int64], most: int) -> N
 def mean_mask(prepared: PreparedSet, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Float32 (S, S): the part of these films, of which there is one at least, that is marked at
     each pixel."""
-    total = sum(masks_of(prepared, part).sum(axis=0, dtype=np.int64) for part in pieces(rows))
+    total = sum(masks_of(prepared, part).sum(axis=0, dtype=np.int64) for part in _pieces(rows))
     return np.asarray(total / len(rows), np.float32)
 
 
-def pieces(rows: NDArray[np.int64], size: int = 64) -> Iterator[NDArray[np.int64]]:
+def _pieces(rows: NDArray[np.int64], size: int = 64) -> Iterator[NDArray[np.int64]]:
     """The rows, ``size`` at a time."""
     return (rows[start : start + size] for start in range(0, len(rows), size))
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.imaging.thumbnails import Floats, batches, cell_means
+from pneumoscope.imaging.thumbnails import Floats32, batches, cell_means
 
 CELLS = 16
 
@@ -64,11 +64,11 @@ class Upright:
     phantoms to films, 0.3 is better within one set.
     """
 
-    def __init__(self, films: Floats, penalty: float) -> None:
+    def __init__(self, films: Floats32, penalty: float) -> None:
         both = np.concatenate([films, films[:, :, ::-1]])
         self.weights = [_against(both, k, penalty) for k in (1, 2, 3)]
 
-    def evidence(self, films: Floats) -> Floats:
+    def evidence(self, films: Floats32) -> Floats32:
         """Float32 (N, 3): above 0 where a film looks turned by 1, 2 or 3 quarters."""
         score = sum(w - _turn(w, -k) for k, w in zip((1, 2, 3), self.weights, strict=True)) / 3
         sideways = [
@@ -82,9 +82,9 @@ class Upright:
 @dataclass(frozen=True, slots=True)
 class _Reference:
     upright: Upright
-    chest: Floats
-    mean: Floats
-    components: Floats
+    chest: Floats32
+    mean: Floats32
+    components: Floats32
 
 
 def look(thumbs: NDArray[np.uint8]) -> Looks:
@@ -95,7 +95,7 @@ def look(thumbs: NDArray[np.uint8]) -> Looks:
     return Looks(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _look(films: Floats) -> Looks:
+def _look(films: Floats32) -> Looks:
     reference = _reference()
     inverted = negatives(films)
     righted = np.where(inverted[:, None, None], -films, films)
@@ -104,7 +104,7 @@ def _look(films: Floats) -> Looks:
     return Looks(inverted, turned, _chest_like(righted, reference))
 
 
-def unit_films(thumbs: NDArray[np.uint8]) -> Floats:
+def unit_films(thumbs: NDArray[np.uint8]) -> Floats32:
     """Thumbnails (N, 32, 32) as float32 (N, 16, 16), each of mean 0 and length 1."""
     half = thumbs.shape[-1] // CELLS
     cells = thumbs.reshape(len(thumbs), CELLS, half, CELLS, half).mean(
@@ -113,7 +113,7 @@ def unit_films(thumbs: NDArray[np.uint8]) -> Floats:
     return _unit(cells)
 
 
-def negatives(films: Floats) -> NDArray[np.bool_]:
+def negatives(films: Floats32) -> NDArray[np.bool_]:
     """Bool (N,): films (N, 16, 16) whose upright negative looks like a chest, more than they do."""
     chest = _reference().chest.reshape(CELLS, CELLS)
     alike = np.stack([np.tensordot(films, np.rot90(chest, k), 2) for k in range(4)], axis=1)
@@ -121,13 +121,13 @@ def negatives(films: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def turns(evidence: Floats, margin: float) -> NDArray[np.int64]:
+def turns(evidence: Floats32, margin: float) -> NDArray[np.int64]:
     """The most likely turn of each film, 0 where no evidence (N, 3) exceeds ``margin``."""
     best = evidence.argmax(axis=1) + 1
     return np.where(evidence.max(axis=1) > margin, best, 0).astype(np.int64)
 
 
-def turn_back(films: Floats, turned: NDArray[np.int64]) -> Floats:
+def turn_back(films: Floats32, turned: NDArray[np.int64]) -> Floats32:
     """Films (N, 16, 16) turned upright."""
     upright = films.copy()
     for k in (1, 2, 3):
@@ -135,7 +135,7 @@ def turn_back(films: Floats, turned: NDArray[np.int64]) -> Floats:
     return upright
 
 
-def _chest_like(films: Floats, reference: _Reference) -> NDArray[np.bool_]:
+def _chest_like(films: Floats32, reference: _Reference) -> NDArray[np.bool_]:
     flat = films.reshape(len(films), -1)
     away = flat - reference.mean
     kept = away @ reference.components.T
@@ -163,7 +163,7 @@ def _drawn_reference() -> _Reference:
     return _Reference(Upright(films, 3.0), chest, mean, components)
 
 
-def _framings() -> Floats:
+def _framings() -> Floats32:
     """Phantoms cut in many ways, float32 (N, 16, 16): films are framed from neck to waist."""
     rng = np.random.default_rng(0)
     drawn = [draw_phantom(0, i, label=i % 2, size=_SIDE).image for i in range(_PHANTOMS)]
@@ -179,22 +179,22 @@ def _framings() -> Floats:
     return _unit(cut)
 
 
-def _against(films: Floats, quarter: int, penalty: float) -> Floats:
+def _against(films: Floats32, quarter: int, penalty: float) -> Floats32:
     """The weights (256,) that best raise a film above itself turned by ``quarter`` quarters."""
     differ = (films - np.rot90(films, quarter, (1, 2))).reshape(len(films), -1)
     moment = differ.T @ differ / len(differ)
     ridge = penalty * np.trace(moment) / len(moment)
-    weights: Floats = np.linalg.solve(
+    weights: Floats32 = np.linalg.solve(
         moment + ridge * np.eye(len(moment), dtype=np.float32), differ.mean(axis=0)
     )
     return weights
 
 
-def _turn(weights: Floats, quarters: int) -> Floats:
+def _turn(weights: Floats32, quarters: int) -> Floats32:
     return np.rot90(weights.reshape(CELLS, CELLS), quarters).ravel()
 
 
-def _unit(films: Floats) -> Floats:
+def _unit(films: Floats32) -> Floats32:
     films = films - films.mean(axis=(1, 2), keepdims=True)
-    unit: Floats = films / np.maximum(np.linalg.norm(films, axis=(1, 2), keepdims=True), 1e-3)
+    unit: Floats32 = films / np.maximum(np.linalg.norm(films, axis=(1, 2), keepdims=True), 1e-3)
     return unit

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 
 SIDE = 32
 
@@ -29,7 +29,7 @@ def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]
     return small
 
 
-def spreads(thumbs: NDArray[np.uint8]) -> Floats:
+def spreads(thumbs: NDArray[np.uint8]) -> Floats32:
     """The standard deviation of each film's grey levels, float32 (N,)."""
     found = np.empty(len(thumbs), np.float32)
     for part in batches(len(thumbs)):
@@ -43,23 +43,23 @@ def batches(count: int, size: int = 4096) -> Iterator[slice]:
 
 
 @lru_cache(maxsize=256)
-def cell_means(cells: int, pixels: int, low: float = 0.0, high: float = 1.0) -> Floats:
+def cell_means(cells: int, pixels: int, low: float = 0.0, high: float = 1.0) -> Floats32:
     """Weights (cells, pixels), rows summing to 1, that average the part low–high into cells."""
     edges = np.linspace(low * pixels, high * pixels, cells + 1)
     starts = np.arange(pixels)
     overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
     overlap = np.clip(overlap, 0.0, None)
-    weights: Floats = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    weights: Floats32 = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
     weights.flags.writeable = False
     return weights
 
 
 @lru_cache(maxsize=8)
-def cosines(side: int) -> Floats:
+def cosines(side: int) -> Floats32:
     """The orthonormal DCT-II (side, side): row k is the cosine of k half-waves."""
     at = (np.arange(side) + 0.5) / side
     rows = np.cos(np.pi * np.outer(np.arange(side), at)) * np.sqrt(2 / side)
     rows[0] /= np.sqrt(2)
-    basis: Floats = rows.astype(np.float32)
+    basis: Floats32 = rows.astype(np.float32)
     basis.flags.writeable = False
     return basis

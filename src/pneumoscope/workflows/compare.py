@@ -38,7 +38,7 @@ from pneumoscope.run import Run, check_room, create_folder
 from pneumoscope.storage import timestamp
 
 SETTINGS = IntervalSettings()
-Recipe = dict[str, Any]
+PlainRecipe = dict[str, Any]
 """A recipe as read of its file, or by dotted key; one of another version may hold anything."""
 
 
@@ -48,7 +48,7 @@ class _Contestant:
 
     evaluated: EvaluatedRun
     side: Side
-    recipe: Recipe
+    recipe: PlainRecipe
 
 
 def compare(
@@ -282,8 +282,8 @@ def _recipe_differences(runs: Sequence[_Contestant]) -> tuple[RecipeDifference, 
 _ABSENT = object()
 
 
-def _flat(values: Recipe, prefix: str = "") -> Recipe:
-    out: Recipe = {}
+def _flat(values: PlainRecipe, prefix: str = "") -> PlainRecipe:
+    out: PlainRecipe = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
         out |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}

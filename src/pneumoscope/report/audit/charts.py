@@ -33,18 +33,18 @@ from pneumoscope.report.kit.figure import (
 
 MOST_MARKS = 1500
 FINEST = 64
-"""Cells along an axis, at first; a set of many sizes gets wider ones."""
-STEPS = (1, 10, 100)
+"""SizeCells along an axis, at first; a set of many sizes gets wider ones."""
+MARK_STEPS = (1, 10, 100)
 """A mark grows where its cell holds more films than each of these."""
 WIDEST = 20.0
 """Ratio of the largest to the smallest size from which the axes are logarithmic."""
 
-MARKS = (("o", NORMAL), ("x", PNEUMONIA), ("+", MUTED))
+KIND_MARKS = (("o", NORMAL), ("x", PNEUMONIA), ("+", MUTED))
 """By class, told apart by form as well as by colour."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class SizeCells:
     """Films of one class by native size: float64 width and height, int64 count, all (C,)."""
 
     width: NDArray[np.float64]
@@ -74,7 +74,7 @@ def sizes_figure(table: pd.DataFrame) -> PageFigure | None:
         )
 
 
-def bin_sizes(points: NDArray[np.float64], of: NDArray[np.int64]) -> dict[int, Cells]:
+def bin_sizes(points: NDArray[np.float64], of: NDArray[np.int64]) -> dict[int, SizeCells]:
     """Sizes (N, 2), width and height, gathered in cells so fine that all classes together have
     at most ``MOST_MARKS``. A cell lies at the mean of its films, so a lone film stays in place."""
     low, high = points.min(axis=0), points.max(axis=0)
@@ -90,19 +90,19 @@ def bin_sizes(points: NDArray[np.float64], of: NDArray[np.int64]) -> dict[int, C
     middle = [np.bincount(where, points[:, axis]) / count for axis in range(2)]
     kind = found // cells**2
     return {
-        int(k): Cells(middle[0][kind == k], middle[1][kind == k], count[kind == k])
+        int(k): SizeCells(middle[0][kind == k], middle[1][kind == k], count[kind == k])
         for k in np.unique(kind)
     }
 
 
-def draw_sizes(cells: Mapping[int, Cells]) -> Figure:
+def draw_sizes(cells: Mapping[int, SizeCells]) -> Figure:
     """A mark a cell, its form and colour by class, its size by the number of films."""
     figure = Figure(figsize=(4.6, 4.3))
     axes = figure.add_axes((0.155, 0.115, 0.82, 0.8))
     # The larger class first, so that it does not hide the smaller.
     for kind, of in sorted(cells.items(), key=lambda item: -int(item[1].count.sum())):
-        form, colour = MARKS[kind]
-        step = np.searchsorted(STEPS, of.count)
+        form, colour = KIND_MARKS[kind]
+        step = np.searchsorted(MARK_STEPS, of.count)
         for k in np.unique(step):
             axes.plot(
                 of.width[step == k],
@@ -119,7 +119,7 @@ def draw_sizes(cells: Mapping[int, Cells]) -> Figure:
     return figure
 
 
-def _scale(axes: Axes, cells: Mapping[int, Cells]) -> None:
+def _scale(axes: Axes, cells: Mapping[int, SizeCells]) -> None:
     wide = np.concatenate([of.width for of in cells.values()])
     tall = np.concatenate([of.height for of in cells.values()])
     if max(np.ptp(np.log(wide)), np.ptp(np.log(tall))) > math.log(WIDEST):
@@ -134,9 +134,9 @@ def _scale(axes: Axes, cells: Mapping[int, Cells]) -> None:
         write(axes, "square", (high, high), (-4, -2), **style)
 
 
-def _legend(axes: Axes, cells: Mapping[int, Cells]) -> None:
+def _legend(axes: Axes, cells: Mapping[int, SizeCells]) -> None:
     for place, (kind, of) in enumerate(sorted(cells.items())):
-        form, colour = MARKS[kind]
+        form, colour = KIND_MARKS[kind]
         left, top = 0.012 + 0.33 * place + 0.05 * (place > 1), 1.055
         above = axes.transAxes
         axes.plot([left], [top], form, ms=6, mfc="none", mec=colour, transform=above, clip_on=False)

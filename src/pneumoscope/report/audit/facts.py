@@ -13,8 +13,8 @@ from pneumoscope.errors import printable
 from pneumoscope.formatting import amount, percent
 from pneumoscope.report.audit.films import KINDS, kinds
 
-MOST_FACTS = 16
-MOST_VALUES = 6
+FACTS_SHOWN = 16
+VALUES_SHOWN = 6
 FEW_NUMBERS = 6
 """A fact of no more different numbers than this is shown value by value, as words are."""
 
@@ -49,7 +49,7 @@ def fact_tables(table: pd.DataFrame) -> FactTables:
         size = {}  # one size is said in a sentence
     facts = [name for name in table.columns if name.startswith("fact_")]
     numbers, words = list(size.items()), []
-    for column in facts[:MOST_FACTS]:
+    for column in facts[:FACTS_SHOWN]:
         name, values = printable(column.removeprefix("fact_")), table[column]
         as_number = _numbers(values)
         if as_number.notna().equals(values.notna()) and as_number.nunique() > FEW_NUMBERS:
@@ -58,7 +58,7 @@ def fact_tables(table: pd.DataFrame) -> FactTables:
             words.append(_fact(name, values, of, present))
     rows = tuple((name, tuple(_spread(v[of == k]) for k in present)) for name, v in numbers)
     classes = tuple((KINDS[kind], int((of == kind).sum())) for kind in present)
-    return FactTables(classes, rows, tuple(words), max(0, len(facts) - MOST_FACTS))
+    return FactTables(classes, rows, tuple(words), max(0, len(facts) - FACTS_SHOWN))
 
 
 def one_size(table: pd.DataFrame) -> tuple[int, int] | None:
@@ -80,9 +80,9 @@ def _fact(name: str, values: pd.Series[Any], of: Any, present: Sequence[int]) ->
     order = sorted(common.index, key=lambda word: (-int(common[word]), word))
     rows = tuple(
         (shorter(word), tuple(_part((words == word).to_numpy()[of == kind]) for kind in present))
-        for word in order[:MOST_VALUES]
+        for word in order[:VALUES_SHOWN]
     )
-    return Fact(name, rows, max(0, len(order) - MOST_VALUES))
+    return Fact(name, rows, max(0, len(order) - VALUES_SHOWN))
 
 
 def shorter(word: str, most: int = 60) -> str:

@@ -17,7 +17,7 @@ from pneumoscope.formatting import shortened, split_name
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.films import to_uri
 
-SIDE = 112
+STILL_SIDE = 112
 """Longest side in pixels: an audit shows hundreds of films, at some 3.5 kB each."""
 SAMPLES = 16
 GROUPS_SHOWN = 24
@@ -113,9 +113,9 @@ def kinds(table: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def small_uri(image: NDArray[np.uint8]) -> str:
-    """A data URI of a grey image uint8 (S, S), its side at most ``SIDE`` pixels."""
+    """A data URI of a grey image uint8 (S, S), its side at most ``STILL_SIDE`` pixels."""
     picture = Image.fromarray(np.ascontiguousarray(image))
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    picture.thumbnail((STILL_SIDE, STILL_SIDE), Image.Resampling.LANCZOS)
     return to_uri(np.asarray(picture))
 
 

@@ -18,7 +18,7 @@ from pneumoscope.report.audit.charts import baselines_figure, sizes_figure
 from pneumoscope.report.audit.facts import fact_tables, one_size
 from pneumoscope.report.audit.films import GROUPS_SHOWN, Still, Stills, duplicate_groups, to_group
 from pneumoscope.report.audit.shared import shared_variables
-from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import shift_rows
 from pneumoscope.storage import write_atomic, write_json
 
@@ -37,7 +37,7 @@ class AuditContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class FindingCard:
     """A finding with what its code stands for, and the pictures of its examples."""
 
     finding: Finding
@@ -64,7 +64,7 @@ def write_audit(
     text = PAGE.render(
         AuditContext(audit, command, prepared, Stills(prepared), others),
         audit=audit,
-        verdict=tables.verdict(audit.found, len(audit.not_provable)),
+        verdict=tables.count_words(audit.found, len(audit.not_provable)),
         keys=tables.key_figures(audit),
         version=__version__,
     )
@@ -74,19 +74,21 @@ def write_audit(
 
 def _findings(context: AuditContext) -> Variables:
     cards = [
-        Card(each, CODES[each.code], tuple(context.stills.some(each.examples, EXAMPLES_SHOWN)))
+        FindingCard(
+            each, CODES[each.code], tuple(context.stills.some(each.examples, EXAMPLES_SHOWN))
+        )
         for each in context.audit.found
     ]
     return {"cards": cards}
 
 
 def _unknown(context: AuditContext) -> Variables:
-    return {"cards": [Card(each, CODES[each.code]) for each in context.audit.not_provable]}
+    return {"cards": [FindingCard(each, CODES[each.code]) for each in context.audit.not_provable]}
 
 
 def _content(context: AuditContext) -> Variables:
     counts = context.audit.counts
-    classes, rows = tables.shares(counts)
+    classes, rows = tables.class_shares(counts)
     return {
         "counts": counts,
         "patients": tables.patient_words(counts.patients),
@@ -163,15 +165,15 @@ def _repeat(context: AuditContext) -> Variables:
 PAGE: Page[AuditContext] = Page(
     "audit",
     (
-        Section("findings", "Findings", _findings),
-        Section("unknown", "Not provable", _unknown),
-        Section("content", "Content", _content),
-        Section("samples", "Samples", _samples),
-        Section("sizes", "Sizes and facts", _sizes),
-        Section("baselines", "Baselines", _baselines),
-        Section("splits", "Splits", _splits),
-        Section("duplicates", "Duplicates", _duplicates),
-        Section("shared", "Shared films", _shared),
-        Section("repeat", "Reproduction", _repeat),
+        PageSection("findings", "Findings", _findings),
+        PageSection("unknown", "Not provable", _unknown),
+        PageSection("content", "Content", _content),
+        PageSection("samples", "Samples", _samples),
+        PageSection("sizes", "Sizes and facts", _sizes),
+        PageSection("baselines", "Baselines", _baselines),
+        PageSection("splits", "Splits", _splits),
+        PageSection("duplicates", "Duplicates", _duplicates),
+        PageSection("shared", "Shared films", _shared),
+        PageSection("repeat", "Reproduction", _repeat),
     ),
 )

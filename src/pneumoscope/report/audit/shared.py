@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pneumoscope.audit.genealogy import Genealogy
 from pneumoscope.formatting import ABSENT, Cell, percent_cell, split_name
 from pneumoscope.report.audit.films import Still, Stills, alike
-from pneumoscope.report.audit.tables import in_order
+from pneumoscope.report.audit.tables import split_order
 from pneumoscope.report.kit.page import Variables
 
 PAIRS_SHOWN = 16
@@ -57,9 +57,9 @@ def shared_variables(genealogy: Genealogy, stills: Stills, others: Stills | None
 def _matrix(genealogy: Genealogy) -> tuple[list[SplitRow], list[str]]:
     """A row for each split of this set, and the splits of the other in which films were found."""
     places = {(each.split, each.split_of_other): each.count for each in genealogy.overlap}
-    columns = in_order({theirs for _, theirs in places})
+    columns = split_order({theirs for _, theirs in places})
     rows = []
-    for split in in_order({*genealogy.looked, *(mine for mine, _ in places)}):
+    for split in split_order({*genealogy.looked, *(mine for mine, _ in places)}):
         counts = tuple(places.get((split, theirs), 0) for theirs in columns)
         share = genealogy.shared.get(split)
         said = percent_cell(share, 1) if share else (ABSENT, "")

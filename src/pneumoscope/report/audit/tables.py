@@ -40,7 +40,7 @@ class Share:
         return sum(self.counts)
 
 
-def verdict(found: Sequence[Finding], unknown: int) -> str:
+def count_words(found: Sequence[Finding], unknown: int) -> str:
     """``2 severe findings, 1 warning, 1 remark; 3 questions cannot be answered.``"""
     words = [finding.severity for finding in found]
     names = dict(zip(SEVERITIES, ("severe finding", "warning", "remark"), strict=True))
@@ -49,19 +49,19 @@ def verdict(found: Sequence[Finding], unknown: int) -> str:
     return f"{start}; {plural(unknown, 'question')} cannot be answered." if unknown else f"{start}."
 
 
-def shares(counts: Counts) -> tuple[list[str], list[Share]]:
+def class_shares(counts: Counts) -> tuple[list[str], list[Share]]:
     """The classes that occur, and a row for each split and for all splits together."""
     both = counts.by_split_and_class
     seen = {name for row in both.values() for name in row}
     classes = [name for name in (*CLASSES, "unknown") if name in seen]
-    rows = [_share(split_name(split), both[split], classes) for split in in_order(set(both))]
+    rows = [_share(split_name(split), both[split], classes) for split in split_order(set(both))]
     if len(rows) > 1:
         total = {name: sum(row.get(name, 0) for row in both.values()) for name in classes}
         rows.append(_share("all", total, classes))
     return classes, rows
 
 
-def in_order(splits: set[str]) -> list[str]:
+def split_order(splits: set[str]) -> list[str]:
     """Train, val, test, then others by name."""
     return [name for name in SPLITS if name in splits] + sorted(splits - set(SPLITS))
 

@@ -15,7 +15,7 @@ from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import METRICS, Metric, grouped
 from pneumoscope.report.kit.draw import Look, look_of
 from pneumoscope.report.kit.figure import PageFigure
-from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Whisker, whisker
 from pneumoscope.storage import write_atomic, write_record
 
@@ -212,12 +212,12 @@ def _method(context: ComparisonContext) -> Variables:
 PAGE: Page[ComparisonContext] = Page(
     "compare",
     (
-        Section("runs", "The runs", _runs),
-        Section("differences", "Differences", _differences),
-        Section("decisions", "Decisions, film by film", _decisions),
-        Section("metrics", "All metrics", _metrics),
-        Section("classes", "By class", _classes),
-        Section("recipes", "What differs in the recipes", _recipes),
-        Section("method", "Method and limits", _method),
+        PageSection("runs", "The runs", _runs),
+        PageSection("differences", "Differences", _differences),
+        PageSection("decisions", "Decisions, film by film", _decisions),
+        PageSection("metrics", "All metrics", _metrics),
+        PageSection("classes", "By class", _classes),
+        PageSection("recipes", "What differs in the recipes", _recipes),
+        PageSection("method", "Method and limits", _method),
     ),
 )

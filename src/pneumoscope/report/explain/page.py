@@ -17,13 +17,13 @@ from pneumoscope.formatting import Cell, number, percent, percent_interval, shor
 from pneumoscope.records import CLASSES, Estimate, Grey
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
-from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.uri import data_uri
 from pneumoscope.storage import slug, write_atomic, write_record
 
-SIDE = 304
+CARD_SIDE = 304
 """Side in pixels of a picture on the page, sharp at 170 CSS pixels."""
-MEASURES = {
+MEASURE_TITLES = {
     "pointing": ("Maximum inside", "the hottest point lies inside the abnormality"),
     "energy": ("Heat inside", "part of the heat that lies inside the abnormality"),
     "overlap": ("Overlap", "IoU of the abnormality and the area above half of the maximum"),
@@ -65,7 +65,7 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class FilmCard:
     """A film with its overlays; ``marked`` where its abnormality is framed."""
 
     name: str
@@ -90,7 +90,7 @@ class ExplainContext:
     """All that a section may draw on."""
 
     found: Explanation
-    cards: tuple[Card, ...]
+    cards: tuple[FilmCard, ...]
 
 
 def write_explanation(folder: Path, found: Explanation, pictures: Sequence[Picture]) -> Path:
@@ -129,7 +129,7 @@ def _draw(picture: Picture) -> dict[str, Colour]:
 
 def _card(
     film: ExplainedFilm, drawn: Mapping[str, Colour], titles: Mapping[str, str], marked: bool
-) -> Card:
+) -> FilmCard:
     truth, called = film.label, film.called
     what = "" if truth is None else f"truly {CLASSES[truth]}, "
     says = f"Chest film {film.name}, {what}read as {CLASSES[called]}"
@@ -138,7 +138,7 @@ def _card(
         hit = {True: "maximum inside", False: "maximum outside", None: ""}[peak.inside]
         alt = f"{titles[method]} of it, {hit}" if hit else f"{titles[method]} of it"
         overlays.append(Overlay(titles[method], hit, _uri(drawn[method]), alt))
-    return Card(
+    return FilmCard(
         name=shortened(film.name),
         kind=f"read as {CLASSES[called]}" if truth is None else _KINDS[truth, called],
         wrong=truth is not None and truth != called,
@@ -150,7 +150,7 @@ def _card(
 
 def _uri(picture: Colour) -> str:
     """A data URI of a picture, made small."""
-    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small = Image.fromarray(picture).resize((CARD_SIDE, CARD_SIDE), Image.Resampling.LANCZOS)
     return data_uri(small, quality=82)
 
 
@@ -169,7 +169,7 @@ def _location(context: ExplainContext) -> Variables | None:
     if not check:
         return None
     groups = []
-    for measure, (title, meaning) in MEASURES.items():
+    for measure, (title, meaning) in MEASURE_TITLES.items():
         by_method = {method: found[measure] for method, found in check.methods.items()}
         rows = [
             MethodRow(titles[method], (_share(found.value), _share(found.above_prior)))
@@ -211,10 +211,10 @@ def _whole(context: ExplainContext) -> Variables:
 PAGE: Page[ExplainContext] = Page(
     "explain",
     (
-        Section("films", "Films and heatmaps", _films),
-        Section("location", "Does it point to the abnormality?", _location),
-        Section("sanity", "Does it depend on what was learnt?", _sanity),
-        Section("methods", "Methods", _whole),
-        Section("repeat", "Reproduction", _whole),
+        PageSection("films", "Films and heatmaps", _films),
+        PageSection("location", "Does it point to the abnormality?", _location),
+        PageSection("sanity", "Does it depend on what was learnt?", _sanity),
+        PageSection("methods", "Methods", _whole),
+        PageSection("repeat", "Reproduction", _whole),
     ),
 )

@@ -15,7 +15,7 @@ CAUTION = (
 )
 
 
-def located(title: str, pointing: Localisation, count: int) -> str:
+def location_words(title: str, pointing: Localisation, count: int) -> str:
     """One sentence on where the hottest point lies, and one on what that is worth."""
     value, chance, prior = pointing.value, pointing.chance, pointing.prior
     said = (
@@ -76,7 +76,7 @@ def located_lines(found: Explanation) -> list[str]:
     if not check:
         return []
     measured = check.methods.items()
-    return [located(found.titles[name], m["pointing"], check.films) for name, m in measured]
+    return [location_words(found.titles[name], m["pointing"], check.films) for name, m in measured]
 
 
 def sane_lines(found: Explanation) -> list[str]:

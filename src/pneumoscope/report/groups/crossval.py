@@ -14,7 +14,7 @@ from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
-from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
 from pneumoscope.storage import write_atomic
 
@@ -90,5 +90,5 @@ def _folds(context: CrossvalContext) -> Variables:
 
 
 PAGE: Page[CrossvalContext] = Page(
-    "crossval", (Section("results", "Results", _results), Section("folds", "Folds", _folds))
+    "crossval", (PageSection("results", "Results", _results), PageSection("folds", "Folds", _folds))
 )

@@ -19,7 +19,7 @@ from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
 from pneumoscope.report.kit.draw import LOOKS, by_epoch, look_of
 from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
-from pneumoscope.report.kit.page import Page, Section, Variables
+from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
 from pneumoscope.report.run.model import which_epoch
 from pneumoscope.storage import write_atomic
@@ -127,10 +127,10 @@ def _reproduce(context: SeedsContext) -> Variables:
 PAGE: Page[SeedsContext] = Page(
     "seeds",
     (
-        Section("results", "Results", _results),
-        Section("curves", "Training", _curves),
-        Section("runs", "Runs", _runs),
-        Section("reproduce", "Reproduction", _reproduce),
+        PageSection("results", "Results", _results),
+        PageSection("curves", "Training", _curves),
+        PageSection("runs", "Runs", _runs),
+        PageSection("reproduce", "Reproduction", _reproduce),
     ),
 )
 
@@ -144,7 +144,7 @@ def curves_figures(runs: Sequence[EvaluatedRun]) -> list[PageFigure]:
     return [
         make_figure(
             f"seeds-{column}",
-            draw_curves(runs, column, title),
+            draw_epochs(runs, column, title),
             f"{title} of all seeds",
             caption,
             f"{title} by epoch of {names}.",
@@ -153,7 +153,7 @@ def curves_figures(runs: Sequence[EvaluatedRun]) -> list[PageFigure]:
     ]
 
 
-def draw_curves(runs: Sequence[EvaluatedRun], column: str, title: str) -> Figure:
+def draw_epochs(runs: Sequence[EvaluatedRun], column: str, title: str) -> Figure:
     """One panel with a line for each run, and the seeds named above it where looks suffice."""
     named = len(runs) <= LOOKS
     rows = (len(runs) - 1) // _ABREAST if named else 0

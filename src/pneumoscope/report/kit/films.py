@@ -15,7 +15,7 @@ from PIL import Image
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA
 from pneumoscope.report.kit.gallery import Shown
-from pneumoscope.report.kit.heat import Heatmaps, overlay
+from pneumoscope.report.kit.heat import FILM_SIDE, Heatmaps, overlay
 from pneumoscope.report.kit.uri import data_uri
 
 ImageLookup = Callable[[str], "NDArray[np.uint8] | None"]
@@ -23,8 +23,6 @@ ImageLookup = Callable[[str], "NDArray[np.uint8] | None"]
 HiddenLookup = Callable[[str], "Mapping[str, NDArray[np.uint8]]"]
 """A film as the shortcut check showed it, by ``variant``; empty where it cannot be had."""
 
-SIDE = 168
-"""Longest side in pixels of a film on the page: sharp at 120 CSS pixels, about 5 kB each."""
 LOSSLESS = 64
 """Films no larger than this are written as PNG, which is then smaller than JPEG and exact."""
 MOSAIC = 160
@@ -89,10 +87,10 @@ def heat_words(heat: NDArray[np.float32]) -> str:
 
 
 def to_uri(image: NDArray[np.uint8]) -> str:
-    """A data URI of a grey image uint8 (H, W), its longest side at most ``SIDE`` pixels."""
+    """A data URI of a grey image uint8 (H, W), its longest side at most ``FILM_SIDE`` pixels."""
     picture = Image.fromarray(image)
     # For the eye only: what the network sees is resized by imaging.geometry alone.
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    picture.thumbnail((FILM_SIDE, FILM_SIDE), Image.Resampling.LANCZOS)
     return data_uri(picture, lossless=max(picture.size) <= LOSSLESS)
 
 

@@ -28,7 +28,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
-class Section(Generic[C]):
+class PageSection(Generic[C]):
     """One part of a page: its anchor and template, its title, and what gives the template's
     variables, or None to leave the section out."""
 
@@ -43,7 +43,7 @@ class Page(Generic[C]):
     each of its sections, in this order."""
 
     name: str
-    sections: tuple[Section[C], ...]
+    sections: tuple[PageSection[C], ...]
 
     def render(self, context: C, /, **variables: object) -> str:
         """The HTML: sections by ``context``, all that stands around them by ``variables``."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.figure import PageFigure
-from pneumoscope.report.kit.page import Section
+from pneumoscope.report.kit.page import PageSection
 from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.review import (
     abstention,
@@ -30,46 +30,46 @@ class Topic:
     """One question of a reviewer. ``words`` are empty, and ``figures`` none, where the run was not
     asked it; ``lead`` introduces the words."""
 
-    section: Section[ReportContext]
+    section: PageSection[ReportContext]
     lead: str = ""
     words: Callable[[EvaluatedRun], str] | None = None
     figures: Callable[[EvaluatedRun], Iterator[PageFigure]] | None = None
 
 
 TOPICS = (
-    Topic(Section("operating", "Operating points", points.gather)),
+    Topic(PageSection("operating", "Operating points", points.gather)),
     Topic(
-        Section("calibration", "Calibration", calibration.gather),
+        PageSection("calibration", "Calibration", calibration.gather),
         "Calibration.",
         calibration.words,
         calibration.figures,
     ),
     Topic(
-        Section("prevalence", "What a call is worth", prevalence.gather),
+        PageSection("prevalence", "What a call is worth", prevalence.gather),
         "Prevalence.",
         prevalence.words,
         prevalence.figures,
     ),
     Topic(
-        Section("decision", "Net benefit", net_benefit.gather),
+        PageSection("decision", "Net benefit", net_benefit.gather),
         "Net benefit.",
         net_benefit.words,
         net_benefit.figures,
     ),
     Topic(
-        Section("subgroups", "Subgroups", subgroups.gather),
+        PageSection("subgroups", "Subgroups", subgroups.gather),
         "Subgroups.",
         subgroups.words,
         subgroups.figures,
     ),
     Topic(
-        Section("abstention", "When to abstain", abstention.gather),
+        PageSection("abstention", "When to abstain", abstention.gather),
         "Abstention.",
         abstention.words,
         abstention.figures,
     ),
     Topic(
-        Section("shortcuts", "Does it read the lungs?", shortcuts.gather),
+        PageSection("shortcuts", "Does it read the lungs?", shortcuts.gather),
         "Shortcuts.",
         shortcuts.words,
     ),

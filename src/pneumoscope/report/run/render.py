@@ -13,7 +13,7 @@ from pneumoscope.report.kit.figure import PageFigure, house_style
 from pneumoscope.report.kit.films import HiddenLookup, ImageLookup
 from pneumoscope.report.kit.gallery import choose_films
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
-from pneumoscope.report.kit.page import DISCLAIMER, Page, Section, Variables
+from pneumoscope.report.kit.page import DISCLAIMER, Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, key_figure
 from pneumoscope.report.review import shortcuts
 from pneumoscope.report.review.context import ReportContext
@@ -121,13 +121,13 @@ def _use(context: ReportContext) -> Variables:
 PAGE: Page[ReportContext] = Page(
     "run",
     (
-        Section("results", "Results", _results),
+        PageSection("results", "Results", _results),
         *(topic.section for topic in TOPICS),
-        Section("films", "Films, right and wrong", films.gather),
-        Section("data", "Data", data.gather),
-        Section("training", "Training", training.gather),
-        Section("choices", "Automatic choices", _choices),
-        Section("reproduce", "Reproduction", _reproduce),
-        Section("use", "Use and limits", _use),
+        PageSection("films", "Films, right and wrong", films.gather),
+        PageSection("data", "Data", data.gather),
+        PageSection("training", "Training", training.gather),
+        PageSection("choices", "Automatic choices", _choices),
+        PageSection("reproduce", "Reproduction", _reproduce),
+        PageSection("use", "Use and limits", _use),
     ),
 )

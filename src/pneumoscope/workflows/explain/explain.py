@@ -34,7 +34,7 @@ from pneumoscope.workflows.explain.films import (
 )
 from pneumoscope.workflows.groups.ensemble import places_of
 
-Maps = Mapping[str, NDArray[np.float32]]
+HeatByMethod = Mapping[str, NDArray[np.float32]]
 """Heatmaps float32 (N, S, S) of all films, by method."""
 
 
@@ -163,7 +163,7 @@ def _explanation(
 
 
 def _films(
-    explainer: Explainer, cases: Sequence[Case], logits: NDArray[np.float64], heat: Maps
+    explainer: Explainer, cases: Sequence[Case], logits: NDArray[np.float64], heat: HeatByMethod
 ) -> tuple[ExplainedFilm, ...]:
     """What the model says of each film, on the scale of its thresholds."""
     chances = probability(logits)
@@ -189,6 +189,6 @@ def _peak(heat: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> Peak:
     return Peak(x, y, bool(mask[y, x]) if known and mask is not None else None)
 
 
-def _picture(case: Case, heat: Maps, place: int) -> Picture:
+def _picture(case: Case, heat: HeatByMethod, place: int) -> Picture:
     own = {method: maps[place] for method, maps in heat.items()}
     return Picture(case.pixels, own, case.boxes, case.mask)
