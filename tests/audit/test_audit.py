@@ -29,15 +29,15 @@ PARTS = {
 
 
 def spoiled(make_set, drawn):
-    films = drawn.copy()
+    films, count = drawn.copy(), len(drawn)
     films[7], films[20] = films[3], 255 - films[20]
     films[8] = 0
-    hashes = [f"h{3 if i == 7 else i}" for i in range(300)]
+    hashes = [f"h{3 if i == 7 else i}" for i in range(count)]
     return make_set(
         films,
-        split=["test" if i == 7 else "train" for i in range(300)],
+        split=["test" if i == 7 else "train" for i in range(count)],
         pixel_hash=hashes,
-        fact_bytes=[1000 + (i // 4) % 2 * 500 for i in range(300)],
+        fact_bytes=[1000 + (i // 4) % 2 * 500 for i in range(count)],
     )
 
 
@@ -63,7 +63,7 @@ def test_a_sound_set_is_never_called_clean(make_set, drawn) -> None:
 
 
 def test_the_json_is_plain_complete_and_the_same_each_time(make_set, drawn) -> None:
-    prepared = spoiled(make_set, drawn)
+    prepared = spoiled(make_set, drawn[:120])
     first, second = (
         json.dumps(audit(prepared, prepared, seed=2).to_json(), allow_nan=False) for _ in range(2)
     )
@@ -75,7 +75,7 @@ def test_the_json_is_plain_complete_and_the_same_each_time(make_set, drawn) -> N
         assert len(finding["examples"]) <= 12
         assert finding["title"].endswith(".")
         assert finding["remedy"]
-    assert plain["genealogy"]["found"] == 299  # all but the constant film
+    assert plain["genealogy"]["found"] == 119  # all but the constant film
 
 
 def test_findings_stand_by_severity_and_the_unprovable_last() -> None:
@@ -92,7 +92,7 @@ def test_every_code_in_use_is_explained() -> None:
 
 
 def test_an_audit_leaves_the_set_as_it_was(make_set, drawn) -> None:
-    prepared = spoiled(make_set, drawn)
+    prepared = spoiled(make_set, drawn[:120])
     images, table = prepared.images.copy(), prepared.table.copy()
     audit(prepared)
     assert np.array_equal(prepared.images, images)

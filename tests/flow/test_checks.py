@@ -10,7 +10,6 @@ import pytest
 from tests.helpers.commands import run, train
 
 PARTS = ("data", "augmentation", "forward and loss", "backward", "optimiser", "weight average")
-QUICKER = ["--set", "train.precision=float32"]
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def test_a_batch_that_can_be_learnt(
     plain_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--overfit-one-batch", "--set", "optim.learning_rate=0.001"]
-    assert train(monkeypatch, plain_npz, *QUICKER, *words) == 0
+    assert train(monkeypatch, plain_npz, *words) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "can learn: on one batch of 16 films its loss went from" in printed
     assert "left out: random changes, dropout" in printed
@@ -48,7 +47,7 @@ def test_a_rate_of_nothing_learns_nothing(
 ) -> None:
     monkeypatch.setattr("pneumoscope.training.measure.overfit.MOST_STEPS", 20)
     words = ["--overfit-one-batch", "--set", "optim.learning_rate=1e-9"]
-    assert train(monkeypatch, plain_npz, *QUICKER, *words) == 1
+    assert train(monkeypatch, plain_npz, *words) == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "cannot learn even one batch of 16 films" in printed
     assert "in 20 steps" in printed
@@ -60,7 +59,7 @@ def test_the_profile_is_printed_and_leaves_nothing(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pneumoscope.workflows.checks.STEPS", 5)
-    assert train(monkeypatch, tiny_npz, *QUICKER, "--profile") == 0
+    assert train(monkeypatch, tiny_npz, "--profile") == 0
     printed = capsys.readouterr().out
     lines = [line.strip() for line in printed.splitlines()]
     for part in (*PARTS, "other", "whole step"):
@@ -75,7 +74,7 @@ def test_a_trace_is_written_where_it_is_asked_for(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pneumoscope.workflows.checks.STEPS", 3)
-    assert train(monkeypatch, tiny_npz, *QUICKER, "--profile", "--out", "here") == 0
+    assert train(monkeypatch, tiny_npz, "--profile", "--out", "here") == 0
     assert "here/trace.json" in capsys.readouterr().out
     assert {path.name for path in Path("here").iterdir()} == {"profile.json", "trace.json"}
     assert json.loads(Path("here/trace.json").read_text("utf-8"))["traceEvents"]

@@ -28,7 +28,6 @@ def folds(two_folds: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return Path(shutil.copytree(two_folds.folder, tmp_path / "runs" / "cv"))
 
 
-@pytest.mark.drawn
 def test_folds_are_pooled_resumed_and_predict_together(
     two_folds: Made, folds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +101,7 @@ crossval(DataRequest(sys.argv[1]), recipe, 2, seed=4, out=Path(sys.argv[2]), lis
 
 
 @pytest.mark.slow
+@pytest.mark.drawn
 def test_folds_killed_in_the_second_end_with_the_same_figures(
     two_folds: Made, tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

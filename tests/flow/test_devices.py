@@ -18,7 +18,7 @@ from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network
 
 COMMAND = [sys.executable, "-c", "from pneumoscope.cli.main import run; run()", "train"]
-CHANGES = [word for c in [*QUICK, "train.precision=float32"] for word in ("--set", c)]
+CHANGES = [word for c in QUICK for word in ("--set", c)]
 
 
 def start(words: list[str], launched: dict[str, str] | None = None) -> "subprocess.Popen[str]":

@@ -32,7 +32,7 @@ def test_killed_runs_end_as_a_whole_one(
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    changes = [*QUICK, "train.precision=float32", *changes]
+    changes = [*QUICK, *changes]
     done = subprocess.run(
         [sys.executable, DRIVER, tiny_npz, tmp_path, str(kills), *changes],
         capture_output=True,

@@ -16,7 +16,7 @@ from pneumoscope.records import DataRequest
 from pneumoscope.workflows.compare import compare
 from pneumoscope.workflows.groups.plan import GroupPlan
 
-ONE_EPOCH = ["--set", "train.epochs=1", "--set", "train.precision=float32"]
+ONE_EPOCH = ["--set", "train.epochs=1"]
 COMPLETE = {"recipe.yaml", "history.csv", "model.safetensors", "metrics.json", "report.html"}
 
 

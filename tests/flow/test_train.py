@@ -27,7 +27,12 @@ def test_the_run_folder_is_complete(trained: Made) -> None:
     for figure in ("roc", "precision_recall", "confusion", "loss", "scores", "misclassified"):
         assert any(figure in path.name for path in (folder / "figures").iterdir()), figure
     assert "Everything is in runs/001-test_resnet-tiny" in printed
-    assert "Next: " in printed and "precision:" in printed and "threads:" in printed
+    assert (
+        "Next: " in printed
+        and "precision:" in printed
+        and "measured" in printed
+        and "threads:" in printed
+    )
     assert len(pd.read_csv(folder / "history.csv")) == 2
     assert load_file(folder / "model.safetensors")
     shifts = json.loads((folder / "run.json").read_text())["shifts"]
@@ -84,9 +89,10 @@ def test_same_seed_same_predictions_another_seed_others(
     # One cache: it holds the precision that was found to be the faster one here.
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
     first = (trained.folder / "predictions.csv").read_bytes()
-    assert train(monkeypatch, tiny_npz, "--out", "again") == 0
+    same = ("--set", "train.precision=auto")
+    assert train(monkeypatch, tiny_npz, *same, "--out", "again") == 0
     assert Path("again/predictions.csv").read_bytes() == first
-    assert train(monkeypatch, tiny_npz, "--seed", "1", "--out", "other") == 0
+    assert train(monkeypatch, tiny_npz, *same, "--seed", "1", "--out", "other") == 0
     assert Path("other/predictions.csv").read_bytes() != first
 
 

@@ -19,7 +19,7 @@ from pneumoscope.records import DataRequest
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.groups.crossval import crossval, resume_crossval
 
-CHANGES = [*QUICK, "train.epochs=1", "train.precision=float32"]
+CHANGES = [*QUICK, "train.epochs=1"]
 
 
 @pytest.fixture
@@ -108,6 +108,7 @@ def test_name_and_digest_are_shared_and_the_place_is_not(
     assert pipeline.resume(stopped).report_file.is_file()
 
 
+@pytest.mark.slow
 def test_the_plan_of_several_runs_finds_the_file_and_names_it(
     tiny_npz: Path, weights: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Figures that are made and not rendered, which takes three quarters of the time of a small run."""
+"""Figures that are made and not rendered, which takes most of the time of a small run."""
 
 from __future__ import annotations
 

@@ -2,17 +2,26 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
-from pneumoscope.models.zoo import build_backbone
+from pneumoscope.models.zoo import ZOO, build_backbone
 from pneumoscope.records import InputSpec, OperatingPoint
 
 POINTS = (
     OperatingPoint("youden", 0.5, "maximum youden", "val"),
     OperatingPoint("sensitivity", 0.2, "sensitivity >= 0.95", "val"),
 )
+
+
+# ResNet-34 is more of ResNet-18's blocks.
+BACKBONES = [
+    pytest.param(each.name, marks=[pytest.mark.slow] if each.name == "resnet34" else [])
+    for each in ZOO
+]
+"""The names of all backbones of the zoo, to be parameters of a test."""
 
 
 def make_bundle(seed: int = 0, spec: InputSpec | None = None, **changes: object) -> Bundle:

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from tests.helpers.networks import shaken
+from tests.helpers.networks import BACKBONES, shaken
 from torch import nn
 
 from pneumoscope.models.inference import QuickReLU, optimize_for_inference
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import plain_resnet
-from pneumoscope.models.zoo import ZOO, build_backbone
+from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
 
 LEFT = {"densenet121": 62}
@@ -35,7 +35,7 @@ def films() -> torch.Tensor:
     return (torch.randint(0, 256, (6, 64, 64)) * levels).to(torch.uint8)
 
 
-@pytest.mark.parametrize("name", [backbone.name for backbone in ZOO])
+@pytest.mark.parametrize("name", BACKBONES)
 def test_logits_stay(name: str, films: torch.Tensor) -> None:
     network = trained(build_backbone(name), films)
     before = copy.deepcopy(network.state_dict())

@@ -15,12 +15,13 @@ import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from tests.helpers.networks import BACKBONES
 
 from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.models.weights import load_weights, published, read_state
-from pneumoscope.models.zoo import ZOO, build_backbone
+from pneumoscope.models.zoo import build_backbone
 
-NAMES = [backbone.name for backbone in ZOO if backbone.name in torchvision.models.list_models()]
+NAMES = [each for each in BACKBONES if each.values[0] in torchvision.models.list_models()]
 
 
 def grey_films() -> torch.Tensor:
