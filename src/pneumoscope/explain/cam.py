@@ -6,7 +6,7 @@ heat compares places of one film and never two films. What is explained is the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from pneumoscope.errors import InputError, nearest
+from pneumoscope.explain.activation import activation_maps
 from pneumoscope.explain.stages import Stage, choose_stage
 from pneumoscope.models.network import Network
 from pneumoscope.records import Advance, Grey
@@ -27,8 +26,6 @@ Heat = NDArray[np.float32]
 """Heatmaps float32 (N, S, S), 0–1; all zero where nothing speaks for pneumonia."""
 
 BATCH = 32
-SMOOTH = 1.5
-"""Standard deviation in cells by which HiResCAM is smoothed; chosen on validation phantoms."""
 PATCH = 0.25
 """Side of the grey square of occlusion, as part of the visible side."""
 
@@ -116,7 +113,6 @@ def heatmaps(
     try:
         return _in_batches(draw, network, films, mirror, advance)
     finally:
-        network.zero_grad(set_to_none=True)
         network.train(training)
 
 
@@ -137,7 +133,6 @@ def _in_batches(
     heat = np.zeros(films.shape, np.float32)
     for start in range(0, len(films), BATCH):
         batch = torch.from_numpy(np.array(films[start : start + BATCH])).to(device)
-        # A dimension of channels, for the library asks for four.
         batch = batch.unsqueeze(1).float()
         drawn = draw(batch)
         if mirror:
@@ -165,16 +160,7 @@ def scaled(heat: NDArray[Any]) -> Heat:
 
 
 def _cam(network: Network, method: str, stage: Stage, batch: Tensor) -> Heat:
-    # Not as a context: on leaving one the library prints and hides an IndexError.
-    cam = _KINDS[method](network, [stage.module], stage.to_planes)
-    cam.cells = stage.cells
-    try:
-        with torch.enable_grad():
-            # The output (B,) holds logits, and each is explained by itself. Where all weights
-            # are frozen, only the film itself makes gradients flow.
-            maps = cam(batch.requires_grad_(), [_itself] * len(batch))
-    finally:
-        cam.activations_and_grads.release()
+    maps = activation_maps(network, method, stage, batch)
     return enlarged(scaled(maps), _visible(network, batch), stage.first)
 
 
@@ -191,63 +177,8 @@ def enlarged(maps: Heat, side: int, first: float = 0.5) -> Heat:
     return scaled(np.einsum("pi,bij,qj->bpq", weights, maps, weights, optimize=True))
 
 
-def _itself(logit: Tensor) -> Tensor:
-    return logit
-
-
 def _visible(network: Network, batch: Tensor) -> int:
     return min(network.spec.visible, batch.shape[-1])
-
-
-class _Cells:
-    """The map as it is: the library would enlarge it without regard to where its cells look."""
-
-    cells = 0
-
-    def get_target_width_height(self, input_tensor: Tensor) -> tuple[int, int]:
-        """(width, height) in pixels that the library enlarges a map to."""
-        return self.cells, self.cells
-
-
-class _GradCAM(_Cells, GradCAM):  # type: ignore[misc]
-    pass
-
-
-class _GradCAMPlusPlus(_Cells, GradCAMPlusPlus):  # type: ignore[misc]
-    pass
-
-
-class _HiResCAM(_Cells, HiResCAM):  # type: ignore[misc]
-    """Smoothed before what is below 0 is cut off, so that evidence for and against pneumonia at
-    neighbouring places cancels; unsmoothed it is a scatter of single points."""
-
-    def get_cam_image(self, *given: Any, **named: Any) -> NDArray[np.float32]:
-        maps = super().get_cam_image(*given, **named)
-        return np.stack([gaussian_filter(each, SMOOTH) for each in maps])
-
-
-class _EigenCAM(_Cells, EigenCAM):  # type: ignore[misc]
-    """The first principal component with its sign settled: a singular vector has none of its own,
-    and the library's takes whatever LAPACK gives. Its largest value counts as heat (eq. 13 of
-    Chung & Ying, Appl. Sci. 2025, 15, 7562)."""
-
-    def get_cam_image(self, *given: Any, **named: Any) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = named["activations"] if "activations" in named else given[3]
-        rows = features.reshape(*features.shape[:2], -1).transpose(0, 2, 1)
-        rows = rows - rows.mean(axis=1, keepdims=True)
-        _, _, axes = np.linalg.svd(rows, full_matrices=False)
-        maps = np.einsum("bpc,bc->bp", rows, axes[:, 0])
-        flip = np.abs(maps.min(axis=1)) > np.abs(maps.max(axis=1))
-        maps = np.where(flip[:, None], -maps, maps)
-        return np.asarray(maps.reshape(len(maps), *features.shape[2:]), np.float32)
-
-
-_KINDS: Mapping[str, Any] = {
-    "gradcam": _GradCAM,
-    "gradcam++": _GradCAMPlusPlus,
-    "hirescam": _HiResCAM,
-    "eigencam": _EigenCAM,
-}
 
 
 _COMBINED = ("hirescam", "gradcam")
