@@ -189,7 +189,7 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network = bright_network()
     films = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
     whole = heatmaps(network, films, "hirescam")
-    monkeypatch.setattr(cam, "BATCH", 2)
+    monkeypatch.setattr(cam, "MAP_BATCH", 2)
     seen: list[tuple[int, int]] = []
     parts = heatmaps(
         network, films, "hirescam", advance=lambda done, total: seen.append((done, total))

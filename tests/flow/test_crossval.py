@@ -18,7 +18,8 @@ from pneumoscope.inference.members import load_members
 from pneumoscope.metrics.calibration import ece
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.run import Run
-from pneumoscope.workflows.groups.crossval import evaluate_pooled, pool_folds, resume_crossval
+from pneumoscope.workflows.groups.crossval import resume_crossval
+from pneumoscope.workflows.groups.pooled import evaluate_pooled, pool_folds
 
 
 @pytest.fixture

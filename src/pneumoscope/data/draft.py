@@ -20,20 +20,21 @@ import pandas as pd
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from pneumoscope.data.prepared import IMAGES, MASKS
 from pneumoscope.manifest import ReasonCount
 from pneumoscope.records import Grey
 
 _COLUMNS = ("image_id", "patient_id", "split", "label", "height", "width", "pixel_hash")
 _JOURNAL = "journal.jsonl"
 
-Row = dict[str, object]
+FilmRow = dict[str, object]
 """A line of the table, by column."""
 
 
 class _Line(TypedDict, total=False):
     """What the journal knows of a film: whether it has a mask, or why it was dropped."""
 
-    row: Required[Row]
+    row: Required[FilmRow]
     mask: bool
     reason: str
     unreached: bool
@@ -44,7 +45,7 @@ class Outcome:
     """What became of one film: its row, with ``image`` uint8 (S, S) and, where the truth is known,
     ``mask`` uint8 (S, S); or the reason why it was dropped, and whether it may come back."""
 
-    row: Row
+    row: FilmRow
     image: Grey | None = None
     mask: NDArray[np.uint8] | None = None
     reason: str = ""
@@ -60,14 +61,12 @@ class Draft:
         lines = _whole_lines(folder / _JOURNAL)
         kept = [line for line in lines if "reason" not in line]
         masks = sum(line["mask"] for line in kept)
-        if _lacks(folder / "images.npy", side, len(kept)) or _lacks(
-            folder / "masks.npy", side, masks
-        ):
+        if _lacks(folder / IMAGES, side, len(kept)) or _lacks(folder / MASKS, side, masks):
             (folder / _JOURNAL).unlink()
             lines, kept, masks = [], [], 0
         self.done = len(lines)
-        self._images = Stack(folder / "images.npy", side, len(kept))
-        self._masks = Stack(folder / "masks.npy", side, masks)
+        self._images = Stack(folder / IMAGES, side, len(kept))
+        self._masks = Stack(folder / MASKS, side, masks)
         self._journal: IO[bytes] = (folder / _JOURNAL).open("ab")
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
@@ -94,7 +93,7 @@ class Draft:
         whole = self._masks.count == self._images.count
         self.close()
         if not whole:  # truth is kept only when it is known for every film
-            (self.folder / "masks.npy").unlink()
+            (self.folder / MASKS).unlink()
         lines = _whole_lines(self.folder / _JOURNAL)
         (self.folder / _JOURNAL).unlink()
         dropped = [
@@ -136,7 +135,7 @@ def _lacks(stack: Path, side: int, count: int) -> bool:
     return count > 0 and (not stack.exists() or stack.stat().st_size < count * side * side)
 
 
-def table_of(rows: list[Row]) -> pd.DataFrame:
+def table_of(rows: list[FilmRow]) -> pd.DataFrame:
     """The table of a prepared set, with fixed types for its fixed columns."""
     names = dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)])
     table = pd.DataFrame({name: [row.get(name) for row in rows] for name in names})

@@ -22,10 +22,10 @@ import pandas as pd
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
 
-from pneumoscope.data.draft import Draft, Outcome, Row, reasons
+from pneumoscope.data.draft import Draft, FilmRow, Outcome, reasons
 from pneumoscope.data.ids import Pseudonym, load_salt, salted
 from pneumoscope.data.pool import cores, in_order, pieces
-from pneumoscope.data.prepared import SCHEMA, PreparedSet, open_prepared
+from pneumoscope.data.prepared import PREPARED, SCHEMA, TABLE, PreparedSet, open_prepared
 from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
@@ -83,7 +83,7 @@ def prepare(
     reason and listed in ``dropped.csv``. Ids that may name a person are hashed unless
     ``keep_ids``. ``waiting`` is called when another process is making the same set.
     """
-    if (folder / "prepared.json").is_file():
+    if (folder / PREPARED).is_file():
         prepared = open_prepared(folder)
         if not _come_back(source, prepared):
             return _check_bad(prepared, most_bad)
@@ -92,7 +92,7 @@ def prepare(
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A second process that prepares the same set waits here, and then finds it made.
         with _hold(folder.with_name(f".{folder.name}.lock"), waiting):
-            if not (folder / "prepared.json").is_file():
+            if not (folder / PREPARED).is_file():
                 if folder.parent == cache_folder() / "prepared":  # elsewhere drafts are not ours
                     sweep(folder.parent, older_than=_WEEK)
                 needed = source.count * spec.stored**2 + _RESERVE
@@ -161,12 +161,12 @@ def _write(
         draft.close()
     (folder / "salt").unlink(missing_ok=True)
     (folder / _MARK).unlink()
-    table.to_parquet(folder / "table.parquet", index=False)
+    table.to_parquet(folder / TABLE, index=False)
     write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
     about = _about(source, spec, table, dropped)
     if unreached:
         about["unreached"] = unreached
-    write_json(folder / "prepared.json", about)
+    write_json(folder / PREPARED, about)
 
 
 def _pseudonym(draft: Path, keep_ids: bool) -> Pseudonym:
@@ -194,7 +194,7 @@ def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
     patient = known(record.patient_id) if record.patient_id else None
     if patient is None and film.patient_id:
         patient = pseudonym(film.patient_id)
-    row: Row = {
+    row: FilmRow = {
         "image_id": image_id,
         "patient_id": patient,
         "split": record.split,

@@ -25,6 +25,12 @@ from pneumoscope.storage import read_json
 
 SCHEMA = 2
 
+# The files of a prepared set; the last one is written last, so a set that has it is whole.
+IMAGES = "images.npy"
+MASKS = "masks.npy"
+TABLE = "table.parquet"
+PREPARED = "prepared.json"
+
 _MOST_KNOWN = 0.9
 
 MANY_FILMS = 200
@@ -68,11 +74,11 @@ class PreparedSet:
 def open_prepared(folder: Path) -> PreparedSet:
     """Open a prepared set. Raises UnreadableData when it is damaged or incomplete."""
     try:
-        about = cast(PreparedManifest, read_json(folder / "prepared.json"))
+        about = cast(PreparedManifest, read_json(folder / PREPARED))
         spec = InputSpec(**about["spec"])
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        table = pd.read_parquet(folder / "table.parquet")
-        mask_file = folder / "masks.npy"
+        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        table = pd.read_parquet(folder / TABLE)
+        mask_file = folder / MASKS
         masks = (
             np.load(mask_file, mmap_mode="r", allow_pickle=False) if mask_file.exists() else None
         )

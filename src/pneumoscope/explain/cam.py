@@ -25,7 +25,7 @@ from pneumoscope.records import Advance, Grey
 Heat = NDArray[np.float32]
 """Heatmaps float32 (N, S, S), 0–1; all zero where nothing speaks for pneumonia."""
 
-BATCH = 32
+MAP_BATCH = 32
 PATCH = 0.25
 """Side of the grey square of occlusion, as part of the visible side."""
 
@@ -131,8 +131,8 @@ def _in_batches(
 ) -> Heat:
     device = network.mean.device
     heat = np.zeros(films.shape, np.float32)
-    for start in range(0, len(films), BATCH):
-        batch = torch.from_numpy(np.array(films[start : start + BATCH])).to(device)
+    for start in range(0, len(films), MAP_BATCH):
+        batch = torch.from_numpy(np.array(films[start : start + MAP_BATCH])).to(device)
         batch = batch.unsqueeze(1).float()
         drawn = draw(batch)
         if mirror:
@@ -196,8 +196,8 @@ def _occlude(network: Network, batch: Tensor, part: float = PATCH) -> Heat:
         whole = network(batch).double()
         for index, film in enumerate(batch):
             found = [
-                network(_covered(film, places[at : at + 2 * BATCH], patch)).double()
-                for at in range(0, len(places), 2 * BATCH)
+                network(_covered(film, places[at : at + 2 * MAP_BATCH], patch)).double()
+                for at in range(0, len(places), 2 * MAP_BATCH)
             ]
             drops[index] = (whole[index] - torch.cat(found)).cpu().numpy()
     heat = np.zeros((len(batch), visible, visible))

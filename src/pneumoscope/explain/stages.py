@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pneumoscope.errors import InputError
 from pneumoscope.models.network import Network
 
-Planes = Callable[[Tensor], Tensor]
+ToPlanes = Callable[[Tensor], Tensor]
 
 
 _FILMS = 8
@@ -29,7 +29,7 @@ class Stage:
     name: str
     module: nn.Module
     cells: int
-    to_planes: Planes | None = None
+    to_planes: ToPlanes | None = None
     first: float = 0.5
 
 
@@ -159,7 +159,7 @@ def _channels_first(maps: Tensor) -> Tensor:
     return maps.permute(0, 3, 1, 2)
 
 
-def _tokens(extra: int, cells: int) -> Planes:
+def _tokens(extra: int, cells: int) -> ToPlanes:
     """(B, extra + cells², C) to (B, C, cells, cells): the patches of a square film in rows."""
 
     def planes(tokens: Tensor) -> Tensor:

@@ -71,19 +71,33 @@ def compare(
     listener.stage(f"Compare {len(folders)} runs")
     runs = _told_apart([_read(folder, letter(at)) for at, folder in enumerate(folders)])
     _check_split(runs)
-    notes = [note for other in runs[1:] if (note := _check_data(runs[0], other))]
+    comparison = _comparison(runs, command)
+    for note in comparison.notes:
+        listener.note(note)
+
+    def fill(draft: Path, name: str) -> None:
+        evaluated = [run.evaluated for run in runs]
+        write_comparison(draft, replace(comparison, name=name), evaluated)
+
+    return create_folder(out, f"compare-{_label(runs)}", fill)
+
+
+def _comparison(runs: Sequence[_Contestant], command: str) -> Comparison:
+    """Of runs that were evaluated on one split. Raises NotComparable."""
+    first = runs[0]
+    notes = [note for other in runs[1:] if (note := _check_data(first, other))]
     pairs = compare_sides([run.side for run in runs], SETTINGS)
     groups = _groups(runs)
-    comparison = Comparison(
+    return Comparison(
         name="",
         schema=SCHEMA,
         version=pneumoscope.__version__,
         created=timestamp(),
         command=command,
-        split=runs[0].evaluated.split,
-        n=int(runs[0].side.rows.labels.size),
-        positives=int(runs[0].side.rows.labels.sum()),
-        patients=runs[0].side.rows.patient_count,
+        split=first.evaluated.split,
+        n=int(first.side.rows.labels.size),
+        positives=int(first.side.rows.labels.sum()),
+        patients=first.side.rows.patient_count,
         level=SETTINGS.level,
         resamples=SETTINGS.resamples,
         seed=SETTINGS.seed,
@@ -94,14 +108,6 @@ def compare(
         recipe_differences=_recipe_differences(runs),
         notes=tuple(dict.fromkeys(notes)),
     )
-    for note in comparison.notes:
-        listener.note(note)
-
-    def fill(draft: Path, name: str) -> None:
-        evaluated = [run.evaluated for run in runs]
-        write_comparison(draft, replace(comparison, name=name), evaluated)
-
-    return create_folder(out, f"compare-{_label(runs)}", fill)
 
 
 def _check_folders(folders: Sequence[Path]) -> None:

@@ -16,6 +16,7 @@ from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
+from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
 
@@ -40,7 +41,7 @@ def write_crossval_page(folder: Path, found: PooledMetrics, runs: Sequence[Evalu
             if key in found.metrics
         ],
     )
-    page = folder / "report.html"
+    page = Run(folder).report_file
     write_atomic(page, text)
     return page
 

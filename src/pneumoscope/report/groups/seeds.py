@@ -22,6 +22,7 @@ from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
 from pneumoscope.report.run.model import which_epoch
+from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
 _ABREAST = 4  # names of seeds in a row of the legend
@@ -50,7 +51,7 @@ def write_seeds_page(folder: Path, summary: SeedsSummary, runs: Sequence[Evaluat
             if key in summary.metrics
         ],
     )
-    page = folder / "report.html"
+    page = Run(folder).report_file
     write_atomic(page, text)
     return page
 

@@ -33,7 +33,7 @@ from pneumoscope.workflows.evaluate.rows import (
     rows_of_run,
 )
 from pneumoscope.workflows.explain.heatmaps import heat_of
-from pneumoscope.workflows.groups.ensemble import places_of
+from pneumoscope.workflows.groups.ensemble import ensemble_folders
 
 
 def evaluate_run(
@@ -54,7 +54,7 @@ def evaluate_run(
     listener = listener or Silent()
     request.check()
     check_room(out)
-    if places := places_of(request.run):
+    if places := ensemble_folders(request.run):
         _check_ensemble(request, places)
         model = model_of_ensemble(request.run, places, listener)
         rows = rows_of_ensemble(request, places, model, listener)

@@ -32,7 +32,7 @@ from pneumoscope.workflows.explain.films import (
     films_of_run,
     given_films,
 )
-from pneumoscope.workflows.groups.ensemble import places_of
+from pneumoscope.workflows.groups.ensemble import ensemble_folders
 
 HeatByMethod = Mapping[str, NDArray[np.float32]]
 """Heatmaps float32 (N, S, S) of all films, by method."""
@@ -94,7 +94,7 @@ def _gathered(
     request: ExplainRequest, methods: tuple[str, ...], listener: Listener
 ) -> tuple[Explainer, ChosenImages]:
     """What draws the maps, and the films to draw them of."""
-    places = places_of(request.run)
+    places = ensemble_folders(request.run)
     # An unfinished run is refused before its model is loaded.
     run = None if request.films or places else open_complete(request.run)
     explainer = load_explainer(request.run, methods, listener)

@@ -19,7 +19,7 @@ from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patient
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Grey, Listener
 from pneumoscope.run import Run
-from pneumoscope.workflows.groups.ensemble import places_of
+from pneumoscope.workflows.groups.ensemble import ensemble_folders
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from pneumoscope.explain.stages import Stage
@@ -108,7 +108,7 @@ def load_explainer(folder: Path, methods: tuple[str, ...], listener: Listener) -
 
 def _seed(folder: Path) -> int:
     """Of the run, of several that of the first; 0 for a model without its run."""
-    run = Run(next(iter(places_of(folder)), folder))
+    run = Run(next(iter(ensemble_folders(folder)), folder))
     return int(run.manifest()["seed"]) if run.manifest_file.is_file() else 0
 
 

@@ -7,31 +7,15 @@ The official test split is left out of every run, unless the recipe says ``data.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import pandas as pd
-
-import pneumoscope
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
-from pneumoscope.evaluation.evaluate import core_metrics
-from pneumoscope.evaluation.groups import (
-    FoldRun,
-    FoldThresholds,
-    OfficialTest,
-    OverFolds,
-    PooledMetrics,
-)
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
-from pneumoscope.evaluation.results import extended
-from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.recipe import Recipe, stored_recipe
-from pneumoscope.records import DataRequest, Listener, OperatingPoint, Silent
-from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
+from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_room, create_folder, open_run
 from pneumoscope.storage import read_json, write_atomic, write_json, write_record
@@ -44,21 +28,8 @@ from pneumoscope.workflows.groups.plan import (
     PlannedRun,
     check_planned_weights,
 )
+from pneumoscope.workflows.groups.pooled import evaluate_pooled, pool_folds
 from pneumoscope.workflows.pipeline import find_again
-
-OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
-"""Metrics of the pooled probabilities; all others are of decisions at each fold's own threshold."""
-MEANING = {
-    "pooled": "all films together, each predicted by the model that did not train on its fold; "
-    "intervals resample patients (films where no patient has several), and do not show how far "
-    "the result moves with other folds",
-    "decisions": "each film is compared with its own fold's threshold, which that fold's "
-    "validation films chose, unless the recipe fixes it",
-    "probabilities": f"{', '.join(OF_PROBABILITIES)} are of the pooled probabilities as they "
-    "are: differences in scale between the folds' models lower the pooled AUROC",
-    "folds": "mean and standard deviation (n - 1) over the folds' own test films; folds share "
-    "training films, so the deviation is no standard error",
-}
 
 
 class FoldsEntry(PlanEntry):
@@ -236,89 +207,3 @@ def _finish_folds(group: RunGroup, folder: Path, count: int) -> Path:
     write_json(folder / ENSEMBLE, {"members": [fold.folder.name for fold in folds]})
     write_crossval_page(folder, found, runs)
     return folder
-
-
-def _official_test(run: EvaluatedRun) -> OfficialTest:
-    count = run.manifest["flow"].get("in_no_split")
-    if count is None:
-        said = "not recorded by the version that made the folds"
-    elif count:
-        said = f"its {count:,} films are left out: none trained, validated or judged any fold"
-    else:
-        said = "none was left out: the folds hold all labelled films"
-    return OfficialTest(count, said)
-
-
-def pool_folds(runs: Sequence[EvaluatedRun]) -> pd.DataFrame:
-    """Each run's test films with their ``fold``, its ``threshold`` and the ``decision`` (0 or 1).
-
-    Raises NotARun where a film was judged in two folds.
-    """
-    parts = []
-    for number, run in enumerate(runs):
-        table = read_predictions(Run(run.folder).predictions_file)
-        table = table[table["split"] == "test"]
-        decision = (table["probability"] >= run.threshold).astype(int)
-        parts.append(table.assign(fold=number, threshold=run.threshold, decision=decision))
-    pooled = pd.concat(parts, ignore_index=True)
-    twice = pooled["image_id"].duplicated()
-    if twice.any():
-        raise NotARun("a film was judged in two folds", got=pooled["image_id"][twice].iloc[0])
-    return pooled
-
-
-def evaluate_pooled(
-    pooled: pd.DataFrame,
-    runs: Sequence[EvaluatedRun],
-    seed: int,
-    *,
-    name: str = "",
-    command: str = "",
-) -> PooledMetrics:
-    """Pooled metrics, and each metric's mean and sd over the folds beside each fold's value."""
-    first, chosen = runs[0], runs[0].results.operating_point.name
-    rule = "each fold's own threshold"
-    point = OperatingPoint(chosen, threshold=0.5, rule=rule, chosen_on="val")
-    # Decisions stand in for probabilities, so that one threshold stands for all the folds'.
-    decided = pooled.assign(probability=pooled["decision"].astype(float))
-    settings = IntervalSettings(seed=seed)
-    core = core_metrics(decided, split="test", operating_point=point, settings=settings)
-    scored = core_metrics(pooled, split="test", operating_point=point, settings=settings).metrics
-    metrics = {**core.metrics, **{key: scored[key] for key in OF_PROBABILITIES}}
-    thresholds = tuple(run.threshold for run in runs)
-    return extended(
-        PooledMetrics,
-        replace(
-            core,
-            split="out-of-fold",
-            operating_point=FoldThresholds(chosen, math.nan, rule, "val", thresholds),
-            metrics=metrics,
-        ),
-        version=pneumoscope.__version__,
-        data=first.manifest["source"]["name"],
-        recipe=first.model["lineage"]["recipe"],
-        backbone=first.model["backbone"],
-        meaning=MEANING,
-        folds=tuple(_fold(run) for run in runs),
-        over_folds={key: _over_folds(key, runs) for key in metrics},
-        name=name,
-        command=command,
-        official_test=_official_test(first),
-    )
-
-
-def _fold(run: EvaluatedRun) -> FoldRun:
-    return FoldRun(
-        folder=run.folder.name,
-        n=run.results.n,
-        positives=run.results.positives,
-        patients=run.results.patients,
-        threshold=run.threshold,
-        seconds=round(sum(run.manifest["timing"].values()), 2),
-    )
-
-
-def _over_folds(name: str, runs: Sequence[EvaluatedRun]) -> OverFolds:
-    found = [run.estimate(name) for run in runs]
-    values = tuple(each.value if each else math.nan for each in found)
-    return OverFolds.of_folds(values)

@@ -19,7 +19,7 @@ from pneumoscope.run import CROSSVAL, Run, open_run
 from pneumoscope.workflows.data import unsplit_data_of_run
 
 
-def places_of(folder: Path) -> tuple[Path, ...]:
+def ensemble_folders(folder: Path) -> tuple[Path, ...]:
     """The folders of the members where ``folder`` is an ensemble; none where it is a run, or
     nothing that is known. Raises NotARun, BadWeights."""
     alone = any(file.is_file() for file in (Run(folder).manifest_file, Run(folder).model_file))

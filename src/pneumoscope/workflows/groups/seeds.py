@@ -14,7 +14,7 @@ from pneumoscope.report.groups.seeds import write_seeds_page
 from pneumoscope.run import SCHEMA, SUMMARY
 from pneumoscope.storage import write_record
 
-MEANING = (
+_MEANING = (
     "sd is the spread between training seeds on the same films. It is not the uncertainty that "
     "comes of the test films being a sample: the interval of each run is."
 )
@@ -47,7 +47,7 @@ def summarise_seeds(folder: Path, runs: Sequence[EvaluatedRun], command: str = "
         split=first.split,
         n=first.results.n,
         positives=first.results.positives,
-        meaning=MEANING,
+        meaning=_MEANING,
         runs=tuple(_seed_run(folder, run) for run in runs),
         metrics={name: _over_seeds(name, runs) for name in first.results.metrics},
     )
