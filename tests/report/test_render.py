@@ -67,7 +67,7 @@ def test_every_metric_stands_with_its_interval(page: str) -> None:
     for name, row in rows:
         assert re.search(r'class="num interval">[−\d.]+(–| to )[−\d.]+<', row), name
     for value, interval in re.findall(r'<td class="num">([\d.]+)<small>(.*?)</small>', page):
-        assert re.fullmatch(r"[\d.]+–[\d.]+", interval), value
+        assert re.fullmatch(r"[\d.]+\u2060–\u2060[\d.]+", interval), value
 
 
 def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
