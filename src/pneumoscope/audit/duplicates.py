@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,99 +96,58 @@ def duplicate_findings(duplicates: Duplicates, table: pd.DataFrame) -> list[Find
     """What the duplicates mean for a model that learns from this table."""
     ids = table["image_id"].astype(str).to_numpy()
     found = [*_copies(duplicates, ids), *_conflicts(duplicates, table, ids)]
-    found.append(
-        Finding(
-            "DUP-OTHER-EXPOSURE",
-            "info",
-            "Whether one child was filmed twice cannot be seen from the pixels.",
-            0,
-            "Keep all films of a patient in one split, which takes patient ids.",
-            status="not provable",
-        )
-    )
+    title = "Whether one child was filmed twice cannot be seen from the pixels."
+    remedy = "Keep all films of a patient in one split, which takes patient ids."
+    found.append(Finding("DUP-OTHER-EXPOSURE", "info", title, 0, remedy, (), "not provable"))
     if not duplicates.hashed:
-        found.append(
-            Finding(
-                "DUP-NO-HASH",
-                "info",
-                "This set was prepared without pixel hashes, so exact duplicates are not known.",
-                0,
-                "Prepare the set anew.",
-                status="not provable",
-            )
-        )
+        title = "This set was prepared without pixel hashes, so exact duplicates are not known."
+        remedy = "Prepare the set anew."
+        found.append(Finding("DUP-NO-HASH", "info", title, 0, remedy, (), "not provable"))
     return found
 
 
-def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> list[Finding]:
-    found = []
+def _copies(duplicates: Duplicates, ids: NDArray[Any]) -> Iterator[Finding]:
     if duplicates.exact:
-        groups = len(duplicates.exact)
-        found.append(
-            Finding(
-                "DUP-EXACT",
-                "warning",
-                f"{plural(duplicates.redundant, 'film')} repeating the pixels of another, in "
-                f"{plural(groups, 'group')}.",
-                duplicates.redundant,
-                "Keep one film of each group: the others weigh on the model without teaching it.",
-                few(ids[row] for group in duplicates.exact for row in group),
-            )
-        )
+        redundant = plural(duplicates.redundant, "film")
+        groups = plural(len(duplicates.exact), "group")
+        title = f"{redundant} repeating the pixels of another, in {groups}."
+        remedy = "Keep one film of each group: the others weigh on the model without teaching it."
+        same = few(ids[row] for group in duplicates.exact for row in group)
+        yield Finding("DUP-EXACT", "warning", title, duplicates.redundant, remedy, same)
     if duplicates.near:
         count = len(duplicates.near)
-        found.append(
-            Finding(
-                "DUP-NEAR",
-                "warning",
-                f"{plural(count, 'pair')} of films of one exposure, stored in two ways.",
-                count,
-                "Look at the pairs and keep one film of each, or keep them in one split.",
-                few(ids[row] for pair in duplicates.near for row in pair[:2]),
-            )
-        )
+        title = f"{plural(count, 'pair')} of films of one exposure, stored in two ways."
+        remedy = "Look at the pairs and keep one film of each, or keep them in one split."
+        alike = few(ids[row] for pair in duplicates.near for row in pair[:2])
+        yield Finding("DUP-NEAR", "warning", title, count, remedy, alike)
     if not duplicates.complete:
-        found.append(
-            Finding(
-                "DUP-NEAR",
-                "warning",
-                f"More than {MOST_PAIRS:,} pairs look alike, and the search stopped there.",
-                MOST_PAIRS,
-                "Remove the duplicates that were found, then audit again.",
-                status="not provable",
-            )
-        )
-    return found
+        title = f"More than {MOST_PAIRS:,} pairs look alike, and the search stopped there."
+        remedy = "Remove the duplicates that were found, then audit again."
+        yield Finding("DUP-NEAR", "warning", title, MOST_PAIRS, remedy, (), "not provable")
 
 
-def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -> list[Finding]:
+def _conflicts(duplicates: Duplicates, table: pd.DataFrame, ids: NDArray[Any]) -> Iterator[Finding]:
     """Groups whose films lie in two splits or carry two labels."""
-    found = []
-    across = [g for g in duplicates.groups() if _distinct(table["split"], g) > 1]
-    if across:
-        found.append(
-            Finding(
-                "DUP-ACROSS-SPLITS",
-                "severe",
-                f"{plural(len(across), 'film')} in more than one official split.",
-                len(across),
-                "Drop the copies from training before judging on the other split.",
-                few(ids[row] for group in across for row in group),
-            )
-        )
-    torn = [g for g in duplicates.groups() if _distinct(table["label"], g) > 1]
-    if torn:
-        found.append(
-            Finding(
-                "DUP-LABELS-DISAGREE",
-                "severe",
-                f"{plural(len(torn), 'film')} labelled both normal and pneumonia.",
-                len(torn),
-                "Ask who labelled them, or drop every film of these groups.",
-                few(ids[row] for group in torn for row in group),
-            )
-        )
-    return found
+    kinds = (
+        (
+            "DUP-ACROSS-SPLITS",
+            "split",
+            "in more than one official split",
+            "Drop the copies from training before judging on the other split.",
+        ),
+        (
+            "DUP-LABELS-DISAGREE",
+            "label",
+            "labelled both normal and pneumonia",
+            "Ask who labelled them, or drop every film of these groups.",
+        ),
+    )
+    for code, column, said, remedy in kinds:
+        torn = [group for group in duplicates.groups() if _distinct(table[column], group) > 1]
+        if torn:
+            examples = few(ids[row] for group in torn for row in group)
+            title = f"{plural(len(torn), 'film')} {said}."
+            yield Finding(code, "severe", title, len(torn), remedy, examples)
 
 
 def _distinct(column: pd.Series[Any], rows: tuple[int, ...]) -> int:
