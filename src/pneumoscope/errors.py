@@ -1,4 +1,4 @@
-"""The exception tree: every error a user can cause says what, got, expected and remedy."""
+"""Errors: every one a user can cause says what, got, expected and remedy."""
 
 from __future__ import annotations
 

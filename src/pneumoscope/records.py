@@ -1,4 +1,4 @@
-"""The small records that travel between rooms. Importing this module loads no library."""
+"""Records that travel between packages: films, sources, requests, estimates, readings."""
 
 from __future__ import annotations
 

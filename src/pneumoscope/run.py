@@ -209,7 +209,7 @@ def check_new(out: Path | None) -> None:
     Raises OutputExists and OutputNotWritable.
     """
     if out is None:
-        return
+        return  # numbered when it is made
     with writing(out):
         if out.exists() or out.is_symlink():
             raise _exists(out)

@@ -1,4 +1,4 @@
-"""What a schema allows, in words: for error messages and for the list of keys."""
+"""Schema in words: what it allows, for error messages and for the list of recipe keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of a recipe: what each may choose, within what bounds, and what it means.
+"""Sections of a recipe: what each may choose, within what bounds, and what it means.
 
 This is the one source of the checks, of error messages and of the list of keys.
 """

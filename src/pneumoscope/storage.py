@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what to say where the disk is full or closed.
+"""Storage: files written whole or not at all, and what to say where the disk is full or closed.
 
 A file is written beside its place and moved there in one step, so a file that is there is complete.
 """
@@ -41,7 +41,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             with draft.open("wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(file.fileno())  # or a power cut may leave the name without the bytes
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Random changes of whole batches on the training device.
+"""Augmentation: random changes of whole batches on the training device.
 
 Exposure (gamma, contrast, brightness) is a table of 256 grey levels for each film, looked up on the
 stored bytes: a tenth of the cost of powers and products on floats, and what another exposure of

@@ -1,4 +1,4 @@
-"""A prepared set that is being made: it grows film by film, and a killed process loses nothing.
+"""Draft of a prepared set: it grows film by film, and a killed process loses nothing.
 
 The pixels of a film are written before its line in the journal. So whatever the journal names is
 there in full, and the next process goes on behind it. Only a machine that lost its power may have

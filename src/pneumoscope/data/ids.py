@@ -1,4 +1,4 @@
-"""Ids that may name a person are kept as salted hashes only.
+"""Pseudonyms: ids that may name a person are kept as salted hashes only.
 
 The salt is drawn once for this user and lies in the cache folder, readable by its owner alone. So
 an id has the same hash in every set prepared here, which joins a patient's films, and cannot be

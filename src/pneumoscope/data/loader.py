@@ -1,4 +1,4 @@
-"""Batches by index from the memory map: one fancy-indexing call a batch, no per-image Python.
+"""Loader of batches: one fancy-indexing call of the memory map each, no per-image Python.
 
 The order of the films is a pure function of (seed, epoch), so a resumed run continues with
 exactly the batches an uninterrupted one would have drawn.
@@ -52,6 +52,7 @@ class Films(Dataset[Batch]):
         self._labels = torch.from_numpy(prepared.table["label"].to_numpy(np.float32, na_value=-1))
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
+        # No worker processes: one call a batch, and they would have to pickle it.
         # Indexing a memory map copies just these rows; the pages stay the kernel's to reclaim.
         return torch.from_numpy(self._images[rows]), self._labels[torch.from_numpy(rows)]
 

@@ -1,4 +1,4 @@
-"""Work on all cores in the order of the input, with a bounded number of pieces under way.
+"""Thread pool: work on all cores, in the order of the input, a bounded number under way.
 
 Threads, not processes: decoders release the interpreter's lock, nothing has to be pickled, and
 nothing is forked beside the threads of another library.

@@ -1,4 +1,4 @@
-"""From a source to a prepared set: read on all cores, make square, write in a stream.
+"""Preparation: from a source to a prepared set, read on all cores and written in a stream.
 
 Memory holds a few films at a time. The folder appears under its name only when it is complete; a
 killed run leaves a draft, with which the next one goes on.
@@ -83,6 +83,8 @@ def prepare(
     reason and listed in ``dropped.csv``. Ids that may name a person are hashed unless
     ``keep_ids``. ``waiting`` is called when another process is making the same set.
     """
+    # Like make, the folder's name trusts sizes and times of change: reading every byte to be sure
+    # would cost what the cache saves.
     if (folder / PREPARED).is_file():
         prepared = open_prepared(folder)
         if not _come_back(source, prepared):

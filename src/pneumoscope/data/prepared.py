@@ -1,4 +1,4 @@
-"""The prepared set: the first door of the house, and all that training knows of the data.
+"""Prepared set: the first door of the house, and all that training knows of the data.
 
 A folder of ``images.npy`` (uint8 (N, S, S), 0–255, air dark, memory-mapped), ``table.parquet``
 (row i describes image i), ``prepared.json`` (spec, source, counts) and, where the truth is known,

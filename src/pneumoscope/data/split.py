@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: stratified by label and never dividing a patient.
+"""Splits: who trains, validates and tests, stratified by label and never dividing a patient.
 
 Official splits are kept unless the user asks for new ones. The outcome depends on the order of
 the films, on which of them share a patient, on the labels and on the seed; not on how ids are

@@ -1,4 +1,4 @@
-"""How well heatmaps point to the abnormality: against chance, and against a fixed location.
+"""Localisation: how well heatmaps point to the abnormality, against chance and a fixed location.
 
 Heatmaps are float (N, H, W), 0 or more; masks bool (N, H, W), true inside the abnormality. Two
 rivals show what a figure is worth. *Chance* is a map equally hot all over. The *prior* is one map

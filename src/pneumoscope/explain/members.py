@@ -1,4 +1,4 @@
-"""Heatmaps of one model, or of several that answer together: of each film the mean of theirs."""
+"""Mean heatmaps: of one model, or of several that answer together."""
 
 from __future__ import annotations
 

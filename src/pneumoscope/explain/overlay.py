@@ -1,4 +1,4 @@
-"""A heatmap laid over its film, with a colour bar: uint8 RGB, and PNG.
+"""Overlay: a heatmap laid over its film, with a colour bar: uint8 RGB, and PNG.
 
 The colours are cividis, made for every kind of colour vision (Nuñez 2018, PLoS ONE 13, e0199239):
 brightness alone tells the heat. Cold places stay clear, so the film is seen, and a line marks half

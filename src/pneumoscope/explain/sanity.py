@@ -1,4 +1,4 @@
-"""Does a heatmap depend on what the network learnt? Its weights are shuffled to see.
+"""Sanity of heatmaps: do they depend on what the network learnt? Its weights are shuffled to see.
 
 The weight randomisation test of Adebayo 2018 ("Sanity checks for saliency maps"): a map that
 stays the same when the weights are no longer the trained ones shows the film, not the model.

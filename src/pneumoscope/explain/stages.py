@@ -1,4 +1,4 @@
-"""The layers of a backbone that a class activation map can look at, found through timm."""
+"""Stages of a backbone: the layers that a class activation map can look at, found through timm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the abnormality of a film is known to be: masks or boxes of a prepared set."""
+"""Truth of location: where the abnormality of a film is known to be, masks or boxes."""
 
 from __future__ import annotations
 

@@ -180,6 +180,7 @@ def _averaged(places: Sequence[Path]) -> Members:
 def _mean_points(bundles: Sequence[Bundle]) -> tuple[OperatingPoint, ...]:
     """Of each point that all members have, the mean of its thresholds on the logit scale."""
     tables = [{point.name: point for point in _moved_points(bundle)} for bundle in bundles]
+    # The members have no validation films in common on which one threshold could be chosen.
     return tuple(
         replace(
             point,

@@ -15,6 +15,7 @@ from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.records import Advance, Grey
 
+# Sums in a matrix product depend on the size of the batch, so another size is another last digit.
 BATCH = 64
 
 

@@ -1,4 +1,4 @@
-"""A finished model on disk: ``model.safetensors`` and ``model.json``, and nothing to unpickle.
+"""Bundle: a finished model on disk, ``model.safetensors`` and ``model.json``, nothing to unpickle.
 
 ``model.json`` is written last, so a bundle that has one is whole.
 """
@@ -85,6 +85,7 @@ class Bundle:
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Write the bundle: the weights first, then the file that makes it whole."""
+    # Safetensors hold tensors and no code; model.json comes last and makes the bundle whole.
     state = {key: value.contiguous() for key, value in bundle.network.state_dict().items()}
     write_atomic(Run(folder).weights_file, save(state))
     save_about(bundle, folder)

@@ -1,4 +1,4 @@
-"""The network: takes uint8 grey films as they are stored and holds everything after that.
+"""Network: takes uint8 grey films as they are stored and holds everything after that.
 
 Resize to the network size and normalisation are its first layers, so they are inside whatever is
 saved or exported, and no caller can get them wrong.

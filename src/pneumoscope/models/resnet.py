@@ -1,4 +1,4 @@
-"""The ResNets of the zoo in plain torch, for models that are used: timm's names, timm's numbers.
+"""ResNets of the zoo in plain torch, for models that are used: timm's names, timm's numbers.
 
 timm and torchvision take longer to import than torch itself, more than a second, and who reads
 films with a finished ResNet needs neither. Training goes on with timm's; a test holds the two to

@@ -1,4 +1,4 @@
-"""The backbones we vouch for, and the door to every other one that timm builds."""
+"""Zoo of backbones: those we vouch for, and the door to every other one that timm builds."""
 
 from __future__ import annotations
 

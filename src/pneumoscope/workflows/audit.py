@@ -1,4 +1,4 @@
-"""The audit of a data set, from what the user named to a page."""
+"""Audit of a data set, from what the user named to a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished runs compared on the films they were all evaluated on: from folders to a page.
+"""Comparison of finished runs on the films they were all evaluated on: from folders to a page.
 
 No torch: runs are compared from their tables of predictions.
 """

@@ -1,4 +1,4 @@
-"""Prepared sets found: from what the user named, or the one that a finished run was made from.
+"""Data of a workflow: the prepared set of what the user named, or of a finished run.
 
 No torch here, so that ``prepare`` and ``audit`` start at once.
 """
@@ -46,7 +46,7 @@ def prepare_data(
     """The prepared set of ``request`` in the cache folder or in ``out``; ``side`` in pixels, 0
     for the one that training by ``recipe`` would take. ``source`` is given where it was found
     already."""
-    check_new(out)
+    check_new(out)  # before a source of gigabytes is read
     source = source or find_data(request, listener)
     # Of a side that is asked for, the whole film, for any use.
     spec = InputSpec(side, side, recipe.input.fit) if side else None

@@ -1,4 +1,4 @@
-"""The whole way, read from top to bottom: prepare → train → predict → evaluate → report.
+"""Pipeline of a run, read from top to bottom: prepare → train → predict → evaluate → report.
 
 Each stage looks at the run folder, does what is not there yet, and leaves files. So finishing a
 run that was killed is the same call as starting a new one.
@@ -71,6 +71,7 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     session = session or SessionCache(find_data(request, listener))
     source = session.source
     check_recipe(recipe, source)
+    # Before the data is prepared, so that a kill at any moment leaves what --resume completes.
     run = create_run(
         out,
         f"{recipe.model.backbone}-{source.name}",

@@ -1,4 +1,4 @@
-"""A trained model on new films: find them, read them in a stream, write rows as they come."""
+"""Prediction on new films: find them, read them in a stream, write rows as they come."""
 
 from __future__ import annotations
 

@@ -40,9 +40,11 @@ def prepare_stage(context: RunContext) -> PreparedSet:
     """The source as uint8 squares in the cache folder, or in the run when that is closed, with
     its splits."""
     prepared = _prepared_set(context)
+    # Pixels, labels and official splits, wherever they lie: a moved folder is the same data.
     manifest = context.run.manifest()
     if manifest.get("content", prepared.content) != prepared.content:
         raise data_changed(manifest)
+    # Splits are the recipe's and not the set's: another seed or fold reads no film again.
     prepared, plan = with_splits(prepared, context.recipe.data)
     for choice in plan.choices:
         context.note_choice(*choice)
@@ -166,5 +168,6 @@ def report_stage(context: RunContext, prepared: PreparedSet) -> None:
     """Figures, model card and the report."""
     context.listener.stage("Write the report")
     folder = context.run.folder
+    # Made once and kept: evaluating the run again then needs no torch and shows the same heat.
     heat = heat_of(folder, prepared, context.listener, own=True, keep=True)
     write_report(folder, image_lookup(prepared), heat=heat, hidden=hidden_lookup(prepared))

@@ -1,4 +1,4 @@
-"""A trained model explained: heatmaps on films, whether to trust them, and a page."""
+"""Explanation of a trained model: heatmaps on films, whether to trust them, and a page."""
 
 from __future__ import annotations
 

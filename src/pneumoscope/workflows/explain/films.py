@@ -1,4 +1,4 @@
-"""The films that an explanation shows and measures: those of the data, or named by the user."""
+"""Films of an explanation, shown and measured: those of the data, or named by the user."""
 
 from __future__ import annotations
 

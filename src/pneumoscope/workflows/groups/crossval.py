@@ -60,7 +60,7 @@ def crossval(
     session = SessionCache(find_data(request, listener))
     check_recipe(recipe, session.source)
     plan = GroupPlan(request, (recipe,), (seed,), False, command)
-    content = _deal(plan, count, session, listener)
+    content = _deal(plan, count, session, listener)  # every fold, before the first is trained
 
     def fill(draft: Path, name: str) -> None:
         kept: FoldsEntry = {"name": name, "folds": count, "content": content, **plan.to_json()}

@@ -1,4 +1,4 @@
-"""Several runs that answer together: which films made them, and what they say of others."""
+"""Ensemble of runs: which films made its members, and which it may be asked of."""
 
 from __future__ import annotations
 

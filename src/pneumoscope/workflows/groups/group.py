@@ -59,7 +59,7 @@ def content_of(recipe: Recipe, plan: GroupPlan, session: SessionCache, listener:
     Raises UnreadableData where they cannot be split as the recipe says."""
     try:
         prepared = session.prepared(plan.request, recipe, listener)
-    except DiskFull:
+    except DiskFull:  # it would be full for each run too
         raise
     except OutputNotWritable:
         return ""

@@ -1,4 +1,4 @@
-"""Several runs that belong together: one recipe with several seeds, or several recipes.
+"""Groups of seeds and recipes: one recipe with several seeds, or several recipes.
 
 A results folder holds ``plan.json``, what was asked, and a complete run folder for each run.
 """

@@ -1,4 +1,4 @@
-"""What runs that differ only in their seed say together: ``summary.json`` and a page."""
+"""Summary of seeds: what runs that differ only in their seed say together, and its page."""
 
 from __future__ import annotations
 
