@@ -40,7 +40,7 @@ def run_stages(context: RunContext) -> Run:
         predictions = predict_stage(context, prepared, bundle)
     with context.timed("shortcuts"):
         hidden = shortcut_stage(context, prepared, bundle)
-    with context.timed("judge"):
+    with context.timed("judge"):  # its key on disk since 0.1.0, which pages read
         evaluate_stage(context, prepared, bundle, predictions, hidden)
         shift_stage(context, prepared)
     with context.timed("report"):
