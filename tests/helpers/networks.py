@@ -1,9 +1,12 @@
 """Small untrained networks and bundles."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from timm.models import generate_default_cfgs, register_model
+from timm.models.resnet import BasicBlock, ResNet, _cfg, _create_resnet
 
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
@@ -47,3 +50,15 @@ def shaken(backbone: torch.nn.Module) -> torch.nn.Module:
             torch.nn.init.uniform_(part.weight, 0.5, 1.0)
             torch.nn.init.normal_(part.bias, 0, 0.1)
     return backbone
+
+
+default_cfgs = generate_default_cfgs({"test_tiny.none": _cfg()})
+
+
+@register_model
+def test_tiny(pretrained: bool = False, **kwargs: Any) -> ResNet:
+    """A ResNet of 7,000 weights, for what is committed; timm's own smallest has 100,000."""
+    shape = {"block": BasicBlock, "layers": (1, 1, 1, 1), "channels": (8, 8, 8, 16)}
+    return _create_resnet(
+        "test_tiny", pretrained, stem_width=8, stem_type="deep", **shape, **kwargs
+    )
