@@ -243,7 +243,7 @@ def test_a_kill_in_the_midst_leaves_what_the_next_call_completes(
     """A real SIGKILL when so many films were asked for."""
     code = f"""
 import os, signal, sys
-from pneumoscope.sources import files
+from pneumoscope.sources.places import files
 count, real = 0, files.read.read_film
 def read(*words):
     global count

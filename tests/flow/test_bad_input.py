@@ -31,7 +31,7 @@ from pneumoscope.data.prepare import prepare, prepared_name
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import create_run
-from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.sources.forms.arrays import arrays_source
 from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.workflows.data import stored_spec
 
@@ -167,7 +167,7 @@ def test_a_file_damaged_in_the_middle(tmp_path: Path, films: Path, refused: Refu
 
 
 def test_a_prepared_set_damaged_in_the_cache(tmp_path: Path, films: Path, refused: Refused) -> None:
-    source = medmnist_source(films)
+    source = arrays_source(DataRequest(str(films)))
     spec = stored_spec(source, load_recipe("default", LITTLE))
     folder = tmp_path / "cache" / "prepared" / prepared_name(source, spec)
     prepare(source, spec, folder)

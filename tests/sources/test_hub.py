@@ -20,8 +20,8 @@ import pytest
 
 from pneumoscope.errors import DataNotFound, DiskFull, UnreadableData
 from pneumoscope.records import DataRequest, Silent
-from pneumoscope.sources.hub import CONVERTED, MARK, HuggingFaceHub, Listing, fetch_set, parse
-from pneumoscope.sources.huggingface import huggingface_source
+from pneumoscope.sources.fetch.hub import CONVERTED, MARK, HuggingFaceHub, Listing, fetch_set, parse
+from pneumoscope.sources.forms.huggingface import huggingface_source
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 DATA = "hf:keremberke/chest-xray-classification"
@@ -329,7 +329,7 @@ def test_the_real_client_fetches_what_is_then_read(
     import pyarrow.parquet as pq
 
     image = pa.array([{"bytes": b"\xff\xd8\xff", "path": None}] * 4)
-    pq.write_table(pa.table({"image": image, "label": [0, 1, 0, 1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"image": image, "pneumonia": [0, 1, 0, 1]}), tmp_path / "a.parquet")
     content = (tmp_path / "a.parquet").read_bytes()
     server.files = {f"default/{split}/0000.parquet": content for split in ("train", "test")}
     server.files["default/chest.py"] = b"raise SystemExit"

@@ -26,12 +26,18 @@ from pneumoscope.errors import (
     PneumoscopeError,
     UnreadableData,
 )
-from pneumoscope.sources import npz
-from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.records import DataRequest, Source
+from pneumoscope.sources.forms.arrays import arrays_source
+from pneumoscope.sources.rows import npz
 
 COUNTS = {"train": 6, "val": 4, "test": 5}
+BITS = {"0": "normal", "1": "pneumonia"}
 Arrays = dict[str, np.ndarray]
 Usage = namedtuple("Usage", "total used free")
+
+
+def medmnist_source(path: Path) -> Source:
+    return arrays_source(DataRequest(str(path), classes=BITS))
 
 
 def arrays(side: int = 8, rgb: bool = False, seed: int = 0) -> Arrays:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pneumoscope.errors import UnreadableData, UnreadableImage
 from pneumoscope.records import Film, Grey
-from pneumoscope.sources.files import list_films, read_file
+from pneumoscope.sources.places.files import list_films, read_file
 
 
 @dataclass(frozen=True, slots=True)
