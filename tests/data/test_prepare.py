@@ -59,6 +59,20 @@ def test_pixels_rows_and_counts_agree(tmp_path: Path) -> None:
     assert isinstance(got.images, np.memmap)
 
 
+def test_several_threads_make_the_set_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many cores a test process has."""
+    made = []
+    for count in (1, 4):
+        monkeypatch.setattr("pneumoscope.data.prepare.cores", partial(int, count))
+        made.append(prepare(source(200, bad=3), SPEC, tmp_path / str(count)))
+    one, several = made
+    assert several.table.equals(one.table) and several.about["flow"] == one.about["flow"]
+    assert several.content == one.content
+    np.testing.assert_array_equal(several.images, one.images)
+
+
 def test_rows_of_a_split(tmp_path: Path) -> None:
     got = prepare(source(), SPEC, tmp_path / "set")
     assert got.rows("val").tolist() == list(range(1, 60, 3))

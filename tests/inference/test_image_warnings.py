@@ -1,5 +1,7 @@
 """Remarks on films: the same as one by one, and from the header what it says."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,18 @@ def test_a_padded_film_is_judged_by_its_own_frame(chests: np.ndarray) -> None:
     (padded,) = load_films([FilmInput("a", tall)], InputSpec(40, 40, "pad"), {})
     assert squashed.findings == padded.findings == ()
     assert padded.square is not None and not padded.square[:, 0].any()
+
+
+def test_several_threads_load_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many cores a test process has."""
+    rng = np.random.default_rng(0)
+    given = [FilmInput(str(i), rng.integers(0, 256, (50, 40), np.uint8)) for i in range(70)]
+    loaded = []
+    for count in (1, 4):
+        monkeypatch.setattr("pneumoscope.inference.loading.cores", partial(int, count))
+        loaded.append(list(load_films(given, InputSpec(32, 32), {})))
+    one, several = loaded
+    assert [film.name for film in several] == [film.name for film in given]
+    for a, b in zip(one, several, strict=True):
+        assert (a.name, a.findings, a.error) == (b.name, b.findings, b.error)
+        np.testing.assert_array_equal(a.square, b.square)
