@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pneumoscope.errors import BadRecipe, nearest
-from pneumoscope.schema import describe, explain, section_of
+from pneumoscope.schema import describe, recipe_error, section_of
 from pneumoscope.sections import (
     AugmentChoices,
     DataChoices,
@@ -144,7 +144,7 @@ def validate_recipe(values: Mapping[str, object]) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise explain(error, Recipe) from None
+        raise recipe_error(error, Recipe) from None
 
 
 def _is_file_name(text: str) -> bool:

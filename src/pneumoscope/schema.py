@@ -28,7 +28,7 @@ _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
-def explain(error: ValidationError, schema: type[BaseModel]) -> BadRecipe:
+def recipe_error(error: ValidationError, schema: type[BaseModel]) -> BadRecipe:
     """The first fault: which key, what it got, what it allows."""
     fault = error.errors(include_url=False)[0]
     keys, section = _locate(fault["loc"], schema)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pneumoscope.records import Grey, InputSpec
 
-Boxes = Iterable[tuple[float, float, float, float]]
+BoxList = Iterable[tuple[float, float, float, float]]
 
 
 def fit_square(image: Grey, spec: InputSpec) -> Grey:
@@ -39,7 +39,7 @@ def fit_square_mask(mask: NDArray[np.bool_], spec: InputSpec) -> NDArray[np.bool
 
 
 def fit_boxes(
-    boxes: Boxes, size: tuple[int, int], spec: InputSpec
+    boxes: BoxList, size: tuple[int, int], spec: InputSpec
 ) -> tuple[tuple[float, float, float, float], ...]:
     """Boxes (x, y, width, height), origin top left, from native pixels to those of the square
     that ``fit_square`` makes of a film of ``size`` (height, width).

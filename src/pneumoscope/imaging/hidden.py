@@ -10,7 +10,7 @@ from pneumoscope.records import Grey
 
 VARIANTS = ("border", "centre", "thumbnail")
 """What is left of the film: its outer tenth, all but that, or 8 by 8 means."""
-CELLS = 8
+_CELLS = 8
 _MOST_MEAN = 1000
 _BATCH = 64
 
@@ -39,7 +39,7 @@ def altered(films: Grey, variant: str, fill: Grey) -> Grey:
     uint8 (S, S) stands where they are hidden."""
     side = films.shape[-1]
     if variant == "thumbnail":
-        small, large = cell_means(CELLS, side), _enlarging(side)
+        small, large = cell_means(_CELLS, side), _enlarging(side)
         coarse = small @ (films.astype(np.float32) @ small.T)
         return np.asarray(np.rint(large @ coarse @ large.T).clip(0, 255), np.uint8)
     border = border_mask(side)
@@ -50,6 +50,6 @@ def altered(films: Grey, variant: str, fill: Grey) -> Grey:
 def _enlarging(side: int) -> NDArray[np.float32]:
     """Weights (side, 8) of bilinear interpolation between the centres of 8 cells, as in
     ``torch.nn.functional.interpolate`` with ``align_corners=False``."""
-    at = ((np.arange(side) + 0.5) * CELLS / side - 0.5).clip(0, CELLS - 1)
-    weights = np.maximum(1 - np.abs(at[:, None] - np.arange(CELLS)), 0)
+    at = ((np.arange(side) + 0.5) * _CELLS / side - 0.5).clip(0, _CELLS - 1)
+    weights = np.maximum(1 - np.abs(at[:, None] - np.arange(_CELLS)), 0)
     return np.asarray(weights, np.float32)

@@ -29,7 +29,7 @@ STEPS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OverfitResult:
     """Whether one batch was learnt, in words, and what to try where it was not."""
 
     learnt: Learnt
@@ -39,7 +39,7 @@ class Verdict:
 
 def overfit_one_batch(
     request: DataRequest, recipe: Recipe, *, seed: int = 0, listener: Listener | None = None
-) -> Verdict:
+) -> OverfitResult:
     """Train on one batch without random changes until its loss is small, MOST_STEPS at most."""
     listener = listener or Silent()
     job, network = _set_up(request, still_recipe(recipe), seed, listener)
@@ -53,7 +53,7 @@ def overfit_one_batch(
         learnt = overfit(job, network, listener)
     except (KeyboardInterrupt, SystemExit):
         raise _stopped() from None
-    return Verdict(learnt, *_verdict(learnt, recipe))
+    return OverfitResult(learnt, *_verdict(learnt, recipe))
 
 
 def profile(

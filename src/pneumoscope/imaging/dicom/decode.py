@@ -33,7 +33,7 @@ from pneumoscope.imaging.dicom.grey import (
     modality_values,
     patterns_used,
 )
-from pneumoscope.imaging.dicom.header import PIXEL_DATA, Header, Tag, Values, read_header
+from pneumoscope.imaging.dicom.header import PIXEL_DATA, ElementBytes, Header, Tag, read_header
 from pneumoscope.imaging.headers import SEVERAL_FRAMES, check_size
 from pneumoscope.records import Facts, Film, Grey
 
@@ -197,7 +197,7 @@ def _window(header: Header) -> Window | None:
 def _lut(header: Header, tag: Tag, signed: bool) -> Lut | None:
     """The table in the first item of a sequence; ``signed`` says how its inputs are, when the
     coding leaves it open whether the descriptor is US or SS."""
-    item: Values = header.item(tag, frozenset((_DESCRIPTOR, _LUT_DATA)))
+    item: ElementBytes = header.item(tag, frozenset((_DESCRIPTOR, _LUT_DATA)))
     if _DESCRIPTOR not in item or _LUT_DATA not in item:
         return None
     vr, descriptor = item[_DESCRIPTOR]

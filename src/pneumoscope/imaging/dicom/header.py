@@ -75,7 +75,7 @@ class Tag(IntEnum):
 
 _WANTED = frozenset(int(tag) for tag in Tag)
 
-Values = dict[int, tuple[bytes, bytes]]
+ElementBytes = dict[int, tuple[bytes, bytes]]
 """VR as written, and value, by tag."""
 
 
@@ -107,7 +107,7 @@ class Header:
 
     syntax: str
     coding: Coding
-    values: Values
+    values: ElementBytes
     pixels: Element | None
     stream: BinaryIO
 
@@ -142,7 +142,7 @@ class Header:
             raise UnreadableImage("a number of the DICOM header is none", got=name)
         return value
 
-    def item(self, tag: int, wanted: frozenset[int]) -> Values:
+    def item(self, tag: int, wanted: frozenset[int]) -> ElementBytes:
         """The wanted values of the first item of a sequence, empty where there is none."""
         data = self.raw(tag)
         if len(data) < 8:
@@ -174,7 +174,7 @@ def read_header(stream: BinaryIO) -> Header:
     if len(first) == 2:
         # Some writers name one coding and use the other; the first element shows which.
         coding = Coding(not _is_vr(first), coding.order)
-    values: Values = {}
+    values: ElementBytes = {}
     pixels, end = None, position
     for element in elements(data, position, len(data), coding):
         if element.tag in _PIXEL_TAGS:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from pneumoscope.report.kit.figure import INK, LINES, PAPER, ROLES
+from pneumoscope.report.kit.figure import COLOUR_ROLES, INK, LINES, PAPER
 
 SQUARE = (4.6, 4.3)
 FRAME = (0.135, 0.115, 0.84, 0.855)
@@ -37,7 +37,7 @@ class Look:
     @property
     def stroke(self) -> str:
         """The colour as the page's CSS says it."""
-        return ROLES[self.colour]
+        return COLOUR_ROLES[self.colour]
 
     @property
     def dasharray(self) -> str:

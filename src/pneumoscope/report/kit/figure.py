@@ -31,7 +31,7 @@ ACCENT = "#009e73"
 LINES = (NORMAL, PNEUMONIA, ACCENT, INK)
 """Colours of several lines in one figure, in their order."""
 
-ROLES = {
+COLOUR_ROLES = {
     INK: "currentColor",
     MUTED: "var(--muted)",
     RULE: "var(--rule)",
@@ -126,7 +126,7 @@ def to_svg(figure: Figure, name: str, alt: str) -> Markup:
     # matplotlib writes fixed colours. The page knows a light and a dark form of each role, so that
     # in the SVG the role's CSS value stands: a figure with ink and rules of the light page could
     # not be read on the dark one. Every colour is a role, and no two are alike.
-    for colour, role in ROLES.items():
+    for colour, role in COLOUR_ROLES.items():
         body = body.replace(colour, role)
     # The page's own font, which matplotlib does not know.
     body = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font-size: \1px; font-family: inherit", body)

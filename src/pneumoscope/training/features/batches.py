@@ -20,7 +20,7 @@ from pneumoscope.data.loader import Batch, Batches
 from pneumoscope.models.network import Network
 from pneumoscope.records import Listener
 from pneumoscope.run import Run
-from pneumoscope.training.features.extract import FeatureExtractor, Rows, to_tensor
+from pneumoscope.training.features.extract import FeatureExtractor, RowNumbers, to_tensor
 from pneumoscope.training.features.store import keep_features, map_file
 from pneumoscope.training.job import TrainingJob
 
@@ -72,7 +72,7 @@ class Features(Dataset[Batch]):
         self._views = [map_file(file) for file in files]
         self._labels = torch.from_numpy(labels.astype(np.float32))
 
-    def __getitem__(self, at: tuple[int, Rows]) -> Batch:
+    def __getitem__(self, at: tuple[int, RowNumbers]) -> Batch:
         """Features float32 or bf16 (B, …), labels float32 (B,), 0 or 1."""
         view, places = at
         array, mapped = self._views[view]
@@ -84,7 +84,7 @@ class Features(Dataset[Batch]):
         return batch
 
 
-class ViewSampler(Sampler[tuple[int, Rows]]):
+class ViewSampler(Sampler[tuple[int, RowNumbers]]):
     """The batches of an epoch with the view whose turn it is: epoch e takes view e mod V."""
 
     def __init__(self, batches: Batches, views: int) -> None:
@@ -98,7 +98,7 @@ class ViewSampler(Sampler[tuple[int, Rows]]):
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __iter__(self) -> Iterator[tuple[int, Rows]]:
+    def __iter__(self) -> Iterator[tuple[int, RowNumbers]]:
         # The epoch is asked for with the first batch: resuming, Lightning sets it after this call.
         for places in self._batches:
             yield self._batches.epoch % self._views, places

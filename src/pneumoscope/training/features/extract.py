@@ -21,7 +21,7 @@ from pneumoscope.training.seeds import VIEW, seed_of
 
 _BATCH = 64  # part of what random changes follow from; another number gives other views
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 class FeatureExtractor:
@@ -61,7 +61,7 @@ class FeatureExtractor:
         for index, start in enumerate(range(0, len(rows), _BATCH)):
             yield self._of(rows[start : start + _BATCH], view, index)
 
-    def _of(self, rows: Rows, view: int | None, index: int) -> NDArray[Any]:
+    def _of(self, rows: RowNumbers, view: int | None, index: int) -> NDArray[Any]:
         device = self._precision.device
         kind, half = device.split(":")[0], self._precision.name == "bf16"
         with torch.inference_mode():

@@ -37,7 +37,7 @@ _WITHIN = "passes within the optimiser's call"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StepPart:
     """A part of a training step: milliseconds a step, and its share of the step, 0–1."""
 
     name: str
@@ -50,7 +50,7 @@ class Profile:
     """The parts of a step, seconds of the whole one and of the bare network's, films in a batch,
     and over how many steps that was measured."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[StepPart, ...]
     step: float
     bare: float
     batch: int
@@ -109,7 +109,7 @@ class StepProfiler(SimpleProfiler):
         """Seconds of a whole step."""
         return (self._ended - self._begun) / self.steps
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[StepPart]:
         """The parts of a step in their order; they make up the whole, the last is the rest."""
         training, backward = (self._of(one) for one in _PASSES)
         change = self._of(AUGMENTATION)
@@ -122,7 +122,7 @@ class StepProfiler(SimpleProfiler):
             "weight average": self._of(_LAST),
         }
         found["other"] = self.step - sum(found.values())
-        return [Part(name, 1000 * part, part / self.step) for name, part in found.items()]
+        return [StepPart(name, 1000 * part, part / self.step) for name, part in found.items()]
 
     def _of(self, *names: str) -> float:
         """Seconds a step of the actions whose names end so."""
