@@ -224,7 +224,7 @@ def check_new(out: Path | None) -> None:
     check_writable(out.absolute().parent)
 
 
-def check_room(out: Path | None) -> None:
+def check_output(out: Path | None) -> None:
     """The same of a verb whose results, without ``out``, get a number under ``runs``."""
     if out is None:
         check_writable(RUNS.absolute())

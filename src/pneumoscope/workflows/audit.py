@@ -9,7 +9,7 @@ from pneumoscope.audit.audit import Audit, audit
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.audit.page import write_audit
-from pneumoscope.run import check_room, create_folder
+from pneumoscope.run import check_output, create_folder
 from pneumoscope.workflows.data import find_data, prepare_data
 
 AUDIT_SIDE = 112
@@ -30,7 +30,7 @@ def audit_data(
     be read are findings here, however many they are.
     """
     listener = listener or Silent()
-    check_room(out)
+    check_output(out)
     recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={AUDIT_SIDE}"])
     asked = [request, _second(request, against)] if against else [request]
     # Both are looked for before the first is read: a slip in the second name shows at once.

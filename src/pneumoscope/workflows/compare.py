@@ -34,7 +34,7 @@ from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
-from pneumoscope.run import Run, check_room, create_folder
+from pneumoscope.run import Run, check_output, create_folder
 from pneumoscope.storage import timestamp
 
 SETTINGS = IntervalSettings()
@@ -66,7 +66,7 @@ def compare(
     folder that is no finished run, NotComparable where the evaluated films differ.
     """
     listener = listener or Silent()
-    check_room(out)
+    check_output(out)
     _check_folders(folders)
     listener.stage(f"Compare {len(folders)} runs")
     runs = _told_apart([_read(folder, letter(at)) for at, folder in enumerate(folders)])

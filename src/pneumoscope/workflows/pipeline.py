@@ -13,7 +13,7 @@ from pneumoscope.devices import check_hardware
 from pneumoscope.errors import DataNotFound, InputError
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
-from pneumoscope.run import Run, check_room, create_run, open_run
+from pneumoscope.run import Run, check_output, create_run, open_run
 from pneumoscope.storage import sweep
 from pneumoscope.workflows.context import RunContext, SessionCache, locked_run, new_manifest
 from pneumoscope.workflows.data import check_recipe, find_data
@@ -65,7 +65,7 @@ def train(  # noqa: PLR0913 - what is asked, by whom, and with what
     InputError, and leaves no folder, when the data or the recipe will not do.
     """
     listener = listener or Silent()
-    check_room(out)
+    check_output(out)
     hardware = hardware or Hardware()
     device = check_hardware(hardware, recipe, out)
     session = session or SessionCache(find_data(request, listener))

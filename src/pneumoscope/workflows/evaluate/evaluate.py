@@ -22,7 +22,7 @@ from pneumoscope.manifest import Choice, Manifest
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.run.render import write_report
-from pneumoscope.run import Run, check_room, create_folder, open_complete
+from pneumoscope.run import Run, check_output, create_folder, open_complete
 from pneumoscope.storage import timestamp, write_atomic, write_json
 from pneumoscope.workflows.evaluate.model import EvaluatedModel, model_of_ensemble, model_of_run
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
@@ -53,7 +53,7 @@ def evaluate_run(
     """
     listener = listener or Silent()
     request.check()
-    check_room(out)
+    check_output(out)
     if places := ensemble_folders(request.run):
         _check_ensemble(request, places)
         model = model_of_ensemble(request.run, places, listener)

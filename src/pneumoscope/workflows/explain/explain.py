@@ -22,7 +22,7 @@ from pneumoscope.explain.explanation import (
 from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
-from pneumoscope.run import Run, check_room, create_folder, open_complete
+from pneumoscope.run import Run, check_output, create_folder, open_complete
 from pneumoscope.storage import timestamp
 from pneumoscope.workflows.explain.explainer import Explainer, check_maps, load_explainer, locate
 from pneumoscope.workflows.explain.films import (
@@ -63,7 +63,7 @@ def explain_run(
     be drawn, DataNotFound where the run's data is gone or no film can be read.
     """
     listener = listener or Silent()
-    check_room(out)
+    check_output(out)
     if request.count is not None and request.count < 1:
         raise InputError("the count is out of range", got=request.count, expected="1 or more")
     methods = _methods(request)

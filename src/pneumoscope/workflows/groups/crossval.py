@@ -17,7 +17,7 @@ from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.groups.crossval import write_crossval_page
-from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_room, create_folder, open_run
+from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_output, create_folder, open_run
 from pneumoscope.storage import read_json, write_atomic, write_json, write_record
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
@@ -55,7 +55,7 @@ def crossval(
     Raises an InputError, and leaves no folder, when the data cannot be dealt so.
     """
     listener = listener or Silent()
-    check_room(out)
+    check_output(out)
     _check_folds(recipe, count)
     session = SessionCache(find_data(request, listener))
     check_recipe(recipe, session.source)

@@ -13,7 +13,7 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.errors import BadRecipe, NotARun, NotComparable
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Listener, Silent
-from pneumoscope.run import COMPARISON, PLAN, SCHEMA, check_room, create_folder
+from pneumoscope.run import COMPARISON, PLAN, SCHEMA, check_output, create_folder
 from pneumoscope.storage import read_json, write_json
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
@@ -44,7 +44,7 @@ def train_many(
     that is looked at before the first is trained.
     """
     listener = listener or Silent()
-    check_room(out)
+    check_output(out)
     _check_names(plan.recipes)
     session = SessionCache(find_data(plan.request, listener))
     for recipe in plan.recipes:
