@@ -24,7 +24,7 @@ from pneumoscope.cli.options import DataOptions, words_of
 from pneumoscope.data.prepare import prepare
 from pneumoscope.errors import InputError, OutputNotWritable
 from pneumoscope.records import Film, InputSpec, Record, Source
-from pneumoscope.run import check_new, check_room
+from pneumoscope.run import check_new, check_output
 
 COMMAND = Path(sys.executable).with_name("pneumoscope")
 
@@ -179,8 +179,8 @@ def test_a_closed_place_is_refused_before_the_work(
 def test_a_file_is_no_folder_for_results(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputNotWritable, match="cannot be made"):
-        check_room(tmp_path / "file" / "new")
-    check_room(tmp_path / "not yet" / "there" / "new")
+        check_output(tmp_path / "file" / "new")
+    check_output(tmp_path / "not yet" / "there" / "new")
     assert not (tmp_path / "not yet").exists()
 
 
