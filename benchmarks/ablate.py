@@ -29,7 +29,7 @@ from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Silent
 from pneumoscope.run import Run
-from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.sources.forms.arrays import medmnist_source
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network
 from pneumoscope.training.measure.precision import choose_precision

@@ -13,6 +13,8 @@ class PneumoscopeError(Exception):
     ----------
     what : one sentence naming the thing at fault.
     got, expected, remedy : optional; one line each.
+    answer : the words to add to the command that failed, so that it works; empty where no one
+        answer is right.
     """
 
     def __init__(
@@ -22,11 +24,13 @@ class PneumoscopeError(Exception):
         got: object | None = None,
         expected: str | None = None,
         remedy: str | None = None,
+        answer: tuple[str, ...] = (),
     ) -> None:
         self.what = what
         self.got = got
         self.expected = expected
         self.remedy = remedy
+        self.answer = answer
         super().__init__(self.message())
 
     def message(self) -> str:
@@ -41,7 +45,7 @@ class PneumoscopeError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling between processes.
-        return _rebuild, (type(self), self.what, self.got, self.expected, self.remedy)
+        return _rebuild, (type(self), self.what, self.got, self.expected, self.remedy, self.answer)
 
 
 def _rebuild(
@@ -50,8 +54,9 @@ def _rebuild(
     got: object | None,
     expected: str | None,
     remedy: str | None,
+    answer: tuple[str, ...],
 ) -> PneumoscopeError:
-    return kind(what, got=got, expected=expected, remedy=remedy)
+    return kind(what, got=got, expected=expected, remedy=remedy, answer=answer)
 
 
 class InputError(PneumoscopeError):
@@ -75,7 +80,12 @@ class Unreachable(UnreadableImage):
 
 
 class BadLabels(InputError):
-    """Labels are missing, not 0 or 1, or do not match the images."""
+    """Labels are missing, do not say what they mean, or do not match the images.
+
+    ``words`` are those that were asked about: word, films, and the meaning that is offered.
+    """
+
+    words: tuple[tuple[str, int, str], ...] = ()
 
 
 class BadRecipe(InputError):

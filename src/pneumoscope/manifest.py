@@ -6,7 +6,7 @@ record everything. What must be there, ``run.open_run`` checks.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, NotRequired, Required, TypedDict
 
 
 class RequestEntry(TypedDict):
@@ -18,6 +18,18 @@ class RequestEntry(TypedDict):
     labels: str | None
     columns: dict[str, str]
     keep_ids: bool
+    readers: NotRequired[Literal["majority", "any", "all"]]
+    links: NotRequired[list[str]]
+    assumed: NotRequired[dict[str, str]]
+
+
+class WordEntry(TypedDict):
+    """``Word.to_json``: what a word of the data was taken for."""
+
+    word: str
+    meaning: str
+    films: int
+    said: bool
 
 
 class SourceEntry(TypedDict):
@@ -31,6 +43,10 @@ class SourceEntry(TypedDict):
     native_size: int
     notes: list[str]
     passed_over: dict[str, int]
+    words: NotRequired[list[WordEntry]]
+    patients: NotRequired[str]
+    readers: NotRequired[str]
+    lost: NotRequired[dict[str, dict[str, int]]]
 
 
 class Choice(TypedDict):
@@ -62,6 +78,8 @@ class PreparedFlow(TypedDict):
     found: int
     kept: int
     dropped: list[ReasonCount]
+    dropped_by_class: NotRequired[dict[str, dict[str, int]]]
+    boxes_lost: NotRequired[int]
 
 
 class Flow(PreparedFlow, total=False):
@@ -173,6 +191,7 @@ class ModelManifest(TypedDict, total=False):
 class Manifest(TypedDict, total=False):
     """``run.json``: what was asked, found, chosen and measured.
 
+    ``door`` is a ``data.door.Door`` in plain data.
     ``judges``, ``members`` and ``external`` stand in the folder of an evaluation.
     """
 
@@ -194,6 +213,7 @@ class Manifest(TypedDict, total=False):
     content: str
     flow: Flow
     shifts: list[dict[str, Any]]
+    door: dict[str, Any]
     precision: PrecisionEntry
     epochs: EpochsEntry
     judges: str
@@ -211,3 +231,4 @@ class PreparedManifest(TypedDict, total=False):
     source: SourceEntry
     flow: PreparedFlow
     unreached: list[int]
+    chains: list[tuple[int, list[tuple[int, int]]]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # every verb's module loads the records, and --help has no us
     import numpy as np
     from numpy.typing import NDArray
 
-from pneumoscope.manifest import RequestEntry, SourceEntry
+from pneumoscope.manifest import RequestEntry, SourceEntry, WordEntry
 from pneumoscope.plain import to_plain
 
 Split = Literal["train", "val", "test"]
@@ -28,6 +28,10 @@ Grey: TypeAlias = "NDArray[np.uint8]"
 
 Facts = Mapping[str, str | float | int]
 """What is known of a film beside its pixels: view, age (years), sex, subtype, mode, bytes …"""
+
+Readers = Literal["majority", "any", "all"]
+READERS: tuple[Readers, ...] = ("majority", "any", "all")
+"""Whose word counts where several read a film."""
 
 FORMS = ("medmnist", "folder", "rsna", "dicom", "huggingface", "table", "unlabelled", "phantom")
 """The forms that data comes in; ``--form`` takes one of these words."""
@@ -56,9 +60,11 @@ class Record:
     ``read(side)`` gives the Film, or raises ``UnreadableImage``; ``side`` is that of the square
     that will be made of it, so a decoder may reduce the film as far as that loses nothing.
     It is called from several threads. ``mask`` gives bool (H, W), true where the abnormality is,
-    when the truth is known. ``boxes`` are (x, y, width, height) in native pixels, origin top left.
-    ``label`` is 1 pneumonia, 0 normal, None unknown. ``private`` says that the ids may name a
-    person: they are then kept only as salted hashes, unless the user asks for them.
+    when the truth is known. ``boxes`` are (x, y, width, height), origin top left, in native pixels
+    or, where ``boxes_drawn_on`` is not 0, in those of a square of that side that the whole film was
+    drawn on. ``label`` is 1 pneumonia, 0 normal, None unknown. ``private`` says that the ids may
+    name a person: they are then kept only as salted hashes, unless the user asks for them.
+    ``origin`` is the same for pictures that were made from one film, as far as names tell.
     """
 
     image_id: str
@@ -70,6 +76,27 @@ class Record:
     mask: Callable[[], NDArray[np.bool_]] | None = None
     facts: Facts = field(default_factory=dict)
     private: bool = False
+    boxes_drawn_on: int = 0
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a word of the data was taken for: ``meaning`` is normal, pneumonia or ignore, ``films``
+    how many have it, ``said`` whether the user said so."""
+
+    word: str
+    meaning: str
+    films: int
+    said: bool = False
+
+    def to_json(self) -> WordEntry:
+        return {
+            "word": self.word,
+            "meaning": self.meaning,
+            "films": self.films,
+            "said": self.said,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +105,9 @@ class Source:
 
     ``fingerprint`` changes when the content changes. ``native_size`` is the longest side in
     pixels of a typical image. ``records`` may be iterated more than once. ``passed_over`` counts
-    the files that are no records, by reason.
+    the files that are no records, by reason. ``words`` are what each class word was taken for,
+    ``patients`` says how patients are known, empty where nothing but a film's own header could say
+    it. ``lost`` counts films that are no records though they should be, by reason and class.
     """
 
     name: str
@@ -90,6 +119,9 @@ class Source:
     records: Iterable[Record]
     notes: tuple[str, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
+    words: tuple[Word, ...] = ()
+    patients: str = ""
+    lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> SourceEntry:
         """All but the records."""
@@ -102,7 +134,17 @@ class Source:
             "native_size": self.native_size,
             "notes": list(self.notes),
             "passed_over": dict(self.passed_over),
+            "words": [word.to_json() for word in self.words],
+            "patients": self.patients,
+            "lost": {reason: dict(counts) for reason, counts in self.lost.items()},
         }
+
+
+_TAKEN: Mapping[str, str] = {
+    **dict.fromkeys(("positive", "pos", "1", "true", "yes"), "pneumonia"),
+    **dict.fromkeys(("negative", "neg", "0", "false", "no"), "normal"),
+}
+"""What version 0.1.0 took words to mean that do not say what for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +154,10 @@ class DataRequest:
     ``data`` is a path or a name; ``form`` one of FORMS, None to find out by looking. ``classes``
     maps a class name of the data, folded by ``sources.classes``, to normal, pneumonia or ignore.
     ``labels`` is a table of labels beside the films. ``columns`` names table columns by what they
-    hold: image, label, patient, split. ``keep_ids`` keeps ids as they are.
+    hold: image, label, patient, split. ``keep_ids`` keeps ids as they are. ``readers`` says whose
+    word counts where several read a film. ``links`` are further folders that symbolic links may
+    lead into. ``fill_in`` is a new file for class words that have to be asked about.
+    ``assumed`` are meanings that a run of version 0.1.0 took without asking, so that it goes on.
     """
 
     data: str
@@ -121,6 +166,15 @@ class DataRequest:
     labels: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     keep_ids: bool = False
+    readers: Readers = "majority"
+    links: tuple[Path, ...] = ()
+    fill_in: Path | None = None
+    assumed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def meanings(self) -> Mapping[str, str]:
+        """What class words mean beside what they say themselves, by the user or by assumption."""
+        return {**self.assumed, **self.classes}
 
     def to_json(self) -> RequestEntry:
         """JSON-ready, with paths made absolute, so that it can be asked again from anywhere."""
@@ -132,6 +186,9 @@ class DataRequest:
             "labels": str(self.labels.expanduser().absolute()) if self.labels else None,
             "columns": dict(self.columns),
             "keep_ids": self.keep_ids,
+            "readers": self.readers,
+            "links": [str(link.expanduser().absolute()) for link in self.links],
+            "assumed": dict(self.assumed),
         }
 
     @classmethod
@@ -144,6 +201,10 @@ class DataRequest:
             labels=Path(labels) if (labels := value.get("labels")) else None,
             columns=value.get("columns", {}),
             keep_ids=value.get("keep_ids", False),
+            readers=value.get("readers", "majority"),
+            links=tuple(map(Path, value.get("links", ()))),
+            # A request without readers was written by 0.1.0, which did not ask.
+            assumed=value.get("assumed", {} if "readers" in value else _TAKEN),
         )
 
 
@@ -301,6 +362,9 @@ class Listener(Protocol):
     def note(self, text: str) -> None:
         """Something about the data that the user should know."""
 
+    def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """What was found out, a name and a sentence a row."""
+
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
         """``done`` of ``total`` units of the present stage are done."""
 
@@ -315,6 +379,9 @@ class Silent:
         pass
 
     def note(self, text: str) -> None:
+        pass
+
+    def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         pass
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:

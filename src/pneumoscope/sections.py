@@ -43,6 +43,17 @@ class DataChoices(Section):
         description="3 of 5 judges on the fourth of five folds of the films that are not in the "
         "official test split, which is then left out; pneumoscope crossval sets it; none is usual",
     )
+    views: Literal["auto", "all"] = Field(
+        "all",
+        description="auto leaves lateral films, other modalities, other parts of the body and "
+        "cut-out lungs out of training and of splits cut here, where most films are none of "
+        "these; all keeps them",
+    )
+    groups: Literal["patients", "alike"] = Field(
+        "patients",
+        description="what a cut never divides: patients, or also equal pixels, copies of one film "
+        "and films made from one by their names",
+    )
     most_bad: Fraction = Field(
         description="the data is refused when more than this part of its films cannot be used"
     )

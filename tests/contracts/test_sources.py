@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,10 @@ from tests.helpers.sources import (
 )
 
 from pneumoscope.data.prepare import prepare
+from pneumoscope.errors import BadLabels
 from pneumoscope.records import SPLITS, DataRequest, Film, InputSpec, Record, Silent, Source
 from pneumoscope.sources.detect import open_source
+from pneumoscope.sources.meaning.answers import parse_classes
 
 FORMS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "medmnist": (npz, "medmnist"),
@@ -143,7 +146,10 @@ def test_a_prepared_set_has_one_schema(asked: tuple[str, DataRequest], tmp_path:
     fixed = ("image_id", "patient_id", "split", "pixel_hash")
     assert {types[name] for name in fixed} == {"string"}
     assert types["label"] == "Int8" and types["height"] == types["width"] == "int32"
-    others = set(types) - {*fixed, "label", "height", "width", "boxes"}
+    sometimes = {"boxes", "aside", "origin", "group"}
+    others = set(types) - {*fixed, "label", "height", "width", *sometimes}
+    assert types["group"] == "int64"
+    assert (prepared.folder / "alike.parquet").is_file()
     assert all(name.startswith("fact_") for name in others)
     whole = b"".join(file.read_bytes() for file in (tmp_path / "set").iterdir())
     assert b"Anna" not in whole
@@ -193,3 +199,73 @@ def test_labels_agree_across_forms(tmp_path: Path) -> None:
         rows = pd.DataFrame([(r.split, r.label) for r in source.records])
         counts[form] = rows.value_counts().sort_index().to_dict()
     assert len({str(c) for c in counts.values()}) == 1, counts
+
+
+def test_every_form_says_what_it_took_each_word_for(asked: tuple[str, DataRequest]) -> None:
+    form, request = asked
+    source = opened(request)
+    if form in ("unlabelled", "phantom"):
+        assert source.words == ()
+        return
+    counts = {word.meaning: word.films for word in source.words}
+    assert counts == {"normal": COUNT // 2, "pneumonia": COUNT // 2}
+    assert not any(word.said for word in source.words)
+    told = json.loads(json.dumps(source.to_json()))
+    assert {entry["word"] for entry in told["words"]} == {word.word for word in source.words}
+
+
+def test_every_form_knows_patients_or_that_it_does_not(asked: tuple[str, DataRequest]) -> None:
+    form, request = asked
+    source = opened(request)
+    known = sum(record.patient_id is not None for record in some(source))
+    assert bool(known) == (form in ("rsna", "labelled", "table", "phantom"))
+    if form != "phantom":
+        assert bool(source.patients) == bool(known)
+
+
+@pytest.mark.parametrize("form", ["folder", "labelled", "table", "unlabelled", "rsna"])
+def test_a_mask_is_a_film_in_no_form(form: str, tmp_path: Path) -> None:
+    request = request_for(form, tmp_path)
+    before = opened(request)
+    film = next(
+        p for p in sorted(tmp_path.rglob("*")) if p.suffix in (".png", ".jpeg", ".dcm", ".bmp")
+    )
+    (film.parent / "masks").mkdir()
+    (film.parent / "masks" / film.name).write_bytes(film.read_bytes())
+    (film.parent / f"{film.stem}_mask{film.suffix}").write_bytes(film.read_bytes())
+    if form == "table":
+        text = Path(request.data).read_text()
+        rows = [f"masks/{film.name};1;p0;train", f"{film.stem}_mask{film.suffix};1;p0;train"]
+        Path(request.data).write_text("\n".join([text, *rows]))
+    after = opened(request)
+    assert after.count == before.count == COUNT
+    assert after.passed_over["masks and annotations"] == 2
+    assert [r.image_id for r in some(after)] == [r.image_id for r in some(before)]
+
+
+@pytest.mark.parametrize("form", ["folder", "labelled", "table", "parquet", "medmnist"])
+def test_no_form_takes_words_that_do_not_say_what_for(form: str, tmp_path: Path) -> None:
+    """The same films under vague words are asked about, and read when the answer is given."""
+    request = request_for(form, tmp_path)
+    if form == "folder":
+        for folder in list(tmp_path.rglob("*")):
+            if folder.name in ("NORMAL", "PNEUMONIA"):
+                folder.rename(folder.parent / ("negative", "positive")[folder.name == "PNEUMONIA"])
+    elif form == "medmnist":
+        request = DataRequest(str(Path(request.data).rename(tmp_path / "films.npz")))
+    elif form == "parquet":
+        frame = pd.read_parquet(tmp_path / "train" / "0000.parquet")
+        for file in tmp_path.rglob("*.parquet"):
+            file.unlink()
+        frame.rename(columns={"labels": "label"}).to_parquet(tmp_path / "a.parquet")
+        request = DataRequest(str(tmp_path / "a.parquet"))
+    else:
+        file = next(tmp_path.rglob("*.csv"))
+        file.write_text(file.read_text().replace("pneumonia", "label"))
+    with pytest.raises(BadLabels) as error:
+        opened(request)
+    answer = parse_classes([w for w in error.value.answer if w != "--classes"])
+    assert sorted(answer.values()) == ["normal", "pneumonia"]
+    source = opened(replace(request, classes=answer))
+    assert {r.label for r in source.records} == {0, 1}
+    assert all(word.said for word in source.words)

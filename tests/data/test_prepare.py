@@ -88,9 +88,9 @@ def test_bad_films_are_dropped_with_their_reason(tmp_path: Path) -> None:
 def test_too_many_bad_films_are_refused_and_listed(tmp_path: Path) -> None:
     with pytest.raises(UnreadableData, match="4 of 60 films of toy") as caught:
         prepare(source(bad=4), SPEC, tmp_path / "set")
-    assert caught.value.got == "4 × truncated file"
+    assert caught.value.got == "4 × truncated file (2 normal, 2 pneumonia)"
     assert pd.read_csv(tmp_path / "set" / "dropped.csv").to_numpy().tolist() == [
-        [f"film-{i}", "truncated file"] for i in range(4)
+        [f"film-{i}", "truncated file", ("normal", "pneumonia")[i % 2]] for i in range(4)
     ]
     # The films were read: who allows more need not wait again, who does not is told again.
     assert len(prepare(source(bad=4), SPEC, tmp_path / "set", most_bad=0.1).table) == 56
@@ -211,11 +211,11 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
     got = prepare(killed_at(1000), SPEC, tmp_path / "set")
     assert sorted(reads) == list(range(done, 300))
     whole = prepare(killed_at(1000), SPEC, tmp_path / "whole")
-    for name in ("images.npy", "masks.npy", "table.parquet", "dropped.csv", "prepared.json"):
+    names = ["images.npy", "looks.npy", "masks.npy", "table.parquet", "alike.parquet"]
+    names += ["dropped.csv", "prepared.json"]
+    for name in names:
         assert (got.folder / name).read_bytes() == (whole.folder / name).read_bytes()
-    assert sorted(f.name for f in got.folder.iterdir()) == sorted(
-        ["images.npy", "masks.npy", "table.parquet", "dropped.csv", "prepared.json"]
-    )
+    assert sorted(f.name for f in got.folder.iterdir()) == sorted(names)
 
 
 def stopped(name: str = "toy", at: int = 290) -> Source:

@@ -28,7 +28,7 @@ def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
             index += 1
         arrays[f"{split}_images"] = np.stack(films)
         arrays[f"{split}_labels"] = labels[:, None]
-    path = tmp_path_factory.mktemp("data") / "tiny.npz"
+    path = tmp_path_factory.mktemp("data") / "pneumonia.npz"
     np.savez_compressed(path, **arrays)
     return path
 
@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> Made:
     with made_at(place) as (patch, printed):
         leave_undrawn(patch)
         assert train(patch, tiny_npz, "--set", "train.precision=auto") == 0
-    return Made(place / "runs/001-test_resnet-tiny", place / "cache", printed.getvalue())
+    return Made(place / "runs/001-test_resnet-pneumonia", place / "cache", printed.getvalue())
 
 
 @pytest.fixture

@@ -86,13 +86,16 @@ def test_training_is_not_proposed_on_films_without_both_classes(films: Path, say
 def test_the_words_of_a_request_make_it_again() -> None:
     classes, columns = ["covid 19=ignore", "b=normal"], ["label=My Label"]
     for data in ("films", "-films"):
-        asked = DataOptions("table", classes, Path("l.csv"), columns, True).request(data)
+        given = ("table", classes, Path("l.csv"), columns, "any", [Path("l")], True)
+        asked = DataOptions(*given).request(data)
         words = words_of(asked)
         assert words[0] == ("films" if data == "films" else "./-films")
         options = dict(zip(words[1:-1:2], words[2::2], strict=True))
         assert words[-1] == "--keep-ids" and options["--form"] == "table"
         labels, column = Path(options["--labels"]), [options["--column"]]
-        assert DataOptions("table", classes, labels, column, True).request(data) == asked
+        links = [Path(options["--links"])]
+        again = ("table", classes, labels, column, options["--readers"], links, True)
+        assert DataOptions(*again).request(data) == asked
 
 
 def test_an_option_without_meaning_is_refused_not_passed_over(films: Path, say: Say) -> None:
@@ -243,7 +246,7 @@ def test_a_kill_in_the_midst_leaves_what_the_next_call_completes(
     """A real SIGKILL when so many films were asked for."""
     code = f"""
 import os, signal, sys
-from pneumoscope.sources import files
+from pneumoscope.sources.places import files
 count, real = 0, files.read.read_film
 def read(*words):
     global count

@@ -109,7 +109,7 @@ def foreign() -> Cases:
         "picture.png": (encode(RAMP, "GIF"), FOREIGN),
         "animated.png": (encode(frames[0], "GIF", save_all=True, append_images=frames), FOREIGN),
         "bare jpeg 2000.jpg": (encode(RAMP, "JPEG2000", no_jp2=True), FOREIGN),
-        "data set without preamble.dcm": (dicom(RAMP)[132:], FOREIGN),
+        "data set without preamble.dcm": (dicom(RAMP)[132:], Seen(RAMP, "MONOCHROME2")),
         "enveloped.dcm": (b"\x30\x82\x10\x00\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03", FOREIGN),
     }
 
@@ -578,7 +578,8 @@ def prepared(source: Source, folder: Path) -> PreparedSet:
 def dropped(got: PreparedSet) -> dict[str, str]:
     """The reason for each film that was dropped, by its id."""
     rows = pd.read_csv(got.folder / "dropped.csv", keep_default_na=False, dtype=str)
-    assert list(rows.columns) == ["image_id", "reason"]
+    assert list(rows.columns) == ["image_id", "reason", "class"]
+    assert set(rows["class"]) <= {"normal", "pneumonia", "unknown"}
     told = dict(zip(rows["image_id"], rows["reason"], strict=True))
     assert len(told) == len(rows)
     return told
@@ -743,7 +744,12 @@ def test_every_row_of_a_table_has_its_outcome(tmp_path: Path) -> None:
     lines = [f'"{name}",{row}' for name, (rows, _) in ROWS.items() for row in rows]
     lines += ["good1.png,0,g1,train", "good2.png,1,g2,test", ",1,a,train", "nan,1,a,train"]
     (root / "t.csv").write_text("path,label,patient,split\n" + "\n".join(lines) + "\n", "utf-8")
-    got = prepared(opened(root / "t.csv"), tmp_path / "out")
+    with pytest.raises(BadLabels) as asked:
+        opened(root / "t.csv")
+    # Each number once, however it is written: twice would be refused.
+    assert asked.value.answer == ("--classes", "0=normal", "--classes", "1=pneumonia")
+    said = {"0": "normal", "1": "pneumonia"}
+    got = prepared(opened(root / "t.csv", classes=said), tmp_path / "out")
     places = [n for n, line in enumerate(dict.fromkeys(lines)) if line.startswith((",1", "nan"))]
     blank = {f"row {n} without a path": "the table gives no path" for n in places}
     expected = {name.replace("\\", "/"): said for name, (_, said) in ROWS.items()}
@@ -759,11 +765,12 @@ RSNA = {
     "no-target": ([",,,,"], NO_LABEL),
     "no-box": ([",,,,1"], "label 1 without a box"),
     "boxed-normal": (["1,1,4,4,0"], "label 0 with a box"),
-    "half-a-box": (["1,1,,4,1"], "a box that is no rectangle"),
-    "negative": (["-1,1,4,4,1"], "a box that is no rectangle"),
-    "flat": (["1,1,0,4,1"], "a box that is no rectangle"),
-    "endless": (["1,1,inf,4,1"], "a box that is no rectangle"),
-    "outside": (["9,9,9,9,1"], "a box lies outside the film"),
+    # A box that is none costs no film.
+    "half-a-box": (["1,1,,4,1"], "1"),
+    "negative": (["-1,1,4,4,1"], "1"),
+    "flat": (["1,1,0,4,1"], "1"),
+    "endless": (["1,1,inf,4,1"], "1"),
+    "outside": (["9,9,9,9,1"], "1"),
     "cut": (["1,1,4,4,1"], EARLY),
     "frames": ([",,,,0"], SEVERAL),
     "empty": ([",,,,0"], "the file is empty"),
@@ -788,6 +795,10 @@ def test_every_film_of_an_rsna_folder_has_its_outcome(tmp_path: Path) -> None:
     assert "1 ids of the label table have no film in the folder." in source.notes
     boxes = dict(zip(got.table["image_id"], got.table["boxes"], strict=True))
     assert len(boxes["two-boxes"]) == 2
+    assert "4 boxes of the table are no rectangles and were dropped." in source.notes
+    assert got.about["flow"]["boxes_lost"] == 1
+    none = ("half-a-box", "negative", "flat", "endless", "outside")
+    assert all(boxes[name] is None or not len(boxes[name]) for name in none)
 
 
 NO_IMAGE = "the row holds no image"
@@ -947,8 +958,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[PneumoscopeError], str]] = {
         UnreadableData,
         "the table is binary, not text",
     ),
-    "latin.csv": (lambda: "path,label\nä.png,0\n".encode("latin-1"), UnreadableData, UTF_8),
-    "utf-16.csv": (lambda: "path,label\na.png,0\n".encode("utf-16"), UnreadableData, UTF_8),
+    "no encoding.csv": (lambda: b"path,label\n\x81.png,normal\n", UnreadableData, UTF_8),
     "workbook.csv": (lambda: b"PK\x03\x04" + bytes(99), UnreadableData, UTF_8),
     "twice.csv": (
         lambda: b"path,label,label\na.png,0,1\n",
@@ -981,12 +991,27 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[PneumoscopeError], str]] = {
         "two columns could be the label and differ: 'label' and 'target'",
     ),
     "unknown class.csv": (
+        lambda: b"path,label\na.png,gallstones\n",
+        BadLabels,
+        "class names are neither normal nor pneumonia",
+    ),
+    "kin of pneumonia.csv": (
         lambda: b"path,label\na.png,covid\n",
         BadLabels,
-        "a class name is neither normal nor pneumonia",
+        "class names are near to pneumonia or normal, but not certain",
+    ),
+    "numbers without a name.csv": (
+        lambda: b"path,label\na.png,0\nb.png,1\n",
+        BadLabels,
+        "numbers of a label do not say what they stand for",
+    ),
+    "positive for what.csv": (
+        lambda: b"path,label\na.png,positive\nb.png,negative\n",
+        BadLabels,
+        "words of a label do not say what for",
     ),
     "unknown split.csv": (
-        lambda: b"path,label,split\na.png,0,train\nb.png,1,holdout\n",
+        lambda: b"path,label,split\na.png,normal,train\nb.png,pneumonia,holdout\n",
         BadLabels,
         "the column 'split' holds what is no split",
     ),
@@ -1037,6 +1062,16 @@ def test_a_set_that_cannot_be_read_is_refused_as_a_whole(name: str, tmp_path: Pa
     assert peak() - before < 100 and time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+def test_tables_in_the_encodings_of_windows_are_read(encoding: str, tmp_path: Path) -> None:
+    lay_films(tmp_path, "ä.png é.png", {})
+    text = "path,label\nä.png,normal\né.png,pneumonia\n"
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    got = prepared(opened(tmp_path / "t.csv"), tmp_path / "out")
+    labels = dict(zip(got.table["image_id"], got.table["label"], strict=True))
+    assert labels == {"ä.png": 0, "é.png": 1}
+
+
 def class_folders(*names: str) -> Callable[[Path], None]:
     def make(root: Path) -> None:
         for name in names:
@@ -1049,10 +1084,10 @@ def class_folders(*names: str) -> Callable[[Path], None]:
 FOLDERS: dict[str, tuple[Callable[[Path], None], dict[str, object], type, str]] = {
     "nothing": (lambda root: root.mkdir(), {}, UnreadableData, "there is no film in this folder"),
     "an unknown class": (
-        class_folders("NORMAL/a.png", "PNEUMONIA/b.png", "COVID/c.png"),
+        class_folders("NORMAL/a.png", "PNEUMONIA/b.png", "GALLSTONES/c.png"),
         {},
         BadLabels,
-        "a class name is neither normal nor pneumonia",
+        "class names are neither normal nor pneumonia",
     ),
     "only hidden films": (
         class_folders("NORMAL/.a.png", "PNEUMONIA/._b.png"),
@@ -1097,7 +1132,7 @@ def test_a_set_of_which_too_many_films_are_bad_is_refused_after_all_were_read(
     with pytest.raises(UnreadableData) as caught:
         prepare(source, InputSpec(SIDE, SIDE), tmp_path / "set")
     assert caught.value.what == "1 of 11 films of films cannot be used"
-    assert caught.value.got == "1 × the file is empty"
+    assert caught.value.got == "1 × the file is empty (1 normal)"
 
 
 def test_there_are_many_kinds_of_bad_input(films: Cases) -> None:

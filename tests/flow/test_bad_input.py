@@ -31,7 +31,7 @@ from pneumoscope.data.prepare import prepare, prepared_name
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
 from pneumoscope.run import create_run
-from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.sources.forms.arrays import arrays_source
 from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.workflows.data import stored_spec
 
@@ -59,7 +59,7 @@ def save(path: Path, **changed: np.ndarray | None) -> Path:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    return save(tmp_path / "films.npz")
+    return save(tmp_path / "pneumonia.npz")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -129,7 +129,7 @@ def objects() -> np.ndarray:
         ({"val_labels": np.zeros((16, 14), int)}, ["BadLabels", "(16, 14)", "(16,) or (16, 1)"]),
         ({"val_labels": np.arange(16) % 3}, ["BadLabels", "first 2", "0 normal, 1 pneumonia"]),
         ({"val_labels": np.full(16, np.nan)}, ["BadLabels", "16 of 16, first nan"]),
-        ({"test_labels": np.ones(16, int)}, ["test split", "one class", "16 × pneumonia"]),
+        ({"test_labels": np.ones(16, int)}, ["test split", "one class", "16 × 1"]),
         (
             {"test_images": np.zeros((0, 28, 28), np.uint8), "test_labels": np.zeros(0, int)},
             ["test split is empty"],
@@ -141,7 +141,7 @@ def objects() -> np.ndarray:
 def test_arrays_that_will_not_do(
     tmp_path: Path, refused: Refused, changed: dict[str, Any], words: list[str]
 ) -> None:
-    data = save(tmp_path / "films.npz", **changed)
+    data = save(tmp_path / "pneumonia.npz", **changed)
     message = refused("train", data, *little(), "--out", tmp_path / "out")
     for word in [*words, str(data)]:
         assert word in message
@@ -167,7 +167,7 @@ def test_a_file_damaged_in_the_middle(tmp_path: Path, films: Path, refused: Refu
 
 
 def test_a_prepared_set_damaged_in_the_cache(tmp_path: Path, films: Path, refused: Refused) -> None:
-    source = medmnist_source(films)
+    source = arrays_source(DataRequest(str(films)))
     spec = stored_spec(source, load_recipe("default", LITTLE))
     folder = tmp_path / "cache" / "prepared" / prepared_name(source, spec)
     prepare(source, spec, folder)
@@ -369,7 +369,7 @@ def test_a_disk_that_fills_meanwhile(
         "prepare": "pneumoscope.data.draft.Stack.append",
         "table": "pandas.DataFrame.to_parquet",
         "bundle": "pneumoscope.training.checkpoint.write_atomic",
-        "temporary": "pneumoscope.sources.npz.shutil.copyfileobj",
+        "temporary": "pneumoscope.sources.rows.npz.shutil.copyfileobj",
     }
     monkeypatch.setattr(places[module], full)
     message = refused("train", films, *little(), "--out", "out")
@@ -413,7 +413,7 @@ def test_a_small_disk(
 @pytest.mark.slow
 def test_strange_names_in_a_strange_place(tmp_path: Path) -> None:
     """No UTF-8, no home, no cache, and file names of every kind of character: training works."""
-    strange = os.fsdecode("R\u00f6ntgen \u80ba 'x'\t\n\x1b[31m".encode() + b"\xff.npz")
+    strange = os.fsdecode("R\u00f6ntgen \u80ba 'pneumonia'\t\n\x1b[31m".encode() + b"\xff.npz")
     data, out = save(tmp_path / strange), tmp_path / "an 'out'\n\x1b[31m"
     (tmp_path / "file").touch()
     environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "LANG", "LC_CTYPE")}
@@ -434,8 +434,8 @@ def test_messages_show_strange_names_on_one_line(tmp_path: Path, refused: Refuse
     (tmp_path / strange).write_bytes(b"no zip")
     message = refused("train", strange)
     assert r"two\nlines\x1b[31m \udcff.npz" in message
-    save(tmp_path / "films.npz")
-    assert "is not UTF-8" in refused("train", "films.npz", "--out", strange[:-4])
+    save(tmp_path / "pneumonia.npz")
+    assert "is not UTF-8" in refused("train", "pneumonia.npz", "--out", strange[:-4])
 
 
 def test_a_run_remembers_a_name_that_is_no_utf8(tmp_path: Path) -> None:
@@ -463,7 +463,7 @@ def test_no_home_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_resuming_what_is_no_run(tmp_path: Path, films: Path, refused: Refused) -> None:
-    for name in ("none", "films.npz"):
+    for name in ("none", "pneumonia.npz"):
         assert "no such run folder" in refused("train", "--resume", name)
     (tmp_path / "folder").mkdir()
     assert "holds no run.json" in refused("train", "--resume", "folder")

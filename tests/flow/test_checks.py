@@ -23,7 +23,7 @@ def plain_npz(tmp_path: Path) -> Path:
         films[labels == 0, :, :14] //= 4
         films[labels == 1, :, 14:] //= 4
         arrays |= {f"{split}_images": films, f"{split}_labels": labels[:, None]}
-    file = tmp_path / "plain.npz"
+    file = tmp_path / "pneumonia.npz"
     np.savez_compressed(file, **arrays)
     return file
 

@@ -25,7 +25,7 @@ def test_a_real_run_and_its_copy(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(finished, "runs/002-copy")
-    assert run(monkeypatch, "compare", "runs/001-test_resnet-tiny", "runs/002-copy") == 0
+    assert run(monkeypatch, "compare", "runs/001-test_resnet-pneumonia", "runs/002-copy") == 0
     printed = capsys.readouterr().out
     assert "They read all 40 films alike" in printed
     assert "comparison.html in a browser" in printed

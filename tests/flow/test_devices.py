@@ -97,11 +97,11 @@ def test_started_by_torchrun_the_first_process_does_all_but_training(tiny_npz: P
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for once in ("Start", "Train test_resnet", "Everything is in runs/001-test_resnet-tiny"):
+    for once in ("Start", "Train test_resnet", "Everything is in runs/001-test_resnet-pneumonia"):
         assert done.stdout.count(once) == 1  # the second process prints nothing
     assert "batch norm: over the 8 films of a process" in done.stdout
-    assert len(pd.read_csv("runs/001-test_resnet-tiny/history.csv")) == 2
-    assert [path.name for path in Path("runs").glob("0*")] == ["001-test_resnet-tiny"]
+    assert len(pd.read_csv("runs/001-test_resnet-pneumonia/history.csv")) == 2
+    assert [path.name for path in Path("runs").glob("0*")] == ["001-test_resnet-pneumonia"]
 
 
 @pytest.mark.slow

@@ -78,8 +78,10 @@ def test_an_ensemble_is_judged_on_other_films_and_names_those_it_has_seen(
     splits = {"train": slice(0, 8), "val": slice(8, 12), "test": slice(12, 16)}
     arrays = {f"{name}_images": films[part] for name, part in splits.items()}
     arrays |= {f"{name}_labels": labels[part] for name, part in splits.items()}
-    np.savez(tmp_path / "other.npz", **arrays)
-    judged = evaluate_run(EvaluateRequest(folds, DataRequest(str(tmp_path / "other.npz"))))
+    np.savez(tmp_path / "other-pneumonia.npz", **arrays)
+    judged = evaluate_run(
+        EvaluateRequest(folds, DataRequest(str(tmp_path / "other-pneumonia.npz")))
+    )
     card = json.loads((judged / "run.json").read_text("utf-8"))
     assert json.loads((judged / "metrics.json").read_text("utf-8"))["n"] == 16
     assert "6 of these 16 films" in card["warnings"][0]

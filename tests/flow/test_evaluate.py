@@ -216,7 +216,7 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
     asked += ["--specificity", "0.9"]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
-    assert "Everything is in runs/001-evaluate-001-test_resnet-tiny" in done.output
+    assert "Everything is in runs/001-evaluate-001-test_resnet-pneumonia" in done.output
     for word in (
         "fixed, decides",
         "specificity >= 0.9 ",

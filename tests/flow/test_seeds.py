@@ -51,7 +51,7 @@ def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
 ) -> None:
     assert train(monkeypatch, tiny_npz, *ONE_EPOCH, "--seeds", "2", "--seed", "3") == 0
     printed = capsys.readouterr().out
-    folder = Path("runs/001-seeds-test_resnet-tiny")
+    folder = Path("runs/001-seeds-test_resnet-pneumonia")
     assert "mean ± sd over 2 seeds" in printed
     assert "seed 3" in printed and "seed 4" in printed
     for seed in (3, 4):

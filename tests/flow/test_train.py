@@ -26,7 +26,7 @@ def test_the_run_folder_is_complete(trained: Made) -> None:
     assert not [name for name in files if name.endswith(".tmp")]
     for figure in ("roc", "precision_recall", "confusion", "loss", "scores", "misclassified"):
         assert any(figure in path.name for path in (folder / "figures").iterdir()), figure
-    assert "Everything is in runs/001-test_resnet-tiny" in printed
+    assert "Everything is in runs/001-test_resnet-pneumonia" in printed
     assert (
         "Next: " in printed
         and "precision:" in printed

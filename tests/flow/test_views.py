@@ -16,7 +16,7 @@ def test_frozen_features_are_told_and_gone_at_the_end(
     printed = capsys.readouterr().out
     assert "Compute frozen features" in printed
     assert "frozen features: 2 views of 80 films" in printed
-    folder = Path("runs/001-test_resnet-tiny")
+    folder = Path("runs/001-test_resnet-pneumonia")
     assert (folder / "report.html").is_file()
     assert not list((folder / "checkpoints").glob("*features*"))
 

@@ -180,7 +180,8 @@ def trained(place: Path, patch: pytest.MonkeyPatch) -> Results:
     settle(place, patch)
     leave_undrawn(patch)
     changes = ("--set", "train.epochs=2", "--set", "optim.learning_rate=0.001")
-    words = ("train", "films.csv", "--keep-ids", "--recipe", "recipe.yaml", *changes)
+    meant = ("--classes", "0=normal", "--classes", "1=pneumonia")
+    words = ("train", "films.csv", *meant, "--keep-ids", "--recipe", "recipe.yaml", *changes)
     spoken(patch, *words, "--seed", "5", "--out", "trained")
     folder = place / "trained"
     files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())

@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import SPLITS, InputSpec
-from pneumoscope.sources.phantom import phantom_source
+from pneumoscope.sources.forms.phantom import phantom_source
 
 COUNT = 24
 
@@ -64,8 +64,8 @@ def npz(root: Path) -> Path:
         rows = [i for i in range(COUNT) if split_of(i) == split]
         arrays[f"{split}_images"] = np.stack([pixels(i) for i in rows])
         arrays[f"{split}_labels"] = np.array([[i % 2] for i in rows])
-    np.savez(root / "films.npz", **arrays)
-    return root / "films.npz"
+    np.savez(root / "pneumonia.npz", **arrays)
+    return root / "pneumonia.npz"
 
 
 def folder(root: Path) -> Path:
@@ -131,7 +131,7 @@ def saved(root: Path) -> Path:
 
 
 def table(root: Path) -> Path:
-    rows = ["path;label;patient;split"]
+    rows = ["path;pneumonia;patient;split"]
     for i in range(COUNT):
         (root / f"film-{i}.png").write_bytes(encoded(i, "PNG"))
         rows.append(f"film-{i}.png;{i % 2};p{i // 2};{split_of(i)}")

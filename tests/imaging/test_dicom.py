@@ -21,6 +21,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 from tests.helpers.dicom import dataset, dicom, file_of, jpeg, jpeg_dicom, lut, rle_dicom
 
 from pneumoscope.errors import UnreadableImage
+from pneumoscope.imaging.dicom.grey import Window
 from pneumoscope.imaging.read import native_size, quiet_decoders, read_film
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -131,9 +132,10 @@ def test_linear_windows(function: str | None) -> None:
     got = windowed(2048, 4096, function, -9, 0, 1024, 2048, 4095, 5000)
     assert got == [0, 0, 64, 128, 255, 255]
     # c 100, w 1 is a threshold: 0 up to 99.5, the top above it.
-    assert windowed(100, 1, function, 98, 99, 100, 101) == [0, 0, 255, 255]
+    values = np.array([98.0, 99, 100, 101])
+    assert Window(100, 1)(values).tolist() == [0, 0, 1, 1]
     # c 100, w 2: 0 up to 99, the top above 100, ((x - 99.5) / 1 + .5) × 255 between.
-    assert windowed(100, 2, function, 98, 99, 100, 101) == [0, 0, 255, 255]
+    assert Window(100, 2)(values).tolist() == [0, 0, 1, 1]
     # c 0, w 100: ((-20 + .5) / 99 + .5) × 255 = 77.27
     assert windowed(0, 100, function, -50, -20, 49) == [0, 77, 255]
 
@@ -272,11 +274,93 @@ def test_windows_agree_with_pydicom(
         WindowWidth=width, VOILUTFunction=function,
     )  # fmt: skip
     film = read_film(file_of(ds))
+    if film.facts.get("window"):  # one that shows almost nothing: see below
+        shown = film_share(values * slope + intercept, centre, width)
+        assert ((shown > 0) & (shown < 1)).mean() < 0.15 or np.ptp(shown) < 0.15
+        return
     # pydicom's output has the range of the modality values of all stored values.
     ends = [low * slope + intercept, (low + 4095) * slope + intercept]
     shown = apply_voi_lut(apply_modality_lut(values, ds), ds)
     expected = (shown - ends[0]) / (ends[1] - ends[0]) * 255
     assert np.abs(film.pixels - expected).max() <= 0.501
+
+
+def film_share(values: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """Where modality values lie in a window, roughly: 0 below it, 1 above."""
+    return np.clip((values - centre) / max(width, 1) + 0.5, 0, 1)
+
+
+RAMP = np.linspace(0, 4095, 4096).astype(np.uint16).reshape(64, 64)
+
+
+@pytest.mark.parametrize(
+    ("centre", "width", "passed"),
+    [
+        *((2048, 4096, False), (1000, 800, False), (1023, 2047, False), (3500, 1200, False)),
+        *((127, 255, True), (32768, 65536, True), (0, 1, True), (-500, 100, True)),
+        *((9000, 50, True), (2048, 2, True)),
+    ],
+)
+def test_a_window_that_shows_almost_nothing_is_passed_over_and_said(
+    centre: int, width: int, passed: bool
+) -> None:
+    film = read_film(dicom(RAMP, stored=12, WindowCenter=centre, WindowWidth=width))
+    assert film.facts.get("window") == ("passed over" if passed else None)
+    plain = read_film(dicom(RAMP, stored=12))
+    assert np.array_equal(film.pixels, plain.pixels) == (passed or (centre, width) == (2048, 4096))
+
+
+def test_a_table_that_shows_nothing_gives_way_to_the_window() -> None:
+    white = lut(0, [65535] * 4096, 16)
+    more = {"WindowCenter": 1000, "WindowWidth": 1600}
+    film = read_film(dicom(RAMP, stored=12, VOILUTSequence=white, **more))
+    windowed = read_film(dicom(RAMP, stored=12, **more))
+    assert film.facts["window"] == "passed over" and "window" not in windowed.facts
+    assert np.array_equal(film.pixels, windowed.pixels)
+
+
+def test_a_film_of_one_value_keeps_its_window() -> None:
+    flat = np.full((8, 8), 900, np.uint16)
+    film = read_film(dicom(flat, stored=12, WindowCenter=900, WindowWidth=200))
+    assert "window" not in film.facts and film.pixels[0, 0] == 128
+
+
+def test_a_marker_far_above_the_film_does_not_squeeze_it() -> None:
+    values = (RAMP // 2).astype(np.uint16)
+    values[:3, :20] = 65535
+    for film in (read_film(dicom(values)), read_film(png16(values))):
+        assert len(np.unique(film.pixels)) > 200 and film.pixels[0, 0] == 255
+    # Without one, a film is stretched over its whole range as ever.
+    whole = read_film(png16(RAMP)).pixels
+    assert (whole.min(), whole.max()) == (0, 255)
+
+
+def png16(values: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_file_without_preamble_is_read(implicit: bool) -> None:
+    ds = dataset(RAMP, 12, PatientID="P7", ViewPosition="LL", BodyPartExamined="CHEST")
+    ds.file_meta = FileMetaDataset()
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, ds, enforce_file_format=False, implicit_vr=implicit, little_endian=True)
+    bare = out.getvalue()
+    assert b"DICM" not in bare[:200]
+    film = read_film(bare)
+    assert np.array_equal(film.pixels, read_film(file_of(dataset(RAMP, 12))).pixels)
+    assert (film.patient_id, film.facts["view"], film.facts["body_part"]) == ("P7", "LL", "CHEST")
+    assert native_size(bare) == (64, 64)
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"\x08\x00", b"\x02\x00"]))
+def test_bytes_that_begin_like_a_data_set_are_refused_for_a_reason(
+    rest: bytes, group: bytes
+) -> None:
+    with pytest.raises(UnreadableImage):
+        read_film(group + rest)
 
 
 @given(
@@ -304,7 +388,12 @@ def test_look_up_tables_agree_with_pydicom(
         ds = dataset(values, VOILUTSequence=table)
         file_of(ds)
         expected = apply_voi_lut(values, ds) / ((1 << bits) - 1) * 255
-    assert np.abs(read_film(file_of(ds)).pixels - expected).max() <= 0.501
+    film = read_film(file_of(ds))
+    if film.facts.get("window"):
+        inside = (expected > 0) & (expected < 255)
+        assert inside.mean() < 0.15 or np.ptp(expected) < 0.15 * 255
+        return
+    assert np.abs(film.pixels - expected).max() <= 0.501
 
 
 # Colour
@@ -480,7 +569,6 @@ READ = {
     "examples_rgb_color.dcm",
 }  # fmt: skip
 REFUSED = {
-    "ExplVR_LitEndNoMeta.dcm": "the file is no image that is read here",
     "JPEG-lossy.dcm": "there is no free decoder for JPEG Extended of 12 bits",
     "JPGExtended.dcm": "there is no free decoder for JPEG Extended of 12 bits",
     "JPEG2000-embedded-sequence-delimiter.dcm": DAMAGED,

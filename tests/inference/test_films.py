@@ -69,3 +69,15 @@ def test_names_with_braces_and_bytes_that_are_no_text() -> None:
     Path("a{0}").mkdir()
     (Path("a{0}") / os.fsdecode(b"\xff{}.png")).write_bytes(b"x")
     assert names("a{0}") == ["a{0}/\udcff{}.png"]
+
+
+def test_masks_and_derived_pictures_are_no_films_but_what_is_named_is_read(tmp_path: Path) -> None:
+    for name in ("images/a.png", "masks/a.png", "masked_images/a.png", "images/b_mask.png"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name).write_bytes(b"x")
+    found = find_films([str(tmp_path / "own")])
+    assert [Path(film.name).relative_to(tmp_path / "own").as_posix() for film in found.files] == [
+        "images/a.png"
+    ]
+    assert found.passed_over["masks and annotations"] == 2
+    assert len(find_films([str(tmp_path / "own/masks/a.png")]).files) == 1

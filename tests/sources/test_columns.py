@@ -8,9 +8,9 @@ import pytest
 
 from pneumoscope.errors import BadLabels, InputError
 from pneumoscope.records import DataRequest
-from pneumoscope.sources.columns import Columns, find_columns
-from pneumoscope.sources.facts import fact_columns, fact_name
-from pneumoscope.sources.tablefile import Table
+from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.columns import Columns, find_columns
+from pneumoscope.sources.tables.facts import fact_columns, fact_name
 
 FILMS = [f"f{i}.png" for i in range(10)]
 ONES = ["0", "1"] * 5
@@ -44,7 +44,7 @@ def find(
 @pytest.mark.parametrize("label", ["label", "Target", "class", "Finding Labels", "pneumonia", "y"])
 def test_common_names_are_known(image: str, label: str) -> None:
     found = find({"note": ["x"] * 10, label: ONES, image: FILMS})
-    assert (found.image, found.label) == (image, label)
+    assert (found.image, found.label.name) == (image, label)
 
 
 @pytest.mark.parametrize("name", ["patient", "PatientID", "patient_id", "Subject", "subject_id"])
@@ -53,7 +53,8 @@ def test_the_patient_column_is_found(name: str) -> None:
 
 
 def test_without_patient_split_or_box_columns_there_are_none() -> None:
-    assert find({"path": FILMS, "label": ONES}) == Columns("path", "label")
+    found = find({"path": FILMS, "label": ONES})
+    assert (found.patient, found.split, found.box, found.reader) == (None, None, None, None)
 
 
 def test_of_two_image_columns_the_one_that_names_films_is_taken_and_said() -> None:
@@ -84,7 +85,7 @@ def test_without_any_column_of_films_the_user_is_asked() -> None:
 
 def test_a_label_column_of_another_name_is_found_by_words_but_not_by_numbers() -> None:
     words = ["Normal", "PNEUMONIA"] * 5
-    assert find({"path": FILMS, "outcome": words}).label == "outcome"
+    assert find({"path": FILMS, "outcome": words}).label.name == "outcome"
     with pytest.raises(BadLabels, match="no column of the table holds labels"):
         find({"path": FILMS, "outcome": ONES})
     with pytest.raises(BadLabels, match="'outcome', 'outcome2'"):
@@ -93,25 +94,89 @@ def test_a_label_column_of_another_name_is_found_by_words_but_not_by_numbers() -
 
 def test_two_label_columns_that_agree_are_said_and_that_differ_are_refused() -> None:
     words = ["normal", "pneumonia"] * 5
-    found = find({"path": FILMS, "class": words, "label": ONES})
-    assert found.label == "label"
+    found = find({"path": FILMS, "class": words, "target": words})
+    assert found.label.name == "target"
     assert "'class'" in found.notes[0]
     with pytest.raises(BadLabels, match="'label' and 'class'.*(\n.*)*--column label=label"):
-        find({"path": FILMS, "class": words[::-1], "label": ONES})
-    said = find({"path": FILMS, "class": words[::-1], "label": ONES}, {"label": "class"})
-    assert said.label == "class"
+        find({"path": FILMS, "class": words[::-1], "label": words})
+    with pytest.raises(BadLabels, match="'class' and 'pneumonia'"):
+        find({"path": FILMS, "class": words[::-1], "pneumonia": ONES})
+    said = find({"path": FILMS, "class": words[::-1], "label": words}, {"label": "class"})
+    assert said.label.name == "class"
+
+
+def test_bare_numbers_give_way_to_words() -> None:
+    words = ["normal", "pneumonia"] * 5
+    assert find({"path": FILMS, "label": ONES, "class": words}).label.name == "class"
+    assert find({"path": FILMS, "label": ONES, "pneumonia": ONES}).label.name == "pneumonia"
+
+
+def test_columns_of_findings_are_read_together_and_none_is_a_fact() -> None:
+    table = {"path": FILMS, "Pneumonia": ONES, "No Finding": ONES[::-1], "Edema": ["0", "1"] * 5}
+    found = find(table | {"smoker": ONES})
+    assert set(found.label.cells) == {"No Finding", "Pneumonia|Edema"}
+    assert found.facts == ("smoker",)
+    words = ["normal", "pneumonia"] * 5
+    assert find(table | {"label": words}).facts == ()
+
+
+def test_a_column_of_normal_films_is_the_label_only_where_nothing_else_is() -> None:
+    found = find({"path": FILMS, "is_healthy": ONES})
+    assert (found.label.name, found.label.question.about) == ("is_healthy", "normal")
+    words = ["Healthy", "Sick"] * 5
+    assert find({"path": FILMS, "label": words, "is_healthy": ONES}).label.name == "label"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("deid_patient_id", "empi_anon", "participant_id", "MRN", "Patient Number", "PatientName"),
+        *("uid", "StudyInstanceUID", "accession_number", "exam id"),
+    ],
+)
+def test_columns_of_ids_that_repeat_are_those_of_patients(name: str) -> None:
+    assert find({"path": FILMS, "pneumonia": ONES, name: list("aabbccddee")}).patient == name
+
+
+def test_ids_of_single_films_are_no_patients_but_where_the_name_says_so() -> None:
+    table = {"path": FILMS, "pneumonia": ONES}
+    assert find(table | {"uid": list("abcdefghij")}).patient is None
+    assert find(table | {"patient": list("abcdefghij")}).patient == "patient"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"K{i // 2:04d}" for i in range(10)],
+        [f"{7700000 + i // 2}" for i in range(10)],
+        [f"3f2a-{i // 2:04x}" for i in range(10)],
+    ],
+)
+def test_a_column_that_looks_like_ids_and_repeats_is_asked_about(cells: list[str]) -> None:
+    table = {"path": FILMS, "pneumonia": ONES, "who": cells}
+    with pytest.raises(InputError, match="holds ids that repeat") as error:
+        find(table)
+    assert error.value.answer == ("--column", "patient=who")
+    assert find(table, {"patient": "who"}).patient == "who"
+    assert find(table, {"patient": "none"}).patient is None
+
+
+def test_ages_sizes_and_visits_are_no_ids() -> None:
+    table = {"path": FILMS, "pneumonia": ONES, "age": [str(40 + i // 2) for i in range(10)]}
+    table |= {"width": [str(1000 + i // 2) for i in range(10)], "follow-up #": list("0012301234")}
+    assert find(table).patient is None
 
 
 def test_a_label_column_with_foreign_words_gives_way_to_one_that_can_be_read() -> None:
     found = find({"path": FILMS, "label": ["covid", "tb"] * 5, "pneumonia": ONES})
-    assert found.label == "pneumonia"
+    assert found.label.name == "pneumonia"
     assert "'label'" in found.notes[0]
 
 
 def test_the_users_classes_make_a_column_readable() -> None:
     table = {"path": FILMS, "diagnosis": ["opaque", "lucid"] * 5, "class": ["a", "b"] * 5}
     classes = {"opaque": "pneumonia", "lucid": "normal"}
-    assert find(table, classes=classes).label == "diagnosis"
+    assert find(table, classes=classes).label.name == "diagnosis"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +201,7 @@ def test_named_columns_win_over_names_and_content() -> None:
     table |= {"part": ["train"] * 5 + ["test"] * 5, "truth": ONES[::-1]}
     said = {"image": "OTHER", "label": "truth", "patient": "who", "split": "part"}
     found = find(table, said)
-    assert (found.image, found.label, found.patient, found.split) == (
+    assert (found.image, found.label.name, found.patient, found.split) == (
         *("other", "truth", "who", "part"),
     )
 
@@ -167,14 +232,16 @@ def test_box_columns_are_found_and_y_is_then_no_label() -> None:
     box = {name: ["1"] * 10 for name in ("x", "y", "width", "height")}
     found = find({"patientId": FILMS, **box, "Target": ONES})
     assert found.box == ("x", "y", "width", "height")
-    assert found.label == "Target"
+    assert found.label.name == "Target"
     assert find({"path": FILMS, "y": ONES}).box is None
 
 
 def test_the_columns_of_rsna_are_found() -> None:
     box = {name: [""] * 10 for name in ("x", "y", "width", "height")}
     found = find({"patientId": FILMS, **box, "Target": ONES})
-    assert found == Columns("patientId", "Target", "patientId", None, tuple(box))  # type: ignore[arg-type]
+    assert (found.image, found.label.name, found.patient) == ("patientId", "Target", "patientId")
+    assert found.box == tuple(box)
+    assert found.label.question.about == "pneumonia"
 
 
 def test_facts_are_numbers_and_few_words() -> None:

@@ -15,7 +15,7 @@ from pneumoscope.errors import DataNotFound, InputError, UnreadableData
 from pneumoscope.records import DataRequest, Silent, Source
 from pneumoscope.sources import detect
 from pneumoscope.sources.detect import open_source
-from pneumoscope.sources.download import Published
+from pneumoscope.sources.fetch.download import Published
 
 
 @pytest.fixture
@@ -38,6 +38,9 @@ def save(path: Path) -> Path:
     return path
 
 
+BITS = {"0": "normal", "1": "pneumonia"}
+
+
 def opened(data: str, **said: Any) -> Source:
     return open_source(DataRequest(data, **said), Path("cache"), Silent())
 
@@ -50,13 +53,13 @@ def film(path: Path) -> Path:
 
 def test_a_path(films: Path) -> None:
     for text in ("films.npz", "./films.npz", str(films)):
-        source = opened(text)
+        source = opened(text, classes=BITS)
         assert (source.name, source.form, source.count) == ("films", "medmnist", 6)
 
 
 def test_a_path_below_home(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(films.parent))
-    assert opened("~/films.npz").name == "films"
+    assert opened("~/films.npz", classes=BITS).name == "films"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_a_path_below_home(films: Path, monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_any_file_name(here: Path, name: str) -> None:
     save(here / name)
-    assert opened(name).count == 6
+    assert opened(name, classes=BITS).count == 6
 
 
 def test_phantoms_by_name_and_size() -> None:
@@ -129,7 +132,7 @@ def test_the_nearest_name_is_suggested(here: Path, data: str, nearest: str) -> N
 
 def test_a_path_wins_over_a_name(here: Path) -> None:
     save(here / "phantom")
-    assert opened("phantom").form == "medmnist"
+    assert opened("phantom", classes=BITS).form == "medmnist"
     (here / "pneumoniamnist").mkdir()
     with pytest.raises(UnreadableData, match="no film"):
         opened("pneumoniamnist")
@@ -139,17 +142,21 @@ def test_each_form_is_seen_by_looking(here: Path) -> None:
     film(here / "classes" / "NORMAL" / "a.png")
     film(here / "classes" / "PNEUMONIA" / "b.png")
     film(here / "plain" / "a.png")
-    pd.DataFrame({"path": ["a.png"], "label": [1]}).to_csv(here / "plain" / "t.csv", index=False)
+    film(here / "bare" / "a.png")
+    pd.DataFrame({"path": ["a.png"], "pneumonia": [1]}).to_csv(
+        here / "plain" / "t.csv", index=False
+    )
     films = here / "rsna" / "stage_2_train_images" / "x.dcm"
     film(films.with_suffix(".png")).rename(films)
     rows = "patientId,x,y,width,height,Target\nx,,,,,0\n"
     (here / "rsna" / "stage_2_train_labels.csv").write_text(rows)
     image = {"bytes": film(here / "one.png").read_bytes(), "path": "one.png"}
-    pd.DataFrame({"image": [image], "label": [0]}).to_parquet(here / "set.parquet")
-    pd.DataFrame({"path": ["one.png"], "label": [0]}).to_parquet(here / "table.parquet")
+    pd.DataFrame({"image": [image], "pneumonia": [0]}).to_parquet(here / "set.parquet")
+    pd.DataFrame({"path": ["one.png"], "pneumonia": [0]}).to_parquet(here / "table.parquet")
     seen = {
         "classes": "folder",
-        "plain": "unlabelled",
+        "plain": "dicom",
+        "bare": "unlabelled",
         "plain/t.csv": "table",
         "rsna": "rsna",
         "set.parquet": "huggingface",
@@ -164,7 +171,7 @@ def test_the_user_overrules_what_is_seen(here: Path) -> None:
     film(here / "set" / "PNEUMONIA" / "b.png")
     assert opened("set", form="unlabelled").form == "unlabelled"
     table = here / "labels.csv"
-    table.write_text("id,label\na,1\nb,0\n")
+    table.write_text("id,pneumonia\na,1\nb,0\n")
     source = opened("set", labels=table)
     assert (source.form, [r.label for r in source.records]) == ("dicom", [1, 0])
     with pytest.raises(InputError, match="nearest: 'folder'"):
@@ -192,7 +199,7 @@ def test_a_broken_link_and_a_link_to_itself(here: Path) -> None:
 
 def test_a_link_to_films(films: Path) -> None:
     (films.parent / "link").symlink_to(films)
-    assert opened("link").count == 6
+    assert opened("link", classes=BITS).count == 6
 
 
 @pytest.mark.parametrize(

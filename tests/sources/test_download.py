@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import DataNotFound, OutputNotWritable, UnreadableData
-from pneumoscope.sources import download
-from pneumoscope.sources.download import PNEUMONIAMNIST, Published, fetch
+from pneumoscope.sources.fetch import download
+from pneumoscope.sources.fetch.download import PNEUMONIAMNIST, Published, fetch
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 600_000, dtype=np.uint8).tobytes()
 NAME = "films.npz"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pneumoscope.errors import UnreadableData, UnreadableImage
 from pneumoscope.imaging import read
 from pneumoscope.records import Film
-from pneumoscope.sources import files
-from pneumoscope.sources.files import (
+from pneumoscope.sources.places import files
+from pneumoscope.sources.places.files import (
     FoundFile,
     fingerprint,
     inside,

@@ -17,10 +17,12 @@ from PIL import Image
 from pneumoscope.errors import BadLabels, UnreadableData, UnreadableImage
 from pneumoscope.imaging import read
 from pneumoscope.records import DataRequest, Film, Record, Source
-from pneumoscope.sources import folder
-from pneumoscope.sources.files import FoundFile
-from pneumoscope.sources.folder import FolderRecords, folder_source, looks_like_folder
-from pneumoscope.sources.layout import places_of, split_of, unknown_class_folders
+from pneumoscope.sources.forms import folder
+from pneumoscope.sources.forms.folder import folder_source, looks_like_folder
+from pneumoscope.sources.forms.layout import places_of, unknown_class_folders
+from pneumoscope.sources.listed import About, FileFilms, Records
+from pneumoscope.sources.places.files import FoundFile
+from pneumoscope.sources.splits import split_of
 
 OUTSIDE = "films outside a class folder"
 COPIES = "copies of a whole tree of folders"
@@ -135,8 +137,8 @@ def test_an_unknown_class_beside_known_ones_is_named(tmp_path: Path) -> None:
     make(tmp_path, "NORMAL/a.jpg", "PNEUMONIA/b.jpg", "COVID/images/c.jpg", "empty/notes.txt")
     with pytest.raises(BadLabels) as error:
         opened(tmp_path)
-    assert str(error.value.got).startswith("'COVID' in the folder ")
-    assert "--classes COVID=ignore" in str(error.value.remedy)
+    assert str(error.value.got).startswith("'COVID' × 1 in the folder ")
+    assert error.value.answer == ("--classes", "COVID=pneumonia")
     assert seen(opened(tmp_path, covid="pneumonia"))["COVID/images/c.jpg"] == (1, None)
     ignored = opened(tmp_path, covid="ignore")
     assert list(seen(ignored)) == ["NORMAL/a.jpg", "PNEUMONIA/b.jpg"]
@@ -154,7 +156,12 @@ def test_an_unknown_class_beside_known_ones_is_named(tmp_path: Path) -> None:
         (("train/NORMAL", "train"), []),
         (("NORMAL/p1", "NORMAL/p2", "PNEUMONIA/p3/q"), []),
         (("NORMAL", "copy/NORMAL"), []),
-        (("NORMAL", "NORMAL/masks", "masks", "train"), []),
+        (("positive", "negative"), ["negative", "positive"]),
+        (("train/0", "train/1", "test/0"), ["0", "1"]),
+        (("1", "2", "3", "4"), []),
+        (("0", "1", *map(str, range(2, 40))), []),
+        (("covid", "non-covid", "x"), ["covid", "non-covid", "x"]),
+        (("positive", "p1"), []),
         (("p1/NORMAL", "p2", "p3/PNEUMONIA"), []),
         (("", "p1"), []),
     ],
@@ -168,6 +175,9 @@ def test_masks_are_no_films(tmp_path: Path) -> None:
     source = opened(tmp_path)
     assert list(seen(source)) == ["Normal/images/a.png", "Viral Pneumonia/images/b.png"]
     assert source.passed_over == {"masks and annotations": 1}
+    make(tmp_path, "masks/a.png", "Normal/Lung_Masks/c.png", "Normal/images/a_mask.png")
+    source = opened(tmp_path)
+    assert len(seen(source)) == 2 and source.passed_over == {"masks and annotations": 4}
 
 
 def test_subtypes_by_the_class_folder(tmp_path: Path) -> None:
@@ -175,7 +185,7 @@ def test_subtypes_by_the_class_folder(tmp_path: Path) -> None:
     subtypes = {r.image_id[0]: r.facts.get("subtype") for r in opened(tmp_path).records}
     assert subtypes == {"N": "none", "V": "viral", "B": "bacterial", "p": None}
     plain = opened(make(tmp_path / "plain", "normal/a.png", "pneumonia/b.png"))
-    assert [dict(r.facts) for r in plain.records] == [{"bytes": 12}, {"bytes": 15}]
+    assert [dict(r.facts) for r in plain.records] == [{}, {}]
 
 
 def test_the_tree_in_the_tree_is_counted_once(tmp_path: Path) -> None:
@@ -303,7 +313,9 @@ def test_a_relative_path_still_works_from_elsewhere(
 
 def test_records_are_made_one_by_one() -> None:
     films = tuple(FoundFile(f"train/NORMAL/{i}.jpeg", 1, 1) for i in range(20_000))
-    records = FolderRecords(Path("/set"), films, places_of(["train/NORMAL"], {}), "", False)
+    nothing = About.nothing(len(films))
+    hidden = np.zeros(len(films), dtype=bool)
+    records = Records(FileFilms(Path("/set"), films), nothing, 0, hidden)
     gc.collect()  # what earlier tests left is not to be counted when it is moved
     tracemalloc.start()
     count = sum(isinstance(record, Record) for record in records)
@@ -368,3 +380,78 @@ def test_the_last_word_of_each_kind_wins(parts: list[str]) -> None:
     assert 0 <= place.top <= len(parts)
     if place.verdict:
         assert parts[place.class_at] in label
+
+
+def test_folders_that_do_not_say_what_for_are_asked_about(tmp_path: Path) -> None:
+    for one, other in (("positive", "negative"), ("1", "0"), ("sick", "healthy")):
+        root = tmp_path / one
+        make(root, f"train/{one}/a.png", f"train/{other}/b.png")
+        assert looks_like_folder(root)
+        with pytest.raises(BadLabels) as error:
+            opened(root)
+        answers = error.value.answer[1::2]
+        assert f"{one}=pneumonia" in answers
+        said = dict(answer.split("=") for answer in answers)
+        assert {label for label, _ in seen(opened(root, **said)).values()} == {0, 1}
+
+
+def test_one_answer_serves_all_other_folders(tmp_path: Path) -> None:
+    make(tmp_path, "NORMAL/a.png", "PNEUMONIA/b.png", "TB/c.png", "mass/d.png", "Pnemonia/e.png")
+    with pytest.raises(BadLabels) as error:
+        opened(tmp_path)
+    assert error.value.answer == ("--classes", "Pnemonia=pneumonia", "--classes", "other=ignore")
+    found = opened(tmp_path, other="ignore", pnemonia="pneumonia")
+    assert sorted(seen(found)) == ["NORMAL/a.png", "PNEUMONIA/b.png", "Pnemonia/e.png"]
+    assert {(w.word, w.meaning, w.films) for w in found.words} == {
+        *(("NORMAL", "normal", 1), ("PNEUMONIA", "pneumonia", 1), ("Pnemonia", "pneumonia", 1))
+    }
+    assert found.passed_over["films of a class to ignore"] == 2
+    with pytest.raises(BadLabels):
+        opened(tmp_path, other="ignore")
+
+
+def test_names_with_backslashes_are_folders(tmp_path: Path) -> None:
+    make(tmp_path, "train\\NORMAL\\a.png", "train\\PNEUMONIA\\b.png", "test\\NORMAL\\a.png")
+    assert looks_like_folder(tmp_path)
+    assert sorted(seen(opened(tmp_path)).values()) == [(0, "test"), (0, "train"), (1, "train")]
+
+
+def test_folders_that_a_file_manager_copied_are_counted_once(tmp_path: Path) -> None:
+    make(tmp_path, "NORMAL/a.png", "NORMAL/b.png", "PNEUMONIA/c.png", "PNEUMONIA (1)/d.png")
+    (tmp_path / "NORMAL - Copy").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "NORMAL - Copy" / name).write_bytes((tmp_path / "NORMAL" / name).read_bytes())
+    with pytest.raises(BadLabels, match=r"PNEUMONIA \(1\)"):  # other films: perhaps a second half
+        opened(tmp_path)
+    found = opened(tmp_path, pneumonia1="pneumonia")
+    assert found.passed_over == {"copies of a folder": 2}
+    assert any("'NORMAL - Copy'" in note or "NORMAL - Copy" in note for note in found.notes)
+
+
+def test_links_out_of_the_folder_are_followed_where_the_user_says_so(tmp_path: Path) -> None:
+    pool = make(tmp_path / "pool", *(f"{i}.png" for i in range(8)))
+    for i in range(8):
+        link = tmp_path / "set" / ("NORMAL", "PNEUMONIA")[i % 2] / f"{i}.png"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(pool / f"{i}.png")
+    with pytest.raises(UnreadableData, match="symbolic links") as error:
+        opened(tmp_path / "set")
+    assert error.value.answer == ("--links", str(pool.resolve()))
+    found = folder_source(DataRequest(str(tmp_path / "set"), links=(pool,)))
+    assert [label for label, _ in seen(found).values()] == [0] * 4 + [1] * 4
+    make(tmp_path / "set", *(f"NORMAL/x{i}.png" for i in range(400)))
+    few = opened(tmp_path / "set")
+    assert few.lost == {"links that lead out of the folder": {"normal": 4, "pneumonia": 4}}
+
+
+def test_links_to_folders_lead_into_what_the_user_named_and_round_in_no_circle(
+    tmp_path: Path,
+) -> None:
+    real = make(tmp_path / "real", "train/NORMAL/a.png", "train/PNEUMONIA/b.png")
+    (real / "train" / "again").symlink_to(real)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train").symlink_to(real / "train")
+    assert looks_like_folder(tmp_path / "set") is None
+    request = DataRequest(str(tmp_path / "set"), links=(real,))
+    assert looks_like_folder(tmp_path / "set", follow=True)
+    assert folder_source(request).count == 2

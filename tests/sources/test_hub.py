@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,8 +20,9 @@ import pytest
 
 from pneumoscope.errors import DataNotFound, DiskFull, UnreadableData
 from pneumoscope.records import DataRequest, Silent
-from pneumoscope.sources.hub import CONVERTED, MARK, HuggingFaceHub, Listing, fetch_set, parse
-from pneumoscope.sources.huggingface import huggingface_source
+from pneumoscope.sources.fetch.client import HuggingFaceHub, Listing
+from pneumoscope.sources.fetch.hub import CONVERTED, MARK, fetch_set, parse
+from pneumoscope.sources.forms.huggingface import huggingface_source
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 DATA = "hf:keremberke/chest-xray-classification"
@@ -57,12 +58,13 @@ class Fake:
         files = self.revisions.get(revision)
         return None if files is None else Listing(COMMIT, {p: len(d) for p, d in files.items()})
 
-    def fetch(self, name: str, commit: str, path: str, folder: Path) -> None:
-        if path == self.breaks_at:
-            raise DataNotFound("the network went away")
-        self.fetched.append(path)
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(next(f for f in self.revisions.values() if path in f)[path])
+    def fetch(self, name: str, commit: str, paths: Sequence[str], folder: Path) -> None:
+        for path in paths:
+            if path == self.breaks_at:
+                raise DataNotFound("the network went away")
+            self.fetched.append(path)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(next(f for f in self.revisions.values() if path in f)[path])
 
 
 KEREMBERKE = {
@@ -207,9 +209,9 @@ def test_files_of_an_older_commit_are_removed(tmp_path: Path) -> None:
 
 def test_a_file_of_another_size_than_listed_is_refused(tmp_path: Path) -> None:
     class Liar(Fake):
-        def fetch(self, name: str, commit: str, path: str, folder: Path) -> None:
-            super().fetch(name, commit, path, folder)
-            (folder / path).write_bytes(b"short")
+        def fetch(self, name: str, commit: str, paths: Sequence[str], folder: Path) -> None:
+            super().fetch(name, commit, paths, folder)
+            (folder / paths[0]).write_bytes(b"short")
 
     with pytest.raises(UnreadableData, match="not the published file"):
         fetch_set(DATA, tmp_path, Silent(), Liar(KEREMBERKE))
@@ -251,6 +253,12 @@ class Server:
     def answer(self, path: str) -> Answer:
         if found := re.fullmatch(r"/api/datasets/a/b/revision/(.+)", path):
             return self.list_files(found[1])
+        if path == f"/api/datasets/a/b/tree/{COMMIT}":
+            tree = [
+                {"type": "file", "path": name, "size": len(data), "oid": COMMIT}
+                for name, data in self.files.items()
+            ]
+            return self.list_status, self.headers, json.dumps(tree).encode()
         if found := re.fullmatch(rf"/datasets/a/b/resolve/{COMMIT}/(.+)", path):
             data = self.files[found[1]]
             headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": COMMIT}
@@ -329,7 +337,7 @@ def test_the_real_client_fetches_what_is_then_read(
     import pyarrow.parquet as pq
 
     image = pa.array([{"bytes": b"\xff\xd8\xff", "path": None}] * 4)
-    pq.write_table(pa.table({"image": image, "label": [0, 1, 0, 1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"image": image, "pneumonia": [0, 1, 0, 1]}), tmp_path / "a.parquet")
     content = (tmp_path / "a.parquet").read_bytes()
     server.files = {f"default/{split}/0000.parquet": content for split in ("train", "test")}
     server.files["default/chest.py"] = b"raise SystemExit"

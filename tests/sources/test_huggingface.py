@@ -27,9 +27,9 @@ from pneumoscope.errors import (
     UnreadableImage,
 )
 from pneumoscope.records import DataRequest, Record, Source
-from pneumoscope.sources import arrow
-from pneumoscope.sources.huggingface import huggingface_source, looks_like_huggingface
-from pneumoscope.sources.shards import choose_config, place_of
+from pneumoscope.sources.forms.huggingface import huggingface_source, looks_like_huggingface
+from pneumoscope.sources.rows import arrow
+from pneumoscope.sources.rows.shards import choose_config, place_of
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SPLIT_OF = {"train": "train", "validation": "val", "test": "test"}
@@ -60,7 +60,7 @@ def write(
 ) -> Path:
     """A parquet file written by hand, ``rows`` to a row group."""
     if not columns:
-        columns = {"label": [row % 2 for row in range(len(images))]}
+        columns = {"pneumonia": [row % 2 for row in range(len(images))]}
     table = pa.table({"image": pa.array(images, kind), **columns})
     if features is not None:
         told = json.dumps({"info": {"features": features}})
@@ -281,7 +281,7 @@ def test_plain_bytes_words_and_a_split_column_are_understood(tmp_path: Path) -> 
     assert [record.label for record in found] == [0, 1, 1, 0]
     assert [record.split for record in found] == ["train", "val", "test", None]
     assert [r.facts.get("subtype") for r in found] == [None, "viral", "bacterial", None]
-    assert [r.facts["bytes"] for r in found] == [len(png(row)) for row in range(4)]
+    assert [r.read(0).facts["bytes"] for r in found] == [len(png(row)) for row in range(4)]
 
 
 def test_words_of_a_dictionary_column_are_labels(tmp_path: Path) -> None:
@@ -290,15 +290,30 @@ def test_words_of_a_dictionary_column_are_labels(tmp_path: Path) -> None:
     assert [record.label for record in found] == [1, None, 0]
 
 
-def test_numbers_without_names_are_taken_with_a_remark_and_can_be_turned_round(
-    tmp_path: Path,
-) -> None:
+def test_numbers_without_names_are_asked_about(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", [cell(0), cell(1)], label=[0, 1])
-    source = opened(file)
-    assert [record.label for record in source.records] == [0, 1]
-    assert any("without names" in note for note in source.notes)
+    told = failure(file, BadLabels)
+    assert "--classes 0=normal --classes 1=pneumonia" in told
     turned = records(file, classes={"0": "pneumonia", "1": "normal"})
     assert [record.label for record in turned] == [1, 0]
+    named = write(tmp_path / "b.parquet", [cell(0), cell(1)], pneumonia=[0, 1])
+    assert [record.label for record in records(named)] == [0, 1]
+
+
+def test_a_list_of_labels_is_read_by_its_words(tmp_path: Path) -> None:
+    names = ["No Finding", "Mass", "Pneumonia"]
+    feature = {"_type": "ClassLabel", "names": names}
+    for spelt in ({"_type": "Sequence", "feature": feature}, [feature]):
+        features = {"image": {"_type": "Image"}, "labels": spelt}
+        lists = pa.array([[0], [1, 2], [1], [2]], pa.list_(pa.int64()))
+        images = [cell(row) for row in range(4)]
+        file = write(tmp_path / "a.parquet", images, features=features, labels=lists)
+        assert "--classes Mass=ignore" in failure(file, BadLabels)
+        found = records(file, classes={"other": "normal"})
+        assert [record.label for record in found] == [0, 1, 0, 1]
+    words = pa.array([["normal"], ["pneumonia", "effusion"]])
+    file = write(tmp_path / "b.parquet", [cell(0), cell(1)], labels=words)
+    assert [r.label for r in records(file)] == [0, 1]
 
 
 def test_class_names_win_over_the_numbers(tmp_path: Path) -> None:
@@ -313,12 +328,12 @@ def test_an_unknown_class_name_is_an_error_with_a_way_out_and_can_be_ignored(
 ) -> None:
     words = ["NORMAL", "COVID", "PNEUMONIA", "COVID", "NORMAL"]
     file = write(tmp_path / "a.parquet", [cell(row) for row in range(5)], label=words)
-    assert "--classes COVID=ignore" in failure(file, BadLabels)
+    assert "--classes COVID=pneumonia" in failure(file, BadLabels)
     source = opened(file, classes={"covid": "ignore"})
     found = list(source.records)
     assert [record.image_id for record in found] == ["all-000000", "all-000002", "all-000004"]
     assert source.count == 3
-    assert source.passed_over == {"films of ignored classes": 2}
+    assert source.passed_over == {"films of a class that was said to be ignored": 2}
     assert np.array_equal(found[1].read(0).pixels, grey(2))
 
 
@@ -335,7 +350,9 @@ def test_rows_without_a_label_are_dropped_with_the_reason(label: Any, tmp_path: 
     features = {"label": {"_type": "ClassLabel", "names": names}}
     told = features if isinstance(label[0], int) else None
     images = [cell(row) for row in range(4)]
-    source = opened(write(tmp_path / "a.parquet", images, features=told, label=label))
+    bits = {} if told else {"0": "normal", "1": "pneumonia"}
+    file = write(tmp_path / "a.parquet", images, features=told, label=label)
+    source = opened(file, classes=bits)
     found = list(source.records)
     assert [record.label for record in found] == [0, None, 1, None]
     assert [outcome(record) for record in found] == ["read", "no label", "read", "no label"]
@@ -358,7 +375,7 @@ def test_patients_are_private_and_facts_name_nobody(tmp_path: Path) -> None:
     found = records(file)
     assert [record.patient_id for record in found] == [f"P{row // 2}" for row in range(count)]
     assert all(record.private for record in found)
-    assert found[4].facts == {"sex": "F", "age": 24, "bytes": len(png(4))}
+    assert found[4].facts == {"sex": "F", "age": 24}
     assert "Mueller" not in repr([(r.image_id, r.patient_id, r.facts) for r in found])
 
 
@@ -370,7 +387,7 @@ def test_the_kermany_set_is_known_by_its_film_names(beside_the_bytes: bool, tmp_
     ]
     images = [cell(row, names[row] if beside_the_bytes else None) for row in range(4)]
     told = {} if beside_the_bytes else {"image_file_path": [f"/x/train/{n}" for n in names]}
-    file = write(tmp_path / "a.parquet", images, label=[1, 1, 0, 1], **told)
+    file = write(tmp_path / "a.parquet", images, pneumonia=[1, 1, 0, 1], **told)
     source = opened(file)
     found = list(source.records)
     assert [r.patient_id for r in found] == ["person1", "person1", "IM-0115", "person7"]
@@ -380,19 +397,22 @@ def test_the_kermany_set_is_known_by_its_film_names(beside_the_bytes: bool, tmp_
 
 
 def test_two_image_columns_are_named_and_one_can_be_chosen(tmp_path: Path) -> None:
-    mask = pa.array([cell(9), cell(9)], STRUCT)
-    file = write(tmp_path / "a.parquet", [cell(0), cell(1)], mask=mask, label=[0, 1])
+    other = pa.array([cell(9), cell(9)], STRUCT)
+    file = write(tmp_path / "a.parquet", [cell(0), cell(1)], second=other, pneumonia=[0, 1])
     told = failure(file, InputError)
-    assert "'image', 'mask'" in told
+    assert "'image', 'second'" in told
     assert "--column image=" in told
-    chosen = records(file, columns={"image": "mask"})
+    chosen = records(file, columns={"image": "second"})
+    masked = write(tmp_path / "b.parquet", [cell(0), cell(1)], mask=other, pneumonia=[0, 1])
+    assert np.array_equal(records(masked)[0].read(0).pixels, grey(0))
     assert np.array_equal(chosen[0].read(0).pixels, grey(9))
 
 
 def test_two_label_columns_are_named_and_one_can_be_chosen(tmp_path: Path) -> None:
     images = [cell(0), cell(1)]
-    file = write(tmp_path / "a.parquet", images, label=[0, 1], target=[1, 0])
-    assert "'label', 'target'" in failure(file, InputError)
+    words, others = ["normal", "pneumonia"], ["pneumonia", "normal"]
+    file = write(tmp_path / "a.parquet", images, label=words, target=others)
+    assert "'label' and 'target'" in failure(file, InputError)
     assert [r.label for r in records(file, columns={"label": "target"})] == [1, 0]
 
 
@@ -417,9 +437,9 @@ def test_a_class_label_of_another_kind_does_not_confuse(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
-        ({"label": "lable"}, "nearest: 'label'"),
+        ({"label": "pnuemonia"}, "nearest: 'pneumonia'"),
         ({"picture": "image"}, "unknown use"),
-        ({"image": "label"}, "cannot hold films"),
+        ({"image": "pneumonia"}, "cannot hold films"),
     ],
 )
 def test_a_column_asked_for_that_will_not_do_is_refused(
@@ -437,13 +457,13 @@ def test_paths_are_followed_inside_the_folder_only(tmp_path: Path) -> None:
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     paths = ["films/a.png", "../secret.png", str(tmp_path / "secret.png"), "link.png", "no.png"]
     images = [{"bytes": None, "path": path} for path in paths]
-    file = write(root / "a.parquet", images, label=[0, 1, 0, 1, 0])
+    file = write(root / "a.parquet", images, pneumonia=[0, 1, 0, 1, 0])
     found = records(file)
     assert np.array_equal(found[0].read(0).pixels, grey(3))
     out = "the path in the table leads out of its folder"
     assert [outcome(r) for r in found] == ["read", out, out, out, "there is no such file"]
     features = {"image": {"_type": "Image"}}
-    plain = write(root / "b.parquet", paths, pa.string(), features, label=[0, 1, 0, 1, 0])
+    plain = write(root / "b.parquet", paths, pa.string(), features, pneumonia=[0, 1, 0, 1, 0])
     assert [outcome(r) for r in records(plain)] == [outcome(r) for r in found]
 
 
@@ -456,7 +476,7 @@ def test_rows_without_a_film_say_so(tmp_path: Path) -> None:
         {"bytes": png(4)[:60], "path": None},
         cell(5),
     ]
-    found = records(write(tmp_path / "a.parquet", images, label=[0, 1] * 3))
+    found = records(write(tmp_path / "a.parquet", images, pneumonia=[0, 1] * 3))
     outcomes = [outcome(record) for record in found]
     assert outcomes[:3] == ["the row holds no image"] * 3
     assert outcomes[5] == "read"
@@ -472,10 +492,10 @@ def test_a_label_beyond_its_names_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "told"),
     [
-        (pa.array([[0], [1]]), "neither words nor numbers"),
-        (pa.array([b"a", b"b"]), "neither words nor numbers"),
+        (pa.array([[0], [1]]), "do not say what they stand for"),
+        (pa.array([b"a", b"b"]), "no column of the table holds labels"),
         (pa.array([None, None]), "no row of the set has a label"),
-        (pa.array([0, 7]), "--classes 7=ignore"),
+        (pa.array([0, 7]), "--classes 7=pneumonia"),
         (pa.array([0.5, 1.0]), "neither normal nor pneumonia"),
     ],
 )
@@ -487,8 +507,8 @@ def test_labels_that_are_none_are_refused(label: pa.Array, told: str, tmp_path: 
 def test_a_set_without_labels_says_which_columns_it_has(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", [cell(0), cell(1)], view=["PA", "AP"])
     told = failure(file, BadLabels)
-    assert "no label column" in told
-    assert "'image', 'view'" in told
+    assert "no column of the table holds labels" in told
+    assert "'view'" in told
 
 
 def test_an_extension_type_is_no_image(tmp_path: Path) -> None:
@@ -500,7 +520,7 @@ def test_an_extension_type_is_no_image(tmp_path: Path) -> None:
             return b""
 
     grid = pa.ExtensionArray.from_storage(Grid(), pa.array([[1], [2]], pa.list_(pa.uint8())))
-    pq.write_table(pa.table({"image": grid, "label": [0, 1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"image": grid, "pneumonia": [0, 1]}), tmp_path / "a.parquet")
     assert looks_like_huggingface(tmp_path / "a.parquet") is None
     assert "no image column" in failure(tmp_path / "a.parquet")
 
@@ -560,7 +580,7 @@ def test_a_damaged_page_loses_its_row_group_and_no_other(tmp_path: Path) -> None
 def test_a_footer_on_which_pyarrow_would_end_the_process_is_survived(tmp_path: Path) -> None:
     # Damage to bytes 18, 32, 44 and 61 of this footer aborts a process that asks pyarrow 26 for the
     # description of a column chunk.
-    file = write(tmp_path / "a.parquet", [cell(0), cell(1)], label=[0, 1])
+    file = write(tmp_path / "a.parquet", [cell(0), cell(1)], pneumonia=[0, 1])
     data = file.read_bytes()
     ends = set()
     start = len(data) - 8 - struct.unpack("<I", data[-8:-4])[0]
@@ -667,9 +687,9 @@ def test_state_json_can_name_nothing_outside_its_folder(name: Any, one_saved: Pa
     ("content", "told"),
     [
         (None, "state.json is missing"),
-        ("", "not JSON"),
+        ("", "not a JSON object"),
         ("[1]", "not a JSON object"),
-        ("[" * 200_000, "not JSON"),
+        ("[" * 200_000, "not a JSON object"),
         ("{}", "does not name its data files"),
         ('{"_data_files": 3}', "does not name its data files"),
         ('{"_data_files": [{"filename": "a"}, {"filename": "a"}]}', "does not name its data files"),
@@ -778,7 +798,7 @@ def test_the_fingerprint_follows_content_classes_and_columns(tmp_path: Path) -> 
     first = opened(file).fingerprint
     assert opened(file).fingerprint == first
     changed = {opened(file, classes={"x": "ignore"}).fingerprint}
-    changed.add(opened(file, columns={"label": "label"}).fingerprint)
+    changed.add(opened(file, columns={"label": "pneumonia"}).fingerprint)
     write(file, [cell(0), cell(2)])
     changed.add(opened(file).fingerprint)
     assert len(changed | {first}) == 4
@@ -800,7 +820,7 @@ def test_a_word_pointed_at_by_many_rows_is_not_unfolded(tmp_path: Path) -> None:
     count = 3000
     word = pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), ["x" * (1 << 20)])
     images = pa.array([cell(0)] * count, STRUCT)
-    table = pa.table({"image": images, "label": [0, 1] * (count // 2), "remark": word})
+    table = pa.table({"image": images, "pneumonia": [0, 1] * (count // 2), "remark": word})
     file = tmp_path / "a.parquet"
     pq.write_table(table, file, store_schema=False, dictionary_pagesize_limit=1 << 24)
     assert pq.read_schema(file).field("remark").type == pa.string()

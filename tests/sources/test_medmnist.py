@@ -26,12 +26,18 @@ from pneumoscope.errors import (
     PneumoscopeError,
     UnreadableData,
 )
-from pneumoscope.sources import npz
-from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.records import DataRequest, Source
+from pneumoscope.sources.forms.arrays import arrays_source
+from pneumoscope.sources.rows import npz
 
 COUNTS = {"train": 6, "val": 4, "test": 5}
+BITS = {"0": "normal", "1": "pneumonia"}
 Arrays = dict[str, np.ndarray]
 Usage = namedtuple("Usage", "total used free")
+
+
+def medmnist_source(path: Path) -> Source:
+    return arrays_source(DataRequest(str(path), classes=BITS))
 
 
 def arrays(side: int = 8, rgb: bool = False, seed: int = 0) -> Arrays:
@@ -194,7 +200,7 @@ def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("test_labels", np.array([0, 1, np.nan, 1, 0]), BadLabels, "first nan"),
         ("test_labels", np.array([0, 1, -1, 1, 0]), BadLabels, "first -1"),
         ("test_labels", np.array([0, 1, 0.5, 1, 0]), BadLabels, "first 0.5"),
-        ("test_labels", np.ones(5, int), BadLabels, "5 × pneumonia"),
+        ("test_labels", np.ones(5, int), BadLabels, "5 × 1 "),
         ("test_labels", np.zeros(4, int), BadLabels, "shape (4,) for 5 images"),
         ("test_labels", np.zeros((5, 2), int), BadLabels, "shape (5, 2)"),
         ("test_labels", np.array(list("01010")), BadLabels, "no numbers"),

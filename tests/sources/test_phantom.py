@@ -12,8 +12,8 @@ import pytest
 from pneumoscope.errors import InputError
 from pneumoscope.imaging.phantom import Phantom, draw_phantom
 from pneumoscope.records import SPLITS, Record
-from pneumoscope.sources import phantom
-from pneumoscope.sources.phantom import phantom_source
+from pneumoscope.sources.forms import phantom
+from pneumoscope.sources.forms.phantom import phantom_source
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import flow
-from pneumoscope.records import InputSpec
-from pneumoscope.sources.medmnist import medmnist_source
+from pneumoscope.records import DataRequest, InputSpec
+from pneumoscope.sources.forms.arrays import arrays_source
 
 FILE = Path(__file__).parents[2].parent / "shared" / "data" / "pneumoniamnist.npz"
 pytestmark = pytest.mark.skipif(
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_counts_pixels_and_the_remark_on_the_variant(tmp_path: Path) -> None:
-    source = medmnist_source(FILE)
+    source = arrays_source(DataRequest(str(FILE)))
     assert (source.count, source.native_size) == (5030, 28)
     assert any("imbalanced" in note for note in source.notes)
     prepared = prepare(source, InputSpec(28, 64), tmp_path / "set")

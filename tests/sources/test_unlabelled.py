@@ -12,7 +12,7 @@ from PIL import Image
 from pneumoscope.errors import DataNotFound, UnreadableData, UnreadableImage
 from pneumoscope.imaging import read
 from pneumoscope.records import DataRequest, Source
-from pneumoscope.sources.unlabelled import unlabelled_source
+from pneumoscope.sources.forms.unlabelled import unlabelled_source
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def test_a_single_file_is_taken_whatever_its_name(tmp_path: Path, name: str, pri
     assert (source.form, source.why, source.count) == ("unlabelled", "a single file", 1)
     assert (record.image_id, record.label, record.private) == (name, None, private)
     assert record.read(0).pixels.shape == (3, 5)
-    assert record.facts == {"bytes": (tmp_path / name).stat().st_size}
+    assert record.read(0).facts["bytes"] == (tmp_path / name).stat().st_size
 
 
 def test_a_single_file_may_be_a_link(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def audit(
     thumbs = thumbnails(prepared.images)
     quality = judge_quality(table, thumbs)
     listener.stage("Compare all pairs of films")
-    duplicates: Duplicates = find_duplicates(prepared, thumbs, quality.constant)
+    duplicates: Duplicates = find_duplicates(prepared)
     listener.stage("Predict the label without the lungs")
     baselines = measure_baselines(prepared, thumbs, seed)
     listener.stage("Tell the splits apart")

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.audit.counts import split_words
 from pneumoscope.audit.findings import Finding, Severity
+from pneumoscope.data.groups import patient_codes
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.split import Labels, folds, patient_codes
+from pneumoscope.data.split import Labels, folds
 from pneumoscope.imaging.thumbnails import SIDE, cell_means
 from pneumoscope.metrics.intervals import delong
 from pneumoscope.metrics.scores import Floats

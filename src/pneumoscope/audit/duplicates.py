@@ -6,19 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.audit.findings import Finding, few
-from pneumoscope.audit.similar import COPY, RowIndices, Whitening, close_pairs, likeness
+from pneumoscope.data.alike import MOST_PAIRS, alike_of
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import plural
 from pneumoscope.plain import to_plain
-
-MOST_PAIRS = 20_000
-"""Pairs looked at, at most: a set that is one film many times over would have billions.
-A pair takes 2.5 ms."""
 
 _LISTED = 200
 
@@ -48,18 +43,13 @@ class Duplicates:
         return [*self.exact, *((first, second) for first, second, _ in self.near)]
 
 
-def find_duplicates(
-    prepared: PreparedSet, thumbs: NDArray[np.uint8], skip: NDArray[np.bool_]
-) -> Duplicates:
-    """Exact groups by ``pixel_hash``, and near pairs among all other films.
-
-    ``thumbs`` is uint8 (N, 32, 32); films in ``skip`` (N,) have no content to compare.
-    """
-    exact = exact_groups(prepared.table)
-    again = {row for group in exact for row in group[1:]}
-    alone = np.array([i for i in range(len(thumbs)) if i not in again and not skip[i]], np.int64)
-    near, complete = _near_pairs(prepared.images, thumbs, alone)
-    return Duplicates(exact, near, "pixel_hash" in prepared.table, complete)
+def find_duplicates(prepared: PreparedSet) -> Duplicates:
+    """Exact groups by ``pixel_hash``, and near pairs among all other films; those that a split cut
+    here keeps together."""
+    alike = alike_of(prepared)
+    near = zip(alike.first.tolist(), alike.second.tolist(), alike.likeness.tolist(), strict=True)
+    hashed = "pixel_hash" in prepared.table
+    return Duplicates(exact_groups(prepared.table), tuple(near), hashed, alike.complete)
 
 
 def exact_groups(table: pd.DataFrame) -> tuple[tuple[int, ...], ...]:
@@ -70,26 +60,6 @@ def exact_groups(table: pd.DataFrame) -> tuple[tuple[int, ...], ...]:
     again = hashes[hashes.notna() & hashes.duplicated(keep=False)]
     groups = again.groupby(again, sort=False).groups.values()
     return tuple(tuple(int(row) for row in group) for group in groups)
-
-
-def _near_pairs(
-    images: NDArray[np.uint8], thumbs: NDArray[np.uint8], rows: RowIndices
-) -> tuple[tuple[tuple[int, int, float], ...], bool]:
-    """Pairs of ``rows`` that are one film, the most alike first, and whether all were seen."""
-    whitening = Whitening(thumbs[rows])
-    codes = whitening.codes(thumbs[rows])
-    pairs: list[tuple[int, int, float]] = []
-    seen = 0
-    for first, second, _ in close_pairs(codes, whitening.close):
-        left = MOST_PAIRS - seen
-        a, b = rows[first[:left]], rows[second[:left]]
-        seen += len(first)
-        alike = likeness(images[a], images[b])
-        pairs += [(int(a[k]), int(b[k]), float(alike[k])) for k in np.flatnonzero(alike >= COPY)]
-        if seen > MOST_PAIRS:
-            break
-    pairs.sort(key=lambda pair: (-pair[2], pair[0], pair[1]))
-    return tuple(pairs), seen <= MOST_PAIRS
 
 
 def duplicate_findings(duplicates: Duplicates, table: pd.DataFrame) -> list[Finding]:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from pneumoscope.audit.counts import split_words
 from pneumoscope.audit.findings import Finding, few
-from pneumoscope.audit.similar import CLOSE, RowIndices, Whitening, likeness
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.imaging.similar import CLOSE, RowIndices, Whitening, likeness
 from pneumoscope.imaging.thumbnails import SIDE, Floats32, cell_means, thumbnails
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.records import Estimate

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +29,7 @@ from pneumoscope.cli.verbs.lists import models, recipes
 from pneumoscope.cli.verbs.predict import predict
 from pneumoscope.cli.verbs.prepare import prepare
 from pneumoscope.cli.verbs.train import demo, train
-from pneumoscope.errors import InputError, Interrupted, PneumoscopeError
+from pneumoscope.errors import InputError, Interrupted, PneumoscopeError, printable
 
 
 class _Verbs(TyperGroup):
@@ -121,5 +122,9 @@ def _run() -> int:
 
 def _show(error: PneumoscopeError) -> int:
     typer.echo(error.message(), err=True)
+    if error.answer:
+        # The whole line, to be copied: what was typed, and what was missing.
+        command = shlex.join(["pneumoscope", *sys.argv[1:], *error.answer])
+        typer.echo(f"  {'command:':<9} {printable(command)}", err=True)
     codes = {InputError: 2, Interrupted: 130}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

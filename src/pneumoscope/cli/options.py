@@ -8,14 +8,14 @@ import inspect
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pneumoscope.errors import InputError, nearest
-from pneumoscope.records import DataRequest
+from pneumoscope.records import READERS, DataRequest
 
 # No square brackets: in help they are markup and would vanish.
 _DATA = "A path, hf:owner/name, or pneumoniamnist (or …@64, @128, @224), kermany, phantom"
@@ -67,7 +67,8 @@ class DataOptions:
     classes: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="WORD=CLASS", help="What a class word means: normal, pneumonia or ignore"
+            metavar="WORD=CLASS|FILE",
+            help="What a class word means: normal, pneumonia or ignore; other=… for all others",
         ),
     ] = None
     labels: Annotated[
@@ -79,20 +80,45 @@ class DataOptions:
             metavar="KEY=NAME", help="The table's column for image, label, patient or split"
         ),
     ] = None
+    readers: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE", help="Of several readers of a film: majority, any or all of them"
+        ),
+    ] = "majority"
+    links: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A folder that symbolic links of DATA may lead into"),
+    ] = None
     keep_ids: Annotated[
         bool, typer.Option("--keep-ids", help="Keep patient and DICOM ids; else salted hashes")
     ] = False
 
     def given(self) -> bool:
         """Whether any of them was given."""
-        return any(astuple(self))
+        return self != DataOptions()
 
     def request(self, data: str) -> DataRequest:
         """All that was asked of DATA. Raises InputError."""
-        from pneumoscope.sources.classes import parse_classes
+        from pneumoscope.sources.meaning.answers import file_to_fill, parse_classes
 
-        classes, columns = parse_classes(self.classes or []), _columns(self.column or [])
-        return DataRequest(data, self.form, classes, self.labels, columns, self.keep_ids)
+        if self.readers not in READERS:
+            raise InputError(
+                "there is no such rule for readers",
+                got=repr(self.readers),
+                expected=nearest(self.readers, READERS),
+            )
+        return DataRequest(
+            data,
+            self.form,
+            parse_classes(self.classes or []),
+            self.labels,
+            _columns(self.column or []),
+            self.keep_ids,
+            self.readers,
+            tuple(self.links or ()),
+            file_to_fill(self.classes or []),
+        )
 
 
 def with_data_options(verb: Callable[..., None]) -> Callable[..., None]:
@@ -123,6 +149,9 @@ def words_of(request: DataRequest) -> list[str]:
     words += ["--labels", str(request.labels)] if request.labels else []
     for key, name in request.columns.items():
         words += ["--column", f"{key}={name}"]
+    words += ["--readers", request.readers] if request.readers != READERS[0] else []
+    for link in request.links:
+        words += ["--links", str(link)]
     return [*words, "--keep-ids"] if request.keep_ids else words
 
 

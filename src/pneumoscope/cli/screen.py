@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from pneumoscope.cli import interrupts
 from pneumoscope.errors import printable
@@ -67,6 +69,19 @@ class Screen:
 
     def note(self, text: str) -> None:
         self.console.print(f"  [dim]note:[/dim] {_plain(text)}")
+
+    def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        self.stage(title)
+        if self.console.soft_wrap:  # a file keeps lines whole
+            for name, text in rows:
+                self.console.print(f"  {_plain(name)}: {_plain(text)}")
+            return
+        table = Table(box=None, padding=(0, 0, 0, 2), show_header=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, text in rows:
+            table.add_row(_plain(name), _plain(text))
+        self.console.print(table)
 
     def line(self, text: str) -> None:
         """A line of the result, never broken: a path must stay whole."""

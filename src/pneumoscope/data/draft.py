@@ -20,11 +20,13 @@ import pandas as pd
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from pneumoscope.data.prepared import IMAGES, MASKS
+from pneumoscope.data.prepared import IMAGES, LOOKS, MASKS
+from pneumoscope.imaging.thumbnails import LOOK
 from pneumoscope.manifest import ReasonCount
-from pneumoscope.records import Grey
+from pneumoscope.records import CLASSES, Grey
 
 _COLUMNS = ("image_id", "patient_id", "split", "label", "height", "width", "pixel_hash")
+_SOMETIMES = ("aside", "origin")
 _JOURNAL = "journal.jsonl"
 
 FilmRow = dict[str, object]
@@ -42,11 +44,13 @@ class _Line(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one film: its row, with ``image`` uint8 (S, S) and, where the truth is known,
-    ``mask`` uint8 (S, S); or the reason why it was dropped, and whether it may come back."""
+    """What became of one film: its row, with ``image`` uint8 (S, S), ``look`` uint8 (48, 48) of
+    the whole film and, where the truth is known, ``mask`` uint8 (S, S); or the reason why it was
+    dropped, and whether it may come back."""
 
     row: FilmRow
     image: Grey | None = None
+    look: Grey | None = None
     mask: NDArray[np.uint8] | None = None
     reason: str = ""
     unreached: bool = False
@@ -61,11 +65,15 @@ class Draft:
         lines = _whole_lines(folder / _JOURNAL)
         kept = [line for line in lines if "reason" not in line]
         masks = sum(line["mask"] for line in kept)
-        if _lacks(folder / IMAGES, side, len(kept)) or _lacks(folder / MASKS, side, masks):
+        stacks = ((IMAGES, side, len(kept)), (LOOKS, LOOK, len(kept)))
+        if any(_lacks(folder / name, size, count) for name, size, count in stacks) or _lacks(
+            folder / MASKS, side, masks
+        ):
             (folder / _JOURNAL).unlink()
             lines, kept, masks = [], [], 0
         self.done = len(lines)
         self._images = Stack(folder / IMAGES, side, len(kept))
+        self._looks = Stack(folder / LOOKS, LOOK, len(kept))
         self._masks = Stack(folder / MASKS, side, masks)
         self._journal: IO[bytes] = (folder / _JOURNAL).open("ab")
 
@@ -73,15 +81,17 @@ class Draft:
         """Write films in their order: pixels first, then their lines."""
         lines: list[_Line] = []
         for outcome in outcomes:
-            if outcome.image is None:
+            if outcome.image is None or outcome.look is None:
                 why, unreached = outcome.reason, outcome.unreached
                 lines.append({"row": outcome.row, "reason": why, "unreached": unreached})
                 continue
             self._images.append(outcome.image)
+            self._looks.append(outcome.look)
             if outcome.mask is not None:
                 self._masks.append(outcome.mask)
             lines.append({"row": outcome.row, "mask": outcome.mask is not None})
         self._images.flush()
+        self._looks.flush()
         self._masks.flush()
         self._journal.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
         self._journal.flush()
@@ -97,7 +107,11 @@ class Draft:
         lines = _whole_lines(self.folder / _JOURNAL)
         (self.folder / _JOURNAL).unlink()
         dropped = [
-            {"image_id": str(line["row"]["image_id"]), "reason": line["reason"]}
+            {
+                "image_id": str(line["row"]["image_id"]),
+                "reason": line["reason"],
+                "class": class_name(line["row"].get("label")),
+            }
             for line in lines
             if "reason" in line
         ]
@@ -107,7 +121,7 @@ class Draft:
     def close(self) -> None:
         """Write what is buffered and let go of the files."""
         with ExitStack() as each:  # the others also where one of them cannot be written
-            for file in (self._images, self._masks, self._journal):
+            for file in (self._images, self._looks, self._masks, self._journal):
                 each.callback(file.close)
 
 
@@ -143,6 +157,7 @@ def table_of(rows: list[FilmRow]) -> pd.DataFrame:
         if name.startswith("fact_"):
             table[name] = _one_type(table[name])
     text = dict.fromkeys(("image_id", "patient_id", "split", "pixel_hash"), "string")
+    text |= {name: "string" for name in _SOMETIMES if name in table}
     # Without this an all-unknown column would be stored as null type and read back as object.
     return table.astype({**text, "label": "Int8", "height": "int32", "width": "int32"})
 
@@ -152,6 +167,11 @@ def _one_type(values: pd.Series[Any]) -> pd.Series[Any]:
     if all(value is None or isinstance(value, int | float) for value in values):
         return values.astype("float64")
     return values.map(str, na_action="ignore").astype("string")
+
+
+def class_name(label: object) -> str:
+    """The class of a label as a word, ``unknown`` where there is none."""
+    return CLASSES[label] if isinstance(label, int) else "unknown"
 
 
 def reasons(dropped: list[dict[str, str]]) -> list[ReasonCount]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import shlex
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,16 +24,28 @@ import pandas as pd
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
 
+from pneumoscope.data.alike import find_alike, write_alike
+from pneumoscope.data.aside import aside_of
 from pneumoscope.data.draft import Draft, FilmRow, Outcome, reasons
+from pneumoscope.data.groups import groups_of
 from pneumoscope.data.ids import Pseudonym, load_salt, salted
 from pneumoscope.data.pool import cores, in_order, pieces
-from pneumoscope.data.prepared import PREPARED, SCHEMA, TABLE, PreparedSet, open_prepared
+from pneumoscope.data.prepared import (
+    ALIKE,
+    LOOKS,
+    PREPARED,
+    SCHEMA,
+    TABLE,
+    PreparedSet,
+    open_prepared,
+)
 from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
-from pneumoscope.imaging.geometry import fit_square, fit_square_mask
+from pneumoscope.imaging.geometry import boxes_on, fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
+from pneumoscope.imaging.thumbnails import look_of
 from pneumoscope.manifest import PreparedManifest, SpecEntry
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Advance, Film, InputSpec, Record, Source
+from pneumoscope.records import CLASSES, Advance, Film, InputSpec, Record, Source
 from pneumoscope.storage import check_space, slug, sweep, write_atomic, write_json, writing
 
 _WEEK = 7 * 24 * 3600.0
@@ -43,6 +57,10 @@ _RESERVE = 64 << 20
 
 _PIECE = 16
 """Films a worker takes at once: the cost of handing them over is spread, memory stays small."""
+
+_UNEVEN, _MANY = 3, 10
+"""How many times the part of one class that is lost may exceed that of the other, from so many
+films on."""
 
 MOST_BAD = 0.05
 """A source of which more than this part cannot be read is refused."""
@@ -161,11 +179,18 @@ def _write(
         table, dropped, unreached = draft.finish()
     finally:
         draft.close()
+    about = _about(source, spec, table, dropped)
+    table = table.drop(columns="boxes_lost", errors="ignore")
+    looks = np.load(folder / LOOKS, mmap_mode="r")
+    alike = find_alike(looks, table["pixel_hash"])
+    write_alike(folder / ALIKE, alike)
+    groups = groups_of(table, alike)
+    table["group"] = groups.codes
+    about["chains"] = [(joined, list(pairs)) for joined, pairs in groups.chains]
     (folder / "salt").unlink(missing_ok=True)
     (folder / _MARK).unlink()
     table.to_parquet(folder / TABLE, index=False)
     write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
-    about = _about(source, spec, table, dropped)
     if unreached:
         about["unreached"] = unreached
     write_json(folder / PREPARED, about)
@@ -191,7 +216,8 @@ def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
         film = record.read(spec.stored)
     except UnreadableImage as error:
         unreached = isinstance(error, Unreachable)
-        return Outcome({"image_id": image_id}, reason=error.what, unreached=unreached)
+        lost: FilmRow = {"image_id": image_id, "label": record.label}
+        return Outcome(lost, reason=error.what, unreached=unreached)
     # An id that the file itself names is a person's, whatever the source thought of the file.
     patient = known(record.patient_id) if record.patient_id else None
     if patient is None and film.patient_id:
@@ -206,12 +232,18 @@ def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
         "pixel_hash": pixel_hash(film),
         **{f"fact_{name}": fact for name, fact in {**film.facts, **record.facts}.items()},
     }
+    if aside := aside_of(film, row):
+        row["aside"] = aside
+    if record.origin:
+        row["origin"] = known(record.origin)
     if record.boxes:
-        row["boxes"] = [list(box) for box in record.boxes]
+        boxes = boxes_on(record.boxes, (film.height, film.width), record.boxes_drawn_on)
+        row["boxes"] = [list(box) for box in boxes]
+        row["boxes_lost"] = len(record.boxes) - len(boxes)
     mask = None
     if record.mask is not None:
         mask = fit_square_mask(record.mask(), spec).astype(np.uint8)
-    return Outcome(row, fit_square(film.pixels, spec), mask)
+    return Outcome(row, fit_square(film.pixels, spec), look_of(film.pixels), mask)
 
 
 def pixel_hash(film: Film) -> str:
@@ -223,19 +255,69 @@ def pixel_hash(film: Film) -> str:
 
 
 def _check_bad(prepared: PreparedSet, most_bad: float) -> PreparedSet:
+    """Refuse a set of which too much is lost. The way to allow it is told only where what is left
+    has both classes, and neither lost much more of its films than the other."""
     flow = prepared.about["flow"]
-    bad = flow["found"] - flow["kept"]
-    if bad > most_bad * max(flow["found"], 1) or not flow["kept"]:
-        enough = math.ceil(100 * bad / max(flow["found"], 1)) / 100
-        shown = "; ".join(f"{d['count']} × {d['reason']}" for d in flow["dropped"][:5])
-        raise UnreadableData(
-            f"{bad} of {flow['found']} films of {prepared.about['source']['name']} cannot be used",
-            got=shown or "no film",
-            expected=f"at most {most_bad:.0%}" if flow["kept"] else "films that can be read",
-            remedy=f"they are listed in {prepared.folder / 'dropped.csv'}"
-            + (f"; --set data.most_bad={enough} allows as many" if flow["kept"] else ""),
+    lost = lost_by_class(prepared.about)
+    bad = sum(sum(counts.values()) for counts in lost.values())
+    found = flow["kept"] + bad
+    if bad <= most_bad * max(found, 1) and flow["kept"]:
+        return prepared
+    shown = "; ".join(
+        f"{sum(counts.values())} × {reason} ({_told(counts)})"
+        if len(lost) < 4
+        else f"{sum(counts.values())} × {reason}"
+        for reason, counts in list(lost.items())[:5]
+    )
+    remedy = f"they are listed in {prepared.folder / 'dropped.csv'}"
+    enough = math.ceil(100 * bad / max(found, 1)) / 100
+    harm = _harm(prepared.table, lost)
+    allow = ("--set", f"data.most_bad={enough}")
+    if harm or not flow["kept"]:
+        remedy += f"; {harm}" if harm else ""
+    else:
+        remedy += f"; {shlex.join(allow)} allows as many"
+    raise UnreadableData(
+        f"{bad} of {found} films of {prepared.about['source']['name']} cannot be used",
+        got=shown or "no film",
+        expected=f"at most {most_bad:.0%}" if flow["kept"] else "films that can be read",
+        remedy=remedy,
+        answer=() if harm or not flow["kept"] else allow,
+    )
+
+
+def lost_by_class(about: PreparedManifest) -> dict[str, dict[str, int]]:
+    """Films that should be there and cannot be used, by reason and class: those that could not be
+    read, the most frequent reason first, and those that the source lost."""
+    dropped = about["flow"].get("dropped_by_class") or {
+        entry["reason"]: {"unknown": entry["count"]} for entry in about["flow"]["dropped"]
+    }
+    lost = {reason: dict(counts) for reason, counts in dropped.items()}
+    return lost | {r: dict(counts) for r, counts in about["source"].get("lost", {}).items()}
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _harm(table: pd.DataFrame, lost: Mapping[str, Mapping[str, int]]) -> str:
+    """Why what is left would mislead: a class that is gone, or that lost far more than the other;
+    empty where it would not, or where classes are unknown."""
+    gone = {name: sum(counts.get(name, 0) for counts in lost.values()) for name in CLASSES}
+    left = {name: int((table["label"] == label).sum()) for label, name in enumerate(CLASSES)}
+    if not any(gone.values()) or not any(left.values()):
+        return ""
+    for name in CLASSES:
+        if not left[name] and gone[name]:
+            return f"without them no {name} film is left"
+    parts = [gone[name] / max(gone[name] + left[name], 1) for name in CLASSES]
+    if max(parts) > _UNEVEN * min(parts) and max(gone.values()) >= _MANY:
+        worse = CLASSES[parts.index(max(parts))]
+        return (
+            f"{max(parts):.0%} of the {worse} films are among them, so a model of the rest would "
+            "learn what made them unreadable: mend the cause"
         )
-    return prepared
+    return ""
 
 
 def _about(
@@ -251,8 +333,23 @@ def _about(
             "found": len(table) + len(dropped),
             "kept": len(table),
             "dropped": reasons(dropped),
+            "dropped_by_class": _by_class(dropped),
+            "boxes_lost": _boxes_lost(table),
         },
     }
+
+
+def _by_class(dropped: list[dict[str, str]]) -> dict[str, dict[str, int]]:
+    """How often each reason occurs in each class."""
+    found: dict[str, Counter[str]] = {}
+    for entry in reasons(dropped):
+        counts = Counter(d["class"] for d in dropped if d["reason"] == entry["reason"])
+        found[entry["reason"]] = counts
+    return {reason: dict(counts) for reason, counts in found.items()}
+
+
+def _boxes_lost(table: pd.DataFrame) -> int:
+    return int(table["boxes_lost"].fillna(0).sum()) if "boxes_lost" in table else 0
 
 
 def content_digest(table: pd.DataFrame) -> str:

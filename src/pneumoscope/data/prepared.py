@@ -23,11 +23,13 @@ from pneumoscope.manifest import Flow, Population, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, Grey, InputSpec, Split
 from pneumoscope.storage import read_json
 
-SCHEMA = 2
+SCHEMA = 3
 
 # The files of a prepared set; the last one is written last, so a set that has it is whole.
 IMAGES = "images.npy"
 MASKS = "masks.npy"
+LOOKS = "looks.npy"
+ALIKE = "alike.parquet"
 TABLE = "table.parquet"
 PREPARED = "prepared.json"
 

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.data import aside as views
+from pneumoscope.data.groups import group_codes
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import InputError, PneumoscopeError, UnreadableData
 from pneumoscope.records import CLASSES, SPLITS, Split
@@ -49,8 +51,9 @@ def with_splits(prepared: PreparedSet, choices: DataChoices) -> tuple[PreparedSe
 def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
     """Decide on train, val and test for a table with ``label``, ``patient_id`` and the official
     ``split``."""
-    labels, groups = label_codes(table), patient_codes(table)
-    labelled = labels >= 0
+    labels, groups = label_codes(table), group_codes(table, choices.groups)
+    aside = views.left_out(table, choices.views, official_test=choices.test == "official")
+    labelled = (labels >= 0) & ~aside
     official = table["split"].astype(object).where(table["split"].notna(), None).to_numpy()
     split: NDArray[np.object_] = official.copy()
     split[~labelled] = None
@@ -75,13 +78,14 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
         split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
         told.append(("val split", _share(choices.val_share, pool), _patients(table) + why))
     split[labelled & ~np.isin(split, ("val", "test"))] = "train"
-    return Plan(split, tuple(told))
+    return Plan(split, (*told, *_aside(table, aside, choices)))
 
 
 def fold_pool(table: pd.DataFrame, choices: DataChoices) -> NDArray[np.bool_]:
     """The films that cross-validation deals, bool (N,): labelled, and not in the official test
     split unless ``choices.test`` is new."""
-    labelled = label_codes(table) >= 0
+    aside = views.left_out(table, choices.views, official_test=choices.test == "official")
+    labelled = (label_codes(table) >= 0) & ~aside
     if choices.test == "new":
         return labelled
     pool: NDArray[np.bool_] = labelled & (table["split"] != "test").fillna(True).to_numpy(bool)
@@ -91,7 +95,7 @@ def fold_pool(table: pd.DataFrame, choices: DataChoices) -> NDArray[np.bool_]:
 def patients_of_each(table: pd.DataFrame, choices: DataChoices) -> tuple[int, int]:
     """Patients with normal films and patients with pneumonia among the films that
     cross-validation deals; a film of an unknown patient counts as one."""
-    labels, groups = label_codes(table), patient_codes(table)
+    labels, groups = label_codes(table), group_codes(table, choices.groups)
     pool = fold_pool(table, choices)
     normal, ill = (len(np.unique(groups[pool & (labels == label)])) for label in (0, 1))
     return normal, ill
@@ -101,7 +105,7 @@ def folds_of(table: pd.DataFrame, choices: DataChoices, count: int) -> NDArray[n
     """The fold 0 … count-1 of each film that cross-validation deals, -1 of others, int64 (N,)."""
     rows = np.flatnonzero(fold_pool(table, choices))
     fold = np.full(len(table), -1, np.int64)
-    labels, groups = label_codes(table)[rows], patient_codes(table)[rows]
+    labels, groups = label_codes(table)[rows], group_codes(table, choices.groups)[rows]
     fold[rows] = folds(labels, groups, count, choices.split_seed)
     return fold
 
@@ -116,7 +120,7 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
             got=f"data.fold={choices.fold}",
             expected=f"folds 0 to {count - 1} of {count}",
         )
-    labels, groups = label_codes(table), patient_codes(table)
+    labels, groups = label_codes(table), group_codes(table, choices.groups)
     fold = folds_of(table, choices, count)
     split = np.full(len(table), None, dtype=object)
     split[fold == number] = "test"
@@ -125,6 +129,7 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
     split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
     left = int(((official == "test") & (fold < 0)).sum())
     why = f"; the official test split of {left:,} films is left out" if left else ""
+    aside = views.left_out(table, choices.views, official_test=choices.test == "official")
     told = (
         (
             "test split",
@@ -133,7 +138,28 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
         ),
         ("val split", _share(choices.val_share, pool), _patients(table)),
     )
-    return Plan(split, told)
+    return Plan(split, (*told, *_aside(table, aside, choices)))
+
+
+def _aside(
+    table: pd.DataFrame, left_out: NDArray[np.bool_], choices: DataChoices
+) -> list[tuple[str, str, str]]:
+    """What is said of films that are no frontal film of a chest, left out or kept."""
+    kept = table[~left_out]
+    said = []
+    if left_out.any():
+        why = "no split has them (--set data.views=all keeps them)"
+        if choices.views == "all":
+            why = "they are no films"
+        said.append(("left out", views.told(views.counts(table[left_out])), why))
+    if found := views.counts(kept):
+        why = "they are most films of the set"
+        if choices.views == "all":
+            why = "as data.views=all asks"
+        elif (kept["split"] == "test").fillna(False)[kept["aside"].notna()].all():
+            why = "they lie in the official test split"
+        said.append(("kept", views.told(found), why))
+    return said
 
 
 def _cut(
@@ -189,14 +215,6 @@ def _why_new_val(split: NDArray[np.object_], labels: Labels, choices: DataChoice
 def label_codes(table: pd.DataFrame) -> Labels:
     """Labels 0 and 1, -1 where unknown, int64 (N,)."""
     return table["label"].fillna(-1).to_numpy(dtype=np.int64)
-
-
-def patient_codes(table: pd.DataFrame) -> Groups:
-    """A number for each patient in the order of first appearance, int64 (N,). A film whose
-    patient is unknown counts as a patient of its own."""
-    own = "film " + pd.Series(np.arange(len(table)), index=table.index).astype("string")
-    names = ("patient " + table["patient_id"].astype("string")).fillna(own)
-    return pd.factorize(names)[0].astype(np.int64)
 
 
 def folds(labels: Labels, groups: Groups, count: int, seed: int) -> NDArray[np.int64]:

@@ -86,3 +86,19 @@ def _crop_square(image: Grey) -> Grey:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return image[top : top + side, left : left + side]
+
+
+def boxes_on(
+    boxes: BoxList, size: tuple[int, int], drawn_on: int = 0
+) -> tuple[tuple[float, float, float, float], ...]:
+    """Boxes (x, y, width, height) in native pixels of a film of ``size`` (height, width), out of
+    those of a square of side ``drawn_on`` that the whole film was drawn on; 0 where they are native
+    already. One that lies outside the film by more than a pixel is left out."""
+    height, width = size
+    down, right = (height / drawn_on, width / drawn_on) if drawn_on else (1.0, 1.0)
+    kept = []
+    for x, y, w, h in boxes:
+        box = (x * right, y * down, w * right, h * down)
+        if box[0] + box[2] <= width + 1 and box[1] + box[3] <= height + 1:
+            kept.append(box)
+    return tuple(kept)

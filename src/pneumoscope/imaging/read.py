@@ -25,6 +25,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pneumoscope.errors import Unreachable, UnreadableImage
 from pneumoscope.imaging.dicom.decode import dicom_size, read_dicom
 from pneumoscope.imaging.dicom.grey import stretch
+from pneumoscope.imaging.dicom.header import begins_data_set
 from pneumoscope.imaging.headers import (
     SEVERAL_FRAMES,
     check_exif,
@@ -78,11 +79,13 @@ def read_film(file: Path | bytes, side: int = 0) -> Film:
 
     The form is told by the content, not by the name: JPEG, PNG, TIFF, BMP, WebP or DICOM. 8 bits
     stay as they are, colour becomes Rec. 601 luma, what is transparent lies on air; deeper grey
-    is stretched over the film's own range (DICOM: as its header says). EXIF orientation is
+    is stretched over the film's own range, without a marker far above it (DICOM: as its header
+    says). EXIF orientation is
     applied. ``side`` is that of the square that will be made of the film, 0 to keep its native
     size; a JPEG is then reduced while it is decoded, to no less than twice that.
 
-    Facts: mode, format, bytes; from DICOM also view, age (years), sex and modality.
+    Facts: mode, format, bytes; from DICOM also view, age (years), sex, modality and body_part, and
+    window where that of the header was passed over.
     Raises UnreadableImage, for a file with several frames too. May be called from several
     threads; see ``quiet_decoders``.
     """
@@ -193,6 +196,8 @@ def _form(head: bytes) -> str:
     for magic, form in _MAGIC:
         if head.startswith(magic):
             return form
+    if begins_data_set(head):
+        return "DICOM"
     raise UnreadableImage("the file is no image that is read here", expected=FORMATS)
 
 

@@ -10,10 +10,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Floats32 = NDArray[np.float32]
 
 SIDE = 32
+
+LOOK = 48
+"""Side in pixels at which fine structure is compared."""
 
 
 def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
@@ -27,6 +31,15 @@ def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]
     for part in batches(len(images), 256):
         small[part] = np.rint(weights @ (images[part].astype(np.float32) @ weights.T))
     return small
+
+
+def look_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Uint8 (H, W) to uint8 (48, 48): the mean over each cell, near enough to find copies by.
+
+    Large films are first reduced by whole numbers, which takes a fifth of the time.
+    """
+    film = Image.fromarray(image)
+    return np.asarray(film.resize((LOOK, LOOK), Image.Resampling.BOX, reducing_gap=1.0))
 
 
 def spreads(thumbs: NDArray[np.uint8]) -> Floats32:

@@ -1,6 +1,7 @@
 """Films as the user names them: files, folders or arrays, each film once, nothing followed out.
 
-A folder's files are found by ``sources.files``; a file that is named is taken whatever its name.
+A folder's films are found by the rule of ``sources.film``; a file that is named is taken whatever
+its name.
 What is not there, closed or empty is no film, but has a row of its own with the reason.
 """
 
@@ -18,7 +19,8 @@ from PIL import Image
 
 from pneumoscope.errors import UnreadableData, UnreadableImage
 from pneumoscope.records import Film, Grey
-from pneumoscope.sources.files import list_films, read_file
+from pneumoscope.sources.film.find import only_films
+from pneumoscope.sources.places.files import list_films, read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _place(name: str) -> str:
 
 def _below(name: str, place: str, passed: Counter[str]) -> list[tuple[str, FilmInput]]:
     try:
-        listing = list_films(Path(name))
+        listing = only_films(list_films(Path(name))).listing
     except UnreadableData as error:
         return [(place, FilmInput(name, Path(name), error.what))]
     passed.update(listing.passed_over)

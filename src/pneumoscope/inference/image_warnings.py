@@ -11,12 +11,16 @@ from collections.abc import Mapping
 
 from pneumoscope.imaging.appearance import FLAT, look
 from pneumoscope.imaging.thumbnails import spreads, thumbnails
+from pneumoscope.imaging.views import aside_of
 from pneumoscope.manifest import Population
 from pneumoscope.records import Facts, Grey
 
 WARNINGS: Mapping[str, tuple[str, str]] = {
     "CONSTANT": ("one grey level", "one grey level all over: there is nothing to read"),
     "NOT-CHEST-LIKE": ("not chest-like", "unlike a frontal chest film, or framed unlike one"),
+    "MASK": ("no film", "a mask or drawing of a few grey levels, not a film"),
+    "OTHER-PART": ("no chest", "of another part of the body, by its DICOM header"),
+    "CUT-OUT": ("blackened", "a film whose background was blackened"),
     "OTHER-MODALITY": ("no radiograph", "not a radiograph, by its DICOM header"),
     "LATERAL": ("lateral view", "a lateral view by its DICOM header; the model reads frontal ones"),
     "INVERTED": ("seems inverted", "seems inverted, air bright and bone dark"),
@@ -29,11 +33,6 @@ WARNINGS: Mapping[str, tuple[str, str]] = {
 
 ADULT_FROM = 18.0
 """Age in years from which a person is an adult."""
-
-# Digital and computed radiography, and what their films are called when sent on (PS3.3 C.7.3.1).
-_RADIOGRAPHS = frozenset(("CR", "DX", "RG", "RF", "XA", "OT", "SC"))
-# Left and right lateral, as View Position (0018,5101) and RSNA's tables write them.
-_LATERAL = frozenset(("LL", "RL", "LATERAL", "LAT", "L", "R", "LLAT", "RLAT"))
 
 
 def of_pixels(films: Grey) -> list[tuple[str, ...]]:
@@ -56,16 +55,12 @@ def of_pixels(films: Grey) -> list[tuple[str, ...]]:
 
 
 def of_header(facts: Facts, population: Population) -> tuple[str, ...]:
-    """Codes from a film's facts: view, modality, age in years.
+    """Codes from a film's facts: view, modality, part of the body, age in years.
 
     ``population`` is the model's ``lineage["population"]``: the ages in years of the training
     films' patients, ``youngest`` and ``oldest``; without them no age is odd.
     """
-    found = []
-    if str(facts.get("modality", "OT")) not in _RADIOGRAPHS:
-        found.append("OTHER-MODALITY")
-    if str(facts.get("view", "")) in _LATERAL:
-        found.append("LATERAL")
+    found: list[str] = [*aside_of(facts)]
     age = facts.get("age")
     if isinstance(age, int | float):
         found += _of_age(float(age), population)

@@ -15,6 +15,7 @@ import numpy as np
 from pneumoscope.data.pool import cores, in_order, pieces
 from pneumoscope.errors import UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
+from pneumoscope.imaging.pictures import kind_of
 from pneumoscope.imaging.read import quiet_decoders
 from pneumoscope.inference import image_warnings
 from pneumoscope.inference.films import FilmInput
@@ -69,6 +70,8 @@ def _load(
     except UnreadableImage as error:
         return LoadedFilm(film.name, error=error.what), None
     found = image_warnings.of_header(read.facts, population)
+    if (kind := kind_of(read.pixels)) is not None:
+        found = (*found, kind)
     if image_warnings.is_small(read.height, read.width, spec.stored):
         found = (*found, "SMALL")
     square = fit_square(read.pixels, spec)

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pneumoscope.errors import DataNotFound, InputError, UnreadableData, nearest
+from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData, nearest
 from pneumoscope.records import DataRequest, Listener, Source
-from pneumoscope.sources.dicom_folder import labelled_folder_source
-from pneumoscope.sources.download import PNEUMONIAMNIST, fetch
-from pneumoscope.sources.folder import folder_source, looks_like_folder
-from pneumoscope.sources.huggingface import (
+from pneumoscope.sources.fetch.download import PNEUMONIAMNIST, fetch
+from pneumoscope.sources.fetch.kermany import fetch_kermany
+from pneumoscope.sources.forms.arrays import arrays_source, looks_like_arrays
+from pneumoscope.sources.forms.folder import folder_source, looks_like_folder
+from pneumoscope.sources.forms.huggingface import (
     fetch_hub,
     huggingface_source,
     looks_like_huggingface,
 )
-from pneumoscope.sources.kermany import fetch_kermany
-from pneumoscope.sources.medmnist import medmnist_source
-from pneumoscope.sources.phantom import phantom_source
-from pneumoscope.sources.rsna import looks_like_rsna, rsna_source
-from pneumoscope.sources.table import looks_like_table, table_source
-from pneumoscope.sources.tablefile import TABLE_SUFFIXES
-from pneumoscope.sources.unlabelled import unlabelled_source
+from pneumoscope.sources.forms.labelled import find_labels, labelled_folder_source
+from pneumoscope.sources.forms.phantom import phantom_source
+from pneumoscope.sources.forms.rsna import looks_like_rsna, rsna_source
+from pneumoscope.sources.forms.table import looks_like_table, table_source
+from pneumoscope.sources.forms.unlabelled import unlabelled_source
+from pneumoscope.sources.meaning.answers import write_words
+from pneumoscope.sources.tables.read import TABLE_SUFFIXES
+from pneumoscope.storage import writing
 
 NAMES = ("kermany", "phantom", "pneumoniamnist")
 """Data sets that are known by name; a size may follow an ``@``."""
 
 _ZIP = b"PK\x03\x04"
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_STORES = {
+    **dict.fromkeys((".h5", ".hdf5", ".mat"), "an HDF5 or MATLAB file"),
+    **dict.fromkeys((".tfrec", ".tfrecord", ".tfrecords"), "TFRecords"),
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), "a pickle, never loaded here"),
+    **dict.fromkeys((".nii", ".mha", ".nrrd"), "a volume"),
+}
+"""Files that hold films in a way that is not read, by their extension."""
 
 Opener = Callable[[DataRequest], Source]
-
-
-def _medmnist(request: DataRequest) -> Source:
-    return medmnist_source(Path(request.data).expanduser())
 
 
 def _looks_like_medmnist(path: Path) -> str | None:
@@ -50,8 +56,12 @@ def _looks_like_medmnist(path: Path) -> str | None:
         return "a zip, as numpy writes it" if file.read(len(_ZIP)) == _ZIP else None
 
 
+def _folder(path: Path, request: DataRequest) -> str | None:
+    return looks_like_folder(path, request.meanings, follow=bool(request.links))
+
+
 _OPENERS: Mapping[str, Opener] = {
-    "medmnist": _medmnist,
+    "medmnist": arrays_source,
     "folder": folder_source,
     "rsna": rsna_source,
     "dicom": labelled_folder_source,
@@ -62,7 +72,7 @@ _OPENERS: Mapping[str, Opener] = {
 
 _OPTIONS = {"classes": "--classes", "labels": "--labels", "columns": "--column"}
 _TAKES: Mapping[str, tuple[str, ...]] = {
-    "medmnist": (),
+    "medmnist": ("classes",),
     "unlabelled": (),
     "folder": ("classes",),
     "huggingface": ("classes", "columns"),
@@ -71,11 +81,12 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 """What a user may say of data in these forms; of others, anything."""
 
 _LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | None]], ...] = (
-    ("medmnist", lambda path, _: _looks_like_medmnist(path)),
+    ("medmnist", lambda path, _: _looks_like_medmnist(path) or looks_like_arrays(path)),
     ("rsna", lambda path, _: looks_like_rsna(path)),
     ("huggingface", lambda path, _: looks_like_huggingface(path)),
     ("table", lambda path, _: looks_like_table(path)),
-    ("folder", lambda path, request: looks_like_folder(path, request.classes)),
+    ("folder", lambda path, request: _folder(path, request)),
+    ("dicom", find_labels),
 )
 """In this order: a form that shows itself by a file of its own goes before one that any folder
 could have. What shows none of them is taken for films without labels."""
@@ -85,8 +96,20 @@ def open_source(request: DataRequest, downloads: Path, listener: Listener) -> So
     """The source that ``request`` names: a path, ``hf:owner/name``, or one of NAMES.
 
     A path wins over a name. Raises DataNotFound, UnreadableData or BadLabels with what was
-    expected.
+    expected; words that are asked about are written to ``request.fill_in``.
     """
+    try:
+        return _open(request, downloads, listener)
+    except BadLabels as error:
+        if request.fill_in and error.words:
+            with writing(request.fill_in):
+                write_words(request.fill_in, error)
+            error.remedy = f"fill in {request.fill_in}, which was written, and do the same again"
+            error.answer = ()
+        raise
+
+
+def _open(request: DataRequest, downloads: Path, listener: Listener) -> Source:
     data = request.data
     path = _as_path(data)
     if path is not None:
@@ -156,11 +179,25 @@ def _check_there(path: Path) -> None:
             expected="a file or folder that exists",
             remedy="check the path, or give a name: " + ", ".join(NAMES),
         )
-    if path.is_file() and path.suffix.lower() in _ARCHIVES:
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix in _ARCHIVES:
+        folder = shlex.quote(str(path)[: -len(suffix)].removesuffix(".tar"))
+        quoted = shlex.quote(str(path))
+        unpack = f"python -m zipfile -e {quoted} {folder}"
+        if suffix != ".zip":
+            unpack = f"mkdir {folder} && tar xf {quoted} -C {folder}"
         raise UnreadableData(
             "archives are not read",
             got=path,
-            remedy="unpack it, and give the folder that comes out of it",
+            remedy=f"unpack it, and give the folder that comes out of it: {unpack}",
+        )
+    if path.is_file() and suffix in _STORES:
+        raise UnreadableData(
+            "films are not read out of such a file",
+            got=f"{path} ({_STORES[suffix]})",
+            expected="a folder of films, a table, parquet, .npz or .npy",
+            remedy="write its films as PNG into folders NORMAL and PNEUMONIA, or as arrays: "
+            "np.savez('films.npz', x_train=…, y_train=…)",
         )
     if not os.access(path, os.R_OK):
         raise UnreadableData(
@@ -177,7 +214,8 @@ def _pneumoniamnist(data: str, size: str, downloads: Path, listener: Listener) -
 
     listener.stage(f"Fetch {published.file_name}")
     file = fetch(published, downloads, advance)
-    return medmnist_source(file, name="pneumoniamnist" if side == 28 else f"pneumoniamnist-{side}")
+    name = "pneumoniamnist" if side == 28 else f"pneumoniamnist-{side}"
+    return arrays_source(DataRequest(str(file)), name)
 
 
 def _size(data: str, size: str, default: int, known: range | Mapping[int, object]) -> int:

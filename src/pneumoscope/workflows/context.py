@@ -13,6 +13,7 @@ from typing import cast
 import torch
 
 import pneumoscope
+from pneumoscope.data.door import Door
 from pneumoscope.data.pool import cores
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
@@ -31,11 +32,13 @@ PreparedKey = tuple[InputSpec, float]
 @dataclass
 class SessionCache:
     """What several runs of one process share, so that it is found out once: the source, the
-    prepared sets of it, and the epochs that fit into a recipe's minutes, by the recipe's name."""
+    prepared sets of it, the epochs that fit into a recipe's minutes, by the recipe's name, and the
+    door that was shown last."""
 
     source: Source
     sets: dict[PreparedKey, PreparedSet] = field(default_factory=dict)
     epochs: dict[str, EpochsEntry] = field(default_factory=dict)
+    door: Door | None = None
 
     def key(self, recipe: Recipe) -> PreparedKey:
         """What tells the prepared sets of one source apart: how films are stored, and how many bad

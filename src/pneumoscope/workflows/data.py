@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pneumoscope.data.door import Door
 from pneumoscope.data.prepare import MOST_BAD, cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
@@ -15,6 +16,7 @@ from pneumoscope.errors import Interrupted, UnreadableData
 from pneumoscope.formatting import plural
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Source
+from pneumoscope.report.kit.door import door_lines
 from pneumoscope.run import Run, check_new
 from pneumoscope.sources.detect import open_source
 from pneumoscope.storage import read_json
@@ -32,6 +34,12 @@ def find_data(request: DataRequest, listener: Listener) -> Source:
     for note in source.notes:
         listener.note(note)
     return source
+
+
+def tell_door(door: Door, listener: Listener, kept: str = "run.json") -> None:
+    """Say what is learnt from what; ``kept`` is the file that will hold all of it."""
+    lines = door_lines(door, kept)
+    listener.facts("What is learnt from what", [(line.title, line.text) for line in lines])
 
 
 def prepare_data(

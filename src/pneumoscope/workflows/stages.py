@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.audit.splits import measure_shifts
+from pneumoscope.data.door import door_of
 from pneumoscope.data.prepared import PreparedSet, facts_of, flow, hidden_lookup, image_lookup
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import use_all_cores
@@ -28,10 +29,11 @@ from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.manifest import Manifest
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.models.bundle import Bundle, save_about
+from pneumoscope.plain import to_plain
 from pneumoscope.report.run.render import write_report
 from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.context import RunContext
-from pneumoscope.workflows.data import prepared_for
+from pneumoscope.workflows.data import prepared_for, tell_door
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.predictions import predict_rows
 
@@ -39,16 +41,20 @@ from pneumoscope.workflows.predictions import predict_rows
 def prepare_stage(context: RunContext) -> PreparedSet:
     """The source as uint8 squares in the cache folder, or in the run when that is closed, with
     its splits."""
-    prepared = _prepared_set(context)
+    whole = _prepared_set(context)
     # Pixels, labels and official splits, wherever they lie: a moved folder is the same data.
     manifest = context.run.manifest()
-    if manifest.get("content", prepared.content) != prepared.content:
+    if manifest.get("content", whole.content) != whole.content:
         raise data_changed(manifest)
     # Splits are the recipe's and not the set's: another seed or fold reads no film again.
-    prepared, plan = with_splits(prepared, context.recipe.data)
+    prepared, plan = with_splits(whole, context.recipe.data)
     for choice in plan.choices:
         context.note_choice(*choice)
-    context.run.update_manifest(content=prepared.content, flow=flow(prepared))
+    door = door_of(whole, plan.split)
+    context.run.update_manifest(content=prepared.content, flow=flow(prepared), door=to_plain(door))
+    if door != context.session.door:  # of seeds that share their splits once
+        tell_door(door, context.listener)
+    context.session.door = door
     return prepared
 
 

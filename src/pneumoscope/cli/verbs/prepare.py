@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,14 +16,9 @@ from pneumoscope.cli.options import (
     with_data_options,
     words_of,
 )
-from pneumoscope.cli.results import result_table, show_findings
+from pneumoscope.cli.results import show_findings
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.records import CLASSES, SPLITS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from pneumoscope.data.split import Plan
+from pneumoscope.records import CLASSES
 
 
 @with_data_options
@@ -42,20 +37,22 @@ def prepare(
 ) -> None:
     """Read DATA once, store it for training, and say what was found and what is wrong."""
     from pneumoscope.audit.audit import first_look
+    from pneumoscope.data.door import door_of
+    from pneumoscope.data.prepared import PREPARED
     from pneumoscope.data.split import plan_splits
     from pneumoscope.recipe import load_recipe
-    from pneumoscope.workflows.data import prepare_data
+    from pneumoscope.workflows.data import prepare_data, tell_door
 
     request, changes = data_options.request(data), change or []
     chosen = load_recipe(recipe, changes)
     with Screen() as screen:
         prepared = prepare_data(request, chosen, screen, side=size, out=out)
-        flow = prepared.about["flow"]
-        screen.stage(f"Found: {flow['kept']:,} of {flow['found']:,} films can be used")
-        for reason in flow["dropped"]:
-            screen.choice("left out", f"{reason['count']:,}", reason["reason"])
+        plan = None
         if prepared.table["label"].notna().any():
-            _show_splits(plan_splits(prepared.table, chosen.data), prepared.table, screen)
+            plan = plan_splits(prepared.table, chosen.data)
+            for choice in plan.choices:
+                screen.choice(*choice)
+        tell_door(door_of(prepared, plan.split if plan else None), screen, PREPARED)
         # What could not be read was just said.
         found = [finding for finding in first_look(prepared) if finding.code != "UNREADABLE"]
         show_findings(found, screen)
@@ -70,15 +67,3 @@ def prepare(
 def _recipe_words(recipe: str, changes: list[str]) -> list[str]:
     chosen = [] if recipe == "default" else ["--recipe", recipe]
     return chosen + [word for change in changes for word in ("--set", change)]
-
-
-def _show_splits(plan: Plan, table: pd.DataFrame, screen: Screen) -> None:
-    for choice in plan.choices:
-        screen.choice(*choice)
-    grid = result_table(["", *CLASSES, "patients"])
-    for split in SPLITS:
-        part = table[plan.split == split]
-        known = part["patient_id"].notna().all()
-        counts = [f"{int((part['label'] == label).sum()):,}" for label in (0, 1)]
-        grid.add_row(split, *counts, f"{part['patient_id'].nunique():,}" if known else "unknown")
-    screen.console.print(grid)

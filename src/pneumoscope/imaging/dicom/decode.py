@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -31,7 +32,8 @@ from pneumoscope.imaging.dicom.grey import (
     grey_table,
     luma,
     modality_values,
-    patterns_used,
+    pattern_counts,
+    shows,
 )
 from pneumoscope.imaging.dicom.header import PIXEL_DATA, ElementBytes, Header, Tag, read_header
 from pneumoscope.imaging.headers import SEVERAL_FRAMES, check_size
@@ -50,18 +52,23 @@ _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _IDENTITY = np.arange(256, dtype=np.uint8)
 _CONTRADICTION = "the DICOM header contradicts itself"
 
+WINDOW_PASSED = "passed over"
+"""The fact ``window`` of a film whose header has one that shows almost nothing."""
+
 
 def read_dicom(stream: BinaryIO, side: int) -> Film:
     """The film of one DICOM file, its patient's id, and its facts; no other identity leaves.
 
     ``side`` as in ``read_film``. A film of at most 8 bits without a window keeps the whole range
     of its bits, a deeper one is stretched over the values it has; padding is 0. A window whose
-    width cannot be is passed over. Raises UnreadableImage.
+    width cannot be, or that shows almost none of the film's values, is passed over. Raises
+    UnreadableImage.
     """
     header = read_header(stream)
     layout = _layout(header)
-    pixels = _pixels(header, layout, side)
-    return Film(pixels, layout.rows, layout.columns, _patient(header), _facts(header, layout))
+    pixels, passed = _pixels(header, layout, side)
+    facts = {**_facts(header, layout), **({"window": WINDOW_PASSED} if passed else {})}
+    return Film(pixels, layout.rows, layout.columns, _patient(header), facts)
 
 
 def dicom_size(stream: BinaryIO) -> tuple[int, int]:
@@ -139,24 +146,31 @@ def _check_photometric(layout: Layout) -> None:
         )
 
 
-def _pixels(header: Header, layout: Layout, side: int) -> Grey:
+def _pixels(header: Header, layout: Layout, side: int) -> tuple[Grey, bool]:
+    """The grey levels, and whether a window that shows almost nothing was passed over."""
     frame = frame_bytes(header, layout)
     if layout.samples == 3:
-        return luma(decode_colour(frame, layout), layout.stored)
+        return luma(decode_colour(frame, layout), layout.stored), False
     if layout.photometric == "PALETTE COLOR":
-        return apply_table(_palette_table(header, layout), decode_grey(frame, layout))
+        return apply_table(_palette_table(header, layout), decode_grey(frame, layout)), False
     display = _display(header, layout)
     table = None if display.needs_range else grey_table(display)
     if table is not None and layout.syntax in JPEG_DCT:
         # Only a table that clips nothing may come after the film is reduced.
         if np.array_equal(table, _IDENTITY):
-            return decode_jpeg(frame, layout, side)
+            return decode_jpeg(frame, layout, side), False
         if np.array_equal(table, _IDENTITY[::-1]):
-            return np.invert(decode_jpeg(frame, layout, side))
+            return np.invert(decode_jpeg(frame, layout, side)), False
     stored = decode_grey(frame, layout)
-    if table is None:
-        table = grey_table(display, patterns_used(stored, layout.stored))
-    return apply_table(table, stored)
+    counts = pattern_counts(stored, layout.stored) if display.voi or display.needs_range else None
+    shown = display
+    if counts is not None and not shows(display, counts):
+        window = _window(header)
+        others = (replace(display, voi=voi) for voi in (window, None) if voi != display.voi)
+        shown = next(other for other in others if shows(other, counts))
+    if shown is not display or table is None:
+        table = grey_table(shown, counts)
+    return apply_table(table, stored), shown is not display
 
 
 def _display(header: Header, layout: Layout) -> Display:
@@ -267,6 +281,7 @@ def _facts(header: Header, layout: Layout) -> Facts:
     facts: dict[str, str | float | int] = {"mode": layout.photometric, "format": "DICOM"}
     for name, tag, form in (
         ("view", Tag.VIEW, r"[A-Z0-9 ]{1,16}"),
+        ("body_part", Tag.BODY_PART, r"[A-Z0-9 _]{2,16}"),
         ("sex", Tag.SEX, r"[MFO]"),
         ("modality", Tag.MODALITY, r"[A-Z0-9]{2,16}"),
     ):

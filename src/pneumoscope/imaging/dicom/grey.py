@@ -19,6 +19,9 @@ Values = NDArray[np.float64]
 Stored = NDArray[np.uint8] | NDArray[np.uint16]
 """Stored values as unsigned bit patterns."""
 _ROWS = 256
+_LEAST_SHOWN = 0.1
+_BUT_MARKERS = 0.95
+_EDGE = 0.5 / 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +101,79 @@ def modality_values(bits: int, signed: bool, modality: Lut | tuple[float, float]
     return values * modality[0] + modality[1]
 
 
-def grey_table(display: Display, used: NDArray[np.bool_] | None = None) -> Grey:
+def shows(display: Display, counts: NDArray[np.int64]) -> bool:
+    """Whether the display's window or table shows the film whose bit patterns have ``counts``,
+    int64 (2**bits,): at least a tenth of its pixels, over at least a tenth of the grey levels.
+
+    Exports write windows of other films, of 8 bits on 12, or 0 and 1: such a window leaves nothing
+    to read where the pixels are fine.
+    """
+    if display.voi is None:
+        return True
+    seen = np.where(_padded(display), 0, counts)
+    total = int(seen.sum())
+    shown = _share(display, None)
+    if shown is None or np.count_nonzero(seen) < 2:
+        return True  # one value: no window would show more
+    share = np.clip(shown, 0.0, 1.0)
+    inside = int(seen[(share > _EDGE) & (share < 1 - _EDGE)].sum())
+    low, high = _quantiles(share, seen, (0.01, 0.99))
+    return inside >= _LEAST_SHOWN * total and high - low >= _LEAST_SHOWN
+
+
+def grey_table(display: Display, counts: NDArray[np.int64] | None = None) -> Grey:
     """Uint8 (2**bits,): the grey level of each bit pattern, 0 where it is padding.
 
-    ``used`` is bool (2**bits,): the patterns that the film has, where ``needs_range``. A film of
-    one value that is stretched by its own range is all 0.
+    ``counts`` is int64 (2**bits,): how many pixels have each pattern, where ``needs_range``. A film
+    of one value that is stretched by its own range is all 0.
     """
-    values = modality_values(display.bits, display.signed, display.modality)
     padded = _padded(display)
-    if isinstance(display.voi, Lut):
-        share = display.voi(values) / float((1 << display.voi.bits) - 1)
-    elif isinstance(display.voi, Window):
-        share = display.voi(values)
-    else:
-        seen = values if used is None else values[used & ~padded]
-        if seen.size == 0 or seen.min() == seen.max():
-            return np.zeros(len(values), dtype=np.uint8)
-        share = (values - seen.min()) / (seen.max() - seen.min())
+    share = _share(display, None if counts is None else np.where(padded, 0, counts))
+    if share is None:
+        return np.zeros(len(padded), dtype=np.uint8)
     if display.inverted:
         share = 1.0 - share
     table: Grey = np.floor(np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     table[padded] = 0
     return table
+
+
+def _share(display: Display, counts: NDArray[np.int64] | None) -> Values | None:
+    """0–1 for each bit pattern before inversion; None for a film of one value."""
+    values = modality_values(display.bits, display.signed, display.modality)
+    if isinstance(display.voi, Lut):
+        return display.voi(values) / float((1 << display.voi.bits) - 1)
+    if isinstance(display.voi, Window):
+        return display.voi(values)
+    seen = np.ones(len(values), np.int64) if counts is None else counts
+    low, high = unsqueezed(values, seen) if seen.any() else (0.0, 0.0)
+    return None if low == high else (values - low) / (high - low)
+
+
+def unsqueezed(values: Values, counts: NDArray[np.int64]) -> tuple[float, float]:
+    """The range over which a film is stretched: that of its values, or, where all but a twentieth
+    of the pixels would share a tenth of the grey levels because of a marker far from them, that of
+    the values near these pixels."""
+    there = values[counts > 0]
+    low, high = float(there.min()), float(there.max())
+    first, last = _quantiles(values, counts, (0.01, _BUT_MARKERS))
+    span = last - first
+    if span >= _LEAST_SHOWN * (high - low) or span == 0:
+        return low, high
+    # The film's own ends lie near; the grey edges of a marker, on the way to it, do not count.
+    near = there[(there >= first - span) & (there <= last + span)]
+    return float(near.min()), float(near.max())
+
+
+def _quantiles(
+    values: Values, counts: NDArray[np.int64], parts: tuple[float, float]
+) -> tuple[float, float]:
+    """The values below which those parts of all pixels lie."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(counts[order])
+    places = np.searchsorted(below, [part * below[-1] for part in parts])
+    low, high = values[order][np.minimum(places, len(values) - 1)].tolist()
+    return low, high
 
 
 def _padded(display: Display) -> NDArray[np.bool_]:
@@ -130,12 +184,12 @@ def _padded(display: Display) -> NDArray[np.bool_]:
     return (stored >= low) & (stored <= high)
 
 
-def patterns_used(stored: Stored, bits: int) -> NDArray[np.bool_]:
-    """Bool (2**bits,): which bit patterns a film has."""
-    used = np.zeros(1 << bits, dtype=np.bool_)
+def pattern_counts(stored: Stored, bits: int) -> NDArray[np.int64]:
+    """Int64 (2**bits,): how many pixels have each bit pattern."""
+    counts = np.zeros(1 << bits, dtype=np.int64)
     for top in range(0, len(stored), _ROWS):
-        used[stored[top : top + _ROWS]] = True
-    return used
+        counts += np.bincount(stored[top : top + _ROWS].ravel(), minlength=len(counts))
+    return counts
 
 
 def apply_table(table: Grey, stored: Stored) -> Grey:
@@ -147,11 +201,15 @@ def apply_table(table: Grey, stored: Stored) -> Grey:
 
 
 def stretch(values: NDArray[Any]) -> Grey:
-    """Grey of any number type (H, W) to uint8 by its own finite range; constant becomes 0.
+    """Grey of any number type (H, W) to uint8 by its own finite range, see ``unsqueezed``;
+    constant becomes 0.
 
     NaN and -inf become 0, +inf becomes 255.
     """
     low, high = _finite_range(values)
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2 and low < high:
+        counts = pattern_counts(values, 16)
+        low, high = unsqueezed(np.arange(1 << 16, dtype=np.float64), counts)
     out = np.zeros(values.shape, dtype=np.uint8)
     if low == high:
         return out

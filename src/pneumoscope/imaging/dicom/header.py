@@ -32,7 +32,10 @@ _LONG_VRS = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
 
+_LAST_FIRST, _LONGEST_FIRST = 0x0080, 128  # element and bytes of the first element of a data set
+
 IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
@@ -45,6 +48,7 @@ class Tag(IntEnum):
     PATIENT_ID = 0x00100020
     SEX = 0x00100040
     AGE = 0x00101010
+    BODY_PART = 0x00180015
     VIEW = 0x00185101
     SAMPLES = 0x00280002
     PHOTOMETRIC = 0x00280004
@@ -160,7 +164,8 @@ class Header:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Parse a DICOM file with its preamble, up to the pixel data. Raises UnreadableImage."""
+    """Parse a DICOM file up to the pixel data, with its preamble or, as old archives and some
+    exports write it, without. Raises UnreadableImage."""
     stream.seek(0)
     data = stream.read(_LONGEST_HEADER)
     syntax, position = _file_meta(data)
@@ -191,7 +196,8 @@ def read_header(stream: BinaryIO) -> Header:
 
 def _file_meta(data: bytes) -> tuple[str, int]:
     """Transfer syntax, and where the data set begins (PS3.10 7.1)."""
-    position, syntax = 132, ""
+    position, syntax = (132, "") if data[128:132] == b"DICM" else (0, "")
+    bare = not position
     # The group ends where another begins, for its stated length is often missing or wrong.
     while data[position : position + 2] == b"\x02\0" and position + 8 <= len(data):
         element = _element(data, position, Coding(False, "<"))
@@ -200,9 +206,23 @@ def _file_meta(data: bytes) -> tuple[str, int]:
         position = element.end
     if position + 8 > len(data):
         raise UnreadableImage(TOO_EARLY)
+    if not syntax and bare:
+        # PS3.5 A.1: without a word on it the default, but VRs that are there are read as such.
+        syntax = EXPLICIT if _is_vr(data[position + 4 : position + 6]) else IMPLICIT
     if not syntax:
         raise UnreadableImage("the DICOM file names no transfer syntax")
     return syntax, position
+
+
+def begins_data_set(head: bytes) -> bool:
+    """Whether a file without preamble begins as a data set does: with an element of the group of
+    file meta (0002) or of identification (0008), and a length that such an element has."""
+    if len(head) < 12:
+        return False
+    group, element, length = struct.unpack_from("<HHI", head)
+    if group not in (0x0002, 0x0008) or element > _LAST_FIRST:
+        return False
+    return _is_vr(head[4:6]) or length <= _LONGEST_FIRST
 
 
 def _inflate(stream: BinaryIO) -> bytes:

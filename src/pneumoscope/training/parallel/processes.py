@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
@@ -133,6 +133,9 @@ class _RemoteListener:
 
     def note(self, text: str) -> None:
         self._sender.send(("note", text))
+
+    def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        self._sender.send(("facts", title, rows))
 
     def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
         self._sender.send(("progress", done, total, unit, note))

@@ -160,7 +160,7 @@ def _check_made(fold: PlannedRun, plan: GroupPlan, content: str) -> None:
     same = {
         "recipe": recipe == fold.recipe.shareable(),
         "seed": manifest["seed"] == fold.seed,
-        "data": manifest["request"] == plan.request.to_json(),
+        "data": DataRequest.from_json(manifest["request"]) == plan.request,
         "films": not found or not content or found == content,
     }
     other = [name for name, is_same in same.items() if not is_same]

@@ -1,0 +1,230 @@
+"""Door of a run: what is learnt from what, counted once and shown by every command.
+
+Films found, used and left out; classes with the words they came from; patients and how they are
+known; splits, and what they divide. It names no patient and no file: words of classes, reasons and
+rows of the prepared table only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data import aside
+from pneumoscope.data.alike import Alike, read_alike
+from pneumoscope.data.groups import Divided, divided, patient_codes
+from pneumoscope.data.prepared import ALIKE, MANY_FILMS, PreparedSet
+from pneumoscope.manifest import PreparedManifest
+from pneumoscope.records import CLASSES, SPLITS, Word
+
+Splits = NDArray[np.object_]
+"""The split of each film, object (N,), None where it is in none."""
+
+NO_LABEL = "films without a label"
+HELD_BACK = "films of the official test split"
+ELSEWHERE = "films of other splits"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Films or files that are not used, for one reason; ``classes`` counts them where their class
+    is known. ``lost`` says that they should have been used."""
+
+    reason: str
+    films: int
+    classes: Mapping[str, int] = field(default_factory=dict)
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPatients:
+    """How many patients the used films have, for how many of these films they are known, and how:
+    by film names, a column, the files' headers. ``each_film`` says that no two films share one."""
+
+    patients: int = 0
+    films: int = 0
+    how: str = ""
+    each_film: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Used films that are one film again: ``films`` in ``groups`` beyond those of one patient,
+    ``pixels`` of them by equal pixels."""
+
+    films: int
+    groups: int
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Near copies that would join too many films, so that they were not followed: ``films`` they
+    would join, and some of their pairs, as rows of the prepared table."""
+
+    films: int
+    pairs: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSplit:
+    """A split as it is used; ``patients`` is None where some are unknown. ``official`` says that
+    the data has it so."""
+
+    name: str
+    official: bool
+    normal: int
+    pneumonia: int
+    unknown: int = 0
+    patients: int | None = None
+
+    @property
+    def films(self) -> int:
+        return self.normal + self.pneumonia + self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What is learnt from what: of ``found`` films and files ``used`` ones, all others ``left_out``
+    by reason. ``aside`` counts used films that are no frontal film of a chest, by reason.
+
+    ``why`` says what the data was read as and by which columns, ``readers`` whose word counted
+    where several read a film. ``copies`` is None where copies were not looked for. ``divided``
+    holds what splits divide, without those that divide nothing.
+    """
+
+    name: str
+    form: str
+    why: str
+    found: int
+    used: int
+    left_out: tuple[LeftOut, ...] = ()
+    aside: Mapping[str, int] = field(default_factory=dict)
+    normal: int = 0
+    pneumonia: int = 0
+    words: tuple[Word, ...] = ()
+    readers: str = ""
+    patients: KnownPatients = KnownPatients()
+    copies: Copies | None = None
+    chains: tuple[Chain, ...] = ()
+    splits: tuple[DoorSplit, ...] = ()
+    divided: tuple[Divided, ...] = ()
+
+
+def door_of(prepared: PreparedSet, split: Splits | None = None) -> Door:
+    """The door of a prepared set that has its official splits, used as ``split`` says; None where
+    nothing is cut, and all films are used in the splits that the data has."""
+    table, about = prepared.table, prepared.about
+    source = about["source"]
+    official = table["split"].astype("string")
+    placed = official if split is None else pd.Series(split, table.index, dtype="string")
+    used = np.full(len(table), True) if split is None else placed.notna().to_numpy(bool)
+    part = table[used].assign(split=placed[used])
+    return Door(
+        name=source["name"],
+        form=source["form"],
+        why=source["why"],
+        found=about["flow"]["found"] + _beside(about),
+        used=int(used.sum()),
+        left_out=tuple(sorted(_left_out(prepared, used), key=lambda each: not each.lost)),
+        aside=aside.counts(part),
+        normal=int((part["label"] == 0).sum()),
+        pneumonia=int((part["label"] == 1).sum()),
+        words=tuple(Word(**word) for word in source.get("words", ())),
+        readers=source.get("readers", ""),
+        patients=_patients(part, source.get("patients", "")),
+        copies=_copies(part),
+        chains=tuple(
+            Chain(films, tuple(map(tuple, pairs))) for films, pairs in about.get("chains", ())
+        ),
+        splits=tuple(_splits(part, official[used])),
+        divided=divided(table.assign(split=placed), _alike(prepared)),
+    )
+
+
+def _beside(about: PreparedManifest) -> int:
+    """Files and films that never became rows of the set, though they lie in it."""
+    source = about["source"]
+    lost = sum(sum(counts.values()) for counts in source.get("lost", {}).values())
+    return lost + sum(source.get("passed_over", {}).values())
+
+
+def _left_out(prepared: PreparedSet, used: NDArray[np.bool_]) -> Iterator[LeftOut]:
+    """Every reason for which something is not used, with what it takes away."""
+    source, flow = prepared.about["source"], prepared.about["flow"]
+    by_class = flow.get("dropped_by_class", {})
+    for each in flow["dropped"]:
+        yield LeftOut(each["reason"], each["count"], by_class.get(each["reason"], {}), lost=True)
+    for reason, counts in source.get("lost", {}).items():
+        yield LeftOut(reason, sum(counts.values()), counts, lost=True)
+    rest = prepared.table[~used]
+    reasons = _reasons(rest)
+    for reason in reasons.value_counts().index:
+        part = rest[(reasons == reason).to_numpy(bool)]
+        counts = {name: int((part["label"] == label).sum()) for label, name in enumerate(CLASSES)}
+        yield LeftOut(str(reason), len(part), {name: n for name, n in counts.items() if n})
+    for reason, count in source.get("passed_over", {}).items():
+        yield LeftOut(reason, count)
+
+
+def _reasons(rest: pd.DataFrame) -> pd.Series[Any]:
+    """Why each of these films of the table is in no split."""
+    reasons = pd.Series(ELSEWHERE, index=rest.index, dtype="object")
+    reasons[(rest["split"] == "test").fillna(False)] = HELD_BACK
+    reasons[rest["label"].isna()] = NO_LABEL
+    if "aside" in rest:
+        told = rest["aside"].map(aside.TOLD, na_action="ignore")
+        reasons = told.astype("object").fillna(reasons)
+    return reasons
+
+
+def _patients(part: pd.DataFrame, how: str) -> KnownPatients:
+    known = part["patient_id"].dropna()
+    if not len(known):
+        return KnownPatients()
+    each_film = len(known) >= MANY_FILMS and known.is_unique
+    return KnownPatients(known.nunique(), len(known), how or "the files' own headers", each_film)
+
+
+def _copies(part: pd.DataFrame) -> Copies | None:
+    if "group" not in part:
+        return None
+    group = part["group"].to_numpy()
+    pairs = pd.DataFrame({"group": group, "patient": patient_codes(part)}).drop_duplicates()
+    joined = pairs["group"].value_counts()
+    several = joined[joined > 1].index
+    films = part[np.isin(group, several)]
+    again = films["pixel_hash"].duplicated(keep=False) if "pixel_hash" in films else films["group"]
+    return Copies(len(films), len(several), int(again.sum()) if "pixel_hash" in films else 0)
+
+
+def _splits(part: pd.DataFrame, official: pd.Series[str]) -> Iterator[DoorSplit]:
+    """Each split of the used films, and what is in none."""
+    names = [*SPLITS, *(n for n in part["split"].dropna().unique() if n not in SPLITS)]
+    for name in names:
+        here = (part["split"] == name).fillna(False).to_numpy(bool)
+        if here.any():
+            films = part[here]
+            known = bool(films["patient_id"].notna().all())
+            counts = Counter(films["label"].dropna().tolist())
+            yield DoorSplit(
+                name=str(name),
+                official=bool(((official == name).fillna(False).to_numpy(bool) == here).all()),
+                normal=counts[0],
+                pneumonia=counts[1],
+                unknown=len(films) - counts[0] - counts[1],
+                patients=int(films["patient_id"].nunique()) if known else None,
+            )
+
+
+def _alike(prepared: PreparedSet) -> Alike | None:
+    """The near copies as they were found when the set was made; None in an older set, for which
+    looking for them again would take longer than all else."""
+    file = prepared.folder / ALIKE
+    return read_alike(file) if file.is_file() else None

@@ -1,0 +1,59 @@
+"""Is it a film at all? Masks have a handful of grey levels, cut-out lungs a black background."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from pneumoscope.records import Grey
+
+Kind = Literal["MASK", "CUT-OUT"]
+
+TOLD = {
+    "MASK": "masks and drawings, by their few grey levels",
+    "CUT-OUT": "films whose background was blackened",
+}
+"""What each of the kinds is called of several pictures."""
+
+_SAMPLE = 64  # rows and columns that are looked at, at least
+_LEVELS = 3
+_NEAR = 6  # grey levels around a plain one that JPEG and reduced decoding smear it over
+_MOSTLY = 0.95
+_DARK = 8
+_LEAST_BLACK, _MOST_FILLED = 0.35, 0.72
+_RIM = 0.98
+
+
+def kind_of(pixels: Grey) -> Kind | None:
+    """What uint8 (H, W) is, if it is no film. A film of one grey level is None: it shows nothing,
+    but is no mask."""
+    height, width = pixels.shape
+    few = pixels[:: max(1, height // _SAMPLE), :: max(1, width // _SAMPLE)]
+    if _is_mask(few):
+        return "MASK"
+    return "CUT-OUT" if _is_cut_out(few) else None
+
+
+def _is_mask(few: Grey) -> bool:
+    """Whether nearly all pixels are near one of three levels, of which at least two occur."""
+    counts = np.bincount(few.ravel(), minlength=256)
+    left, plain = counts.astype(np.float64), []
+    for _ in range(_LEVELS):
+        level = int(left.argmax())
+        low, high = max(0, level - _NEAR), level + _NEAR + 1
+        plain.append(float(left[low:high].sum()))
+        left[low:high] = 0
+    return sum(plain) >= _MOSTLY * few.size and plain[1] >= 0.02 * few.size
+
+
+def _is_cut_out(few: Grey) -> bool:
+    """Whether what is not black, and does not reach the rim, leaves much of its own frame black:
+    two lungs, where a film on a black ground fills its frame."""
+    dark = few <= _DARK
+    rim = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    if dark.mean() < _LEAST_BLACK or rim.mean() < _RIM or dark.all():
+        return False
+    rows, columns = np.flatnonzero(~dark.all(axis=1)), np.flatnonzero(~dark.all(axis=0))
+    frame = ~dark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return bool(frame.mean() <= _MOST_FILLED)

@@ -1,0 +1,162 @@
+"""From films as listed to a source: patients by names, what a class lost, and what is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.errors import UnreadableData
+from pneumoscope.records import CLASSES, Source, Word
+from pneumoscope.sources.listed import About, Column, Films, Records
+from pneumoscope.sources.places.files import Listing
+from pneumoscope.sources.together.names import Names, read_names
+
+MOST_LOST = 0.05
+"""Part of the films that may be links which are not followed."""
+
+_LINKS = "links that lead out of the folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a form found: its ``films``, what is known ``about`` them, and what is to be said.
+
+    ``patients`` says how patients are known, where a form knows them. ``links`` are symbolic links
+    that were not followed, by class. ``kept`` are the places of what is a film at all, None for
+    all of them.
+    """
+
+    form: str
+    name: str
+    why: str
+    films: Films
+    about: About
+    fingerprint: str
+    native_size: int
+    words: tuple[Word, ...] = ()
+    notes: tuple[str, ...] = ()
+    passed: Mapping[str, int] = field(default_factory=dict)
+    patients: str = ""
+    lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    drawn_on: int = 0
+    kept: Sequence[int] | None = None
+    unlabelled: bool = False
+
+
+def assemble(listed: Listed) -> Source:
+    """The source of these films: patients and origins are read from names where nothing else
+    says them."""
+    about, names = with_names(listed.films, listed.about)
+    records = Records(listed.films, about, listed.drawn_on, _hidden(listed))
+    notes = [*listed.notes]
+    if names.kermany:
+        notes.insert(0, names.kermany)
+    elif names.forms:
+        notes.append(_patients_note(names))
+    return Source(
+        name="kermany" if names.kermany and listed.form == "folder" else listed.name,
+        form=listed.form,
+        why=listed.why,
+        fingerprint=listed.fingerprint,
+        count=len(records),
+        native_size=listed.native_size,
+        records=records,
+        notes=(*notes, *_class_notes(records, unlabelled=listed.unlabelled)),
+        passed_over=dict(records.passed_over() + Counter(listed.passed)),
+        words=listed.words,
+        patients=listed.patients or ("film names" if names.forms else ""),
+        lost=listed.lost,
+    )
+
+
+def _hidden(listed: Listed) -> NDArray[np.bool_]:
+    hidden = np.zeros(len(listed.about), dtype=bool)
+    if listed.kept is not None:
+        hidden[:] = True
+        hidden[list(listed.kept)] = False
+    return hidden
+
+
+def with_names(films: Films, about: About) -> tuple[About, Names]:
+    """``about`` with the patients, origins and subtypes that names say, where they are unknown.
+
+    A DICOM file names its patient itself, more surely than its name does.
+    """
+    labels = [label if label in (0, 1) else None for label in about.label.tolist()]
+    names = read_names(films.paths, labels)
+    if about.patient.known:
+        patient = about.patient
+        names = replace(names, forms={})
+    else:
+        private = films.private
+        kept = zip(names.patient, private, strict=True)
+        patient = Column.of([None if hidden else found for found, hidden in kept])
+    names = replace(names, patient=tuple(patient.at(i) for i in range(len(about))))
+    # Films of a known patient stay together anyway.
+    loose = [o if p is None else None for o, p in zip(names.origin, names.patient, strict=True)]
+    origin = Column.of(loose) if any(loose) else None
+    facts = dict(about.facts)
+    if names.kermany:
+        facts["subtype"] = _subtypes(names, about)
+    return replace(about, patient=patient, origin=origin, facts=facts), names
+
+
+def _subtypes(names: Names, about: About) -> Column:
+    """Bacterial or viral by name where that agrees with the label, else as it was known."""
+    before = about.facts.get("subtype")
+    found = []
+    for place, (subtype, label) in enumerate(zip(names.subtype, about.label.tolist(), strict=True)):
+        agrees = subtype is not None and (subtype != "none") == (label == 1)
+        known = before.at(place) if before else None
+        found.append("none" if label == 0 else subtype if agrees else known)
+    return Column.of(found)
+
+
+def _patients_note(names: Names) -> str:
+    count = len(names.patient)
+    forms = ", ".join(f"{form} ({n:,})" for form, n in names.forms.items())
+    return f"Patients are read from the names of {names.read:,} of {count:,} films: {forms}."
+
+
+def _class_notes(records: Records, *, unlabelled: bool) -> Iterable[str]:
+    about = records.about
+    fine = about.usable
+    labels = set(about.label[fine].tolist()) & {0, 1}
+    if len(labels) == 1 and not unlabelled:
+        yield f"All films are {CLASSES[labels.pop()]}: a model learns from both."
+
+
+def check_links(
+    listing: Listing, found: int, classes: Mapping[str, int]
+) -> dict[str, dict[str, int]]:
+    """The links of ``listing`` that were not followed, as what is lost by class, beside ``found``
+    films. Raises UnreadableData with the command that follows them where they are many."""
+    if not listing.links:
+        return {}
+    lost = len(listing.links)
+    if lost > MOST_LOST * (lost + found):
+        home = _common([target for _, target in listing.links])
+        by_class = ", ".join(f"{n:,} {name}" for name, n in classes.items())
+        raise UnreadableData(
+            "films are symbolic links that lead out of the folder",
+            got=f"{lost:,} links beside {found:,} films in {listing.root} ({by_class})",
+            expected="films, or links that stay in the folder",
+            remedy=f"name the folder that they may lead into: --links {home}",
+            answer=("--links", str(home)),
+        )
+    return {_LINKS: dict(classes)}
+
+
+def _common(targets: Iterable[Path]) -> Path:
+    """The folder that holds all targets."""
+    parents = [target if target.is_dir() else target.parent for target in targets]
+    common = parents[0]
+    for parent in parents[1:]:
+        while not parent.is_relative_to(common):
+            common = common.parent
+    return common

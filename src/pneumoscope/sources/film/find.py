@@ -1,0 +1,50 @@
+"""The films below a folder: files that may be films, without masks and what was made from films."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pneumoscope.errors import UnreadableData
+from pneumoscope.sources.film.rule import sort_films
+from pneumoscope.sources.places.files import Listing, list_films
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The films of a ``listing``, and ``notes`` on folders that were passed over."""
+
+    listing: Listing
+    notes: tuple[str, ...]
+
+
+def find_films(root: Path, also: Iterable[Path] = (), classes: Collection[str] = ()) -> Found:
+    """Every film below ``root``; ``also`` as ``list_films``, ``classes`` as ``sort_films``.
+
+    Raises UnreadableData when the folder is closed.
+    """
+    return only_films(list_films(root, also), classes)
+
+
+def only_films(listing: Listing, classes: Collection[str] = ()) -> Found:
+    """``listing`` without what is no film, counted by reason."""
+    # Windows' own unpacker leaves whole paths as the names of files elsewhere.
+    paths = [file.path.replace("\\", "/") for file in listing.files]
+    kept = sort_films(paths, classes)
+    files = tuple(listing.files[place] for place in kept.kept)
+    passed = Counter(listing.passed_over) + Counter(kept.passed)
+    return Found(replace(listing, files=files, passed_over=dict(passed)), kept.notes)
+
+
+def check_any(found: Found) -> None:
+    """Raise UnreadableData where there is no film."""
+    if found.listing.files:
+        return
+    counts = ", ".join(f"{n:,} {what}" for what, n in found.listing.passed_over.items())
+    raise UnreadableData(
+        "there is no film in this folder",
+        got=f"{counts or 'nothing at all'} in {found.listing.root}",
+        expected="JPEG, PNG, TIFF, BMP, WebP or DICOM files",
+    )

@@ -1,0 +1,177 @@
+"""What is a film: masks, drawings and derived pictures are told by the words of their paths.
+
+One rule for every command. A folder or file named for masks, segmentations or heatmaps holds no
+films. One named for pictures made from films (masked, cropped, enhanced) holds none where the films
+they were made from are there too, under the same names; else it is all that there is. What only
+pixels can say is seen in ``imaging.pictures`` when a film is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pneumoscope.errors import printable
+from pneumoscope.sources.meaning.words import fold, known, words_of
+from pneumoscope.sources.splits import split_of
+
+MASKS = "masks and annotations"
+DERIVED = "pictures made from other films"
+
+_NEVER_TEXT = """
+mask masks lungmask lungmasks maskimages segmentation segmentations seg segs groundtruth
+groundtruths gt annotation annotations contour contours outline outlines heatmap heatmaps
+gradcam gradcams cam cams saliency overlay overlays attention bbox bboxes boundingboxes roi rois
+landmark landmarks trimap trimaps
+"""
+_NEVER = frozenset(_NEVER_TEXT.split())
+"""Words of folders and files that hold no films."""
+
+_MADE_TEXT = """
+masked segmented cropped crop crops enhanced equalized equalised clahe denoised filtered
+inverted edges edge skeleton boneless suppressed normalized normalised preprocessed processed
+resized thumbnail thumbnails thumb thumbs preview previews visualization visualizations label
+labels lung lungs predicted prediction predictions reconstructed colorized
+"""
+_MADE = frozenset(_MADE_TEXT.split())
+"""Words of folders and files with pictures that may have been made from films."""
+
+_HOME_TEXT = """
+image images img imgs film films picture pictures xray xrays cxr cxrs radiograph radiographs
+original originals raw png pngs jpg jpgs jpeg jpegs dicom dicoms dcm
+"""
+_HOME = frozenset(_HOME_TEXT.split())
+"""Words of the folder that the films themselves lie in."""
+
+_MOSTLY = 0.5
+_FEW = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """``kept`` are the places of films, ascending. ``passed`` counts the others by reason, and
+    ``notes`` name their folders."""
+
+    kept: tuple[int, ...]
+    passed: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def sort_films(paths: Sequence[str], classes: Collection[str] = ()) -> Sorted:
+    """Which of ``paths``, relative with ``/``, are films; ``classes`` are folded words of folders
+    that the user calls classes, which hold films whatever their names."""
+    said = frozenset(classes)
+    folders = {path.rpartition("/")[0] for path in paths}
+    never = {folder: _word_in(folder, _NEVER, said) for folder in folders}
+    first = [
+        place
+        for place, path in enumerate(paths)
+        if not never[path.rpartition("/")[0]] and not _is_mask(path.rpartition("/")[2])
+    ]
+    masks = len(paths) - len(first)
+    made = _made_from_others([paths[place] for place in first], said)
+    kept = tuple(place for place, word in zip(first, made, strict=True) if word is None)
+    counts = Counter(word for word in made if word is not None)
+    passed = {MASKS: masks, DERIVED: sum(counts.values())}
+    names = sorted(word for word in counts if word)
+    notes = []
+    if names:
+        told = ", ".join(repr(printable(name)) for name in names[:_FEW])
+        notes.append(
+            f"{sum(counts[name] for name in names):,} pictures in folders named {told} repeat the "
+            "names of films beside them: they are taken as made from these, and passed over."
+        )
+    return Sorted(kept, {reason: n for reason, n in passed.items() if n}, tuple(notes))
+
+
+def holds_films(name: str, classes: Collection[str] = ()) -> bool:
+    """Whether a folder of this name may hold films, by its words."""
+    return not _word_in(name, _NEVER, frozenset(classes))
+
+
+@lru_cache(maxsize=4096)
+def _words(name: str) -> tuple[str, ...]:
+    """The words of one folder's name, and all of them as one: ``lung_masks``, ``LungMasks``."""
+    words = words_of(name)
+    return (*words, "".join(words))
+
+
+def _word_in(folder: str, wanted: frozenset[str], said: frozenset[str]) -> str:
+    """The part of ``folder`` that has one of the ``wanted`` words, empty without one."""
+    for part in folder.split("/"):
+        if not wanted.isdisjoint(_words(part)) and fold(part) not in said and not known(part):
+            return part
+    return ""
+
+
+def _is_mask(name: str) -> bool:
+    """Whether a file's name begins or ends with a word for masks: ``CHNCXR_0001_0_mask.png``."""
+    words = words_of(name.rpartition(".")[0] or name)
+    while words and words[-1].isdecimal() and len(words) > 1:
+        words = words[:-1]
+    return len(words) > 1 and (words[0] in _NEVER or words[-1] in _NEVER)
+
+
+def _made_from_others(paths: Sequence[str], said: frozenset[str]) -> list[str | None]:
+    """For each path None where it is a film, else the folder that holds what was made from it,
+    empty where the file's own name says so."""
+    made = [_maker(path, said) for path in paths]
+    beside = _beside_films(paths, said)
+    films = {_core(path) for path, word in zip(paths, made, strict=True) if word is None}
+    found: list[str | None] = []
+    for path, word in zip(paths, made, strict=True):
+        if word is not None and _core(path, word) in films:
+            found.append(word if word in path.split("/")[:-1] else "")
+        elif word is None and (folder := beside.get(path.rpartition("/")[0])):
+            found.append(folder)
+        else:
+            found.append(None)
+    return found
+
+
+def _maker(path: str, said: frozenset[str]) -> str | None:
+    """The folder, or the word of the file's name, that says that ``path`` was made from a film."""
+    folder, _, name = path.rpartition("/")
+    if folder and (part := _word_in(folder, _MADE, said)):
+        return part
+    words = words_of(name.rpartition(".")[0])
+    return words[-1] if len(words) > 1 and words[-1] in _MADE else None
+
+
+def _core(path: str, word: str = "") -> tuple[str, ...]:
+    """What a film and a picture made from it share: folders but those of films and of ``word``,
+    and the name without extension and without ``word``."""
+    *folders, name = path.split("/")
+    stem = fold(re.sub(r"\.[^.]{1,5}$", "", name))
+    plain = [fold(part) for part in folders if part != word and _HOME.isdisjoint(_words(part)[:-1])]
+    if word and word not in folders:
+        stem = stem.removesuffix(fold(word))
+    return (*plain, stem)
+
+
+def _beside_films(paths: Iterable[str], said: frozenset[str]) -> dict[str, str]:
+    """Folders of an unknown name beside a folder of films (``images``), most of whose pictures
+    have the names of these films: ``bone_view`` beside ``images``."""
+    stems: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        stems.setdefault(folder, set()).add(fold(re.sub(r"\.[^.]{1,5}$", "", name)))
+    homes: dict[str, list[str]] = {}
+    for folder in stems:
+        above, _, last = folder.rpartition("/")
+        if last and fold(last) in _HOME:
+            homes.setdefault(above, []).append(folder)
+    found = {}
+    for folder, names in stems.items():
+        above, _, last = folder.rpartition("/")
+        if not last or fold(last) in _HOME or above not in homes:
+            continue
+        if fold(last) in said or known(last) or split_of(last):
+            continue
+        films = set().union(*(stems[home] for home in homes[above]))
+        if len(names & films) > _MOSTLY * len(names):
+            found[folder] = last
+    return found

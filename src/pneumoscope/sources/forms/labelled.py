@@ -1,0 +1,221 @@
+"""A folder of films with a table of their labels, named with ``--labels`` or found in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData
+from pneumoscope.records import CLASSES, DataRequest, Source
+from pneumoscope.sources.assemble import Listed, assemble, check_links
+from pneumoscope.sources.film.find import Found, find_films
+from pneumoscope.sources.forms.layout import folder_of, places_of
+from pneumoscope.sources.forms.said import told
+from pneumoscope.sources.listed import About, Boxes, Column, FileFilms
+from pneumoscope.sources.meaning.words import words_of
+from pneumoscope.sources.places.files import FoundFile, fingerprint, typical_side
+from pneumoscope.sources.places.lists import listed_splits
+from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
+from pneumoscope.sources.splits import split_of
+from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.columns import find_columns
+from pneumoscope.sources.tables.find import LabelTable, label_tables, read_labels, table_files
+from pneumoscope.sources.tables.gather import Annotations, annotate
+from pneumoscope.sources.tables.label import is_rsna
+from pneumoscope.sources.tables.roles import few
+
+NO_ROW = "no row in the label table"
+SHARED_ROW = "several films match one row of the label table"
+_REASONS = {NOWHERE: NO_ROW, SHARED: SHARED_ROW}
+_OTHERS = "films of a test split that the label table does not name"
+_FEW = 5
+_RSNA_SIDE, _FAULTY = 1024, 0.2
+
+
+def labelled_folder_source(request: DataRequest) -> Source:
+    """The films below a folder, each with the label of its row in a table.
+
+    A row names a film by the end of its path, with or without suffix. Films without a row, with
+    a row that several films match, without a label or with contradictory rows give records that
+    cannot be read, with the reason. Raises DataNotFound, UnreadableData, BadLabels, and
+    InputError for a named column that is not there.
+    """
+    root = Path(request.data).expanduser()
+    if not root.is_dir():
+        raise DataNotFound("there is no such folder", got=root, expected="a folder of films")
+    found = find_films(root, request.links)
+    if not found.listing.files:
+        check_links(found.listing, 0, {"unknown": len(found.listing.links)})
+        raise UnreadableData("the folder holds no films", got=root, expected="DICOM or image files")
+    labels = _labels(root, found, request)
+    return source_of(root, found, labels, request, "dicom")
+
+
+def find_labels(root: Path, request: DataRequest) -> str | None:
+    """Why ``root`` seems to hold films and a table of their labels, None where it does not."""
+    if not root.is_dir() or not table_files(root):
+        return None
+    try:
+        found = find_films(root, request.links)
+        tables = label_tables(root, _names(found), request.meanings) if found.listing.files else []
+    except InputError:
+        return None
+    return f"a label table lies in it: {tables[0].paths[0].name}" if tables else None
+
+
+def source_of(
+    root: Path, found: Found, labels: LabelTable, request: DataRequest, form: str
+) -> Source:
+    """The films ``found`` below ``root`` with what ``labels`` say of each."""
+    table, paths = labels.table, [file.image_id for file in found.listing.files]
+    columns = find_columns(table, request, Names(paths).share)
+    annotations = annotate(table, columns, request)
+    met = meet(annotations.keys, paths)
+    if not met.found:
+        raise no_film_met(paths, annotations.keys, table.path)
+    kept, passed = _within(paths, met)
+    files = tuple(found.listing.files[place] for place in kept)
+    met = replace(met, places=met.places[kept])
+    about = annotations.about.take(met.places, _REASONS)
+    about, notes = with_splits(root, files, about)
+    links = Counter({"unknown": len(found.listing.links)})
+    side = typical_side(root, files)
+    return assemble(
+        Listed(
+            form=form,
+            name=root.resolve().name or "folder",
+            why=f"a folder of films and the table {few(_named(root, labels))}, which names them in "
+            f"{columns.image!r} and gives labels in {columns.label.name!r}",
+            films=FileFilms(root.resolve(), files, all_private=columns.patient is not None),
+            about=about,
+            fingerprint=fingerprint("dicom", files, table.digest, told(request)),
+            native_size=side,
+            words=annotations.words,
+            notes=(
+                *table.notes,
+                *annotations.notes,
+                *met.notes,
+                *notes,
+                *found.notes,
+                *_unmet(annotations, met),
+            ),
+            passed=Counter(found.listing.passed_over) + passed,
+            patients=f"the column {columns.patient!r}" if columns.patient else "",
+            lost=check_links(found.listing, len(files), links),
+            drawn_on=drawn_on(table, about.boxes, side),
+        )
+    )
+
+
+def with_splits(root: Path, files: Sequence[FoundFile], about: About) -> tuple[About, list[str]]:
+    """``about`` with official splits out of lists, or of the folders that films lie in, where the
+    table has none; and what to say of that."""
+    if about.split.known:
+        return about, []
+    paths = [file.path for file in files]
+    split, notes = listed_splits(root, paths)
+    if not split.known:
+        places = places_of((folder_of(path) for path in paths), {})
+        by_folder = [places[folder_of(path)].split for path in paths]
+        if len(set(by_folder) - {None}) > 1:
+            split = Column.of(by_folder)
+            notes = ["Official splits are those of the folders that the films lie in."]
+    return replace(about, split=split), notes
+
+
+def drawn_on(table: Table, boxes: Boxes, side: int) -> int:
+    """The side that ``boxes`` were drawn on, 0 for that of the films, which have ``side`` pixels.
+
+    Those of the RSNA challenge were drawn on 1,024 px, and its films are often stored smaller.
+    """
+    if not is_rsna(table) or not len(boxes.corners):
+        return 0
+    # Boxes that were made smaller with their films lie within them, but for faulty ones.
+    ends = (boxes.corners[:, :2] + boxes.corners[:, 2:]).max(axis=1)
+    return _RSNA_SIDE if np.mean(ends > side) > _FAULTY else 0
+
+
+def _labels(root: Path, found: Found, request: DataRequest) -> LabelTable:
+    if request.labels is not None:
+        path = request.labels.expanduser()
+        beside = root / request.labels
+        return read_labels(root, beside if not path.exists() and beside.is_file() else path)
+    tables = label_tables(root, _names(found), request.meanings)
+    if len(tables) == 1:
+        return tables[0]
+    names = [str(table.paths[0]) for table in tables]
+    if not names:
+        raise InputError(
+            "a folder of films needs a table of their labels",
+            got=root,
+            remedy="name it: --labels FILE",
+        )
+    shown = _named(root, *tables)  # some are one table in several files
+    raise InputError(
+        f"{len(shown)} tables in the folder could hold the labels",
+        got=few(shown, 12),
+        expected="one of them",
+        remedy=f"name the right one: --labels {names[0]}",
+        answer=("--labels", names[0]),
+    )
+
+
+def _names(found: Found) -> Names:
+    return Names([file.image_id for file in found.listing.files])
+
+
+def _named(root: Path, *tables: LabelTable) -> list[str]:
+    return [
+        path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        for table in tables
+        for path in table.paths
+    ]
+
+
+def _within(paths: Sequence[str], met: Met) -> tuple[np.ndarray, Counter[str]]:
+    """All films but those of folders named for a test split in which none has a row: challenges
+    keep the labels of their test films to themselves."""
+    tops = np.array([path.partition("/")[0] if "/" in path else "" for path in paths])
+    named = set(tops[met.places != NOWHERE].tolist())
+    kept = np.flatnonzero([top in named or _split_word(top) != "test" for top in tops.tolist()])
+    return kept, +Counter({_OTHERS: len(paths) - len(kept)})
+
+
+def _split_word(folder: str) -> str | None:
+    return next((split for word in words_of(folder) if (split := split_of(word))), None)
+
+
+def _unmet(annotations: Annotations, met: Met) -> list[str]:
+    there = np.unique(met.places[met.places >= 0])
+    left = np.setdiff1d(np.arange(len(annotations)), there)
+    if not len(left):
+        return []
+    labels = annotations.about.label[left]
+    by_class = ", ".join(
+        f"{int((labels == label).sum()):,} {name}" for label, name in enumerate(CLASSES)
+    )
+    return [f"{len(left)} ids of the table name no film in the folder ({by_class})."]
+
+
+def no_film_met(paths: Sequence[str], keys: Sequence[str], table: Path) -> BadLabels:
+    """The error for a table of which no name meets a film."""
+    films = f"{len(paths)} film{'s' * (len(paths) != 1)}"
+    looked = PurePosixPath(plain_path(keys[0])).name
+    remedy = "name the column of the ids: --column image=NAME"
+    elsewhere = Path(keys[0])
+    if elsewhere.is_absolute() and elsewhere.is_file():
+        remedy = (
+            f"the films that it names lie elsewhere: give their folder, {elsewhere.parent}, and "
+            f"--labels {table}"
+        )
+    return BadLabels(
+        "no film has a row in the label table",
+        got=f"{films}, {len(keys)} ids in {table}; the first was looked for as {looked!r}, and a "
+        f"film is called {paths[0]!r}",
+        expected="ids that are paths or file names of the films, with or without suffix",
+        remedy=remedy,
+    )

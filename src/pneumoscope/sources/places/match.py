@@ -1,0 +1,186 @@
+"""Names in a table meet films on disk, whoever wrote the table and wherever it was written.
+
+A name is compared from its end: the longest tail that names one film decides. Exact names go first,
+then those that differ in case or in how accents are composed, then those without their extension,
+since films are converted after their table was written.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.sources.places.files import suffix_of
+
+NOWHERE, SHARED = -1, -2
+"""Places of films without a name in the table, and of those whose name they share."""
+
+_BEFORE = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]+://[^/]*|[A-Za-z]:)?/*")
+_BEHIND = re.compile(r"[?#].*$")
+_DEEPEST = 32
+
+_TELLS = (
+    "",
+    "names without or with another extension",
+    "names that differ in case or in how accents are written",
+    "names that differ in case and extension",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """``places`` is int64 (films,): the place of each film's key, NOWHERE or SHARED. ``notes`` say
+    how names met where they were not the films' own paths."""
+
+    places: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> int:
+        """How many films have a key."""
+        return int((self.places >= 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A film that a key names: by which rule, and by how many parts of its path."""
+
+    film: int
+    rule: int
+    length: int
+    whole: bool
+
+
+class Names:
+    """The names of films below one folder, to be met by those of a table."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+        self._full = {False: _tails(paths, _same), True: _tails(paths, _folded)}
+        bare = [_bare(path) for path in paths]
+        self._stem = {False: _tails(bare, _same), True: _tails(bare, _folded)}
+
+    def share(self, cells: Sequence[str]) -> float:
+        """The share of some cells that name a film, 0–1."""
+        return sum(self.find(cell) is not None for cell in cells) / max(len(cells), 1)
+
+    def meet(self, keys: Sequence[str]) -> list[int]:
+        """The films that ``keys`` name, ascending."""
+        hits = (self.find(key) for key in keys)
+        return sorted({hit.film for hit in hits if isinstance(hit, _Hit)})
+
+    def find(self, key: str) -> _Hit | Sequence[int] | None:
+        """The film that ``key`` names, the films that share its name, or None."""
+        plain = plain_path(key)
+        if not plain:
+            return None
+        for folding in (False, True):
+            text = _folded(plain) if folding else plain
+            for rule, (name, index) in enumerate(
+                (
+                    (text, self._full[folding]),
+                    (text, self._stem[folding]),
+                    (_bare(text), self._stem[folding]),
+                    (_bare(text), self._full[folding]),
+                )
+            ):
+                found = _longest(name, index)
+                if found is None:
+                    continue
+                films, length = found
+                if len(films) > 1:
+                    return films
+                whole = length == name.count("/") + 1
+                return _Hit(films[0], 2 * folding + (rule > 0), length, whole)
+        return None
+
+
+def meet(keys: Sequence[str], paths: Sequence[str]) -> Met:
+    """The key of each film: the one that gives the longest part of its path.
+
+    A key that several films match says nothing of any of them, nor do two keys of one film.
+    """
+    names = Names(paths)
+    places = np.full(len(paths), NOWHERE, dtype=np.int64)
+    best: dict[int, tuple[tuple[int, int], int]] = {}
+    shared: set[int] = set()
+    how: Counter[int] = Counter()
+    tails = 0
+    for place, key in enumerate(keys):
+        hit = names.find(key)
+        if hit is None:
+            continue
+        if not isinstance(hit, _Hit):
+            shared.update(hit)
+            continue
+        rank = (hit.rule, -hit.length)
+        if hit.film in best and best[hit.film][0] == rank:
+            shared.add(hit.film)
+        if hit.film not in best or rank < best[hit.film][0]:
+            best[hit.film] = rank, place
+            shared.discard(hit.film)
+            how[hit.rule] += 1
+            tails += not hit.whole
+    for film, (_, place) in best.items():
+        places[film] = place
+    places[[film for film in shared if film not in best or best[film][0][0]]] = SHARED
+    return Met(places, _notes(how, tails))
+
+
+def plain_path(name: str) -> str:
+    """``name`` with ``/``, without drive, scheme, host, query, and empty or ``.`` parts."""
+    text = _BEFORE.sub("", name.strip().replace("\\", "/"))
+    if "://" in name:
+        text = _BEHIND.sub("", text)
+    return "/".join(part for part in text.split("/") if part not in ("", "."))
+
+
+def _tails(paths: Sequence[str], change: Callable[[str], str]) -> Mapping[str, Sequence[int]]:
+    """The films whose paths end in each tail."""
+    index: dict[str, list[int]] = {}
+    for film, path in enumerate(paths):
+        text = change(path)
+        for _ in range(_DEEPEST):
+            index.setdefault(text, []).append(film)
+            _, slash, text = text.partition("/")
+            if not slash:
+                break
+    return index
+
+
+def _longest(name: str, index: Mapping[str, Sequence[int]]) -> tuple[Sequence[int], int] | None:
+    """The films of the longest tail of ``name`` that is in the index, and its length in parts."""
+    while name:
+        if name in index:
+            return index[name], name.count("/") + 1
+        name = name.partition("/")[2]
+    return None
+
+
+def _same(path: str) -> str:
+    return path
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _bare(path: str) -> str:
+    """``path`` without its extension; the last number of a UID that serves as a name is none."""
+    suffix = suffix_of(path)
+    return path[: len(path) - len(suffix)]
+
+
+def _notes(how: Counter[int], tails: int) -> tuple[str, ...]:
+    notes = [f"{how[rule]:,} films were met by {_TELLS[rule]}." for rule in (1, 2, 3) if how[rule]]
+    if tails:
+        notes.append(
+            f"{tails:,} names of the table lead elsewhere: the end of each names one film here."
+        )
+    return tuple(notes)

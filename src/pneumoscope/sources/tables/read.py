@@ -1,0 +1,140 @@
+"""The only door for tables: CSV, parquet, JSON lines or a workbook become columns of text.
+
+Nothing is ever unpickled, and no cell appears in a message: a table may name people.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pneumoscope.errors import DataNotFound, UnreadableData
+from pneumoscope.sources.tables import bounds
+from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.parquet import read_parquet
+from pneumoscope.sources.tables.text import read_text
+
+TABLE_SUFFIXES = frozenset(
+    (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls")
+)
+_LINES, _BOOKS = (".jsonl", ".ndjson", ".json"), (".xlsx", ".xlsm")
+
+
+def read_table(path: Path) -> Table:
+    """Read a table; which kind it is is told by its content, and JSON and workbooks by name.
+
+    CSV has commas, semicolons, tabs or blanks; UTF-8 with or without BOM, UTF-16 or Windows-1252;
+    without a header the columns are called by their position. Raises DataNotFound, and
+    UnreadableData for what is empty, ragged, binary, has a column name twice, or exceeds bounds.
+    """
+    if not path.is_file():
+        raise DataNotFound(
+            "the table is not a regular file" if path.exists() else "there is no such table",
+            got=path,
+            expected="a .csv or .parquet file",
+        )
+    with bounds.refusals(path):
+        with path.open("rb") as file:
+            head = file.read(4)
+        size = path.stat().st_size
+        if size > bounds.MOST_BYTES:
+            most = f"{bounds.MOST_BYTES >> 20} MiB"
+            raise bounds.too(path, "large", f"{size >> 20} MiB", most)
+        if head == b"PAR1":
+            return read_parquet(path)
+        if head == b"PK\x03\x04" and path.suffix.lower() in _BOOKS:
+            return _read_book(path)
+        if path.suffix.lower() in _LINES:
+            return _read_json(path)
+        return read_text(path, head)
+
+
+def _read_json(path: Path) -> Table:
+    """Objects, one a line or all in one list; a list of words in a cell stays the text of one."""
+    digest = bounds.digest(path, no_zeros=True)
+    try:
+        if path.suffix.lower() == ".json":
+            found = json.loads(path.read_text("utf-8-sig"))
+            objects: Iterable[Any] = found if isinstance(found, list) else ()
+        else:
+            with path.open(encoding="utf-8-sig") as lines:
+                objects = [json.loads(line) for line in lines if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise UnreadableData(
+            "the table is not JSON", got=f"{path} ({type(error).__name__})"
+        ) from None
+    rows = [one for one in objects if isinstance(one, dict)]
+    if not rows or len(rows) < len(list(objects)):
+        raise UnreadableData(
+            "the JSON is no table", got=path, expected="an object for each film, one a line"
+        )
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    kept = [name for name in names if not any(isinstance(row.get(name), dict) for row in rows)]
+    return _table(path, kept, ([_cell(row.get(n)) for n in kept] for row in rows), digest,
+                  tuple(name for name in names if name not in kept))  # fmt: skip
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).strip()
+
+
+def _read_book(path: Path) -> Table:
+    """The first sheet of an Excel workbook, by openpyxl where that is installed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise UnreadableData("the workbook cannot be read", got=path) from None
+    if claimed > bounds.MOST_BYTES:
+        most = f"{bounds.MOST_BYTES >> 20} MiB"
+        raise bounds.too(path, "large", f"{claimed >> 20} MiB unpacked", most)
+    try:
+        openpyxl = importlib.import_module("openpyxl")
+    except ImportError:
+        raise UnreadableData(
+            "a workbook is read by openpyxl, which is not installed",
+            got=path,
+            remedy="pip install openpyxl, or save the sheet as CSV in UTF-8",
+        ) from None
+    load: Callable[..., Any] = openpyxl.load_workbook
+    try:
+        book = load(path, read_only=True, data_only=True)
+        cells: Iterator[Any] = book.worksheets[0].iter_rows(values_only=True)
+        names = [_cell(value) for value in next(cells, ())]
+        rows = [[_cell(value) for value in row] for row in cells if any(row)]
+        book.close()
+    except Exception as error:  # a damaged workbook makes it raise anything
+        raise UnreadableData(
+            "the workbook cannot be read", got=f"{path} ({type(error).__name__})"
+        ) from None
+    return _table(path, names, rows, bounds.digest(path))
+
+
+def _table(
+    path: Path,
+    names: list[str],
+    rows: Iterable[list[str]],
+    digest: str,
+    unread: tuple[str, ...] = (),
+) -> Table:
+    bounds.check_names(path, names)
+    body = []
+    for row in rows:
+        body.append((row + [""] * len(names))[: len(names)])
+        bounds.check_extent(path, len(body), len(names))
+    if not body:
+        raise bounds.no_rows(path)
+    for place, name in enumerate(names):
+        bounds.check_cell(path, name, max(len(row[place].encode()) for row in body))
+    called = [bounds.called(name, place) for place, name in enumerate(names, 1)]
+    return Table(path, pd.DataFrame(body, columns=called, dtype="str"), digest, unread)

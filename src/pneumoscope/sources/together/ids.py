@@ -1,0 +1,105 @@
+"""Which column of a table holds the ids of patients: one that is overlooked puts a patient into
+train and test, so a column of ids that repeat is taken, or asked about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import pandas as pd
+
+from pneumoscope.errors import InputError
+from pneumoscope.sources.meaning.cells import is_missing
+from pneumoscope.sources.meaning.words import words_of
+from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.roles import few, has_a_role, named
+
+_ID_WORDS_TEXT = """
+id ids uid uuid number no nr code mrn key name anon hash identifier patient subject case person
+study accession exam
+"""
+_ID_WORDS = frozenset(_ID_WORDS_TEXT.split())
+_OTHER_WORDS_TEXT = """
+age sex date time year birth class label finding view width height size model device
+manufacturer station institution hospital site location city country license url doi source
+reader image file path frame rows columns bits slice series follow split fold
+"""
+_OTHER_WORDS = frozenset(_OTHER_WORDS_TEXT.split())
+_CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:-]{3,}")
+_FEWEST, _SPREAD = 5, 0.02
+_MOSTLY = 0.9
+
+
+def patient_column(
+    table: Table, asked: str | None, besides: Collection[str], image: str | None
+) -> tuple[str | None, list[str]]:
+    """The column of patients, and what to say of it; ``""`` as ``asked`` says that there is none.
+    The column ``image`` may be that of patients too.
+
+    A column whose name says patient is taken; else one of studies whose ids repeat, since a study
+    shows one patient; else one that looks like ids and repeats is asked about. Raises InputError
+    for that, and where two differ.
+    """
+    if asked is not None:
+        return asked or None, []
+    if by_name := named(table, "patient", besides):
+        return _agreed(table, by_name), []
+    # Several rows of one film are no repeats.
+    frame = table.frame if image is None else table.frame.drop_duplicates(subset=[image])
+    others = [*besides, *([image] if image else [])]
+    for name in named(table, "study", others):
+        if _repeats(frame[name]):
+            return name, [
+                f"Films of one study, by the column {name!r}, stay together as one patient's; a "
+                "patient who has several studies may still lie in two splits."
+            ]
+    rest = [name for name in frame.columns if name not in others]
+    likely = [name for name in rest if _like_ids(name, frame[name])]
+    if likely:
+        raise InputError(
+            f"the column {likely[0]!r} holds ids that repeat: are they of patients?",
+            got=f"{few(likely)} in {table.path}",
+            expected="the column of patients, so that none lies in two splits",
+            remedy=f"say so with --column patient={likely[0]}, or, if they are not: "
+            "--column patient=none",
+            answer=("--column", f"patient={likely[0]}"),
+        )
+    return None, []
+
+
+def _agreed(table: Table, names: list[str]) -> str:
+    for other in names[1:]:
+        one, two = (pd.factorize(table.frame[name])[0] for name in (names[0], other))
+        if (one != two).any():
+            raise InputError(
+                f"two columns could be the patient and differ: {names[0]!r} and {other!r}",
+                got=table.path,
+                remedy=f"name the right one: --column patient={names[0]}",
+                answer=("--column", f"patient={names[0]}"),
+            )
+    return names[0]
+
+
+def _repeats(cells: pd.Series[str]) -> bool:
+    there = cells[[not is_missing(cell) for cell in cells]]
+    return 1 < there.nunique() < len(there)
+
+
+def _like_ids(name: str, cells: pd.Series[str]) -> bool:
+    """Whether a column of an unknown name holds many ids, some more than once."""
+    words = set(words_of(name))
+    if has_a_role(name, "patient", "study") or words & _OTHER_WORDS:
+        return False
+    there = cells[[not is_missing(cell) for cell in cells]]
+    distinct = there.unique()
+    if len(there) < _MOSTLY * len(cells) or len(distinct) == len(there):
+        return False
+    if len(distinct) < max(_FEWEST, _SPREAD * len(there)):
+        return False
+    coded = sum(bool(_CODE.fullmatch(cell)) for cell in distinct) >= _MOSTLY * len(distinct)
+    numbers = all(cell.replace(".", "", 1).lstrip("-").isdecimal() for cell in distinct[:1000])
+    decimals = any("." in cell for cell in distinct[:1000])
+    if numbers and not words & _ID_WORDS:
+        # Ages and sizes repeat too; only long whole numbers look like ids.
+        return not decimals and min(len(cell) for cell in distinct) >= 5
+    return coded or bool(words & _ID_WORDS and not decimals)

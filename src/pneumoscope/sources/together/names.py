@@ -1,0 +1,215 @@
+"""Patients in file names: known forms of public sets, read film by film, with prefix and suffix.
+
+What the names do not say stays unknown. Beside the patient a name may say from which film a
+picture was made: augmented copies, exports of an annotation service, numbered pictures of one id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+_START, _END = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
+_GERM = re.compile(_START + r"(?P<patient>person[0-9]+)_(?P<cause>bacteria|virus)_[0-9]+", re.I)
+_WELL = re.compile(_START + r"(?P<patient>(?:NORMAL2-)?IM-[0-9]+)(?:-[0-9]+)+" + _END, re.I)
+# Mendeley Data, doi:10.17632/rscbjbr9sj: (disease)-(random patient id)-(image of this patient).
+_MENDELEY = re.compile(
+    _START + r"(?P<cause>BACTERIA|VIRUS|NORMAL)-(?P<patient>[0-9]+)-[0-9]+" + _END, re.I
+)
+_SUBTYPE = {"bacteria": "bacterial", "virus": "viral", "normal": "none"}
+
+# NIH ChestX-ray14 has patients 1 to 30,805: film 5 of patient 13 is 00000013_005.png.
+_NIH = re.compile(r"(?<![0-9])(000[0-3][0-9]{4})_[0-9]{3}(?![0-9])")
+_OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("NIH ChestX-ray14", _NIH),
+    ("MIMIC-CXR", re.compile(r"(?:^|[/_])p([0-9]{8})(?=[/_])")),
+    ("Open-i", re.compile(_START + r"(?:CXR)?([0-9]+)(?:_[0-9]+)?_IM-[0-9]+(?:-[0-9]+)+")),
+    ("BIDS", re.compile(r"(?:^|[/_])sub-([A-Za-z0-9]+)(?=[/_.])")),
+    (
+        "a word for patients and a number",
+        re.compile(
+            _START + r"(?:patients?|pat|subject|subj|participant|person|pid|pt)[-_ ]?"
+            r"([A-Za-z]?[0-9]+)" + _END,
+            re.I,
+        ),
+    ),
+)
+# Roboflow, through which the Hugging Face copy went, puts a hash behind each name.
+_EXPORTED = re.compile(r"_(?:jpe?g|png)\.rf\.[0-9a-f]{4,64}$", re.I)
+_COPY = re.compile(r"(?: - |[ _-])copy$", re.I)
+_CHANGED = re.compile(
+    r"(?:^|[_\- .])(?:aug(?:mented|mentation)?|[hv]?flip(?:ped)?|mirror(?:ed)?|rot(?:ate[d]?)?|"
+    r"noise|noisy|blur(?:red)?|bright(?:ness)?|dark|contrast|gamma|zoom(?:ed)?|shift(?:ed)?|"
+    r"shear(?:ed)?|crop(?:ped)?|sharpen(?:ed)?|jitter|synthetic)[0-9]*(?=$|[_\- .])",
+    re.I,
+)
+_NUMBERED = re.compile(
+    r"^(.*[0-9].*?)[-_ .](?:[0-9]{1,3}|[a-h]|pa|ap|lat|lateral|frontal|view[0-9]?|img[0-9]?)$", re.I
+)
+_LAST_NUMBER = re.compile(r"[_\- .][0-9a-f]{1,32}$", re.I)
+_ENOUGH = 0.9
+_SHARED, _LARGEST, _FEWEST = 0.1, 0.05, 20
+
+KAGGLE_NOTE = (
+    "These are the film names of the Kermany set as Kaggle has it: patients, and bacterial or "
+    "viral, are read from them. Whether a personN of train and one of test are the same child is "
+    "documented nowhere, so that the test films show other children is not provable."
+)
+MENDELEY_NOTE = (
+    "These are the film names of the Kermany set as Mendeley Data has it: the patient's number, "
+    "and bacterial or viral, are read from them."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFilm:
+    """What a file name of the Kermany set says. ``subtype`` is bacterial, viral or none."""
+
+    patient_id: str
+    subtype: str
+
+    @property
+    def label(self) -> int:
+        return int(self.subtype != "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the names of films say: ``patient`` and ``subtype`` of each, None where a name does
+    not say it; ``origin``, the name of the film that it seems to be made from, None where it
+    shares that with no other. ``forms`` counts the films by the form of their names; ``kermany``
+    is the note of that set, empty for others.
+    """
+
+    patient: tuple[str | None, ...]
+    subtype: tuple[str | None, ...]
+    origin: tuple[str | None, ...]
+    forms: Mapping[str, int]
+    kermany: str = ""
+
+    @property
+    def read(self) -> int:
+        """How many names say their patient."""
+        return sum(patient is not None for patient in self.patient)
+
+
+def read_names(paths: Sequence[str], labels: Sequence[int | None]) -> Names:
+    """Patients, subtypes and origins out of ``paths`` (with ``/``), beside the films' labels."""
+    ours = [parse_name(path) for path in paths]
+    # Viewers export any film as IM-0001-0001: a name with a germ must be there.
+    if not any(film is not None and film.label for film in ours):
+        ours = [None] * len(paths)
+    forms: Counter[str] = Counter({"Kermany": sum(film is not None for film in ours)})
+    patient: list[str | None] = []
+    for path, film in zip(paths, ours, strict=True):
+        if film is not None:
+            patient.append(film.patient_id)
+            continue
+        form, found = _other(path)
+        forms[form] += found is not None
+        patient.append(found)
+    return Names(
+        tuple(patient),
+        tuple(None if film is None else film.subtype for film in ours),
+        _origins(paths, labels),
+        +forms,
+        recognise(zip(paths, labels, strict=True)) or "",
+    )
+
+
+def parse_name(path: str) -> NamedFilm | None:
+    """What the file name at the end of ``path`` says as one of the Kermany set, else None."""
+    stem = _stem(path.rpartition("/")[2])
+    if found := _GERM.search(stem):
+        return NamedFilm(found["patient"].lower(), _SUBTYPE[found["cause"].lower()])
+    if found := _MENDELEY.search(stem):
+        return NamedFilm(found["patient"], _SUBTYPE[found["cause"].lower()])
+    if found := _WELL.search(stem):
+        return NamedFilm(found["patient"].upper(), "none")
+    return None
+
+
+def recognise(films: Iterable[tuple[str, int | None]]) -> str | None:
+    """The note to give when (path, label) pairs are those of the Kermany set, else None.
+
+    Nine in ten names must be of its form and agree with the label, and one must name a germ.
+    """
+    count = agreeing = germs = mendeley = 0
+    for path, label in films:
+        count += 1
+        film = parse_name(path)
+        if film is not None and film.label == label:
+            agreeing += 1
+            germs += film.label
+            mendeley += film.patient_id.isdecimal()
+    if not germs or agreeing < _ENOUGH * count:
+        return None
+    return MENDELEY_NOTE if 2 * mendeley > agreeing else KAGGLE_NOTE
+
+
+def _other(path: str) -> tuple[str, str | None]:
+    for form, pattern in _OTHERS:
+        if found := pattern.search(path):
+            return form, found[1].lower()
+    return "", None
+
+
+def _stem(name: str) -> str:
+    stem = re.sub(r"\.[A-Za-z]{2,5}$", "", name)
+    return _EXPORTED.sub("", stem)
+
+
+def _origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[str | None, ...]:
+    """From which film each was made, as far as names tell; None where no other shares that."""
+    places = [path.rpartition("/")[::2] for path in paths]
+    stems = [_stem(name).casefold() for _, name in places]
+    plain = {(f, s) for (f, _), s in zip(places, stems, strict=True) if not _CHANGED.search(s)}
+    homes: dict[tuple[int | None, str], set[str]] = {}
+    for (folder, _), stem, label in zip(places, stems, labels, strict=True):
+        if (folder, stem) in plain:
+            homes.setdefault((label, stem), set()).add(folder)
+    keys = []
+    for (folder, _), stem, label in zip(places, stems, labels, strict=True):
+        known = next((s for s in _shorter(stem) if (folder, s) in plain), None)
+        home = folder
+        if known is None and _CHANGED.search(stem):
+            # Its film may lie in another folder, where only one film has that name.
+            known = next((s for s in _shorter(stem) if len(homes.get((label, s), ())) == 1), None)
+            home = next(iter(homes[label, known])) if known is not None else folder
+        keys.append((home, known or next(_shorter(stem))))
+    numbered = _numbered([stem for _, stem in keys])
+    keys = [("", numbered[stem]) if stem in numbered else (home, stem) for home, stem in keys]
+    counts = Counter(keys)
+    most = max(_FEWEST, _LARGEST * len(paths))
+    return tuple("/".join(key) if 1 < counts[key] <= most else None for key in keys)
+
+
+def _shorter(stem: str) -> Iterator[str]:
+    """Names that ``stem`` may be made from, the likeliest first; itself where it says nothing."""
+    bare = _COPY.sub("", stem)
+    if (number := re.sub(r" ?\([0-9]+\)$", "", bare)) != bare:
+        # Bulk renaming makes "normal (1)", "normal (2)": of one film only where that is there.
+        yield from (number, bare)
+        return
+    if not _CHANGED.search(bare):
+        yield bare
+        return
+    bare = _CHANGED.sub("", bare).strip("_- .")
+    yield bare
+    for _ in range(3):  # aug_IM-0115-0001_0_7312: numbers behind the film's own name
+        bare = _LAST_NUMBER.sub("", bare)
+        yield bare
+
+
+def _numbered(keys: Sequence[str]) -> dict[str, str]:
+    """Ids of names such as ``case0012_2``, where many films share one; empty where few do."""
+    bases = {key: found[1] for key in set(keys) if (found := _NUMBERED.match(key))}
+    counts = Counter(bases.values())
+    shared = sum(n for n in counts.values() if n > 1)
+    several = shared >= _SHARED * len(keys) and sum(n > 1 for n in counts.values()) > 2
+    largest = max(counts.values(), default=0)
+    if not several or largest > max(_FEWEST, _LARGEST * len(keys)):
+        return {}
+    return {key: base for key, base in bases.items() if counts[base] > 1}
