@@ -14,6 +14,7 @@ from pneumoscope.formatting import (
     mean_sd,
     metric_name,
     number,
+    one_call,
     p_value,
     percent,
     percent_cell,
@@ -127,3 +128,9 @@ def test_names_are_shortened_in_their_middle() -> None:
     short = shortened("folder/of/many/films/film-000123.png", 20)
     assert len(short) == 20 and short.endswith("000123.png") and short.startswith("folder")
     assert shortened("a\nb", 20) == r"a\nb"
+
+
+def test_a_model_of_one_answer_is_named() -> None:
+    assert one_call(1.0, 0.0).startswith("Every film is called pneumonia")
+    assert one_call(0.0, 1.0).startswith("Every film is called normal")
+    assert not any(one_call(*pair) for pair in ((1.0, 0.01), (1.0, 1.0), (0.0, 0.0), (nan, 1.0)))

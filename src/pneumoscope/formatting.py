@@ -190,3 +190,12 @@ def _range(low: str, high: str) -> str:
 
 def _has_interval(estimate: Measured) -> bool:
     return math.isfinite(estimate.low) and math.isfinite(estimate.high)
+
+
+def one_call(sensitivity: float, specificity: float) -> str:
+    """What a model that gives every film the same answer must be told of first; else empty."""
+    calls = {(1.0, 0.0): "pneumonia", (0.0, 1.0): "normal"}
+    called = calls.get((sensitivity, specificity))
+    if called is None:
+        return ""
+    return f"Every film is called {called}: at its threshold the model tells nothing apart."

@@ -108,6 +108,7 @@ class Source:
     the files that are no records, by reason. ``words`` are what each class word was taken for,
     ``patients`` says how patients are known, empty where nothing but a film's own header could say
     it. ``lost`` counts films that are no records though they should be, by reason and class.
+    ``readers`` says whose word counted where several read a film, and how often they disagreed.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Source:
     words: tuple[Word, ...] = ()
     patients: str = ""
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    readers: str = ""
 
     def to_json(self) -> SourceEntry:
         """All but the records."""
@@ -136,6 +138,7 @@ class Source:
             "passed_over": dict(self.passed_over),
             "words": [word.to_json() for word in self.words],
             "patients": self.patients,
+            "readers": self.readers,
             "lost": {reason: dict(counts) for reason, counts in self.lost.items()},
         }
 
@@ -317,9 +320,9 @@ class Reading:
     ``probability`` of pneumonia, 0–1, and ``logit`` are the calibrated ones where the model is
     calibrated, and so is the threshold of ``operating_point``; they are None where the film could
     not be read, and ``error`` then says why. ``decision`` is normal or pneumonia at
-    ``operating_point``; None too where the model ``abstained`` or has no operating point.
-    ``findings`` are codes of what is odd about the film. ``heatmap`` is uint8 (H, W) where one
-    was asked for.
+    ``operating_point``; None too where the model ``abstained`` or has no operating point,
+    and of a mask. ``findings`` are codes of what is odd about the film. ``heatmap`` is uint8 (H, W)
+    where one was asked for.
     """
 
     name: str

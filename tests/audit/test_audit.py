@@ -17,6 +17,7 @@ PARTS = {
     "name",
     "form",
     "source",
+    "door",
     "seed",
     "counts",
     "findings",

@@ -53,6 +53,18 @@ def test_no_group_is_ever_divided_and_every_film_is_dealt(
     assert np.array_equal(part, assign(labels, groups, parts, seed))
 
 
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9)), min_size=1, max_size=60), shares)
+def test_no_part_lacks_a_label_that_enough_patients_have(
+    patients: list[tuple[int, int]], parts: tuple[float, ...]
+) -> None:
+    labels = np.repeat([label for label, _ in patients], [films for _, films in patients])
+    groups = np.repeat(np.arange(len(patients)), [films for _, films in patients])
+    part = assign(labels, groups, parts, 0)
+    for label in (0, 1):
+        if len(np.unique(groups[labels == label])) >= len(parts):
+            assert len(np.unique(part[labels == label])) == len(parts)
+
+
 @given(
     st.integers(30, 400),
     st.floats(0.1, 0.9),

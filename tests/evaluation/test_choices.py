@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,6 +43,26 @@ def test_own_point_first_and_one_for_each_rule(table: Table) -> None:
     assert tuple(rung.miss_rate for rung in chosen.ladder) == LADDER
     fixed = OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")
     assert len(choose_all(frame, fixed).points) == len(ALWAYS) + 1
+
+
+def test_a_temperature_is_kept_only_where_films_that_did_not_fit_it_gain(table: Table) -> None:
+    frame = table(900)
+    own = operating_point_from(frame, "sensitivity", 0.9)
+    sure = choose_all(frame, own)
+    assert sure.calibration is not None and sure.calibration.temperature > 1.5
+    kept = 0
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        logits = draw.normal(size=len(frame)) * 2
+        given = 1 / (1 + np.exp(-logits))
+        right = frame.assign(
+            logit=logits, probability=given, label=(draw.random(len(frame)) < given).astype(int)
+        )
+        chosen = choose_all(right, own)
+        kept += chosen.calibration is not None
+        if chosen.calibration is None:
+            assert "had no part in fitting one, it raises the log loss" in " ".join(chosen.notes)
+    assert kept <= 8  # probabilities that are right already have nothing to gain
 
 
 def test_what_is_asked_of_a_rule_is_held_on_validation_rows_beside_the_own_point(
@@ -95,7 +116,7 @@ def test_validation_rows_that_tell_nothing(table: Table) -> None:
     apart["probability"] = 1 / (1 + 2.718281828459045**-apart.logit)
     chosen = choose_all(apart, own)
     assert chosen.calibration is None and "too well" in chosen.notes[0]
-    with pytest.raises(InputError, match="miss rate"):
+    with pytest.raises(InputError, match="error rate"):
         choose_all(frame, own, miss_rate=1.5)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from pneumoscope.errors import NotComparable
 from pneumoscope.evaluation.compare import (
@@ -22,6 +23,7 @@ from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.metrics.paired import delong_paired
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
+from pneumoscope.report.compare.words import verdict
 
 
 def sides(count: int, n: int = 80, patients: Any = None) -> list[Side]:
@@ -60,7 +62,27 @@ def test_difference_is_second_less_first() -> None:
     assert decisions.second_only == (b.right & ~a.right).sum()
     by_class = decisions.by_class.values()
     assert sum(cells.first_only for cells in by_class) == decisions.first_only
-    assert sum(sum(to_plain(cells).values()) for cells in by_class) == 80
+    assert sum(c.both + c.first_only + c.second_only + c.neither for c in by_class) == 80
+
+
+def test_opposed_differences_do_not_cancel() -> None:
+    """One run misses 22 films and the other alarms at 22: pooled, they err alike."""
+    labels = np.repeat([1, 0], 60)
+    lower, higher = (np.where(labels == 1, 0.8, 0.2) for _ in range(2))
+    lower[:22], higher[60:82] = 0.1, 0.9
+    ids = np.array([f"f{row}" for row in range(120)], dtype=object)
+    both = [
+        Side(letter(at), f"run-{at}", SplitRows(ids, labels, p - 0.5, p, None, 120), 0.5)
+        for at, p in enumerate((lower, higher))
+    ]
+    (pair,) = compare_sides(both, settings=IntervalSettings(resamples=50))
+    assert pair.decisions.p > 0.9
+    ill, well = pair.decisions.by_class["pneumonia"], pair.decisions.by_class["normal"]
+    assert (ill.first_only, ill.second_only) == (0, 22)
+    assert (well.first_only, well.second_only) == (22, 0)
+    exact = binomtest(0, 22, 0.5).pvalue  # scipy's sign test is the oracle
+    assert ill.p == pytest.approx(exact) and ill.p_holm == pytest.approx(2 * exact)
+    assert "They trade: " in verdict(pair, several=False)
 
 
 def test_each_run_is_judged_at_its_own_threshold() -> None:

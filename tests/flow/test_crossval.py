@@ -34,6 +34,10 @@ def test_folds_are_pooled_resumed_and_predict_together(
 ) -> None:
     folder, printed = folds, two_folds.printed
     assert "120 films" in printed and "left out" in printed
+    assert "What is learnt from what" in printed
+    assert "left out: 40 films of the official test split (" in printed
+    top = (folder / "report.html").read_text("utf-8").partition("<nav")[0]
+    assert "40 films of the official test split" in top and "<dt>splits" not in top
     pooled = pd.read_csv(folder / "predictions.csv")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     # 160 films, of which the 40 of the official test split are in no fold

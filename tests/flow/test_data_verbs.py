@@ -62,12 +62,12 @@ def test_prepare_says_what_was_found_and_what_comes_next(
         "passed over: 1 (files of another kind)",
         "films: 316 used of 318 found",
         "left out: 1 × ",
-        "1 files of another kind",
+        "1 × files of another kind",
         "normal: 158: NORMAL (1",
         "pneumonia: 158: PNEUMONIA (158)",
         "patients: ",
         "official test 60 (",
-        "of 60 test films belong with training films, ",
+        "of 60 test films belong with training films: ",
         "test split: official, 60 films",
         "val split: cut here, 10% of 256 films (no patient divided; the official one of 16 films",
         "severe  PATIENT-ACROSS-SPLITS",
@@ -99,7 +99,11 @@ def test_audit_writes_a_page_and_ends_with_3_when_strict(
     kaggle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "audit", str(kaggle)) == 0
-    assert "runs/001-audit-kermany/audit.html" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "runs/001-audit-kermany/audit.html" in printed
+    holds = printed[printed.index("What the data holds") : printed.index(" findings in kermany")]
+    assert "  films: 316, all that were found\n" in holds and "official val 16 (" in holds
+    assert "divided: 4 of 60 test films belong with training films: 4 by patient id." in holds
     found = json.loads(Path("runs/001-audit-kermany/audit.json").read_text())
     torn = next(f for f in found["findings"] if f["code"] == "PATIENT-ACROSS-SPLITS")
     assert (torn["count"], torn["severity"]) == (2, "severe")
@@ -155,7 +159,12 @@ def test_train_on_folders_keeps_its_split_and_resumes_after_a_touch(
     assert set(predictions["split"]) == {"val", "test"}
     assert (predictions["split"] == "test").sum() == 60
     report = Path("done/report.html").read_text("utf-8")
-    assert "2 patient ids lie in more than one of the data’s own splits" in report
+    learnt = printed[printed.index("What is learnt from what") : printed.index("Train ")]
+    divided = "of 60 test films belong with training films: "
+    assert "pneumonia: 158: PNEUMONIA (158)" in learnt and divided in learnt
+    assert card["door"]["used"] == 316 and card["door"]["patients"]["how"] == "film names"
+    assert divided in report[: report.index("<nav")]
+    assert divided in Path("done/model_card.md").read_text("utf-8")
 
     # What another clock makes of the files is no change; a film that changed is one.
     film = next((kaggle / "train" / "NORMAL").iterdir())

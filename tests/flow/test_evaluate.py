@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.helpers.commands import Made
+from tests.helpers.sources import dicom
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
@@ -157,6 +159,33 @@ def test_other_data_by_carried_choices(run: Run, films: Path, tmp_path: Path) ->
     assert "(optimistic)" in page and "data:image" in page
     with pytest.raises(UnreadableData, match="no labelled films of the test split"):
         evaluate_run(EvaluateRequest(run.folder, data, "test"))
+
+
+def test_what_is_judged_is_shown_and_masks_are_not_judged(
+    run: Run, films: Path, tmp_path: Path
+) -> None:
+    clinic = Path(shutil.copytree(films, tmp_path / "clinic"))
+    mask = np.zeros((48, 48), np.uint8)
+    mask[8:40, 8:20] = mask[8:40, 28:40] = 255
+    for index in range(3):
+        Image.fromarray(mask).save(clinic / "NORMAL" / f"plain name {index}.png")
+    dicom(clinic / "NORMAL" / "side.dcm", 0, "LL")
+    heard: dict[str, dict[str, str]] = {}
+
+    class Ear(Silent):
+        def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+            heard[title] = dict(rows)
+
+    request = EvaluateRequest(run.folder, DataRequest(str(clinic)))
+    folder = evaluate_run(request, out=tmp_path / "out", listener=Ear())
+    said = heard["What is judged"]
+    assert said["films"] == "41 used of 44 found; among them 1 lateral views"
+    assert said["left out"].startswith("3 masks and drawings") and "splits" not in said
+    assert said["normal"].startswith("21: NORMAL")
+    assert len(pd.read_csv(folder / "predictions.csv")) == 41
+    assert Run(folder).manifest()["door"]["used"] == 41
+    page = (folder / "report.html").read_text()
+    assert "What was judged" in page[: page.index("<nav")]
 
 
 def test_films_seen_in_training_are_counted(

@@ -86,6 +86,22 @@ def test_a_folder_of_anything(
     assert "withheld" in printed.out and not printed.err
 
 
+def test_a_mask_is_named_and_not_judged(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:50, 10:28] = mask[10:50, 36:54] = 255
+    Image.fromarray(mask).save("drawn.png")
+    Image.fromarray(film(1)).save("film.png")
+    words = ("predict", str(model), "drawn.png", "film.png", "--csv", "out.csv")
+    assert run(monkeypatch, *words) == 0
+    rows = rows_of(Path("out.csv"))
+    assert "MASK" in rows["drawn.png"]["findings"].split(";")
+    assert rows["drawn.png"]["decision"] == "" and rows["film.png"]["decision"]
+    printed = capsys.readouterr().out
+    assert "MASK: 1 (a mask or drawing" in printed and "1 passed over" in printed
+
+
 def test_heatmaps_are_called_by_row(
     model: Path, anything: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,7 @@ def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
     folder = Path("runs/001-seeds-test_resnet-pneumonia")
     assert "mean ± sd over 2 seeds" in printed
     assert "seed 3" in printed and "seed 4" in printed
+    assert printed.count("What is learnt from what") == 1  # of both, for their splits are the same
     for seed in (3, 4):
         assert {path.name for path in (folder / f"seed-{seed}").iterdir()} >= COMPLETE
         card = json.loads((folder / f"seed-{seed}/run.json").read_text("utf-8"))
@@ -63,6 +64,7 @@ def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
     check_summary(folder, [3, 4])
     page = (folder / "report.html").read_text("utf-8")
     assert "Validation AUROC of all seeds" in page and "seed-4/report.html" in page
+    assert "What was learnt from what" in page and "official test 40 (" in page
 
     before = files_of(folder / "seed-3")
     lost = folder / "seed-4"

@@ -40,14 +40,14 @@ def encoded(index: int, form: str = "JPEG") -> bytes:
     return file.getvalue()
 
 
-def dicom(path: Path, index: int) -> None:
+def dicom(path: Path, index: int, view: str = "PA") -> None:
     data = pydicom.Dataset()
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
     data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{index}"
     data.PatientID, data.PatientName = path.stem, "Meier^Anna"
-    data.PatientAge, data.PatientSex, data.ViewPosition = "045Y", "F", "PA"
+    data.PatientAge, data.PatientSex, data.ViewPosition = "045Y", "F", view
     image = pixels(index)
     data.Rows, data.Columns = image.shape
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"

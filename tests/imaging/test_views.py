@@ -63,6 +63,14 @@ def test_cut_out_lungs_are_told_and_films_are_not() -> None:
         assert kind_of(padded) is None
 
 
+def test_an_underexposed_film_is_no_mask() -> None:
+    for index in range(8):
+        film = draw_phantom(3, index, label=index % 2, size=28).image
+        low, high = int(film.min()), int(film.max())
+        flat = 150 + (film.astype(int) - low) * 34 // max(high - low, 1)
+        assert kind_of(flat.astype(np.uint8)) is None
+
+
 def test_one_grey_level_is_no_mask() -> None:
     assert kind_of(np.full((40, 40), 7, np.uint8)) is None
     assert kind_of(np.zeros((40, 40), np.uint8)) is None

@@ -35,7 +35,7 @@ def test_refusals() -> None:
     with pytest.raises(BadLabels):
         fit_conformal(np.ones(3, dtype=int), np.full(3, 0.5), "val")
     for rate in (0.0, 1.0, -0.1):
-        with pytest.raises(InputError, match="miss rate"):
+        with pytest.raises(InputError, match="error rate"):
             fit_conformal(y, p, "val", rate)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.helpers.doors import DOOR
 from tests.helpers.runs import Rows, film_of, simulate, write_run
 
+from pneumoscope.plain import to_plain
 from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report
 
@@ -47,5 +49,6 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with its report, written once: for tests that only read."""
     folder = tmp_path_factory.mktemp("runs") / "001-resnet18-test"
-    write_report(write_run(folder, simulate(60, 40, seed=1)), film_of)
+    rows = simulate(60, 40, seed=1)
+    write_report(write_run(folder, rows, door=to_plain(DOOR)), film_of)
     return folder

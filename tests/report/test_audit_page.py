@@ -27,6 +27,7 @@ from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
 from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.audit.genealogy import Genealogy, Overlap, SharedFilm
 from pneumoscope.audit.splits import SplitShift
+from pneumoscope.data.door import Door
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import shortened
 from pneumoscope.records import Estimate, InputSpec
@@ -442,6 +443,15 @@ def test_an_empty_audit_has_a_page() -> None:
     assert 'id="baselines"' not in page and 'id="splits"' not in page
 
 
+def test_the_page_begins_with_what_the_data_holds(tmp_path: Path) -> None:
+    prepared = make_set()
+    door = Door("a set", "folder", "split/CLASS/ files", 50, 48, normal=20, pneumonia=28)
+    write_audit(tmp_path, replace(make_audit(prepared), door=door), prepared)
+    page = (tmp_path / "audit.html").read_text("utf-8")
+    assert "What the data holds" in page[: page.index("<nav")] and "48 used of 50 found" in page
+    assert json.loads((tmp_path / "audit.json").read_text("utf-8"))["door"]["used"] == 48
+
+
 def test_json_holds_the_audit_with_null_for_not_a_number(tmp_path: Path) -> None:
     prepared = make_set()
     audit = make_audit(prepared)
@@ -453,8 +463,8 @@ def test_json_holds_the_audit_with_null_for_not_a_number(tmp_path: Path) -> None
     expected["baselines"][0]["official_test"]["value"] = None
     assert stored == expected
     assert list(stored) == [
-        *("schema", "name", "form", "source", "seed", "counts", "findings", "not_provable"),
-        *("duplicates", "baselines", "splits", "genealogy", "command"),
+        *("schema", "name", "form", "source", "door", "seed", "counts", "findings"),
+        *("not_provable", "duplicates", "baselines", "splits", "genealogy", "command"),
     ]
 
 

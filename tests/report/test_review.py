@@ -16,6 +16,7 @@ from pneumoscope.report.review import abstention, calibration, points, subgroups
 from pneumoscope.report.review.topics import topic_remarks
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.render import write_report
+from pneumoscope.report.run.summary import summarise
 
 SECTIONS = ("operating", "calibration", "prevalence", "decision", "subgroups", "abstention")
 
@@ -64,6 +65,32 @@ def test_sentences_say_what_metrics_say(judged: EvaluatedRun) -> None:
     assert f"A temperature of {temperature:.2f}, fitted on the validation" in said["Calibration."]
     found = judged.results.abstention.conformal
     assert f"{found.withheld} of 60 films are left" in said["Abstention."]
+
+
+def test_a_model_that_calls_every_film_pneumonia_is_told_of_it_first(reported: Path) -> None:
+    def flat(metrics: dict[str, Any]) -> None:
+        metrics["metrics"]["sensitivity"]["value"] = 1.0
+        metrics["metrics"]["specificity"]["value"] = 0.0
+
+    run = changed(reported, flat)
+    assert summarise(run)[0].text.startswith("Every film is called pneumonia")
+    assert "**Every film is called pneumonia" in card_text(run)
+
+
+def test_abstaining_that_does_not_help_is_called_so(reported: Path) -> None:
+    def worse(metrics: dict[str, Any]) -> None:
+        found = metrics["abstention"]["conformal"]
+        found["withheld"], found["wrong"]["value"] = 21, 0.161
+        found["wrong_without"]["value"] = 0.088
+
+    text = abstention.words(changed(reported, worse))
+    assert text.startswith("Of the 80% of films farthest from the threshold, ")
+    assert "16.1%" in text and "Withholding by this rule does not help on these films." in text
+
+    def better(metrics: dict[str, Any]) -> None:
+        metrics["abstention"]["conformal"]["wrong"]["value"] = 0.02
+
+    assert "does not help" not in abstention.words(changed(reported, better))
 
 
 @pytest.mark.parametrize(

@@ -194,3 +194,56 @@ def test_rows_of_one_reader_are_findings_of_one_film() -> None:
     film = np.array([0, 0, 1, 1, 2, 3])
     codes = np.array([1, IGNORED, 0, 1, UNSAID, IGNORED])
     assert settle(film, codes, 4).tolist() == [1, TWO_LABELS, UNSAID, IGNORED]
+
+
+@pytest.mark.parametrize(
+    ("name", "offer"),
+    [
+        *(
+            (name, "pneumonia")
+            for name in ("abnormal", "unhealthy", "non_normal", "is_not_healthy")
+        ),
+        *((name, "pneumonia") for name in ("normal_vs_pneumonia", "label", "has_disease", "")),
+        *((name, "normal") for name in ("label_negative", "Pneumonia ruled out", "no disease")),
+        *((name, "normal") for name in ("pneumonia excluded", "not abnormal", "disease free")),
+        ("label (0=normal, 1=pneumonia)", "pneumonia"),
+        ("label (1 = normal; 0 = pneumonia)", "normal"),
+    ],
+)
+@pytest.mark.parametrize("cells", [("1", "0"), ("yes", "no"), ("True", "False"), ("1.0", "0.0")])
+def test_the_name_of_a_column_decides_what_is_offered_and_nothing_is_taken(
+    name: str, offer: str, cells: tuple[str, str]
+) -> None:
+    with pytest.raises(BadLabels) as asked:
+        read_cells(dict.fromkeys(cells, 5), Question("t", name=name), {})
+    offers = {word: meaning for word, _, meaning in asked.value.words}
+    assert offers[cells[0]] == offer != offers[cells[1]]
+    said = parse_classes(asked.value.answer[1::2])
+    assert read_cells(dict.fromkeys(cells, 5), HERE, said).code[cells[0]] == int(
+        offer == "pneumonia"
+    )
+
+
+def test_minus_one_in_a_column_of_pneumonia_is_a_doubt() -> None:
+    with pytest.raises(BadLabels) as asked:
+        read_cells({"1": 5, "0": 5, "-1.0": 2}, Question("t", "pneumonia"), {})
+    assert asked.value.answer == ("--classes", "uncertain=ignore")
+    found = read_cells({"-1": 2}, Question("t", "pneumonia"), {"uncertain": "ignore"})
+    assert found.code == {"-1": IGNORED}
+
+
+@pytest.mark.parametrize(
+    ("cells", "offers"),
+    [
+        # Beside normal films, those that deny one disease most often show another.
+        (["Normal", "COVID-19", "Non-COVID"], ["COVID-19=pneumonia", "Non-COVID=ignore"]),
+        (["covid", "non covid"], ["covid=pneumonia", "non covid=normal"]),
+        # A kind of pneumonia is never offered to be left out, a sign of one may be.
+        (["Pneumonia|Mass", "No Finding", "COVID"], ["COVID=pneumonia"]),
+        (["Pneumonia|Mass", "No Finding", "Infiltration"], ["Infiltration=ignore"]),
+    ],
+)
+def test_what_is_offered_for_kinds_of_pneumonia(cells: list[str], offers: list[str]) -> None:
+    with pytest.raises(BadLabels) as asked:
+        read_cells(dict.fromkeys(cells, 5), HERE, {})
+    assert sorted(asked.value.answer[1::2]) == sorted(offers)

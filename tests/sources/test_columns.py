@@ -316,3 +316,62 @@ def test_a_second_label_column_is_no_fact() -> None:
 )
 def test_names_of_facts(column: str, fact: str) -> None:
     assert fact_name(column) == fact
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("abnormal", "unhealthy", "normal_vs_pneumonia", "Normal/Pneumonia", "label_negative"),
+        *("label (0=normal, 1=pneumonia)", "pneumonia_prob", "Pneumonia ruled out"),
+    ],
+)
+@pytest.mark.parametrize("cells", [["0", "1"] * 5, ["Y", "N"] * 5, ["True", "False"] * 5])
+def test_a_column_that_speaks_of_films_is_asked_about(name: str, cells: list[str]) -> None:
+    found = find({"path": FILMS, name: cells})
+    assert (found.label.name, found.label.question.about) == (name, "")
+
+
+@pytest.mark.parametrize("name", ["Pneumothorax", "smoker", "male", "AP", "Patient no"])
+def test_a_column_that_speaks_of_something_else_is_no_label(name: str) -> None:
+    with pytest.raises(BadLabels, match="no column of the table holds labels"):
+        find({"path": FILMS, name: ONES})
+
+
+def test_a_study_may_be_named_by_its_film() -> None:
+    found = find({"study_id": FILMS, "findings": ["normal", "pneumonia"] * 5})
+    assert (found.image, found.label.name, found.patient) == ("study_id", "findings", None)
+
+
+@pytest.mark.parametrize("name", ["Subj", "pat", "PT", "id_paciente", "Patientennummer"])
+def test_more_names_of_patients_are_known(name: str) -> None:
+    assert find({"path": FILMS, "label": ONES, name: list("aabbccddee")}).patient == name
+
+
+def test_of_studies_and_their_patients_the_patients_are_asked_for() -> None:
+    """A column of studies alone would let a patient lie in two splits."""
+    films_, labels = [f"f{i}.png" for i in range(24)], ["normal", "pneumonia"] * 12
+    studies = [f"1.2.840.{i // 2}" for i in range(24)]
+    table = {"path": films_, "label": labels, "StudyInstanceUID": studies}
+    assert find(table).patient == "StudyInstanceUID"
+    pseudonyms = [f"anon{i // 4:04d}" for i in range(24)]
+    with pytest.raises(InputError) as asked:
+        find({**table, "pseudonym": pseudonyms})
+    assert asked.value.answer == ("--column", "patient=pseudonym")
+    assert find({**table, "HospitalNo": pseudonyms}).patient == "HospitalNo"
+
+
+def test_numbers_of_a_table_without_names_may_be_patients() -> None:
+    frame = pd.DataFrame(
+        {
+            "column 1": [str(100 + i // 2) for i in range(24)],
+            "column 2": [f"f{i}.png" for i in range(24)],
+            "column 3": ["normal", "pneumonia"] * 12,
+        }
+    )
+    table = Table(Path("t.txt"), frame, "", headless=True)
+    with pytest.raises(InputError) as asked:
+        find_columns(table, DataRequest("t.txt"), films)
+    assert asked.value.answer == ("--column", "patient=column 1")
+    assert "--column patient=none" in asked.value.remedy
+    named = Table(Path("t.txt"), frame.rename(columns={"column 1": "weight"}), "")
+    assert find_columns(named, DataRequest("t.txt"), films).patient is None

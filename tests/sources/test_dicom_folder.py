@@ -274,3 +274,25 @@ def test_masks_are_no_films_here_either(folder: Path) -> None:
     draw(folder / "b" / "3_mask.png")
     found = source(folder, "id,pneumonia\n1,0\n2,1\n3,0\n4,1\n1.2.840.5,0\n")
     assert (found.count, found.passed_over["masks and annotations"]) == (5, 2)
+
+
+def test_made_up_answers_of_a_challenge_are_no_labels(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for split in ("train", "test"):
+        for number in range(4):
+            draw(root / split / f"{split[:2]}{number}.png")
+    rows = "".join(f"tr{i}.png,{('normal', 'pneumonia')[i % 2]}\n" for i in range(4))
+    (root / "train.csv").write_text("file,label\n" + rows)
+    (root / "test.csv").write_text("file\n" + "".join(f"te{i}.png\n" for i in range(4)))
+    answers = "".join(f"te{i}.png,normal\n" for i in range(4))
+    (root / "sample_submission.csv").write_text("file,label\n" + answers)
+    found = labelled_folder_source(DataRequest(str(root)))
+    assert sorted(record.label for record in found.records) == [0, 0, 1, 1]
+    assert found.passed_over["films of a test split that the label table does not name"] == 4
+
+
+def test_an_id_written_as_a_number_with_and_without_a_point_is_one_patient(folder: Path) -> None:
+    text = "id,label,patient_id\na/1,normal,12\na/2,normal,12.0\nb/3,pneumonia,7\n"
+    records = by_id(source(folder, text))
+    assert records["a/1.dcm"].patient_id == records["a/2.DCM"].patient_id == "12"
+    assert records["b/3.png"].patient_id == "7"

@@ -451,3 +451,17 @@ def test_header_of_any_text(tmp_path: Path, text: str, version: Any) -> None:
     data = header(text.encode("utf-8", "replace").decode("latin1"), version)
     members = {k: member(v) for k, v in arrays().items()} | {"train_images": data}
     outcome(write(tmp_path / "wild.npz", members))
+
+
+def test_one_hot_labels_are_numbers_that_are_asked_about(tmp_path: Path) -> None:
+    made = arrays()
+    labels = np.concatenate([made[f"{split}_labels"] for split in COUNTS])
+    films = np.concatenate([made[f"{split}_images"] for split in COUNTS])
+    path = tmp_path / "films.npz"
+    np.savez(path, x=films, y=np.eye(2)[labels])
+    with pytest.raises(BadLabels) as asked:
+        arrays_source(DataRequest(str(path)))
+    assert asked.value.answer == ("--classes", "0=normal", "--classes", "1=pneumonia")
+    said = {"0": "normal", "1": "pneumonia"}
+    records = arrays_source(DataRequest(str(path), classes=said)).records
+    assert [record.label for record in records] == labels.tolist()

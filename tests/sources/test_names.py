@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pneumoscope.imaging import read
 from pneumoscope.records import DataRequest
+from pneumoscope.sources.film.views import is_lateral
 from pneumoscope.sources.forms.folder import folder_source
 from pneumoscope.sources.together.names import (
     KAGGLE_NOTE,
@@ -196,10 +197,20 @@ def test_sets_that_are_merged_are_read_film_by_film() -> None:
         (["a/x.png", "a/x - Copy.png", "a/x (1).png"], [0, 1, 2]),
         (["x_jpg.rf.0a1b2c.jpg", "x_jpg.rf.ffff01.jpg", "y_jpg.rf.ffff01.jpg"], [0, 1]),
         (["rot90_x1.png", "x1_hflip_2.png", "x1.png"], [0, 1, 2]),
+        (["flip_x1q.png", "rotate_15_x1q.png", "augmented_image_x1q.png", "x1q_rotation30.png",
+          "x1q_scaled.png", "x1q_translate_5_3.png", "x1q_horizontal_flip.png", "x1q_gaussian.png",
+          "x1q_sharpened_2.png", "x1q.png", "x2q.png"], list(range(10))),
+        (["original/N/x1q.png", "augmented/N/x1q.png", "original/N/x2q.png"], [0, 1]),
+        (["s1q_left.png", "s1q_right.png", "s1q_patch_3.png", "s2q_left.png"]
+         + [f"z{i}x.png" for i in range(9)], [0, 1, 2]),
+        ([f"aug_{i // 2}_{i * 37 + 5}.png" for i in range(24)], [0, 1]),
+        ([f"flip_case_{i}x.png" for i in range(40)], []),
         (["n (1).png", "n (2).png", "n (3).png"], []),
         (["N/1.png", "P/1.png", "test/N/1.png"], []),
         (["case12_1.png", "case12_2.png", "case13_1.png", "case13_2.png", "case14_1.png",
           "case14_b.png", "other.png"], [0, 1]),
+        ([f"{i % 4}-{i}.png" for i in range(80)], []),
+        ([f"{i % 6}x-{i}.png" for i in range(80)], list(range(0, 80, 6))),
         (["img_0001.png", "img_0002.png", "img_0003.png"], []),
     ],
 )  # fmt: skip
@@ -207,6 +218,72 @@ def test_pictures_made_from_one_film_have_one_origin(paths: list[str], together:
     origin = read_names(paths, [0] * len(paths)).origin
     found = [i for i, name in enumerate(origin) if name and name == origin[0]]
     assert found == together
+
+
+def _in_folders(form: str, count: int = 6, films: int = 3) -> list[str]:
+    """Paths of ``films`` films of each of ``count`` patients, in folders of their own."""
+    return [
+        form.format("NORMAL" if p % 2 else "PNEUMONIA", p) + f"/{film}.png"
+        for p in range(count)
+        for film in range(films)
+    ]
+
+
+@pytest.mark.parametrize("form", ["{}/{:04d}", "{}/P{:03d}", "train/{}/case-{}", "{}/{}/series1"])
+def test_a_folder_that_holds_few_films_is_a_patient(form: str) -> None:
+    paths = _in_folders(form)
+    names = read_names(paths, [None] * len(paths))
+    assert names.read == len(paths) and len(set(names.patient)) == 6
+    by_folder = {path.rpartition("/")[0]: set() for path in paths}
+    for path, patient in zip(paths, names.patient, strict=True):
+        by_folder[path.rpartition("/")[0]].add(patient)
+    assert all(len(patients) == 1 for patients in by_folder.values())
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        _in_folders("{}/images_{:03d}"),  # parts of a download
+        _in_folders("{}/part {}"),
+        _in_folders("{}/{:04d}", films=1),
+        _in_folders("{}/{:04d}", films=40),
+        _in_folders("{}/{:04d}", count=3),
+        [f"{split}/{label}/{i}.png" for split in ("a", "b", "c") for label in "01" for i in "123"],
+        ["NORMAL/a.png"],
+        [],
+    ],
+)
+def test_other_folders_are_no_patients(paths: list[str]) -> None:
+    assert read_names(paths, [None] * len(paths)).read == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "lateral"),
+    [
+        ("patient1/view2_lateral.jpg", True),
+        ("x12_LAT.png", True),
+        ("x_lat1.png", True),
+        ("NORMAL/Lateral/a.png", True),
+        ("view1_frontal.jpg", False),
+        ("bilateral opacity.png", False),
+        ("plate.png", False),
+        ("lat/a.png", False),
+    ],
+)
+def test_lateral_views_are_told_by_name(path: str, lateral: bool) -> None:
+    assert is_lateral(path) == lateral
+
+
+def test_a_lateral_view_by_name_is_a_fact_unless_the_film_says_it(tmp_path: Path) -> None:
+    for label in ("NORMAL", "PNEUMONIA"):
+        for name in ("a_PA.png", "a_LAT.png", "b_lateral.dcm"):
+            (tmp_path / label).mkdir(exist_ok=True)
+            (tmp_path / label / name).write_bytes(b"x")
+    records = folder_source(DataRequest(str(tmp_path))).records
+    assert {r.image_id for r in records if r.facts.get("view") == "lateral"} == {
+        "NORMAL/a_LAT.png",
+        "PNEUMONIA/a_LAT.png",
+    }
 
 
 @given(st.lists(st.text(max_size=30), max_size=8))

@@ -366,3 +366,40 @@ def test_a_workbook_needs_openpyxl_or_is_read(tmp_path: Path) -> None:
     assert read_table(file).frame.to_dict("list") == {
         **{"image": ["a.png", "b.png"], "label": ["1", "x"]}
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.jsonl", b'{"path": "a.png", "label": 0}\n\n{"path": "b.png", "label": 1}\n'),
+        ("t.ndjson", b'\xef\xbb\xbf{"path": "a.png", "label": 0}\r\n{"path":"b.png","label":"1"}'),
+        ("t.json", b'[{"path": "a.png", "label": 0}, {"path": " b.png ", "label": 1}]'),
+    ],
+)
+def test_objects_of_json_are_rows(name: str, content: bytes, tmp_path: Path) -> None:
+    assert cells(table(tmp_path, content, name)) == EXPECTED
+
+
+def test_json_kept_by_name_is_a_table_of_names(tmp_path: Path) -> None:
+    plain = table(tmp_path, b'{"a.png": "normal", "b.png": "pneumonia"}', "t.json")
+    assert cells(plain) == {"name": ["a.png", "b.png"], "label": ["normal", "pneumonia"]}
+    more = table(tmp_path, b'{"a.png": {"label": 0, "age": null}, "b.png": {"label": 1}}', "u.json")
+    assert cells(more) == {"name": ["a.png", "b.png"], "label": ["0", "1"], "age": ["", ""]}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"[1]", b'{"images": [], "annotations": []}', b"[" * 99_999]
+)
+def test_json_of_another_form_is_no_table(content: bytes, tmp_path: Path) -> None:
+    assert "JSON" in refusal(table(tmp_path, content, "t.json")).what
+
+
+@given(content=st.binary(max_size=60), name=st.sampled_from(["t.json", "t.jsonl"]))
+def test_any_json_is_a_table_or_a_refusal(
+    content: bytes, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = table(tmp_path_factory.mktemp("json"), content, name)
+    try:
+        read_table(path)
+    except PneumoscopeError as error:
+        assert error.what

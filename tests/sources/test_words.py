@@ -24,7 +24,16 @@ from pneumoscope.sources.meaning.words import (
     [
         *("NORMAL", "normal", "Norm", "0_normal", "00. Normal", "Healthy", "No Finding"),
         *("no_findings", "NoFinding", "no_pneumonia", "NON-PNEUMONIA", "control"),
-        *("clear", "Normal images", "normal_cases", "gesund", "sağlıklı", "SAĞLIKLI", "正常"),
+        *(
+            "clear",
+            "Normal images",
+            "Normal Chest X-rays",
+            "normal_cases",
+            "gesund",
+            "sağlıklı",
+            "SAĞLIKLI",
+            "正常",
+        ),
         *("saudável", "ＮＯＲＭＡＬ", "  normal  ", "normal.", "норма", "Pneumonia negative"),
     ],
 )
@@ -41,6 +50,7 @@ def test_spellings_of_normal(word: str) -> None:
         *((w, None) for w in ("Lungenentzündung", "Zatürre", "肺炎", "폐렴", "zatürre")),
         *((w, "bacterial") for w in ("BACTERIA", "bacterial_pneumonia", "Pneumonia-Bacterial")),
         *((w, "viral") for w in ("Viral Pneumonia", "virus", "02_VIRAL", "Viral Pneumonia images")),
+        ("Pneumonia CXR images", None),
     ],
 )
 def test_spellings_of_pneumonia(word: str, subtype: str | None) -> None:

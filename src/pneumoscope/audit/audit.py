@@ -23,6 +23,7 @@ from pneumoscope.audit.findings import Finding, by_severity
 from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
 from pneumoscope.audit.quality import judge_quality, quality_findings
 from pneumoscope.audit.splits import SplitShift, measure_shifts, shift_findings
+from pneumoscope.data.door import Door, door_of
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.plain import to_plain
@@ -37,7 +38,7 @@ class Audit:
 
     ``why`` says how the form of the data was seen, ``notes`` what the source tells of itself.
     ``findings`` stand by severity, those that are "not provable" last. ``genealogy`` is None where
-    no other set was given.
+    no other set was given, ``door`` where it was not looked at.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Audit:
     baselines: tuple[Baseline, ...]
     shifts: tuple[SplitShift, ...]
     genealogy: Genealogy | None = None
+    door: Door | None = None
 
     @property
     def found(self) -> tuple[Finding, ...]:
@@ -75,6 +77,7 @@ class Audit:
             "name": self.name,
             "form": self.form,
             "source": {"why": self.why, "notes": plain["notes"]},
+            "door": plain["door"],
             "seed": self.seed,
             "counts": plain["counts"],
             "findings": [each.to_json() for each in self.found],
@@ -128,6 +131,7 @@ def audit(
         baselines=baselines,
         shifts=shifts,
         genealogy=genealogy,
+        door=door_of(prepared),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
-from pneumoscope.formatting import ABSENT, interval, number
+from pneumoscope.formatting import ABSENT, interval, number, one_call
 from pneumoscope.records import Estimate
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ def value_and_interval(estimate: Estimate) -> tuple[str, str]:
     if not math.isfinite(estimate.value):
         return ABSENT, estimate.method
     return number(estimate.value), interval(estimate)
+
+
+def show_one_call(metrics: Mapping[str, Estimate], screen: Screen) -> None:
+    """A warning where the model gives every film the same answer."""
+    if same := one_call(metrics["sensitivity"].value, metrics["specificity"].value):
+        screen.console.print(Text.from_markup(f"  [bold red]{same}[/]"))
 
 
 def show_findings(findings: Iterable[Finding], screen: Screen) -> None:

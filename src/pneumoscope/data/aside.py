@@ -46,18 +46,24 @@ def told(found: Mapping[str, int]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
 
 
+def masks(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Bool (N,): what is no film at all, by its pixels; no command trains on it or judges it."""
+    if "aside" not in table:
+        return np.zeros(len(table), bool)
+    found: NDArray[np.bool_] = (table["aside"] == _MASK).fillna(False).to_numpy(bool)
+    return found
+
+
 def left_out(table: pd.DataFrame, views_kept: str, *, official_test: bool) -> NDArray[np.bool_]:
     """Bool (N,): films that are in no split of a recipe with ``data.views``.
 
     Masks never are. Of films aside the others are left out by ``auto`` where they are not the most;
     those of an ``official_test`` split stay, for its figures are compared with others'.
     """
-    if "aside" not in table:
-        return np.zeros(len(table), bool)
-    aside = table["aside"].notna().to_numpy(bool)
-    mask = (table["aside"] == _MASK).fillna(False).to_numpy(bool)
-    if views_kept == "all":
+    mask = masks(table)
+    if views_kept == "all" or "aside" not in table:
         return mask
+    aside = table["aside"].notna().to_numpy(bool)
     rest = aside & ~mask
     if 2 * rest.sum() > (~mask).sum():  # the set is one of them
         rest[:] = False

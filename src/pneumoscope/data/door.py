@@ -1,7 +1,7 @@
 """Door of a run: what is learnt from what, counted once and shown by every command.
 
 Films found, used and left out; classes with the words they came from; patients and how they are
-known; splits, and what they divide. It names no patient and no file: words of classes, reasons and
+known; splits, and what they divide. It names no patient and no film: words of classes, reasons and
 rows of the prepared table only.
 """
 
@@ -138,7 +138,7 @@ def door_of(prepared: PreparedSet, split: Splits | None = None) -> Door:
         pneumonia=int((part["label"] == 1).sum()),
         words=tuple(Word(**word) for word in source.get("words", ())),
         readers=source.get("readers", ""),
-        patients=_patients(part, source.get("patients", "")),
+        patients=_patients(part, source.get("patients")),
         copies=_copies(part),
         chains=tuple(
             Chain(films, tuple(map(tuple, pairs))) for films, pairs in about.get("chains", ())
@@ -184,12 +184,16 @@ def _reasons(rest: pd.DataFrame) -> pd.Series[Any]:
     return reasons
 
 
-def _patients(part: pd.DataFrame, how: str) -> KnownPatients:
+def _patients(part: pd.DataFrame, how: str | None) -> KnownPatients:
+    """Where a form says nothing (``""``) only a film's own header can know its patient; a set of an
+    older version (None) does not say how."""
     known = part["patient_id"].dropna()
     if not len(known):
         return KnownPatients()
     each_film = len(known) >= MANY_FILMS and known.is_unique
-    return KnownPatients(known.nunique(), len(known), how or "the files' own headers", each_film)
+    if how == "":
+        how = "the files' own headers"
+    return KnownPatients(known.nunique(), len(known), how or "", each_film)
 
 
 def _copies(part: pd.DataFrame) -> Copies | None:
@@ -200,8 +204,8 @@ def _copies(part: pd.DataFrame) -> Copies | None:
     joined = pairs["group"].value_counts()
     several = joined[joined > 1].index
     films = part[np.isin(group, several)]
-    again = films["pixel_hash"].duplicated(keep=False) if "pixel_hash" in films else films["group"]
-    return Copies(len(films), len(several), int(again.sum()) if "pixel_hash" in films else 0)
+    again = films["pixel_hash"].duplicated(keep=False).sum() if "pixel_hash" in films else 0
+    return Copies(len(films), len(several), int(again))
 
 
 def _splits(part: pd.DataFrame, official: pd.Series[str]) -> Iterator[DoorSplit]:

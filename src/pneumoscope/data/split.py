@@ -247,7 +247,23 @@ def assign(labels: Labels, groups: Groups, shares: Sequence[float], seed: int) -
         part = int(np.argmin(filled))
         have[part] += counts[group]
         part_of[group] = part
+    _give_each(part_of, counts, enough, len(shares))
     return part_of[groups]
+
+
+def _give_each(
+    part_of: Groups, counts: NDArray[np.float64], enough: NDArray[np.bool_], parts: int
+) -> None:
+    """Move the smallest group with a label to each part that got none of it, though there are
+    ``enough``: a small share filled worst by whole patients would else stay empty."""
+    for kind in np.flatnonzero(enough):
+        there = np.flatnonzero(counts[:, kind] > 0)
+        for part in range(parts):
+            if (part_of[there] == part).any():
+                continue
+            donor = np.bincount(part_of[there], minlength=parts).argmax()
+            spare = there[part_of[there] == donor]
+            part_of[spare[counts[spare].sum(axis=1).argmin()]] = part
 
 
 def _check_usable(prepared: PreparedSet) -> None:

@@ -9,15 +9,19 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from pneumoscope.data.split import folds
 from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
 from pneumoscope.evaluation.predictions import SplitRows, rows_of
 from pneumoscope.metrics import calibration, conformal
+from pneumoscope.metrics.resample import patient_numbers
+from pneumoscope.metrics.scores import Floats, log_losses, probability
 from pneumoscope.metrics.thresholds import Rule, choose
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split
 
 MISS_RATE = 0.1
 """Share of each class whose reading may go wrong before a film is withheld, unless told."""
 LADDER = (0.01, 0.02, 0.05, 0.1, 0.2)
+_FOLDS = 5
 ALWAYS: tuple[Rule, ...] = ("youden_smooth", "youden", "f1", "sensitivity", "specificity", "cost")
 
 
@@ -120,4 +124,30 @@ def _calibrated(rows: SplitRows, split: Split) -> tuple[Calibration | None, str]
     if edge:
         why = "the validation films are told apart too well, or not at all, to say how sure to be"
         return None, f"no temperature: {why}"
+    if why := _gains_nothing(rows, logits):
+        return None, f"no temperature: {why}"
     return Calibration(found, split), ""
+
+
+def _gains_nothing(rows: SplitRows, logits: Floats) -> str:
+    """Why a temperature is not kept: fitted on some validation films, it must lower the log loss
+    of the others. Empty where it does.
+
+    Its gain on the films that it was fitted on is no evidence: there it cannot lose.
+    """
+    groups = patient_numbers(rows.labels.size, rows.patients)
+    part = folds(rows.labels.astype(np.int64), groups, _FOLDS, seed=0)
+    change = np.zeros(rows.labels.size)
+    for fold in range(_FOLDS):
+        held = part == fold
+        heat = calibration.temperature(rows.labels[~held], logits[~held])
+        if not np.isfinite(heat):
+            return "there are too few validation films to try one"
+        labels, scaled = rows.labels[held], probability(logits[held] / heat)
+        change[held] = log_losses(labels, scaled) - log_losses(labels, rows.probabilities[held])
+    if change.mean() < 0:
+        return ""
+    return (
+        "on validation films that had no part in fitting one, it raises the log loss by "
+        f"{change.mean():.4f}"
+    )

@@ -7,7 +7,7 @@ validation rows; nothing is chosen here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from string import ascii_uppercase
 from typing import Any
@@ -118,9 +118,11 @@ def compare_sides(
 
     Differences are second − first. AUROC is DeLong's and decisions McNemar's; where a patient has
     several films, AUROC is the patient-clustered bootstrap's and McNemar's test goes by patients.
-    With several pairs the p-values of AUROC, and those of the decisions, are each adjusted for
-    the number of pairs (Holm), as ``p_holm``; with one pair that is p itself. Intervals are not
-    adjusted. Raises NotComparable.
+    Decisions are tested on all films and on those of each class, for pooled over the classes two
+    opposed differences cancel. With several pairs the p-values of AUROC, and those of the
+    decisions, are each adjusted for the number of pairs (Holm), as ``p_holm``; with one pair that
+    is p itself. Those of the classes are adjusted for pairs and classes together. Intervals are
+    not adjusted. Raises NotComparable.
     """
     check_same_films(sides)
     patients, met = clusters(sides), pairs_of(len(sides))
@@ -128,18 +130,16 @@ def compare_sides(
     decisions = [mcnemar(sides[one].right, sides[two].right, patients) for one, two in met]
     ranked = holm([each["auroc"].p for each in differences])
     decided = holm([each.p for each in decisions])
-    pairs = []
-    for at, (one, two) in enumerate(met):
-        by_class = _by_class(sides[one], sides[two])
-        pairs.append(
-            ComparedPair(
-                first=sides[one].letter,
-                second=sides[two].letter,
-                differences=_adjusted(differences[at], ranked[at]),
-                decisions=ComparedDecisions.of(decisions[at], by_class, decided[at]),
-            )
+    by_class = _adjusted_classes([_by_class(sides[one], sides[two], patients) for one, two in met])
+    return tuple(
+        ComparedPair(
+            first=sides[one].letter,
+            second=sides[two].letter,
+            differences=_adjusted(differences[at], ranked[at]),
+            decisions=ComparedDecisions.of(decisions[at], by_class[at], decided[at]),
         )
-    return tuple(pairs)
+        for at, (one, two) in enumerate(met)
+    )
 
 
 def _differences(
@@ -200,11 +200,26 @@ def compare_recipes(
     )
 
 
-def _by_class(first: Side, second: Side) -> dict[str, Agreement]:
+def _by_class(first: Side, second: Side, patients: NDArray[Any] | None) -> dict[str, Agreement]:
     out = {}
     for label, name in enumerate(CLASSES):
         of = first.rows.labels == label
         a, b = first.right[of], second.right[of]
-        cells = (a & b, a & ~b, ~a & b, ~a & ~b)
-        out[name] = Agreement(*(int(cell.sum()) for cell in cells))
+        tested = mcnemar(a, b, patients if patients is None else patients[of])
+        out[name] = Agreement(
+            both=int((a & b).sum()),
+            first_only=tested.first_only,
+            second_only=tested.second_only,
+            neither=int((~a & ~b).sum()),
+            p=tested.p,
+            method=tested.method,
+        )
     return out
+
+
+def _adjusted_classes(pairs: Sequence[dict[str, Agreement]]) -> list[dict[str, Agreement]]:
+    """The same with p adjusted for all pairs and classes."""
+    p = iter(holm([cells.p for pair in pairs for cells in pair.values()]))
+    return [
+        {name: replace(cells, p_holm=next(p)) for name, cells in pair.items()} for pair in pairs
+    ]

@@ -67,12 +67,18 @@ class ComparedDifference(Difference):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Films of one class by who reads them rightly."""
+    """Films of one class by who reads them rightly, and McNemar's test on them alone.
+
+    ``p_holm`` is p adjusted for the number of pairs and classes; both are NaN in files of 0.1.0.
+    """
 
     both: int
     first_only: int
     second_only: int
     neither: int
+    p: float = math.nan
+    p_holm: float = math.nan
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ TOLD = {
 _SAMPLE = 64  # rows and columns that are looked at, at least
 _LEVELS = 3
 _NEAR = 6  # grey levels around a plain one that JPEG and reduced decoding smear it over
+_APART = 40  # levels of a mask are far apart; all greys of an underexposed film lie nearer
 _MOSTLY = 0.95
 _DARK = 8
 _LEAST_BLACK, _MOST_FILLED = 0.35, 0.72
@@ -36,15 +37,20 @@ def kind_of(pixels: Grey) -> Kind | None:
 
 
 def _is_mask(few: Grey) -> bool:
-    """Whether nearly all pixels are near one of three levels, of which at least two occur."""
-    counts = np.bincount(few.ravel(), minlength=256)
-    left, plain = counts.astype(np.float64), []
+    """Whether nearly all pixels are near one of three levels that lie apart, of which at least two
+    occur."""
+    left = np.bincount(few.ravel(), minlength=256)
+    levels: list[int] = []
+    plain: list[int] = []
     for _ in range(_LEVELS):
         level = int(left.argmax())
-        low, high = max(0, level - _NEAR), level + _NEAR + 1
-        plain.append(float(left[low:high].sum()))
-        left[low:high] = 0
-    return sum(plain) >= _MOSTLY * few.size and plain[1] >= 0.02 * few.size
+        if not left[level] or any(abs(level - other) < _APART for other in levels):
+            break
+        levels.append(level)
+        near = slice(max(0, level - _NEAR), level + _NEAR + 1)
+        plain.append(int(left[near].sum()))
+        left[near] = 0
+    return len(levels) > 1 and sum(plain) >= _MOSTLY * few.size and plain[1] >= 0.02 * few.size
 
 
 def _is_cut_out(few: Grey) -> bool:

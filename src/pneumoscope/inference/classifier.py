@@ -119,13 +119,13 @@ class Classifier:
                 yield Reading(film.name, error=film.error)
                 continue
             chance, logit, left = next(answers)
-            # Where there is nothing to read, nothing is decided.
+            # Where there is nothing to read, or no film, nothing is decided.
             abstained = left or "CONSTANT" in film.findings
             yield Reading(
                 name=film.name,
                 probability=chance,
                 logit=logit,
-                decision=None if abstained else _decision(chance, point),
+                decision=None if abstained or "MASK" in film.findings else _decision(chance, point),
                 operating_point=point,
                 abstained=abstained,
                 findings=film.findings,

@@ -36,7 +36,9 @@ def fit_conformal(
             remedy="fit on 'val', then judge on 'test'",
         )
     if not 0 < miss_rate < 1:
-        raise InputError("the miss rate is out of range", got=miss_rate, expected="0 to 1")
+        raise InputError(
+            "the error rate (--miss-rate) is out of range", got=miss_rate, expected="0 to 1"
+        )
     positive, negative = probabilities[labels == 1], probabilities[labels == 0]
     if not positive.size or not negative.size:
         raise BadLabels(

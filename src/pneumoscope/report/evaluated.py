@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pneumoscope.audit.splits import SplitShift
+from pneumoscope.data.door import Door
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.evaluation.results import Evaluation, read_evaluation
@@ -57,6 +58,12 @@ class EvaluatedRun:
     def members(self) -> int:
         """How many models answer together."""
         return self.manifest.get("members", 1)
+
+    @property
+    def door(self) -> Door | None:
+        """What was learnt from what; None in a run of before that was kept."""
+        found = self.manifest.get("door")
+        return from_plain(Door, found) if found else None
 
     @property
     def shifts(self) -> list[SplitShift]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import UnreadableData
 from pneumoscope.records import CLASSES, Source, Word
+from pneumoscope.sources.film.views import LATERAL, is_lateral
 from pneumoscope.sources.listed import About, Column, Films, Records
-from pneumoscope.sources.places.files import Listing
+from pneumoscope.sources.places.files import LINKS, Listing
 from pneumoscope.sources.together.names import Names, read_names
 
 MOST_LOST = 0.05
@@ -26,9 +27,9 @@ _LINKS = "links that lead out of the folder"
 class Listed:
     """What a form found: its ``films``, what is known ``about`` them, and what is to be said.
 
-    ``patients`` says how patients are known, where a form knows them. ``links`` are symbolic links
-    that were not followed, by class. ``kept`` are the places of what is a film at all, None for
-    all of them.
+    ``patients`` says how patients are known, where a form knows them, ``readers`` whose word
+    counted where several read a film. ``links`` are symbolic links that were not followed, by
+    class. ``kept`` are the places of what is a film at all, None for all of them.
     """
 
     form: str
@@ -42,6 +43,7 @@ class Listed:
     notes: tuple[str, ...] = ()
     passed: Mapping[str, int] = field(default_factory=dict)
     patients: str = ""
+    readers: str = ""
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     drawn_on: int = 0
     kept: Sequence[int] | None = None
@@ -67,11 +69,17 @@ def assemble(listed: Listed) -> Source:
         native_size=listed.native_size,
         records=records,
         notes=(*notes, *_class_notes(records, unlabelled=listed.unlabelled)),
-        passed_over=dict(records.passed_over() + Counter(listed.passed)),
+        passed_over=dict(records.passed_over() + Counter(listed.passed) - _told_as_lost(listed)),
         words=listed.words,
         patients=listed.patients or ("film names" if names.forms else ""),
         lost=listed.lost,
+        readers=listed.readers,
     )
+
+
+def _told_as_lost(listed: Listed) -> Counter[str]:
+    """Links out of the folder, which the listing passed over too: each is counted once."""
+    return Counter({LINKS: sum(listed.lost.get(_LINKS, {}).values())})
 
 
 def _hidden(listed: Listed) -> NDArray[np.bool_]:
@@ -101,9 +109,20 @@ def with_names(films: Films, about: About) -> tuple[About, Names]:
     loose = [o if p is None else None for o, p in zip(names.origin, names.patient, strict=True)]
     origin = Column.of(loose) if any(loose) else None
     facts = dict(about.facts)
+    if any(lateral := [is_lateral(path) for path in films.paths]):
+        facts["view"] = _views(lateral, about, films.private)
     if names.kermany:
         facts["subtype"] = _subtypes(names, about)
     return replace(about, patient=patient, origin=origin, facts=facts), names
+
+
+def _views(lateral: Sequence[bool], about: About, private: Sequence[bool]) -> Column:
+    """Views by name where nothing else says them; a DICOM file says its own in its header."""
+    before = about.facts.get("view") or Column.empty(len(about))
+    known = [before.at(place) for place in range(len(about))]
+    by_name = [LATERAL if found and not own else None
+               for found, own in zip(lateral, private, strict=True)]  # fmt: skip
+    return Column.of([one or other for one, other in zip(known, by_name, strict=True)])
 
 
 def _subtypes(names: Names, about: About) -> Column:

@@ -10,7 +10,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.audit.page import write_audit
 from pneumoscope.run import check_output, create_folder
-from pneumoscope.workflows.data import find_data, prepare_data
+from pneumoscope.workflows.data import find_data, prepare_data, tell_door
 
 AUDIT_SIDE = 112
 """Side in pixels of the films that are audited: what the detectors were measured at."""
@@ -38,6 +38,8 @@ def audit_data(
     sets = [prepare_data(each, recipe, listener, source=source) for each, source in sources]
     prepared, other = sets[0], sets[1] if against else None
     found = audit(prepared, other, listener)
+    if found.door:
+        tell_door(found.door, listener, "What the data holds", "audit.json")
 
     def fill(draft: Path, name: str) -> None:
         write_audit(draft, found, prepared, other, command=command)

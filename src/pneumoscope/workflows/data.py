@@ -36,10 +36,14 @@ def find_data(request: DataRequest, listener: Listener) -> Source:
     return source
 
 
-def tell_door(door: Door, listener: Listener, kept: str = "run.json") -> None:
+def tell_door(
+    door: Door, listener: Listener, title: str = "What is learnt from what", kept: str = "run.json"
+) -> None:
     """Say what is learnt from what; ``kept`` is the file that will hold all of it."""
     lines = door_lines(door, kept)
-    listener.facts("What is learnt from what", [(line.title, line.text) for line in lines])
+    # A screen has no room for colours in a log: a mark tells what is wrong from what is so.
+    rows = [(f"! {line.title}" if line.warning else line.title, line.text) for line in lines]
+    listener.facts(title, rows)
 
 
 def prepare_data(

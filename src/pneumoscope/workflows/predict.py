@@ -70,10 +70,16 @@ class Summary:
             self.errors[reading.error] += 1
         else:
             self.read += 1
-            withheld = "withheld" if reading.abstained else "undecided"
-            self.decisions[reading.decision or withheld] += 1
+            self.decisions[reading.decision or _undecided(reading)] += 1
         if (odd or self.total <= SCREENFUL) and len(self.shown) < SCREENFUL:
             self.shown.append(reading)
+
+
+def _undecided(reading: Reading) -> str:
+    """Why a film that was read has no decision, in a word."""
+    if "MASK" in reading.findings:
+        return "passed over"
+    return "withheld" if reading.abstained else "undecided"
 
 
 def predict(request: PredictRequest, *, listener: Listener | None = None) -> Summary:

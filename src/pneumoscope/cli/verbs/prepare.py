@@ -52,7 +52,7 @@ def prepare(
             plan = plan_splits(prepared.table, chosen.data)
             for choice in plan.choices:
                 screen.choice(*choice)
-        tell_door(door_of(prepared, plan.split if plan else None), screen, PREPARED)
+        tell_door(door_of(prepared, plan.split if plan else None), screen, kept=PREPARED)
         # What could not be read was just said.
         found = [finding for finding in first_look(prepared) if finding.code != "UNREADABLE"]
         show_findings(found, screen)

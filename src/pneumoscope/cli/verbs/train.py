@@ -18,7 +18,7 @@ from pneumoscope.cli.options import (
     command_line,
     with_data_options,
 )
-from pneumoscope.cli.results import result_table, value_and_interval
+from pneumoscope.cli.results import result_table, show_one_call, value_and_interval
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs import checks, crossval, many
 from pneumoscope.errors import InputError
@@ -280,6 +280,7 @@ def _show(run: Run, screen: Screen) -> None:
         f"  {found.n} test films, {found.positives} with pneumonia; threshold "
         f"{point.threshold:.3f} ({_origin(point)})"
     )
+    show_one_call(found.metrics, screen)
     table = result_table(["", "value", "95 % interval"])
     for name in TERMINAL:
         table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))

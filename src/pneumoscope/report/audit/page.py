@@ -18,6 +18,7 @@ from pneumoscope.report.audit.charts import baselines_figure, sizes_figure
 from pneumoscope.report.audit.facts import fact_tables, one_size
 from pneumoscope.report.audit.films import GROUPS_SHOWN, Still, Stills, duplicate_groups, to_group
 from pneumoscope.report.audit.shared import shared_variables
+from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import shift_rows
 from pneumoscope.storage import write_atomic, write_json
@@ -66,6 +67,7 @@ def write_audit(
         audit=audit,
         verdict=tables.count_words(audit.found, len(audit.not_provable)),
         keys=tables.key_figures(audit),
+        door=door_lines(audit.door, "audit.json"),
         version=__version__,
     )
     write_atomic(page, text)

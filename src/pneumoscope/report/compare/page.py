@@ -178,7 +178,14 @@ def _scale(pairs: Sequence[ComparedPair]) -> float:
 
 def _decisions(context: ComparisonContext) -> Variables:
     pairs = context.comparison.pairs
-    rows = [(pair, p_value(pair.decisions.p_holm)) for pair in pairs]
+    rows = [
+        (
+            pair,
+            p_value(pair.decisions.p_holm),
+            {name: p_value(cells.p_holm) for name, cells in pair.decisions.by_class.items()},
+        )
+        for pair in pairs
+    ]
     return {"rows": rows, "several": len(pairs) > 1}
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import isnan
 
 from pneumoscope.evaluation.comparison import (
+    Agreement,
     ComparedDecisions,
     ComparedDifference,
     ComparedPair,
@@ -33,7 +34,7 @@ ALPHA = 0.05
 
 def verdict(pair: ComparedPair, several: bool) -> str:
     """What the films say of two runs, in two or three sentences. ``several`` pairs: p is Holm's."""
-    parts = (_ranking(pair, several), _decisions(pair, several), _trade(pair))
+    parts = (_ranking(pair, several), _decisions(pair, several), _classes(pair), _trade(pair))
     return " ".join(filter(None, parts))
 
 
@@ -60,7 +61,7 @@ def recipe_verdict(pair: RecipePair, groups: Sequence[SeedGroup], several: bool)
     )
 
 
-def shown(found: ComparedDifference | ComparedDecisions) -> bool:
+def shown(found: ComparedDifference | ComparedDecisions | Agreement) -> bool:
     """Whether a difference or a discordance stands after adjustment."""
     return found.p_holm is not None and found.p_holm < ALPHA
 
@@ -114,9 +115,29 @@ def _decisions(pair: ComparedPair, several: bool) -> str:
         split = f"{'all ' if count > 1 else ''}in favour of {ahead}"
     else:
         split = f"{lead:,} in favour of {ahead}"
-    end = "" if shown(found) else ": no difference in errors could be shown"
+    apart = any(map(shown, found.by_class.values()))
+    end = "" if shown(found) or apart else ": no difference in errors could be shown"
     p = p_value(found.p_holm, several)
     return f"Their decisions differ in {plural(count, 'film')}, {split} (McNemar, {p}){end}."
+
+
+def _classes(pair: ComparedPair) -> str:
+    """Which run reads the films of which class better, where that is shown: pooled over classes,
+    opposed differences cancel."""
+    better: dict[str, str] = {}
+    said = []
+    for name, cells in pair.decisions.by_class.items():
+        if shown(cells):
+            less, more = sorted((cells.first_only, cells.second_only))
+            better[name] = pair.second if cells.second_only > cells.first_only else pair.first
+            p = p_value(cells.p_holm)
+            said.append(
+                f"{better[name]} reads more {name} films rightly ({more:,} against {less:,}, {p})"
+            )
+    if not said:
+        return ""
+    traded = len(set(better.values())) > 1
+    return f"{'They trade: ' if traded else ''}{', '.join(said)}; McNemar by class, Holm-adjusted."
 
 
 def _trade(pair: ComparedPair) -> str:

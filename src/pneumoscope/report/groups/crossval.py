@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscope.evaluation.groups import OverFolds, PooledMetrics
-from pneumoscope.formatting import ABSENT, cell, mean_sd, number
+from pneumoscope.formatting import ABSENT, cell, mean_sd, number, one_call
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
+from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
 from pneumoscope.run import Run
@@ -35,6 +36,7 @@ def write_crossval_page(folder: Path, found: PooledMetrics, runs: Sequence[Evalu
         CrossvalContext(found, runs),
         metrics=found,
         said=_remarks(found),
+        door=door_lines(runs[0].door, splits=False),
         keys=[
             key_figure(METRICS[key].title, found.metrics[key])
             for key in HEADLINE
@@ -53,7 +55,9 @@ def _remarks(found: PooledMetrics) -> list[Remark]:
         if patients is None
         else f"They are of {patients:,} patients, none of them divided between folds."
     )
+    same = one_call(found.metrics["sensitivity"].value, found.metrics["specificity"].value)
     return [
+        *([Remark("One answer.", same)] if same else []),
         Remark(
             "What was judged.",
             f"Each of {found.n:,} films, {found.positives:,} with pneumonia, by the one "

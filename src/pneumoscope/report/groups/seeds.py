@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.groups import OverSeeds, SeedsSummary
-from pneumoscope.formatting import cell, listed, mean_sd, number
+from pneumoscope.formatting import cell, listed, mean_sd, number, one_call
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
+from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.draw import LOOKS, by_epoch, look_of
 from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, PageSection, Variables
@@ -45,6 +46,7 @@ def write_seeds_page(folder: Path, summary: SeedsSummary, runs: Sequence[Evaluat
         summary=summary,
         seeds=listed([str(run.seed) for run in summary.runs]),
         said=list(_remarks(summary)),
+        door=door_lines(runs[0].door),
         keys=[
             _key_figure(METRICS[key].title, summary.metrics[key])
             for key in HEADLINE
@@ -71,6 +73,11 @@ def _row(metric: Metric, found: OverSeeds) -> GroupRow:
 
 def _remarks(summary: SeedsSummary) -> Iterator[Remark]:
     count, auroc = len(summary.runs), summary.metrics.get("auroc")
+    both = [summary.metrics.get(name) for name in ("sensitivity", "specificity")]
+    pairs = zip(*(over.values for over in both if over), strict=True)
+    same = [one_call(*(each.value for each in pair)) for pair in pairs if len(pair) == 2]
+    if found := list(filter(None, same)):
+        yield Remark(f"{len(found)} of {count} models give one answer.", found[0])
     spread = auroc is not None and math.isfinite(auroc.sd)
     if auroc and spread:
         values = [each.value for each in auroc.values if math.isfinite(each.value)]

@@ -9,9 +9,9 @@ from pneumoscope.data import aside
 from pneumoscope.data.door import Chain, Door, DoorSplit, LeftOut
 from pneumoscope.data.groups import Divided
 from pneumoscope.formatting import listed, plural, shortened, split_name
-from pneumoscope.records import CLASSES, Word
+from pneumoscope.records import CLASSES, EXTERNAL, Word
 
-_FEW = 5
+_FEW = 4
 """Words, reasons and pairs that are shown; the file has all."""
 
 _LONGEST = 40
@@ -26,30 +26,41 @@ class DoorLine:
     warning: bool = False
 
 
-def door_lines(door: Door, kept: str = "run.json", *, splits: bool = True) -> tuple[DoorLine, ...]:
+def door_lines(
+    door: Door | None, kept: str = "run.json", *, splits: bool = True
+) -> tuple[DoorLine, ...]:
     """What was learnt from what; ``kept`` is the file that holds all of what is cut short here.
-    Without ``splits`` for several runs that cut the same films in different ways."""
-    lines = [
-        DoorLine("films", _films(door)),
-        *([DoorLine("left out", _left_out(door, kept))] if door.left_out else []),
-        DoorLine("read as", _read_as(door)),
-        *_classes(door, kept),
-        DoorLine("patients", _patients(door)),
-        *_copies(door),
-    ]
-    if splits and door.splits:
-        lines.append(DoorLine("splits", "; ".join(map(_split, door.splits))))
-        lines += _divided(door)
-    return tuple(lines)
+    Without ``splits`` for several runs that cut the same films in different ways. Nothing where no
+    door was kept."""
+    return () if door is None else tuple(_lines(door, kept, splits))
 
 
-def divided_words(door: Door) -> str:
-    """What the splits divide, in one sentence; empty where nothing is found."""
-    return " ".join(_torn(each, door) for each in door.divided)
+def _lines(door: Door, kept: str, splits: bool) -> Iterator[DoorLine]:
+    yield DoorLine("films", _films(door))
+    if door.left_out:
+        yield DoorLine("left out", _left_out(door, kept))
+    yield DoorLine("read as", _read_as(door))
+    yield from _classes(door, kept)
+    yield DoorLine("patients", _patients(door))
+    yield from _copies(door)
+    # Films of other data are one split, whose counts stand above.
+    if splits and any(split.name != EXTERNAL for split in door.splits):
+        yield DoorLine("splits", "; ".join(map(_split, door.splits)))
+        yield from _divided(door)
+
+
+def divided_words(door: Door | None, split: str | None = None) -> str:
+    """What the splits divide, or what lies in ``split`` though it belongs elsewhere, a sentence for
+    each two of them; empty where nothing is found."""
+    if door is None:
+        return ""
+    return " ".join(_torn(each, door) for each in door.divided if split in (None, each.split))
 
 
 def _films(door: Door) -> str:
     text = f"{door.used:,} used of {door.found:,} found"
+    if door.used == door.found:
+        text = f"{door.used:,}, all that were found"
     if door.aside:
         text += f"; among them {aside.told(door.aside)}"
     return text
@@ -58,12 +69,13 @@ def _films(door: Door) -> str:
 def _left_out(door: Door, kept: str) -> str:
     ignored = [word.word for word in door.words if word.meaning == "ignore"]
     parts = [_reason(each, ignored) for each in door.left_out]
-    return _cut(parts, "reason", kept)
+    return _cut(parts, "reason", kept, "; ")
 
 
 def _reason(left: LeftOut, ignored: Sequence[str]) -> str:
-    text = f"{left.films:,} × {left.reason}" if left.lost else f"{left.films:,} {left.reason}"
-    if left.classes:
+    times = " ×" if left.lost or left.films == 1 else ""
+    text = f"{left.films:,}{times} {left.reason}"
+    if set(left.classes) & set(CLASSES):
         text += f" ({_counts(left.classes)})"
     if "ignored" in left.reason and ignored:
         text += f" ({', '.join(shortened(word, _LONGEST) for word in ignored[:_FEW])})"
@@ -80,26 +92,28 @@ def _classes(door: Door, kept: str) -> Iterator[DoorLine]:
         return
     for name, films in zip(CLASSES, (door.normal, door.pneumonia), strict=True):
         words = [word for word in door.words if word.meaning == name]
-        plain = [_word(word) for word in words if not word.said]
-        said = [_word(word) for word in words if word.said]
+        # The rows of several readers have more words than there are films.
+        unit = " readings" if door.readers else ""
+        plain = [_word(word, unit) for word in words if not word.said]
+        said = [_word(word, unit) for word in words if word.said]
         shown = plain + [f"said by you: {said[0]}", *said[1:]] if said else plain
         text = f"{films:,}"
         yield DoorLine(name, f"{text}: {_cut(shown, 'word', kept)}" if shown else text)
 
 
-def _word(word: Word) -> str:
+def _word(word: Word, unit: str) -> str:
     name = shortened(word.word, _LONGEST)
-    return f"{f'“{name}”' if name.isdecimal() else name} ({word.films:,})"
+    return f"{f'“{name}”' if name.isdecimal() else name} ({word.films:,}{unit})"
 
 
-def _cut(parts: Sequence[str], noun: str, kept: str) -> str:
-    text = ", ".join(parts[:_FEW])
+def _cut(parts: Sequence[str], noun: str, kept: str, between: str = ", ") -> str:
+    text = between.join(parts[:_FEW])
     more = len(parts) - _FEW
     return f"{text} … and {plural(more, f'more {noun}')}, all in {kept}" if more > 0 else text
 
 
 def _read_as(door: Door) -> str:
-    return " ".join(filter(None, (f"{door.form}: {door.why}.", door.readers)))
+    return " ".join(filter(None, (f"{door.why or door.form}.", door.readers)))
 
 
 def _patients(door: Door) -> str:
@@ -107,7 +121,7 @@ def _patients(door: Door) -> str:
     if not found.patients:
         return "unknown, so whether one lies in two splits is not provable"
     of = "all films" if found.films == door.used else f"{found.films:,} of {door.used:,} films"
-    text = f"{found.patients:,} in {of}, by {found.how}"
+    text = f"{found.patients:,}, known for {of}" + (f" by {found.how}" if found.how else "")
     if found.each_film:
         text += "; no two films share one, so these may be ids of films"
     return text
@@ -116,11 +130,21 @@ def _patients(door: Door) -> str:
 def _copies(door: Door) -> Iterator[DoorLine]:
     if door.copies and door.copies.films:
         films, pixels = door.copies.films, door.copies.pixels
-        by = "all by equal pixels" if pixels == films else f"{pixels:,} by equal pixels"
-        text = f"{films:,} films in {plural(door.copies.groups, 'group')} show one film each, {by}"
+        by = "by equal pixels" if pixels == films else f"{pixels:,} by equal pixels"
+        by = by if pixels else "near copies"
+        groups = plural(door.copies.groups, "group")
+        text = f"{films:,} films{_whose(door)} are copies of one another, in {groups} ({by})"
         yield DoorLine("copies", text)
     for chain in door.chains:
         yield DoorLine("chain", _chain(chain), warning=True)
+
+
+def _whose(door: Door) -> str:
+    """Films of one patient belong together anyway, and are not counted as copies."""
+    if not door.patients.patients:
+        return ""
+    known = door.patients.films == door.used
+    return " of different patients" if known else " of different or unknown patients"
 
 
 def _chain(chain: Chain) -> str:
@@ -144,18 +168,14 @@ def _divided(door: Door) -> Iterator[DoorLine]:
     if door.divided:
         yield DoorLine("divided", divided_words(door), warning=True)
     elif official and len(door.splits) > 1:
-        yield DoorLine("divided", "nothing that is known: no patient, no film and no copy of one")
+        yield DoorLine("divided", "nothing, as far as patients and copies are known")
 
 
 def _torn(each: Divided, door: Door) -> str:
-    kinds = (
-        (each.patients, "by patient"),
-        (each.pixels, "by equal pixels"),
-        (each.copies, "as near copies"),
-    )
-    parts = [f"{count:,} {what}" for count, what in kinds if count]
     size = next((split.films for split in door.splits if split.name == each.split), 0)
+    kinds = ((each.patients, "patient id"), (each.pixels, "pixels"), (each.copies, "near copies"))
+    by = listed([f"{count:,} by {kind}" for count, kind in kinds if count])
     return (
         f"{each.films:,} of {size:,} {split_name(each.split)} films belong with "
-        f"{split_name(each.other)} films, {listed(parts)}."
+        f"{split_name(each.other)} films: {by}."
     )

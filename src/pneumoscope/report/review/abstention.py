@@ -19,10 +19,13 @@ from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.calibration import why_unfitted
 from pneumoscope.report.review.context import ReportContext
 
+_READ = 0.8
+"""Share of the films that are read where abstention is told in one sentence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A miss rate as printed: films withheld, and (value, interval) of what is misread."""
+    """An error rate as printed: films withheld, and (value, interval) of what is misread."""
 
     rate: str
     withheld: int
@@ -36,11 +39,14 @@ def words(run: EvaluatedRun) -> str:
     if found is None:
         return ""
     said = (
-        f"At a miss rate of {found.miss_rate:g} for each class, {found.withheld:,} of "
-        f"{found.withheld + found.read:,} films are left to a person; of the others "
-        f"{percent_brief(found.wrong, 1)} are misread, against "
+        f"{_by_distance(run)}At an error rate of {found.miss_rate:g} for each class, "
+        f"{found.withheld:,} of {found.withheld + found.read:,} films are left to a person; of the "
+        f"others {percent_brief(found.wrong, 1)} are misread, against "
         f"{percent_brief(found.wrong_without, 1)} with none left out."
     )
+    # A film that is withheld may have been read rightly, so withholding can leave a worse rest.
+    if found.withheld and found.wrong.value >= found.wrong_without.value:
+        said += " Withholding by this rule does not help on these films."
     # The guarantee is a mean over validation sets: of one set the true share strays by ``spread``.
     kinds = (
         (found.missed, "missed pneumonia", "pneumonia"),
@@ -57,6 +63,23 @@ def words(run: EvaluatedRun) -> str:
             "like the validation films."
         )
     return said
+
+
+def _by_distance(run: EvaluatedRun) -> str:
+    """What is misread where the fifth of the films nearest to the threshold is left to a person;
+    empty where that is not known. No validation film has a part in it."""
+    curve = run.results.abstention.risk_coverage if run.results.abstention else None
+    if curve is None:
+        return ""
+    at = int(np.abs(np.array(curve.coverage) - _READ).argmin())
+    risk, low, high, whole = curve.risk[at], curve.low[at], curve.high[at], curve.risk[-1]
+    if not all(map(math.isfinite, (risk, low, high, whole))):
+        return ""
+    against = "against" if risk < whole else "no fewer than the"
+    return (
+        f"Of the {curve.coverage[at]:.0%} of films farthest from the threshold, {risk:.1%} "
+        f"({100 * low:.1f}–{100 * high:.1f}%) are misread, {against} {whole:.1%} of all. "
+    )
 
 
 def _carried(run: EvaluatedRun) -> AbstentionFigures | None:
@@ -88,14 +111,14 @@ def draw_risk(found: RiskCurve, carried: AbstentionFigures | None) -> Figure:
     top = max(2.2 * end, float(np.nanmax(risk[x > 0.1], initial=0.01)) * 1.5, 0.02)
     axes.set(xlim=(0, 1.01), ylim=(0, top))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 1):g}%"))
     known = carried is not None and math.isfinite(carried.wrong.value)
     at = (carried.coverage.value, carried.wrong.value) if carried and known else (1.0, end)
     if at[0] < 0.97 or carried is None:
         write(axes, f"all read: {end:.1%}", (1, end), (0, 7), ha="right", color=NORMAL)
     if carried and known:
         mark(axes, *at)
-        said = f"conformal, miss rate {carried.miss_rate:g}\n{at[1]:.1%} of {at[0]:.1%} read"
+        said = f"conformal, error rate {carried.miss_rate:g}\n{at[1]:.1%} of {at[0]:.1%} read"
         right = at[0] > 0.5
         write(axes, said, at, (-9 if right else 9, 26), ha="right" if right else "left")
     return figure
@@ -155,5 +178,5 @@ def _rule(found: AbstentionFigures) -> str:
     return (
         f"No film need be withheld: from {low:.3f} on pneumonia is plausible, up to {high:.3f} "
         f"normal is, {where}, and the two do not meet. The {found.neither:,} films between, "
-        "unlike both, are read at the threshold. A lower miss rate withholds films instead."
+        "unlike both, are read at the threshold. A lower error rate withholds films instead."
     )

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pneumoscope.evaluation.results import CalibrationFigures
 from pneumoscope.formatting import Cell, brief, cell, full, split_name
 from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Estimate
@@ -63,9 +64,27 @@ def words(run: EvaluatedRun) -> str:
         return said + f"No temperature {f'was fitted: {why}' if why else 'could be fitted'}."
     return (
         f"{said}A temperature of {found.temperature:.2f}, fitted on the "
-        f"{split_name(found.chosen_on)} split, takes the ECE from {brief(found.before.ece)} to "
-        f"{brief(found.after.ece)}; no decision changes by it."
+        f"{split_name(found.chosen_on)} split, {_effect(found.before, found.after)}; no decision "
+        "changes by it."
     )
+
+
+def _effect(before: CalibrationFigures, after: CalibrationFigures) -> str:
+    """What a temperature does to the judged films: proper scores decide, for the ECE alone falls
+    also where probabilities get worse."""
+    moves = (
+        ("log loss", before.log_loss, after.log_loss),
+        ("Brier score", before.brier, after.brier),
+        ("ECE", before.ece, after.ece),
+    )
+    proper = [new.value - old.value for _, old, new in moves[:2]]
+    verdict = "changes the probabilities of these films"
+    if max(proper) < 0:
+        verdict = "makes the probabilities of these films better"
+    elif min(proper) > 0:
+        verdict = "makes the probabilities of these films worse"
+    told = ", ".join(f"{title} {brief(old)} to {brief(new)}" for title, old, new in moves)
+    return f"{verdict}: {told}"
 
 
 def why_unfitted(run: EvaluatedRun) -> str:

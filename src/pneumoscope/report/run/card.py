@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pneumoscope.errors import printable
-from pneumoscope.formatting import split_name
+from pneumoscope.formatting import one_call, split_name
+from pneumoscope.manifest import Flow
 from pneumoscope.records import OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import DISCLAIMER
 from pneumoscope.report.review import abstention, calibration, points, shortcuts
 from pneumoscope.report.run import tables
@@ -95,26 +97,38 @@ def _model(run: EvaluatedRun) -> Iterator[str]:
 
 
 def _data(run: EvaluatedRun) -> Iterator[str]:
-    source, flow = run.manifest.get("source"), run.manifest.get("flow", {})
+    source = run.manifest.get("source")
     if source is None:
         return
     yield "## Data"
     yield ""
     yield f"- Source: {_plain(source['name'])} ({_plain(source['form'])})"
     yield f"- Fingerprint: `{_plain(source['fingerprint'])}`"
+    if run.door:
+        yield from (f"- {line.title}: {_plain(line.text)}" for line in door_lines(run.door))
+    elif flow := run.manifest.get("flow"):
+        yield from _flow(flow)
+    for note in source["notes"]:
+        yield f"- {_plain(note)}"
+
+
+def _flow(flow: Flow) -> Iterator[str]:
+    """What a run of before its door was kept says of its films."""
     for name, split in flow.get("splits", {}).items():
         counts = f"{split['n']:,} films, {split['positives']:,} with pneumonia"
         yield f"- {_plain(split_name(name))}: {counts}"
     for dropped in flow.get("dropped", ()):
         yield f"- left out: {dropped['count']:,}, {_plain(dropped['reason'])}"
-    for note in source["notes"]:
-        yield f"- {_plain(note)}"
 
 
 def _metrics(run: EvaluatedRun) -> Iterator[str]:
     split, n = _plain(split_name(run.split)), run.results.n
     yield f"## Performance on the {split} split, n = {n:,}"
     yield ""
+    metrics = run.results.metrics
+    if same := one_call(metrics["sensitivity"].value, metrics["specificity"].value):
+        yield f"**{same}**"
+        yield ""
     yield "| Metric | Value | Interval | By |"
     yield "|---|---:|---:|---|"
     for _, rows in tables.metric_groups(run):

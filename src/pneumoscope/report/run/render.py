@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS
+from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.figure import PageFigure, house_style
 from pneumoscope.report.kit.films import HiddenLookup, ImageLookup
 from pneumoscope.report.kit.gallery import choose_films
@@ -59,7 +60,8 @@ def write_report(
         write_atomic(folder / "figures" / f"{name}.png", content)
     if card:
         write_atomic(files.model_card_file, card_text(run))
-    text = PAGE.render(context, run=run, remarks=summarise(run), keys=_keys(run))
+    door = door_lines(run.door)
+    text = PAGE.render(context, run=run, remarks=summarise(run), keys=_keys(run), door=door)
     write_atomic(files.report_file, text)
     return files.report_file
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pneumoscope.formatting import full, plural, split_name
+from pneumoscope.formatting import full, one_call, plural, split_name
 from pneumoscope.report.evaluated import EvaluatedRun
+from pneumoscope.report.kit.door import divided_words
 from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.review import shortcuts
 
@@ -30,6 +31,9 @@ def summarise(run: EvaluatedRun) -> tuple[Remark, ...]:
 
 def _how_good(run: EvaluatedRun) -> Iterator[str]:
     auroc, counts = run.estimate("auroc"), run.results.confusion
+    metrics = run.results.metrics
+    if same := one_call(metrics["sensitivity"].value, metrics["specificity"].value):
+        yield same
     if auroc is not None and math.isfinite(auroc.value):
         yield (
             "Shown one pneumonia film and one normal film, the model gives the pneumonia film "
@@ -163,6 +167,8 @@ def limits(run: EvaluatedRun) -> Iterator[str]:
 
 def _patients(run: EvaluatedRun) -> str:
     flow = run.manifest.get("flow", {})
+    if divided := divided_words(run.door, run.split):
+        return f"How it does on films it has not seen: {divided} Every figure here may be too good."
     if flow.get("patients_divided"):
         return (
             f"How it does on patients it has not seen: {flow['patients_divided']:,} patient ids "

@@ -24,8 +24,9 @@ DERIVED = "pictures made from other films"
 _NEVER_TEXT = """
 mask masks lungmask lungmasks maskimages segmentation segmentations seg segs groundtruth
 groundtruths gt annotation annotations contour contours outline outlines heatmap heatmaps
-gradcam gradcams cam cams saliency overlay overlays attention bbox bboxes boundingboxes roi rois
-landmark landmarks trimap trimaps
+gradcam gradcams cam cams saliency overlay overlays overlaid overlayed attention bbox bboxes
+boundingbox boundingboxes roi rois landmark landmarks trimap trimaps annot annots annotated segmap
+segmaps unet
 """
 _NEVER = frozenset(_NEVER_TEXT.split())
 """Words of folders and files that hold no films."""
@@ -34,7 +35,8 @@ _MADE_TEXT = """
 masked segmented cropped crop crops enhanced equalized equalised clahe denoised filtered
 inverted edges edge skeleton boneless suppressed normalized normalised preprocessed processed
 resized thumbnail thumbnails thumb thumbs preview previews visualization visualizations label
-labels lung lungs predicted prediction predictions reconstructed colorized
+labels lung lungs predicted prediction predictions reconstructed colorized edited marked drawn vis
+bse bone bones binary probability semantic
 """
 _MADE = frozenset(_MADE_TEXT.split())
 """Words of folders and files with pictures that may have been made from films."""
@@ -46,6 +48,10 @@ original originals raw png pngs jpg jpgs jpeg jpegs dicom dicoms dcm
 _HOME = frozenset(_HOME_TEXT.split())
 """Words of the folder that the films themselves lie in."""
 
+_ANY = re.compile("|".join(sorted(_NEVER | _MADE)))
+_EXTENSION = re.compile(r"\.[^.]{1,5}$")
+_SETS = frozenset(("data", "dataset", "datasets", "database", "set", "challenge"))
+_SIDES = frozenset(("left", "right", "l", "r"))
 _MOSTLY = 0.5
 _FEW = 6
 
@@ -71,19 +77,19 @@ def sort_films(paths: Sequence[str], classes: Collection[str] = ()) -> Sorted:
         for place, path in enumerate(paths)
         if not never[path.rpartition("/")[0]] and not _is_mask(path.rpartition("/")[2])
     ]
-    masks = len(paths) - len(first)
     made = _made_from_others([paths[place] for place in first], said)
     kept = tuple(place for place, word in zip(first, made, strict=True) if word is None)
     counts = Counter(word for word in made if word is not None)
-    passed = {MASKS: masks, DERIVED: sum(counts.values())}
-    names = sorted(word for word in counts if word)
-    notes = []
+    masks = len(paths) - len(first) + counts.pop(MASKS, 0)
+    names, derived, notes = sorted(word for word in counts if word), DERIVED, []
     if names:
         told = ", ".join(repr(printable(name)) for name in names[:_FEW])
+        derived += f", in {told}"
         notes.append(
             f"{sum(counts[name] for name in names):,} pictures in folders named {told} repeat the "
             "names of films beside them: they are taken as made from these, and passed over."
         )
+    passed = {MASKS: masks, derived: sum(counts.values())}
     return Sorted(kept, {reason: n for reason, n in passed.items() if n}, tuple(notes))
 
 
@@ -95,36 +101,46 @@ def holds_films(name: str, classes: Collection[str] = ()) -> bool:
 @lru_cache(maxsize=4096)
 def _words(name: str) -> tuple[str, ...]:
     """The words of one folder's name, and all of them as one: ``lung_masks``, ``LungMasks``."""
-    words = words_of(name)
+    words = [word.rstrip("0123456789") or word for word in words_of(name)]
     return (*words, "".join(words))
 
 
 def _word_in(folder: str, wanted: frozenset[str], said: frozenset[str]) -> str:
     """The part of ``folder`` that has one of the ``wanted`` words, empty without one."""
-    for part in folder.split("/"):
+    parts = folder.split("/")
+    for place, part in enumerate(parts):
         if not wanted.isdisjoint(_words(part)) and fold(part) not in said and not known(part):
-            return part
+            # "Lung Segmentation Data" is a set, which parts films and masks itself.
+            whole = not _SETS.isdisjoint(_words(part))
+            if not (whole and any(map(_parts_films, parts[place + 1 :]))):
+                return part
     return ""
+
+
+def _parts_films(folder: str) -> bool:
+    """Whether a folder is named for films or for what is none."""
+    return not (_HOME | _NEVER).isdisjoint(_words(folder))
 
 
 def _is_mask(name: str) -> bool:
     """Whether a file's name begins or ends with a word for masks: ``CHNCXR_0001_0_mask.png``."""
     words = words_of(name.rpartition(".")[0] or name)
-    while words and words[-1].isdecimal() and len(words) > 1:
+    while len(words) > 1 and (words[-1].isdecimal() or words[-1] in _SIDES):
         words = words[:-1]
     return len(words) > 1 and (words[0] in _NEVER or words[-1] in _NEVER)
 
 
 def _made_from_others(paths: Sequence[str], said: frozenset[str]) -> list[str | None]:
-    """For each path None where it is a film, else the folder that holds what was made from it,
-    empty where the file's own name says so."""
+    """For each path None where it is a film, else the folder that holds what was made from it; by
+    the file's own name empty, or MASKS."""
     made = [_maker(path, said) for path in paths]
     beside = _beside_films(paths, said)
     films = {_core(path) for path, word in zip(paths, made, strict=True) if word is None}
     found: list[str | None] = []
     for path, word in zip(paths, made, strict=True):
         if word is not None and _core(path, word) in films:
-            found.append(word if word in path.split("/")[:-1] else "")
+            in_folder = word in path.split("/")[:-1]
+            found.append(word if in_folder else MASKS if word in _NEVER else "")
         elif word is None and (folder := beside.get(path.rpartition("/")[0])):
             found.append(folder)
         else:
@@ -137,19 +153,35 @@ def _maker(path: str, said: frozenset[str]) -> str | None:
     folder, _, name = path.rpartition("/")
     if folder and (part := _word_in(folder, _MADE, said)):
         return part
-    words = words_of(name.rpartition(".")[0])
-    return words[-1] if len(words) > 1 and words[-1] in _MADE else None
+    return _cut(_file_words(name))[1] or None
 
 
 def _core(path: str, word: str = "") -> tuple[str, ...]:
     """What a film and a picture made from it share: folders but those of films and of ``word``,
     and the name without extension and without ``word``."""
     *folders, name = path.split("/")
-    stem = fold(re.sub(r"\.[^.]{1,5}$", "", name))
+    words = _file_words(name)
     plain = [fold(part) for part in folders if part != word and _HOME.isdisjoint(_words(part)[:-1])]
     if word and word not in folders:
-        stem = stem.removesuffix(fold(word))
-    return (*plain, stem)
+        words = words[: _cut(words)[0]]
+    return (*plain, "".join(words))
+
+
+def _file_words(name: str) -> list[str]:
+    """The words of a file's name without its extension."""
+    return words_of(_EXTENSION.sub("", name))
+
+
+def _cut(words: Sequence[str]) -> tuple[int, str]:
+    """Where in a file's name what it was made from ends, and the word for masks or for pictures
+    made from films that follows: ``film 12 | mask left``. All words and "" where none does."""
+    if _ANY.search("".join(words)):
+        for place in range(1, len(words)):
+            both = "".join(words[place : place + 2])
+            for word in (words[place].rstrip("0123456789"), both):
+                if word in _NEVER or word in _MADE:
+                    return place, word
+    return len(words), ""
 
 
 def _beside_films(paths: Iterable[str], said: frozenset[str]) -> dict[str, str]:
@@ -158,7 +190,7 @@ def _beside_films(paths: Iterable[str], said: frozenset[str]) -> dict[str, str]:
     stems: dict[str, set[str]] = {}
     for path in paths:
         folder, _, name = path.rpartition("/")
-        stems.setdefault(folder, set()).add(fold(re.sub(r"\.[^.]{1,5}$", "", name)))
+        stems.setdefault(folder, set()).add("".join(_file_words(name)))
     homes: dict[str, list[str]] = {}
     for folder in stems:
         above, _, last = folder.rpartition("/")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def arrays_source(request: DataRequest, name: str = "") -> Source:
             fingerprint=_fingerprint(path, pairs),
             native_size=max(shape[1:3]),
             words=meaning.words,
-            notes=_notes(counts, known),
+            notes=_notes(counts, counts in _PNEUMONIAMNIST or "mnist" in name.lower()),
         )
     )
 
@@ -192,6 +193,8 @@ def _cells(pair: Pair, kind: str, path: Path) -> list[str]:
     """The label of each film as text; of several columns of 0 and 1, the names of those with 1."""
     values, count = pair.labels, pair.pixels.shape[0]
     columns = len(_CHEST) if kind == "chest" else 1
+    if kind != "chest":
+        values = _indices(values, count)
     if values.shape not in ((count,), (count, columns)):
         raise BadLabels(
             f"the array {pair.name!r} does not fit its images",
@@ -218,6 +221,14 @@ def _cells(pair: Pair, kind: str, path: Path) -> list[str]:
                 remedy="is this PneumoniaMNIST? Other MedMNIST sets have other classes",
             )
     return [f"{value:g}" for value in flat.astype(np.float64).tolist()]
+
+
+def _indices(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """One-hot rows (N, C) as the numbers (N,) of their columns; others as they are."""
+    if values.ndim != 2 or len(values) != count or values.shape[1] < 2:
+        return values
+    one_hot = np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all()
+    return values.argmax(axis=1) if one_hot else values
 
 
 def _check_classes(cells: Sequence[list[str]], pairs: Sequence[Pair], path: Path) -> None:
@@ -249,9 +260,9 @@ def _told(pairs: Sequence[Pair]) -> str:
     return "arrays " + ", ".join(f"{pair.pixels.name} and {pair.name}" for pair in pairs)
 
 
-def _notes(counts: Sequence[int], known: bool) -> tuple[str, ...]:
+def _notes(counts: Sequence[int], medmnist: bool) -> tuple[str, ...]:
     notes = ["Arrays keep no patient ids, so a patient may lie in two splits: not provable."]
-    if known:
+    if medmnist:
         notes = [
             "MedMNIST keeps no patient ids, so a patient may lie in two splits: not provable.",
             "Its validation split is cut from the training films and is therefore optimistic.",

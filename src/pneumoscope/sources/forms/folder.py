@@ -105,7 +105,8 @@ def _understood(root: Path, files: Sequence[FoundFile], request: DataRequest) ->
     counts = Counter(folder_of(file.path) for file in files)
     places = places_of(counts, request.meanings)
     unknown = unknown_class_folders(places.values())
-    films = dict.fromkeys(unknown, 0)
+    beside = (place.parts[place.class_at] for place in places.values() if place.verdict)
+    films = dict.fromkeys((*unknown, *beside), 0)
     for folder, count in counts.items():
         for name in set(places[folder].parts) & set(films):
             films[name] += count
@@ -113,7 +114,7 @@ def _understood(root: Path, files: Sequence[FoundFile], request: DataRequest) ->
     verdicts = {0: "normal", 1: "pneumonia"}
     return {
         **request.meanings,
-        **{fold(n): verdicts.get(c, "ignore") for n, c in read.code.items()},
+        **{fold(n): verdicts.get(read.code[n], "ignore") for n in unknown},
     }
 
 

@@ -76,6 +76,7 @@ def huggingface_source(request: DataRequest) -> Source:
             fingerprint=_fingerprint(found, request),
             native_size=typical_side(films),
             words=annotations.words,
+            readers=annotations.readers,
             notes=(*_notes(found, roles, annotations, films), *kept.notes),
             passed=Counter(found.passed_over) + Counter(kept.passed),
             kept=kept.kept,

@@ -95,6 +95,7 @@ def source_of(
             fingerprint=fingerprint("dicom", files, table.digest, told(request)),
             native_size=side,
             words=annotations.words,
+            readers=annotations.readers,
             notes=(
                 *table.notes,
                 *annotations.notes,

@@ -82,6 +82,7 @@ def phantom_source(
         count=count,
         native_size=size,
         records=PhantomRecords(spec),
+        patients="the drawing",
         notes=("Synthetic films: figures on them say nothing about any clinic.",),
     )
 

@@ -99,6 +99,7 @@ def rsna_source(request: DataRequest) -> Source:
             fingerprint=fingerprint("rsna", listing.files, *digests),
             native_size=side,
             words=annotations.words,
+            readers=annotations.readers,
             notes=(*_NOTES, *annotations.notes, *_remarks(left, annotations.about)),
             passed=listing.passed_over,
             patients="the challenge's own ids, one for each film",

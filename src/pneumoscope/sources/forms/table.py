@@ -70,6 +70,7 @@ def table_source(request: DataRequest) -> Source:
             f"labels in {columns.label.name!r}",
             fingerprint=fingerprint("table", files, table.digest, told(request)),
             words=annotations.words,
+            readers=annotations.readers,
             notes=(*table.notes, *annotations.notes, *listed.notes),
             patients=f"the column {columns.patient!r}" if columns.patient else "",
             drawn_on=drawn_on(table, listed.about.boxes, listed.native_size),

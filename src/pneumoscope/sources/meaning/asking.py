@@ -9,7 +9,7 @@ from typing import Literal
 
 from pneumoscope.errors import BadLabels, printable
 
-Kind = Literal["vague", "number", "rest", "near", "doubt", "other"]
+Kind = Literal["vague", "number", "rest", "near", "denied", "doubt", "other"]
 
 _FEW = 8
 _WHY = {
@@ -17,6 +17,7 @@ _WHY = {
     "number": "numbers of a label do not say what they stand for",
     "rest": "a column of normal films does not say what the others show",
     "near": "class names are near to pneumonia or normal, but not certain",
+    "denied": "class names deny one disease, and may be of another",
     "doubt": "labels say that they are not certain",
     "other": "class names are neither normal nor pneumonia",
 }
@@ -26,6 +27,7 @@ _HINTS = {
     "rest": "they may show any disease; --column label=NAME names a column of pneumonia, where "
     "there is one",
     "near": "a misspelt or kindred word is probably what it looks like",
+    "denied": "films without COVID-19 may show another pneumonia: look up what they hold",
     "doubt": "uncertain=ignore leaves doubtful films out",
     "other": "other=ignore leaves all words out that are not named, other=normal counts them as "
     "films without pneumonia",

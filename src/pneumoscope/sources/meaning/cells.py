@@ -20,9 +20,11 @@ from pneumoscope.sources.meaning.words import (
     Verdict,
     doubtful,
     fold,
+    is_kind,
     kindred,
     known,
     misspelt,
+    offers,
     subtype_of,
     vague,
 )
@@ -43,6 +45,7 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _LIST = re.compile(r"[|;,]")
 _MOST_SHOWN = 40
+_BARE = frozenset(("0", "1", "no", "yes", "false", "true", "n", "y", "f", "t", "absent", "present"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     folded = fold(cell)
     if folded in said:
         return _Read(cast(Verdict, said[folded]), (cell.strip(),), said=True)
-    if doubtful(cell):
+    if _unsure(cell, question):
         verdict = said.get(DOUBT)
         return _Read(cast(Verdict, verdict), (cell,), said=True) if verdict else _lost(cell)
     verdict = known(cell)
@@ -186,10 +189,15 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     if bare_verdict == "pneumonia" and question.about == "normal":
         return _Read("normal", (f"{question.name} {cell}".strip(),))
     rest = said.get(REST)
-    sure = question.findings or not kindred(cell)
+    sure = not kindred(cell) or (question.findings and not is_kind(cell))
     if rest and not bare_verdict and not misspelt(cell) and sure:
         return _Read(cast(Verdict, rest), (cell,), said=True)
     return _lost(cell)
+
+
+def _unsure(cell: str, question: Question) -> bool:
+    """Whether a cell says that it is not sure: by its words, or by CheXpert's sign for that."""
+    return doubtful(cell) or (bool(question.about) and fold(cell) in ("-1", "u"))
 
 
 def _lost(cell: str) -> _Read:
@@ -230,25 +238,32 @@ def _asked(
     numbers = sorted((word for word in unknown if fold(word).isdecimal()), key=_number)
     if len(numbers) == len(unknown) > 1:
         # Numbers do not say which is which; the lowest is most often the normal one.
-        offers = dict.fromkeys(numbers, "pneumonia") | {numbers[0]: "normal"}
-        return [Unknown(word, unknown[word], "number", offers[word]) for word in numbers]
-    # Where nothing else is pneumonia, what is kin to it may be what is looked for.
-    kin = not question.findings or "pneumonia" not in labels
-    return [_unknown(word, n, question, kin) for word, n in unknown.most_common()]
+        offer = dict.fromkeys(map(fold, numbers), "pneumonia") | {fold(numbers[0]): "normal"}
+        if set(offer) == {"0", "1"}:
+            offer |= offers(question.name)
+        return [Unknown(word, unknown[word], "number", offer[fold(word)]) for word in numbers]
+    return [_unknown(word, n, question, labels) for word, n in unknown.most_common()]
 
 
 def _number(word: str) -> int:
     return int(fold(word))
 
 
-def _unknown(word: str, films: int, question: Question, kin: bool) -> Unknown:
+def _unknown(word: str, films: int, question: Question, labels: Collection[str | None]) -> Unknown:
     """A word that is asked about: of which kind it is, and what to offer for it."""
-    if doubtful(word):
+    if _unsure(word, question):
         return Unknown(word, films, "doubt", "ignore")
     if bare := vague(word):
         if question.about == "normal":  # what is not normal there
             return Unknown(word, films, "rest", "pneumonia")
+        if fold(word) in _BARE:  # what "yes" means, the name of its column may tell
+            bare = offers(question.name)["1" if bare == "pneumonia" else "0"]
         return Unknown(word, films, "vague", bare)
+    if is_kind(word) and kindred(word) == "normal":
+        # "Non-COVID" beside "Normal" is most often another pneumonia.
+        return Unknown(word, films, "denied", "ignore" if "normal" in labels else "normal")
+    # Where nothing else is pneumonia, what shows one may be what is looked for.
+    kin = is_kind(word) or not question.findings or "pneumonia" not in labels
     offer = misspelt(word) or (kindred(word) if kin else None)
     return Unknown(word, films, "near" if offer else "other", offer or "ignore")
 

@@ -23,6 +23,7 @@ _VALUES: Mapping[str, int] = {
 }
 """What a cell says of its column's name; -1 is CheXpert's sign for uncertain."""
 
+_SAYING = frozenset(("0", "1", "true", "false", "yes", "no", "y", "n"))
 _ABOUT = frozenset(("has", "is", "label", "labels", "class", "target", "finding", "status", "flag"))
 _NO_FINDING = "no finding"
 
@@ -70,7 +71,7 @@ def find_flags(columns: Mapping[str, Sequence[str]]) -> Flags:
 def is_flag(cells: Iterable[str]) -> bool:
     """Whether all cells that hold something say yes, no or uncertain, and some say yes or no."""
     there = {fold(cell) for cell in cells if not is_missing(cell)}
-    return bool(there & {"0", "1", "true", "false", "yes", "no"}) and there <= set(_VALUES)
+    return bool(there & _SAYING) and there <= set(_VALUES)
 
 
 def joined(frame: pd.DataFrame, flags: Flags) -> pd.Series[str]:

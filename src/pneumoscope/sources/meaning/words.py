@@ -65,11 +65,14 @@ auffällig; pathologic; pathological; not normal
 _VAGUE_NORMAL = """
 negative; neg; uninfected; absent; no; false; 0; n; f; negativ
 """
-# Kinds of pneumonia, and what shows one, by names that do not say so: never offered to be ignored.
+# Kinds of pneumonia by names that do not say so: never offered to be ignored. And what shows one,
+# which beside pneumonia itself is a finding of its own.
 _KIN = """
 covid; covid19; covid 19; sars; sars cov 2; sarscov2; mers; h1n1; influenza; legionella; mycoplasma;
-streptococcus; klebsiella; pneumocystis; varicella; consolidation; infiltrate; infiltrates;
-infiltration; opacity; lung infection
+streptococcus; klebsiella; pneumocystis; varicella
+"""
+_SIGNS = """
+consolidation; infiltrate; infiltrates; infiltration; opacity; lung infection
 """
 # Other findings in the lungs, bones and devices that sets mark beside pneumonia, each in a column.
 _FINDINGS = """
@@ -83,16 +86,20 @@ covid19; bronchiolitis; bronchitis; asthma; cancer; hyperinflation; granuloma; s
 """
 # "Normal images" and "pneumonia cases" say no more than their first word.
 _TAIL = re.compile("(?:images?|imgs?|cases?|patients?|films?|xrays?|cxrs?|radiographs?)$")
+_ENDS_TEXT = "chest x ray rays xray xrays cxr cxrs radiograph radiographs image images"
+_ENDS = frozenset(_ENDS_TEXT.split())
 _NO_PNEUMONIA = re.compile(
     "pneumothora|pneumonitis|pneumoconio|pneumomediast|pneumoperit|pneumonectom|pneumatoc"
 )
 _NEGATION = re.compile(
-    r"\b(no|non|not|without|negative|absent|ruled? out|excluded|ohne|kein\w*|sin|sans|sem)\b"
+    r"\b(no|non|not|without|negative|absent|ruled? out|excluded|free|ohne|kein\w*|sin|sans|sem)\b"
 )
 _DOUBT = re.compile(
     r"\b(uncertain\w*|possibl[ey]|probabl[ey]|suspect\w*|suspicious|equivocal|indeterminate|"
     r"unsure|doubtful|questionable|likely|maybe)\b|^\s*\?+\s*$|\?\s*$"
 )
+_STATED = re.compile(r"([01])\s*[=:]\s*([^\W\d_]+)")
+_LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 _NEAR = 0.8
 
 
@@ -125,7 +132,11 @@ def known(word: str) -> Verdict | None:
         return None
     folded = fold(word)
     found = _KNOWN.get(folded) or _KNOWN.get(_TAIL.sub("", folded))
-    return found or ("pneumonia" if _is_kind_of_pneumonia(word) else None)
+    return (
+        found
+        or _KNOWN.get(_without_ends(word))
+        or ("pneumonia" if _is_kind_of_pneumonia(word) else None)
+    )
 
 
 def vague(word: str) -> Verdict | None:
@@ -155,6 +166,30 @@ def kindred(word: str) -> Verdict | None:
     return "normal" if _NEGATION.search(" ".join(words)) else "pneumonia"
 
 
+def is_kind(word: str) -> bool:
+    """Whether ``word`` names a kind of pneumonia without saying so, or denies one: COVID-19."""
+    return fold(word) in _KIND_WORDS or not _KIND_WORDS.isdisjoint(words_of(word))
+
+
+def speaks(name: str) -> bool:
+    """Whether the name of a column of 0 and 1 seems to say what films show."""
+    words = [word for word in words_of(name) if len(word) > 2]
+    named = any(known(w) or vague(w) or w in _LABEL_WORDS for w in words)
+    return named or bool(misspelt(name)) and "pneumon" in fold(name)
+
+
+def offers(name: str) -> dict[str, Verdict]:
+    """What 0 and 1 most likely mean in a column of this name, to be offered and never taken."""
+    stated = {digit: known(word) for digit, word in _STATED.findall(name)}
+    if set(stated.values()) >= {"normal", "pneumonia"}:
+        return {digit: verdict for digit, verdict in stated.items() if verdict}
+    rest, denials = _NEGATION.subn(" ", " ".join(words_of(name)))
+    named = {known(word) or vague(word) for word in rest.split() if len(word) > 2} - {None}
+    if (named == {"normal"}) != bool(denials):
+        return {"0": "pneumonia", "1": "normal"}
+    return {"0": "normal", "1": "pneumonia"}
+
+
 def doubtful(word: str) -> bool:
     """Whether ``word`` itself says that it is not sure: uncertain, possible, ``?``."""
     return bool(_DOUBT.search(unicodedata.normalize("NFKC", word).casefold()))
@@ -176,6 +211,15 @@ def words_of(text: str) -> list[str]:
     flat = unicodedata.normalize("NFKD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)).casefold()
     letters = "".join(c for c in flat if not unicodedata.combining(c)).translate(_UNMARKED)
     return [word for word in re.split(r"[\W_]+", letters) if word]
+
+
+def _without_ends(word: str) -> str:
+    """``"Normal Chest X-rays"`` without what every film is. Not so in front: "chest-xray-pneumonia"
+    is the name of a set."""
+    words = words_of(word)
+    while words and words[-1] in _ENDS:
+        words.pop()
+    return "".join(words)
 
 
 def _is_kind_of_pneumonia(word: str) -> bool:
@@ -205,5 +249,6 @@ _VAGUE: Mapping[str, Verdict] = {
     **dict.fromkeys(_folded(_VAGUE_NORMAL), "normal"),
 }
 _KINDS = frozenset(_folded(_KINDS_OF))
-_KIN_WORDS = frozenset(_folded(_KIN))
+_KIND_WORDS = frozenset(_folded(_KIN))
+_KIN_WORDS = _KIND_WORDS | frozenset(_folded(_SIGNS))
 _FINDING_WORDS = frozenset(_folded(_FINDINGS))

@@ -34,7 +34,7 @@ lockfile makefile manifest md5sums news notice readme sha1sums sha256sums todo v
 """
 _NO_FILMS = frozenset(_TEXTS.split())
 _ANOTHER_KIND = "files of another kind"
-_LINKS = "links out of the folder, broken, or to folders"
+LINKS = "links out of the folder, broken, or to folders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class _Walk:
             self.linked.add(str(target))
             yield from self.below(entry.path, f"{path}/", depth + 1)
             return
-        self.passed[_LINKS] += 1
+        self.passed[LINKS] += 1
         if not self._may_enter(target, (self.base, *self.also)):
             self.links.append((path, target))
 
@@ -164,15 +164,15 @@ class _Walk:
             if entry.is_symlink():
                 target = Path(entry.path).resolve()
                 if not entry.is_file():
-                    return _LINKS
+                    return LINKS
                 if not self._may_enter(target, (self.base, *self.also)):
                     self.links.append((path, target))
-                    return _LINKS
+                    return LINKS
             elif not entry.is_file(follow_symlinks=False):
                 return _ANOTHER_KIND
             stat = entry.stat()
         except (OSError, RuntimeError):  # a link to itself; a file that went away
-            return _LINKS if entry.is_symlink() else "files that may not be read"
+            return LINKS if entry.is_symlink() else "files that may not be read"
         return FoundFile(path, stat.st_size, stat.st_mtime_ns)
 
     @staticmethod

@@ -61,7 +61,9 @@ def find_shards(path: Path) -> Shards:
     """
     try:
         if path.is_file():
-            return _one_file(path)
+            # A link that the user names himself is followed wherever it leads.
+            part = place_of(f"{path.absolute().parent.name}/{path.name}")[1]
+            return _ordered(path.parent, [_shard(path.name, path, part)], "a parquet file")
         if not path.is_dir():
             raise DataNotFound(
                 "there is no such file or folder" if not path.exists() else "this is no file",
@@ -142,12 +144,6 @@ def choose_config(sizes: Mapping[str, int], asked: str | None = None) -> tuple[s
     if "full" in sizes:
         return "full", "named full"
     return max(sorted(sizes), key=lambda name: sizes[name]), "the largest"
-
-
-def _one_file(path: Path) -> Shards:
-    # A link that the user names himself is followed wherever it leads.
-    part = place_of(f"{path.absolute().parent.name}/{path.name}")[1]
-    return _ordered(path.parent, [_shard(path.name, path, part)], "a parquet file")
 
 
 def _snapshot(path: Path) -> Path:

@@ -88,7 +88,8 @@ def image_column(table: Table, fits: Fits, notes: list[str]) -> str:
                 "fewer."
             )
         return best
-    rest = [name for name in table.frame.columns if not has_a_role(name, "split")]
+    # A study may be named by the file of its only film.
+    rest = [name for name in table.frame.columns if not has_a_role(name, "split", "study")]
     content = {n: fits(_worded(_sample(table.frame[n]))) for n in rest[:_MOST_SEARCHED]}
     found = max(content, key=lambda name: content[name], default=None)
     if found is not None and content[found] >= _ENOUGH:

@@ -21,7 +21,10 @@ from pneumoscope.sources.tables.label import find_label
 from pneumoscope.sources.tables.read import read_table
 from pneumoscope.sources.tables.roles import named
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".parquet")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".json", ".parquet")
+_EXAMPLES = frozenset(("sample", "submission", "example"))
+"""Words of tables with made-up answers, as challenges hand them out."""
+
 _DEEPEST, _MOST_FILES, _LARGEST = 4, 200, 256 << 20
 _ENOUGH = 0.5
 SPLIT = "split"
@@ -70,6 +73,7 @@ def label_tables(root: Path, films: Names, said: Mapping[str, str]) -> list[Labe
                 read.append((path, read_table(path)))
         except (InputError, OSError):  # a text that is no table
             continue
+    read = [(path, table) for path, table in read if _EXAMPLES.isdisjoint(words_of(path.stem))]
     groups = _grouped(root, [(path, table) for path, table in read if _labels(table, films, said)])
     return [LabelTable(tuple(p for p, _ in group), together(root, group)) for group in groups]
 
@@ -155,8 +159,8 @@ def _grouped(root: Path, tables: Sequence[tuple[Path, Table]]) -> list[list[tupl
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file is a text for people rather than a table, by its name."""
-    return path.suffix.lower() == ".txt"
+    """Whether a file is a text for people or programs rather than a table, by its name."""
+    return path.suffix.lower() in (".txt", ".json")
 
 
 def _split(root: Path, path: Path) -> Split | None:

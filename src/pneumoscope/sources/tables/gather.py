@@ -30,6 +30,7 @@ from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns
 from pneumoscope.sources.tables.facts import Cells, as_numbers, fact_name
+from pneumoscope.sources.together.ids import one_spelling
 
 _FINE, _NO_PATH, _NO_LABEL, _TWO_LABELS, _TWO_PATIENTS, _TWO_SPLITS, _BOX_0, _NO_BOX = range(8)
 _REASONS = (
@@ -49,13 +50,15 @@ class Annotations:
     """What a table says of each of its films, in the order of first appearance.
 
     ``keys`` name the films as the table does, with ``/``, each once. ``words`` are what each word
-    of the label was taken for. ``notes`` say what was merged or left out.
+    of the label was taken for. ``notes`` say what was merged or left out, ``readers`` whose word
+    counted where several read a film.
     """
 
     keys: Sequence[str]
     about: About
     words: tuple[Word, ...] = ()
     notes: tuple[str, ...] = ()
+    readers: str = ""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -78,16 +81,18 @@ def annotate(
         reason[np.unique(film[_missing(frame[columns.image])])] = _NO_PATH
     meaning = _meaning(frame[_LABEL], film, count, columns.label.question, request)
     code = _codes(frame[_LABEL], meaning.code)
-    notes = [*columns.notes]
+    notes, readers = [*columns.notes], ""
     if columns.reader is None:
         label = settle(film, code, count)
     else:
         who = pd.factorize(frame[columns.reader])[0].astype(np.int64)
-        label, note = vote(film, who, code, count, request.readers)
-        notes.append(note)
+        label, readers = vote(film, who, code, count, request.readers)
+        notes.append(readers)
     _mark(reason, label == TWO_LABELS, _TWO_LABELS)
     _mark(reason, label < 0, _NO_LABEL)
     label[label == TWO_LABELS] = -1
+    if columns.patient is not None:
+        frame = frame.assign(**{columns.patient: one_spelling(frame[columns.patient])})
     patient, two = _column(film, frame, columns.patient, count)
     _mark(reason, two, _TWO_PATIENTS)
     split, two = _splits(table, columns, film, frame, count)
@@ -111,7 +116,7 @@ def annotate(
         facts["subtype"] = _subtypes(film, frame, meaning, label, count)
     notes += _notes(repeated, columns, patient, split, reason)
     about = About(label, Column(reason, list(_REASONS)), patient, split, facts, boxes)
-    return Annotations(keys, about, meaning.words, tuple(notes))
+    return Annotations(keys, about, meaning.words, tuple(notes), readers)
 
 
 def slashed(path: str) -> str:

@@ -18,7 +18,7 @@ from pneumoscope.sources.meaning.cells import (
     understood,
 )
 from pneumoscope.sources.meaning.flags import Flags, about, find_flags, is_flag, joined
-from pneumoscope.sources.meaning.words import fold, known, vague
+from pneumoscope.sources.meaning.words import fold, known, speaks, vague
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.roles import few, folded, named
 
@@ -93,9 +93,11 @@ def _found(words: _Words, flags: Flags, besides: Collection[str]) -> LabelColumn
         return _one(table, part)
     if found := _by_content(words, flags):
         return found
-    _check_alike(table, [name for name in by_name if is_flag(words.cells[name])])
-    if by_name or flags.normal:
-        return _one(table, (*by_name, *flags.normal)[0])
+    bits = [name for name, cells in words.cells.items() if is_flag(cells)]
+    _check_alike(table, [name for name in by_name if name in bits])
+    spoken = [name for name in bits if speaks(name)]
+    if asked := (*by_name, *flags.normal, *spoken):
+        return _one(table, asked[0])
     raise BadLabels(
         "no column of the table holds labels",
         got=f"{few(table.frame.columns)} in {table.path}",

@@ -60,8 +60,7 @@ def _read_json(path: Path) -> Table:
     digest = bounds.digest(path, no_zeros=True)
     try:
         if path.suffix.lower() == ".json":
-            found = json.loads(path.read_text("utf-8-sig"))
-            objects: Iterable[Any] = found if isinstance(found, list) else ()
+            objects: Iterable[Any] = _listed(json.loads(path.read_text("utf-8-sig")))
         else:
             with path.open(encoding="utf-8-sig") as lines:
                 objects = [json.loads(line) for line in lines if line.strip()]
@@ -78,6 +77,17 @@ def _read_json(path: Path) -> Table:
     kept = [name for name in names if not any(isinstance(row.get(name), dict) for row in rows)]
     return _table(path, kept, ([_cell(row.get(n)) for n in kept] for row in rows), digest,
                   tuple(name for name in names if name not in kept))  # fmt: skip
+
+
+def _listed(found: Any) -> list[Any]:
+    """The objects of a list, or of what is kept by name: ``{"a.png": "normal"}``, or objects."""
+    if not isinstance(found, dict):
+        return found if isinstance(found, list) else []
+    if all(isinstance(value, dict) for value in found.values()):
+        return [{"name": name, **value} for name, value in found.items()]
+    if any(isinstance(value, dict | list) for value in found.values()):
+        return []
+    return [{"name": name, "label": value} for name, value in found.items()]
 
 
 def _cell(value: Any) -> str:

@@ -33,6 +33,17 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("deidpatientid", "anonpatientid", "empianon", "empi", "participantid", "participant"),
         *("mrn", "medicalrecordnumber", "patientnumber", "patientno", "patientnr", "patientuid"),
         *("patientname", "patientcode", "patid", "ptid", "ptno", "subjectnumber", "subjectcode"),
+        *(
+            "hospitalnumber",
+            "hospitalno",
+            "nhsnumber",
+            "chartnumber",
+            "subj",
+            "subjid",
+            "pat",
+            "pt",
+        ),
+        *("paciente", "idpaciente", "patientennummer"),
     ),
     # Films of one study show one patient, who may have others.
     "study": (

@@ -16,7 +16,7 @@ from pneumoscope.sources.tables.roles import few, has_a_role, named
 
 _ID_WORDS_TEXT = """
 id ids uid uuid number no nr code mrn key name anon hash identifier patient subject case person
-study accession exam
+study accession exam subj pat pt client participant individual proband paciente paziente anon
 """
 _ID_WORDS = frozenset(_ID_WORDS_TEXT.split())
 _OTHER_WORDS_TEXT = """
@@ -27,7 +27,7 @@ reader image file path frame rows columns bits slice series follow split fold
 _OTHER_WORDS = frozenset(_OTHER_WORDS_TEXT.split())
 _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:-]{3,}")
 _FEWEST, _SPREAD = 5, 0.02
-_MOSTLY = 0.9
+_MOSTLY, _MANY = 0.9, 0.2
 
 
 def patient_column(
@@ -47,14 +47,16 @@ def patient_column(
     # Several rows of one film are no repeats.
     frame = table.frame if image is None else table.frame.drop_duplicates(subset=[image])
     others = [*besides, *([image] if image else [])]
+    rest = [name for name in frame.columns if name not in others]
+    likely = [name for name in rest if _like_ids(name, frame[name], nameless=table.headless)]
     for name in named(table, "study", others):
-        if _repeats(frame[name]):
+        wider = [one for one in likely if _holds(frame[one], frame[name])]
+        if _repeats(frame[name]) and not wider:
             return name, [
                 f"Films of one study, by the column {name!r}, stay together as one patient's; a "
                 "patient who has several studies may still lie in two splits."
             ]
-    rest = [name for name in frame.columns if name not in others]
-    likely = [name for name in rest if _like_ids(name, frame[name])]
+        likely = wider or likely
     if likely:
         raise InputError(
             f"the column {likely[0]!r} holds ids that repeat: are they of patients?",
@@ -65,6 +67,13 @@ def patient_column(
             answer=("--column", f"patient={likely[0]}"),
         )
     return None, []
+
+
+def one_spelling(ids: pd.Series[str]) -> pd.Series[str]:
+    """Ids as they are written, but where both ``12`` and ``12.0`` occur, as programs write numbers
+    of a column with gaps: they are one patient's."""
+    whole: pd.Series[str] = ids.str.replace(r"^([0-9]+)\.0+$", r"\1", regex=True)
+    return whole if whole.nunique() < ids.nunique() else ids
 
 
 def _agreed(table: Table, names: list[str]) -> str:
@@ -85,8 +94,16 @@ def _repeats(cells: pd.Series[str]) -> bool:
     return 1 < there.nunique() < len(there)
 
 
-def _like_ids(name: str, cells: pd.Series[str]) -> bool:
-    """Whether a column of an unknown name holds many ids, some more than once."""
+def _holds(wide: pd.Series[str], narrow: pd.Series[str]) -> bool:
+    """Whether each id of ``narrow`` belongs to one of ``wide``, which are fewer: as studies to
+    patients."""
+    pairs = pd.DataFrame({"wide": wide, "narrow": narrow}).drop_duplicates()
+    return bool(pairs["narrow"].is_unique) and wide.nunique() < narrow.nunique()
+
+
+def _like_ids(name: str, cells: pd.Series[str], *, nameless: bool) -> bool:
+    """Whether a column of an unknown name holds many ids, some more than once; where no column has
+    a name, whole numbers may be ids too."""
     words = set(words_of(name))
     if has_a_role(name, "patient", "study") or words & _OTHER_WORDS:
         return False
@@ -99,6 +116,8 @@ def _like_ids(name: str, cells: pd.Series[str]) -> bool:
     coded = sum(bool(_CODE.fullmatch(cell)) for cell in distinct) >= _MOSTLY * len(distinct)
     numbers = all(cell.replace(".", "", 1).lstrip("-").isdecimal() for cell in distinct[:1000])
     decimals = any("." in cell for cell in distinct[:1000])
+    if numbers and nameless:
+        return not decimals and len(distinct) >= _MANY * len(there)
     if numbers and not words & _ID_WORDS:
         # Ages and sizes repeat too; only long whole numbers look like ids.
         return not decimals and min(len(cell) for cell in distinct) >= 5

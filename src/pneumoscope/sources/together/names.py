@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pneumoscope.sources.together.folders import folder_patients
+
 _START, _END = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
 _GERM = re.compile(_START + r"(?P<patient>person[0-9]+)_(?P<cause>bacteria|virus)_[0-9]+", re.I)
 _WELL = re.compile(_START + r"(?P<patient>(?:NORMAL2-)?IM-[0-9]+)(?:-[0-9]+)+" + _END, re.I)
@@ -40,17 +42,24 @@ _OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
 _EXPORTED = re.compile(r"_(?:jpe?g|png)\.rf\.[0-9a-f]{4,64}$", re.I)
 _COPY = re.compile(r"(?: - |[ _-])copy$", re.I)
 _CHANGED = re.compile(
-    r"(?:^|[_\- .])(?:aug(?:mented|mentation)?|[hv]?flip(?:ped)?|mirror(?:ed)?|rot(?:ate[d]?)?|"
-    r"noise|noisy|blur(?:red)?|bright(?:ness)?|dark|contrast|gamma|zoom(?:ed)?|shift(?:ed)?|"
-    r"shear(?:ed)?|crop(?:ped)?|sharpen(?:ed)?|jitter|synthetic)[0-9]*(?=$|[_\- .])",
+    r"(?:^|[_\- .])(?:aug(?:mented|mentation)?(?:[_\- ]?(?:image|img))?|"
+    r"(?:(?:horizontal|vertical|hor|ver|h|v|lr|ud)[_\- ]?)?flip(?:ped)?|mirror(?:ed)?|"
+    r"rot(?:ate[d]?|ation)?|translat(?:e[d]?|ion)|scal(?:e[d]?|ing)|affine|elastic|warp(?:ed)?|"
+    r"gauss(?:ian)?|noise|noisy|blur(?:red)?|bright(?:ness|ened)?|dark(?:ened)?|contrast|gamma|"
+    r"zoom(?:ed)?|shift(?:ed)?|shear(?:ed)?|crop(?:ped)?|sharp(?:en(?:ed)?)?|jitter|cutout|"
+    r"patch|tile|left|right|"
+    r"synthetic)-?[0-9]*(?=$|[_\- .])",
     re.I,
 )
 _NUMBERED = re.compile(
     r"^(.*[0-9].*?)[-_ .](?:[0-9]{1,3}|[a-h]|pa|ap|lat|lateral|frontal|view[0-9]?|img[0-9]?)$", re.I
 )
+_FIRST_NUMBER = re.compile(r"^[0-9]{1,3}[_\- .](?=.*[a-z])")
 _LAST_NUMBER = re.compile(r"[_\- .][0-9a-f]{1,32}$", re.I)
 _ENOUGH = 0.9
 _SHARED, _LARGEST, _FEWEST = 0.1, 0.05, 20
+_FEW_SETS = 4
+_CLASSES = 4
 
 KAGGLE_NOTE = (
     "These are the film names of the Kermany set as Kaggle has it: patients, and bacterial or "
@@ -103,11 +112,13 @@ def read_names(paths: Sequence[str], labels: Sequence[int | None]) -> Names:
         ours = [None] * len(paths)
     forms: Counter[str] = Counter({"Kermany": sum(film is not None for film in ours)})
     patient: list[str | None] = []
-    for path, film in zip(paths, ours, strict=True):
+    for path, film, folder in zip(paths, ours, folder_patients(paths), strict=True):
         if film is not None:
             patient.append(film.patient_id)
             continue
         form, found = _other(path)
+        if found is None:
+            form, found = "a folder for each patient", folder
         forms[form] += found is not None
         patient.append(found)
     return Names(
@@ -165,24 +176,38 @@ def _origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[str | 
     """From which film each was made, as far as names tell; None where no other shares that."""
     places = [path.rpartition("/")[::2] for path in paths]
     stems = [_stem(name).casefold() for _, name in places]
-    plain = {(f, s) for (f, _), s in zip(places, stems, strict=True) if not _CHANGED.search(s)}
+    # Copies lie in a folder of their own, too, under the names of their films.
+    made = {folder: any(map(_CHANGED.search, folder.split("/"))) for folder, _ in places}
+    plain = {
+        (folder, stem)
+        for (folder, _), stem in zip(places, stems, strict=True)
+        if not made[folder] and not _CHANGED.search(stem)
+    }
     homes: dict[tuple[int | None, str], set[str]] = {}
     for (folder, _), stem, label in zip(places, stems, labels, strict=True):
         if (folder, stem) in plain:
             homes.setdefault((label, stem), set()).add(folder)
+    most = max(_FEWEST, _LARGEST * len(paths))
     keys = []
-    for (folder, _), stem, label in zip(places, stems, labels, strict=True):
+    loose = {}
+    for place, ((folder, _), stem, label) in enumerate(zip(places, stems, labels, strict=True)):
         known = next((s for s in _shorter(stem) if (folder, s) in plain), None)
         home = folder
-        if known is None and _CHANGED.search(stem):
+        if known is None and (made[folder] or _CHANGED.search(stem)):
             # Its film may lie in another folder, where only one film has that name.
             known = next((s for s in _shorter(stem) if len(homes.get((label, s), ())) == 1), None)
             home = next(iter(homes[label, known])) if known is not None else folder
+            if known is None:
+                loose[place] = [(folder, name) for name in dict.fromkeys(_shorter(stem))]
         keys.append((home, known or next(_shorter(stem))))
+    # Copies without their film: the longest name that few of them share.
+    shared = Counter(name for names in loose.values() for name in names)
+    few = min(most, len(paths) / _FEW_SETS)
+    for place, names in loose.items():
+        keys[place] = next((name for name in names if 1 < shared[name] <= few), names[0])
     numbered = _numbered([stem for _, stem in keys])
     keys = [("", numbered[stem]) if stem in numbered else (home, stem) for home, stem in keys]
     counts = Counter(keys)
-    most = max(_FEWEST, _LARGEST * len(paths))
     return tuple("/".join(key) if 1 < counts[key] <= most else None for key in keys)
 
 
@@ -198,6 +223,8 @@ def _shorter(stem: str) -> Iterator[str]:
         return
     bare = _CHANGED.sub("", bare).strip("_- .")
     yield bare
+    if (behind := _FIRST_NUMBER.sub("", bare)) != bare:  # rotate_15_IM-0115-0001
+        yield behind
     for _ in range(3):  # aug_IM-0115-0001_0_7312: numbers behind the film's own name
         bare = _LAST_NUMBER.sub("", bare)
         yield bare
@@ -207,9 +234,12 @@ def _numbered(keys: Sequence[str]) -> dict[str, str]:
     """Ids of names such as ``case0012_2``, where many films share one; empty where few do."""
     bases = {key: found[1] for key in set(keys) if (found := _NUMBERED.match(key))}
     counts = Counter(bases.values())
-    shared = sum(n for n in counts.values() if n > 1)
-    several = shared >= _SHARED * len(keys) and sum(n > 1 for n in counts.values()) > 2
-    largest = max(counts.values(), default=0)
-    if not several or largest > max(_FEWEST, _LARGEST * len(keys)):
+    groups = [n for n in counts.values() if n > 1]
+    largest = max(groups, default=0)
+    # A few large ones are classes, "0-17.png", rather than ids.
+    several = len(groups) > _CLASSES or len(groups) > 2 and len(groups) >= largest
+    if not several or sum(groups) < _SHARED * len(keys):
+        return {}
+    if largest > max(_FEWEST, _LARGEST * len(keys)):
         return {}
     return {key: base for key, base in bases.items() if counts[base] > 1}

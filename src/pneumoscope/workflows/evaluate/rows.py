@@ -7,23 +7,26 @@ source, are read with the model.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.data.aside import masks
+from pneumoscope.data.door import door_of
 from pneumoscope.data.prepared import PreparedSet, flow
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.shortcuts import read_shortcuts
 from pneumoscope.manifest import Manifest, SplitCount
+from pneumoscope.plain import to_plain
 from pneumoscope.records import EXTERNAL, DataRequest, Listener, Source
 from pneumoscope.run import Run
-from pneumoscope.workflows.data import data_of_run, find_data, prepare_source
+from pneumoscope.workflows.data import data_of_run, find_data, prepare_source, tell_door
 from pneumoscope.workflows.evaluate.model import EvaluatedModel
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
-from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
+from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members, splits_of_members
 
 OPTIMISTIC = {
     "train": "The model was trained on these films: every figure is too good.",
@@ -62,6 +65,8 @@ def rows_of_run(
     about: Manifest = {"source": manifest["source"]}
     if "flow" in manifest:
         about["flow"] = manifest["flow"]
+    if "door" in manifest:
+        about["door"] = manifest["door"]
     if "shifts" in manifest:
         about["shifts"] = manifest["shifts"]
     if split in OPTIMISTIC:
@@ -91,12 +96,14 @@ def rows_of_ensemble(
         lacking = "The data of the members cannot be read"
         own = _if_there(lambda: films_of_members(places, listener), lacking, listener)
         return rows_of_data(request.data, request.split, model, own, listener)
-    own = films_of_members(places, listener)
+    whole, splits = splits_of_members(places, listener)
+    own = replace(whole, table=whole.table.assign(split=pd.array(splits, dtype="string")))
     check_unseen(places, own)
     fresh = own.rows("test")
     listener.note(f"No member was trained or tuned on these {len(fresh):,} films.")
     listener.stage(f"Read {len(fresh):,} films with {model.members} models")
-    about: Manifest = {"source": model.source, "flow": flow(own)}
+    door = to_plain(door_of(whole, splits))
+    about: Manifest = {"source": model.source, "flow": flow(own), "door": door}
     return EvaluationRows(model.read(own, fresh, listener), "test", own, about)
 
 
@@ -112,8 +119,6 @@ def rows_of_data(
     source = find_data(data, listener)
     # What cannot be read is counted, here and in the report, however much it is.
     prepared = prepare_source(source, model.spec, listener, keep_ids=data.keep_ids, most_bad=1.0)
-    for dropped in prepared.about["flow"]["dropped"]:
-        listener.choice("left out", f"{dropped['count']:,}", dropped["reason"])
     if prepared.content in model.contents:
         raise InputError(
             "these are the films that the run was trained and judged on",
@@ -122,6 +127,10 @@ def rows_of_data(
             remedy=f"pneumoscope evaluate {model.folder} --split test",
         )
     rows, name = _labelled(prepared, data, split, model, source), split or EXTERNAL
+    splits = np.full(len(prepared.table), None, dtype=object)
+    splits[rows] = name
+    door = door_of(prepared, splits)
+    tell_door(door, listener, "What is judged")
     listener.stage(f"Read {len(rows):,} films with the model")
     table = model.read(prepared, rows, listener).assign(split=name)
     part = prepared.table.iloc[rows]
@@ -132,6 +141,7 @@ def rows_of_data(
         "source": source.to_json(),
         "flow": {**flow(prepared), "splits": {name: _counts(part)}},
         "warnings": [seen] if seen else [],
+        "door": to_plain(door),
         "external": True,
     }
     return EvaluationRows(table, name, prepared, about)
@@ -156,9 +166,16 @@ def _labelled(
     model: EvaluatedModel,
     source: Source,
 ) -> NDArray[np.int64]:
-    """Row numbers of the films that have a label, and are in the official split ``split`` where
-    one is named. Raises BadLabels, UnreadableData where there is none."""
-    wanted = prepared.table["label"].notna().to_numpy(dtype=bool)
+    """Row numbers of the films that have a label and are no masks, and are in the official split
+    ``split`` where one is named. Raises BadLabels, UnreadableData where there is none."""
+    labelled = prepared.table["label"].notna().to_numpy(dtype=bool)
+    wanted = labelled & ~masks(prepared.table)
+    if labelled.any() and not wanted.any():
+        raise UnreadableData(
+            "every labelled film is a mask or a drawing, by its few grey levels",
+            got=data.data,
+            expected="radiographs",
+        )
     if not wanted.any():
         raise BadLabels(
             "no film has a label, so nothing can be judged",

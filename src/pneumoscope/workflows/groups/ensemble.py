@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.data.aside import left_out
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import InputError, NotARun
@@ -36,8 +37,17 @@ def runs_of(places: Sequence[Path]) -> list[Run]:
 
 
 def films_of_members(places: Sequence[Path], listener: Listener) -> PreparedSet:
-    """The films that the members were made from. Those that trained or tuned any of them are
-    ``train``, all other labelled ones ``test``: of these the ensemble may be asked.
+    """The films that the members were made from, in the splits of ``splits_of_members``."""
+    whole, split = splits_of_members(places, listener)
+    return replace(whole, table=whole.table.assign(split=pd.array(split, dtype="string")))
+
+
+def splits_of_members(
+    places: Sequence[Path], listener: Listener
+) -> tuple[PreparedSet, NDArray[np.object_]]:
+    """The films that the members were made from, with their official splits, and the split of each
+    for the ensemble. Those that trained or tuned any member are ``train``, all other labelled ones
+    that its recipe does not leave out ``test``: of these the ensemble may be asked.
 
     Raises NotARun where they were not made from the same films, InputError where these cannot
     be had.
@@ -55,10 +65,12 @@ def films_of_members(places: Sequence[Path], listener: Listener) -> PreparedSet:
     for run in runs:
         made = with_splits(raw, stored_recipe(run.recipe_file).data)[0].table
         used |= made["split"].isin(["train", "val"]).to_numpy(bool)
-    fresh = raw.table["label"].notna().to_numpy(bool) & ~used
+    choices = stored_recipe(runs[0].recipe_file).data
+    aside = left_out(raw.table, choices.views, official_test=choices.test == "official")
+    fresh = raw.table["label"].notna().to_numpy(bool) & ~used & ~aside
     split: NDArray[np.object_] = np.full(len(used), None, dtype=object)
     split[used], split[fresh] = "train", "test"
-    return replace(raw, table=raw.table.assign(split=pd.array(split, dtype="string")))
+    return raw, split
 
 
 def check_unseen(places: Sequence[Path], films: PreparedSet) -> None:

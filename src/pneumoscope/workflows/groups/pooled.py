@@ -9,6 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 import pneumoscope
+from pneumoscope.data.door import HELD_BACK
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.evaluate import core_metrics
 from pneumoscope.evaluation.groups import (
@@ -42,6 +43,8 @@ _MEANING = {
 
 def _official_test(run: EvaluatedRun) -> OfficialTest:
     count = run.manifest["flow"].get("in_no_split")
+    if run.door:  # which tells it from films that are left out for other reasons
+        count = sum(each.films for each in run.door.left_out if each.reason == HELD_BACK)
     if count is None:
         said = "not recorded by the version that made the folds"
     elif count:
