@@ -7,7 +7,7 @@ from PIL import Image
 
 from pneumoscope.audit import duplicates as module
 from pneumoscope.audit.duplicates import duplicate_findings, find_duplicates, list_duplicates
-from pneumoscope.imaging.similar import COPY, close_pairs, likeness
+from pneumoscope.imaging.similar import COPY, blocks, close_pairs, likeness
 from pneumoscope.plain import to_plain
 
 Films = NDArray[np.uint8]
@@ -132,7 +132,8 @@ def test_all_pairs_are_compared_across_block_borders(monkeypatch) -> None:
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((30, 5)).astype(np.float32)
     codes /= np.linalg.norm(codes, axis=1, keepdims=True)
-    found = {(a, b) for i, j, _ in close_pairs(codes, 0.6) for a, b in zip(i, j, strict=True)}
+    each = [close_pairs(codes, block, 0.6)[:2] for block in blocks(len(codes))]
+    found = {(a, b) for i, j in each for a, b in zip(i, j, strict=True)}
     dense = codes @ codes.T
     assert found == {(a, b) for a in range(30) for b in range(a + 1, 30) if dense[a, b] >= 0.6}
 

@@ -237,6 +237,7 @@ def test_minus_one_in_a_column_of_pneumonia_is_a_doubt() -> None:
     [
         # Beside normal films, those that deny one disease most often show another.
         (["Normal", "COVID-19", "Non-COVID"], ["COVID-19=pneumonia", "Non-COVID=ignore"]),
+        (["Negative for Pneumonia", "Typical Appearance"], ["Typical Appearance=pneumonia"]),
         (["covid", "non covid"], ["covid=pneumonia", "non covid=normal"]),
         # A kind of pneumonia is never offered to be left out, a sign of one may be.
         (["Pneumonia|Mass", "No Finding", "COVID"], ["COVID=pneumonia"]),
@@ -247,3 +248,17 @@ def test_what_is_offered_for_kinds_of_pneumonia(cells: list[str], offers: list[s
     with pytest.raises(BadLabels) as asked:
         read_cells(dict.fromkeys(cells, 5), HERE, {})
     assert sorted(asked.value.answer[1::2]) == sorted(offers)
+
+
+def test_devices_may_be_seen_on_normal_films() -> None:
+    assert code("No Finding|Support Devices") == 0
+    assert code("Pneumonia|Support Devices") == 1
+    with pytest.raises(BadLabels):
+        code("Support Devices")
+
+
+def test_a_measure_is_no_class_and_is_not_left_out() -> None:
+    cells = {f"0.{i:02d}": 1 for i in range(1, 40)}
+    with pytest.raises(BadLabels, match="a measure, not a class") as error:
+        read_cells(cells, Question("t", "pneumonia"), {})
+    assert error.value.answer == () and "threshold" in error.value.remedy

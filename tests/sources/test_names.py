@@ -200,6 +200,9 @@ def test_sets_that_are_merged_are_read_film_by_film() -> None:
         (["flip_x1q.png", "rotate_15_x1q.png", "augmented_image_x1q.png", "x1q_rotation30.png",
           "x1q_scaled.png", "x1q_translate_5_3.png", "x1q_horizontal_flip.png", "x1q_gaussian.png",
           "x1q_sharpened_2.png", "x1q.png", "x2q.png"], list(range(10))),
+        (["x1q.png", "x1q_RandomBrightnessContrast.png", "x1q_ShiftScaleRotate_2.png", "x1q_v2.png",
+          "x1q_HorizontalFlip.png", "x1q_final.png", "x1q_original.png"], list(range(7))),
+        ([f"_{i // 2}_{i * 371 + 50}.jpeg" for i in range(24)], [0, 1]),
         (["original/N/x1q.png", "augmented/N/x1q.png", "original/N/x2q.png"], [0, 1]),
         (["s1q_left.png", "s1q_right.png", "s1q_patch_3.png", "s2q_left.png"]
          + [f"z{i}x.png" for i in range(9)], [0, 1, 2]),

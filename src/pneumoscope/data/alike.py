@@ -7,25 +7,60 @@ and the audit read it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from pneumoscope.data.prepared import ALIKE, PreparedSet
+from pneumoscope.data.pool import cores, in_order
+from pneumoscope.data.prepared import ALIKE, PreparedSet, give_back, map_file
 from pneumoscope.imaging.appearance import FLAT
-from pneumoscope.imaging.similar import COPY, RowIndices, Whitening, close_pairs, likeness
-from pneumoscope.imaging.thumbnails import LOOK, spreads, thumbnails
+from pneumoscope.imaging.similar import (
+    COPY,
+    RowIndices,
+    Whitening,
+    blocks,
+    close_pairs,
+    likeness,
+)
+from pneumoscope.imaging.thumbnails import LOOK, Floats32, batches, spreads, thumbnails
+from pneumoscope.records import Advance
 
 MOST_PAIRS = 20_000
 """Pairs looked at, at most: a set that is one film many times over would have billions.
 A pair takes up to 2.5 ms."""
 
-_COARSE, _HOPE = 24, 0.6
-"""A pair is looked at in half the size first, which takes an eighth of the time; strangers, nearly
-all pairs of a large set, end there."""
+_MOST_HELD = 500_000
+"""Pairs held until they are looked at, the closest ones."""
+
+_AT_ONCE, _PART = 1024, 16
+"""Pairs looked at before those are passed over whose films are joined by now, and of these the
+pairs that a thread takes."""
+
+_COARSE, _HOPE = 24, 0.85
+"""A pair is looked at in half the size first, which takes an eighth of the time; most strangers end
+there. Copies that are found at all have .94 and more at that size."""
+
+
+class Looks:
+    """The looks of a set that is being made, uint8 (N, 48, 48), of which parts are read when they
+    are asked for, so that memory stays as it is however many there are."""
+
+    def __init__(self, file: Path) -> None:
+        self._looks, self._mapped = map_file(file)
+
+    def __len__(self) -> int:
+        return len(self._looks)
+
+    def __getitem__(self, rows: slice | RowIndices) -> NDArray[np.uint8]:
+        part: NDArray[np.uint8] = np.array(self._looks[rows])
+        give_back(self._mapped)
+        return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +78,114 @@ class Alike:
         return len(self.first)
 
 
-def find_alike(looks: NDArray[np.uint8], hashes: pd.Series[str] | None) -> Alike:
+_Pairs = tuple[RowIndices, RowIndices, NDArray[np.float32]]
+"""Pairs of rows, with a value of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """Pairs of rows whose codes are close, int64 (P,), the closest first; ``count`` of them were
+    found, of which these are held."""
+
+    first: RowIndices = field(default_factory=lambda: np.zeros(0, np.int64))
+    second: RowIndices = field(default_factory=lambda: np.zeros(0, np.int64))
+    count: int = 0
+
+
+def find_alike(
+    looks: NDArray[np.uint8] | Looks, hashes: pd.Series[str] | None, advance: Advance | None = None
+) -> Alike:
     """The pairs among films of which ``looks`` are uint8 (N, 48, 48). Films with the pixel hash of
-    an earlier one, and those that show nothing, take no part."""
+    an earlier one, and those that show nothing, take no part.
+
+    Where more than ``MOST_PAIRS`` are close, the closest are looked at, without those whose films
+    are joined already by others.
+    """
     again = np.zeros(len(looks), bool) if hashes is None else hashes.duplicated().to_numpy(bool)
-    rows = np.flatnonzero(~again & (spreads(looks) >= FLAT))
-    seen_films = looks if len(rows) == len(looks) else looks[rows]
-    whitening = Whitening(seen_films)
-    codes = whitening.codes(seen_films)
-    firsts, seconds = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    values = [np.zeros(0, np.float32)]
-    seen = 0
-    for one, other, _ in close_pairs(codes, whitening.close):
-        left = MOST_PAIRS - seen
-        a, b = rows[one[:left]], rows[other[:left]]
-        seen += len(one)
-        found = _likeness(looks, a, b)
-        copies = found >= COPY
-        firsts.append(a[copies])
-        seconds.append(b[copies])
-        values.append(found[copies])
-        if seen > MOST_PAIRS:
-            break
-    first, second = np.concatenate(firsts), np.concatenate(seconds)
-    alike = np.concatenate(values)
+    shown = [spreads(looks[part]) >= FLAT for part in batches(len(looks), 512)]
+    rows = np.flatnonzero(~again & np.concatenate([np.zeros(0, bool), *shown]))
+    whitening = Whitening(looks[rows[:: max(1, len(rows) // 5000)]])
+    parts = [rows[part] for part in batches(len(rows), 512)]
+    codes = [*in_order(lambda part: whitening.codes(looks[part]), parts, cores())]
+    close = _closest(np.concatenate(codes), whitening.close, advance) if codes else _Close()
+    pairs = rows[close.first], rows[close.second]
+    first, second, alike = _look_at(looks, pairs, close.count > MOST_PAIRS, advance)
     order = np.lexsort((second, first, -alike))
-    return Alike(first[order], second[order], alike[order], seen <= MOST_PAIRS)
+    return Alike(first[order], second[order], alike[order], close.count <= MOST_PAIRS)
 
 
-def _likeness(looks: NDArray[np.uint8], a: RowIndices, b: RowIndices) -> NDArray[np.float32]:
+def _closest(codes: Floats32, least: float, advance: Advance | None) -> _Close:
+    """The pairs whose cosine is ``least`` or above, at most 500,000; memory holds these and a few
+    blocks, whatever the number of films."""
+    held = _together([])
+    count, limit, work = 0, least, blocks(len(codes))
+    found = in_order(lambda block: close_pairs(codes, block, limit), work, cores())
+    for done, pairs in enumerate(found, 1):
+        count += len(pairs[0])
+        # The limit may have risen since the block was begun.
+        held = _together([held, _where(pairs, pairs[2] >= limit)])
+        if len(held[0]) > _MOST_HELD:
+            held = _where(held, np.argsort(-held[2], kind="stable")[: _MOST_HELD // 2])
+            limit = float(held[2].min())
+        if advance:
+            advance(done, len(work))
+    first, second, _ = _where(held, np.argsort(-held[2], kind="stable"))
+    return _Close(first, second, count)
+
+
+def _together(parts: list[_Pairs]) -> _Pairs:
+    none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    first, second, value = zip(none, *parts, strict=True)
+    return np.concatenate(first), np.concatenate(second), np.concatenate(value)
+
+
+def _where(pairs: _Pairs, chosen: NDArray[Any]) -> _Pairs:
+    first, second, value = pairs
+    return first[chosen], second[chosen], value[chosen]
+
+
+def _look_at(
+    looks: NDArray[np.uint8] | Looks,
+    pairs: tuple[RowIndices, RowIndices],
+    sparing: bool,
+    advance: Advance | None,
+) -> _Pairs:
+    """Those of ``pairs`` that are one film, with their likeness; ``sparing`` passes over pairs of
+    films that others have joined."""
+    copies = _together([])
+    first, second = pairs
+    seen, total = 0, min(MOST_PAIRS, len(first))
+    while seen < total and len(first):
+        step = min(_AT_ONCE, total - seen, len(first))
+        parts = [(first[:step][part], second[:step][part]) for part in batches(step, _PART)]
+        each = in_order(lambda part: _likeness(looks, *part), parts, cores())
+        now = first[:step], second[:step], np.concatenate([*each])
+        copies = _together([copies, _where(now, now[2] >= COPY)])
+        first, second, seen = first[step:], second[step:], seen + step
+        if sparing:
+            joined = components(len(looks), np.stack(copies[:2]))
+            apart = joined[first] != joined[second]
+            first, second = first[apart], second[apart]
+        if advance:
+            advance(seen, total)
+    return copies
+
+
+def _likeness(
+    looks: NDArray[np.uint8] | Looks, a: RowIndices, b: RowIndices
+) -> NDArray[np.float32]:
     """The likeness of each pair; of one that is a stranger at half the size, that."""
     found = likeness(thumbnails(looks[a], _COARSE), thumbnails(looks[b], _COARSE))
     hope = np.flatnonzero(found >= _HOPE)
     found[hope] = likeness(looks[a[hope]], looks[b[hope]])
     found[found < _HOPE] = np.minimum(found[found < _HOPE], _HOPE)
+    return found
+
+
+def components(count: int, pairs: NDArray[np.int64]) -> RowIndices:
+    """The component of each of ``count`` rows under ``pairs``, int64 (2, P)."""
+    graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(count, count))
+    found: RowIndices = connected_components(graph, directed=False)[1].astype(np.int64)
     return found
 
 

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from pneumoscope.data.alike import Alike
+from pneumoscope.data.alike import Alike, components
 from pneumoscope.records import Split
 
 Codes = NDArray[np.int64]
@@ -54,9 +52,9 @@ def groups_of(table: pd.DataFrame, alike: Alike) -> Groups:
     equal pixels, and by being copies of one film."""
     patients = patient_codes(table)
     same = [_joined(table[name]) for name in ("origin", "pixel_hash") if name in table]
-    sure = _components(len(table), [_pairs(patients), *same])
+    sure = components(len(table), np.concatenate([_pairs(patients), *same], axis=1))
     near = np.stack([alike.first, alike.second]) if len(alike) else np.empty((2, 0), np.int64)
-    whole = _components(len(table), [_pairs(sure), near])
+    whole = components(len(table), np.concatenate([_pairs(sure), near], axis=1))
     chains = []
     most = max(FEW, LONGEST_CHAIN * len(table))
     for group in np.flatnonzero(np.bincount(whole, minlength=1) > most):
@@ -68,7 +66,7 @@ def groups_of(table: pd.DataFrame, alike: Alike) -> Groups:
             pairs = tuple((int(a), int(b)) for a, b in near[:, inside].T[:_NAMED])
             chains.append((joined, pairs))
             near = near[:, ~inside]
-    together = _components(len(table), [_pairs(sure), near])
+    together = components(len(table), np.concatenate([_pairs(sure), near], axis=1))
     first = np.full(len(table), np.iinfo(np.int64).max)
     np.minimum.at(first, together, patients)
     return Groups(first[together], tuple(chains))
@@ -156,11 +154,3 @@ def _pairs(codes: NDArray[np.int64], rows: Codes | None = None) -> Codes:
     rows = np.arange(len(codes)) if rows is None else rows
     _, first, group = np.unique(codes, return_index=True, return_inverse=True)
     return np.stack([rows[first[group.ravel()]], rows])
-
-
-def _components(count: int, pairs: list[Codes]) -> Codes:
-    """The component of each of ``count`` rows under all pairs."""
-    one, other = np.concatenate(pairs, axis=1)
-    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
-    found: Codes = connected_components(graph, directed=False)[1].astype(np.int64)
-    return found

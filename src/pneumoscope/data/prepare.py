@@ -12,8 +12,10 @@ import os
 import shlex
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,7 +26,7 @@ import pandas as pd
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
 
-from pneumoscope.data.alike import find_alike, write_alike
+from pneumoscope.data.alike import Looks, find_alike, write_alike
 from pneumoscope.data.aside import aside_of
 from pneumoscope.data.draft import Draft, FilmRow, Outcome, reasons
 from pneumoscope.data.groups import groups_of
@@ -42,7 +44,7 @@ from pneumoscope.data.prepared import (
 from pneumoscope.errors import Unreachable, UnreadableData, UnreadableImage
 from pneumoscope.imaging.geometry import boxes_on, fit_square, fit_square_mask
 from pneumoscope.imaging.read import quiet_decoders
-from pneumoscope.imaging.thumbnails import look_of
+from pneumoscope.imaging.thumbnails import coarse_of, looks_of
 from pneumoscope.manifest import PreparedManifest, SpecEntry
 from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Advance, Film, InputSpec, Record, Source
@@ -55,8 +57,12 @@ _MARK = "content"
 _RESERVE = 64 << 20
 """Bytes left on the disk for the tables beside the pixels."""
 
-_PIECE = 16
-"""Films a worker takes at once: the cost of handing them over is spread, memory stays small."""
+_PIECE, _PIECE_BYTES = 16, 2 << 20
+"""Films a worker takes at once, at least, and more of them while they are small: the cost of
+handing them over is spread, memory stays small."""
+
+_LONG = 2.0
+"""Seconds after which the user is told how far comparing films has come."""
 
 _UNEVEN, _MANY = 3, 10
 """How many times the part of one class that is lost may exceed that of the other, from so many
@@ -99,7 +105,8 @@ def prepare(
     Raises UnreadableData when more than the part ``most_bad`` of the films is bad,
     OutputNotWritable when the disk is full or closed. Bad films are dropped, counted with their
     reason and listed in ``dropped.csv``. Ids that may name a person are hashed unless
-    ``keep_ids``. ``waiting`` is called when another process is making the same set.
+    ``keep_ids``. ``waiting`` is called when another process is making the same set. ``advance``
+    counts films read, and begins anew where comparing them with each other takes over two seconds.
     """
     # Like make, the folder's name trusts sizes and times of change: reading every byte to be sure
     # would cost what the cache saves.
@@ -172,7 +179,7 @@ def _write(
         read = partial(_read_piece, spec=spec, pseudonym=_pseudonym(folder, keep_ids))
         left = islice(source.records, draft.done, None)
         with quiet_decoders():
-            for outcomes in in_order(read, pieces(left, _PIECE), cores()):
+            for outcomes in in_order(read, pieces(left, _piece(spec)), cores()):
                 draft.add(outcomes)
                 if advance:
                     advance(draft.done, source.count)
@@ -181,8 +188,7 @@ def _write(
         draft.close()
     about = _about(source, spec, table, dropped)
     table = table.drop(columns="boxes_lost", errors="ignore")
-    looks = np.load(folder / LOOKS, mmap_mode="r")
-    alike = find_alike(looks, table["pixel_hash"])
+    alike = find_alike(Looks(folder / LOOKS), table["pixel_hash"], _if_long(advance, len(table)))
     write_alike(folder / ALIKE, alike)
     groups = groups_of(table, alike)
     table["group"] = groups.codes
@@ -196,6 +202,23 @@ def _write(
     write_json(folder / PREPARED, about)
 
 
+def _piece(spec: InputSpec) -> int:
+    return max(_PIECE, min(4 * _PIECE, _PIECE_BYTES // spec.stored**2))
+
+
+def _if_long(advance: Advance | None, films: int) -> Advance | None:
+    """``advance`` in films for what takes more than two seconds; what is faster is not told."""
+    if advance is None:
+        return None
+    start, tell = time.monotonic(), advance
+
+    def told(done: int, total: int) -> None:
+        if time.monotonic() - start > _LONG:
+            tell(films * done // total, films)
+
+    return told
+
+
 def _pseudonym(draft: Path, keep_ids: bool) -> Pseudonym:
     if keep_ids:
         return str
@@ -206,7 +229,9 @@ def _pseudonym(draft: Path, keep_ids: bool) -> Pseudonym:
 
 
 def _read_piece(records: list[Record], spec: InputSpec, pseudonym: Pseudonym) -> list[Outcome]:
-    return [_read(record, spec, pseudonym) for record in records]
+    outcomes = [_read(record, spec, pseudonym) for record in records]
+    looks = iter(looks_of([outcome.look for outcome in outcomes if outcome.look is not None]))
+    return [o if o.look is None else replace(o, look=next(looks)) for o in outcomes]
 
 
 def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
@@ -243,7 +268,7 @@ def _read(record: Record, spec: InputSpec, pseudonym: Pseudonym) -> Outcome:
     mask = None
     if record.mask is not None:
         mask = fit_square_mask(record.mask(), spec).astype(np.uint8)
-    return Outcome(row, fit_square(film.pixels, spec), look_of(film.pixels), mask)
+    return Outcome(row, fit_square(film.pixels, spec), coarse_of(film), mask)
 
 
 def pixel_hash(film: Film) -> str:

@@ -7,14 +7,16 @@ A folder of ``images.npy`` (uint8 (N, S, S), 0–255, air dark, memory-mapped), 
 
 from __future__ import annotations
 
+import mmap
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
@@ -201,3 +203,20 @@ def _damaged(folder: Path, why: str) -> UnreadableData:
         got=f"{folder} ({why})",
         remedy="delete that folder: it is made again from the data",
     )
+
+
+def map_file(file: Path) -> tuple[NDArray[Any], mmap.mmap]:
+    """The array in ``file`` and the memory map it lies in. Raises ValueError when damaged."""
+    with file.open("rb") as opened:
+        if npy.read_magic(opened) != (1, 0):
+            raise ValueError("another version of the format")
+        shape, _, dtype = npy.read_array_header_1_0(opened)
+        mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(mapped, dtype, offset=opened.tell()).reshape(shape), mapped
+
+
+def give_back(mapped: mmap.mmap) -> None:
+    """Give back the pages of a map that were read, which count as this process's until it does;
+    the kernel keeps them in its cache as long as it likes."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

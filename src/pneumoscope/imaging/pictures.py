@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumoscope.records import Grey
 
@@ -31,15 +32,19 @@ def kind_of(pixels: Grey) -> Kind | None:
     but is no mask."""
     height, width = pixels.shape
     few = pixels[:: max(1, height // _SAMPLE), :: max(1, width // _SAMPLE)]
-    if _is_mask(few):
+    counts = np.bincount(few.ravel(), minlength=256)
+    if _is_mask(counts.copy()):
         return "MASK"
+    # Nearly every film ends here: reading threads wait for each other at each further step.
+    if int(counts[: _DARK + 1].sum()) < _LEAST_BLACK * few.size:
+        return None
     return "CUT-OUT" if _is_cut_out(few) else None
 
 
-def _is_mask(few: Grey) -> bool:
+def _is_mask(left: NDArray[np.int64]) -> bool:
     """Whether nearly all pixels are near one of three levels that lie apart, of which at least two
-    occur."""
-    left = np.bincount(few.ravel(), minlength=256)
+    occur. ``left`` counts the pixels of each level, int64 (256,), and is used up."""
+    size = int(left.sum())
     levels: list[int] = []
     plain: list[int] = []
     for _ in range(_LEVELS):
@@ -50,7 +55,7 @@ def _is_mask(few: Grey) -> bool:
         near = slice(max(0, level - _NEAR), level + _NEAR + 1)
         plain.append(int(left[near].sum()))
         left[near] = 0
-    return len(levels) > 1 and sum(plain) >= _MOSTLY * few.size and plain[1] >= 0.02 * few.size
+    return len(levels) > 1 and sum(plain) >= _MOSTLY * size and plain[1] >= 0.02 * size
 
 
 def _is_cut_out(few: Grey) -> bool:
@@ -58,7 +63,7 @@ def _is_cut_out(few: Grey) -> bool:
     two lungs, where a film on a black ground fills its frame."""
     dark = few <= _DARK
     rim = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
-    if dark.mean() < _LEAST_BLACK or rim.mean() < _RIM or dark.all():
+    if rim.mean() < _RIM or dark.all():
         return False
     rows, columns = np.flatnonzero(~dark.all(axis=1)), np.flatnonzero(~dark.all(axis=0))
     frame = ~dark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -15,7 +15,6 @@ pairs that are not equal reach .935 (another exposure of one child, by the look 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -40,7 +39,9 @@ ENOUGH_TO_WHITEN = 500
 """Sets smaller than this lend no trustworthy variances."""
 
 _COARSE = 10
-_BLOCK = 2048
+_BLOCK = 1024
+_PAIRS = 64 * LOOK * LOOK
+"""Pixels of a batch of pairs: what it needs stays in the processor's cache."""
 
 _SHIFTS = (0.0, -0.03, -0.015, 0.015, 0.03)
 _COARSE_MOVES = tuple(product((0.0, -0.04, 0.04), _SHIFTS, _SHIFTS))
@@ -61,7 +62,9 @@ class Whitening:
         self.mean, self.scale = np.float32(0), frequency[self.kept] ** -1.5
         self.close = CLOSE_UNWHITENED
         if len(thumbs) >= ENOUGH_TO_WHITEN:
-            found = _coarse(thumbs[:: max(1, len(thumbs) // 5000)], self.kept)
+            some = thumbs[:: max(1, len(thumbs) // 5000)]
+            parts = [_coarse(some[part], self.kept) for part in batches(len(some), 1024)]
+            found = np.concatenate(parts)
             self.mean, self.scale = found.mean(axis=0), found.std(axis=0) + 1e-3
             self.close = CLOSE
 
@@ -74,18 +77,27 @@ class Whitening:
         return codes
 
 
-def close_pairs(codes: Floats32, least: float) -> Iterator[tuple[RowIndices, RowIndices, Floats32]]:
-    """Pairs (row, later row, cosine) at ``least`` or above, each once, block by block.
+def blocks(count: int) -> list[tuple[int, int]]:
+    """Blocks of the pairs of ``count`` films for ``close_pairs``, which together hold each pair
+    once."""
+    return [(i, j) for i in range(0, count, _BLOCK) for j in range(i, count, _BLOCK)]
 
-    Memory holds one block of 2048 by 2048 cosines, whatever the number of films.
-    """
-    for i in range(0, len(codes), _BLOCK):
-        for j in range(i, len(codes), _BLOCK):
-            cosine = codes[i : i + _BLOCK] @ codes[j : j + _BLOCK].T
-            close = cosine >= least
-            rows, columns = np.nonzero(np.triu(close, 1) if i == j else close)
-            if rows.size:
-                yield rows + i, columns + j, cosine[rows, columns]
+
+def close_pairs(
+    codes: Floats32, block: tuple[int, int], least: float
+) -> tuple[RowIndices, RowIndices, Floats32]:
+    """Pairs (row, later row, cosine) at ``least`` or above of a block of 1024 by 1024."""
+    i, j = block
+    cosine = codes[i : i + _BLOCK] @ codes[j : j + _BLOCK].T
+    close = cosine >= least
+    # Hardly a row has any: to look for rows first takes a third of the time.
+    some = np.flatnonzero(close.any(axis=1))
+    rows, columns = np.nonzero(close[some])
+    rows = some[rows]
+    if i == j:
+        later = columns > rows
+        rows, columns = rows[later], columns[later]
+    return rows + i, columns + j, cosine[rows, columns]
 
 
 def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats32:
@@ -95,7 +107,7 @@ def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats32:
     The best correlation over scales of 0.94–1.06 and shifts up to 4 % of the side.
     """
     side = min(LOOK, first.shape[-1], second.shape[-1])
-    parts = [slice(start, start + 64) for start in range(0, len(first), 64)]
+    parts = batches(len(first), max(1, _PAIRS // side**2))
     best = [_best(_fine(first[part], side), _fine(second[part], side)) for part in parts]
     return np.concatenate(best) if best else np.zeros(0, np.float32)
 
@@ -129,10 +141,17 @@ def _frequencies() -> Floats32:
 
 def _coarse(thumbs: Floats32 | NDArray[np.uint8], kept: NDArray[np.bool_]) -> Floats32:
     """The chosen coarse cosines, float32 (N, D)."""
-    basis = cosines(thumbs.shape[-1])[:_COARSE]
-    spectrum = basis @ (thumbs.astype(np.float32) @ basis.T)
-    coarse: Floats32 = spectrum[:, kept]
-    return coarse
+    side = thumbs.shape[-1]
+    coarse: Floats32 = thumbs.reshape(len(thumbs), side * side).astype(np.float32) @ _planes(side)
+    return coarse[:, kept.ravel()]
+
+
+@lru_cache(maxsize=4)
+def _planes(side: int) -> Floats32:
+    """The coarse cosines as pictures, (side · side, 100): one product takes all of all films."""
+    basis = cosines(side)[:_COARSE]
+    planes: Floats32 = np.kron(basis, basis).T.copy()
+    return planes
 
 
 def _fine(films: NDArray[Any], side: int) -> Floats32:

@@ -103,9 +103,14 @@ def prepare_source(
 ) -> PreparedSet:
     """The prepared set of ``source``, with progress told; in the cache folder unless named."""
     listener.stage(f"Prepare {source.name} at {spec.stored} px")
-    start = time.monotonic()
+    start, last = time.monotonic(), 0
 
     def advance(done: int, total: int) -> None:
+        nonlocal start, last
+        if done < last:  # all films are read, and comparing them takes long
+            listener.stage("Look for copies among the films")
+            start = time.monotonic()
+        last = done
         rate = done / max(time.monotonic() - start, 1e-3)
         listener.progress(done, total, "film", f"{rate:,.0f} films/s")
 

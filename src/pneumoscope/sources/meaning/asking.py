@@ -68,6 +68,18 @@ def unknown_words(words: Sequence[Unknown], where: str) -> BadLabels:
     return error
 
 
+def measured(numbers: Sequence[str], where: str) -> BadLabels:
+    """The error for a label that is measured: to leave its numbers out would leave nothing."""
+    few = ", ".join(map(repr, numbers[:_FEW]))
+    return BadLabels(
+        "the label is a measure, not a class",
+        got=f"{few} and {len(numbers) - _FEW:,} more in {where}",
+        expected="normal and pneumonia, or 0 and 1",
+        remedy="write 0 and 1 into a column of its own, by a threshold that you choose before you "
+        "see a result, and name it: --column label=NAME",
+    )
+
+
 def _answers(words: Sequence[Unknown]) -> tuple[str, ...]:
     """``--classes WORD=MEANING`` for each word, one for all others where they are many."""
     others = [word for word in words if word.kind == "other"]

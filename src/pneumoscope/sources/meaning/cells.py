@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from pneumoscope.records import Word
-from pneumoscope.sources.meaning.asking import Unknown, unknown_words
+from pneumoscope.sources.meaning.asking import Unknown, measured, unknown_words
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     VERDICTS,
     Verdict,
     doubtful,
     fold,
+    is_device,
     is_kind,
     kindred,
     known,
@@ -45,6 +46,7 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _LIST = re.compile(r"[|;,]")
 _MOST_SHOWN = 40
+_MEASURE, _MOST_MEASURED = re.compile(r"\s*[-+]?[0-9]*[.,][0-9]*[1-9][0-9]*\s*"), 8
 _BARE = frozenset(("0", "1", "no", "yes", "false", "true", "n", "y", "f", "t", "absent", "present"))
 
 
@@ -120,6 +122,8 @@ def read_cells(cells: Mapping[str, int], question: Question, said: Mapping[str, 
     for cell, found in read.items():
         words = {spelt.setdefault(fold(word), word) for word in found.unknown}
         unknown.update(dict.fromkeys(sorted(words), cells[cell]))
+    if sum(bool(_MEASURE.fullmatch(word)) for word in unknown) > _MOST_MEASURED:
+        raise measured(list(unknown), question.where)
     if unknown:
         known_labels = {one.verdict for one in read.values()} & {"normal", "pneumonia"}
         raise unknown_words(_asked(unknown, question, known_labels), question.where)
@@ -166,6 +170,8 @@ def _read(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
         parts = tuple(word for part in parts[0].split(",") if (word := part.strip()))
         if len(parts) < 2:
             return _path(parts[0], question, said) if parts else whole
+    # "No Finding|Support Devices": CheXpert's normal films may show devices.
+    parts = tuple(part for part in parts if not is_device(part)) or parts
     return _together([_read(part, question, said) for part in parts], cell)
 
 

@@ -69,7 +69,7 @@ negative; neg; uninfected; absent; no; false; 0; n; f; negativ
 # which beside pneumonia itself is a finding of its own.
 _KIN = """
 covid; covid19; covid 19; sars; sars cov 2; sarscov2; mers; h1n1; influenza; legionella; mycoplasma;
-streptococcus; klebsiella; pneumocystis; varicella
+streptococcus; klebsiella; pneumocystis; varicella; typical appearance; atypical appearance
 """
 _SIGNS = """
 consolidation; infiltrate; infiltrates; infiltration; opacity; lung infection
@@ -195,6 +195,11 @@ def doubtful(word: str) -> bool:
     return bool(_DOUBT.search(unicodedata.normalize("NFKC", word).casefold()))
 
 
+def is_device(word: str) -> bool:
+    """Whether ``word`` names what was put into a patient, which may be seen on a normal film."""
+    return fold(word) in _DEVICES
+
+
 def is_finding(word: str) -> bool:
     """Whether ``word`` names something that films are marked with beside pneumonia."""
     return fold(word) in _FINDING_WORDS
@@ -251,4 +256,5 @@ _VAGUE: Mapping[str, Verdict] = {
 _KINDS = frozenset(_folded(_KINDS_OF))
 _KIND_WORDS = frozenset(_folded(_KIN))
 _KIN_WORDS = _KIND_WORDS | frozenset(_folded(_SIGNS))
+_DEVICES = frozenset(("supportdevices", "supportdevice", "medicaldevice", "medicaldevices"))
 _FINDING_WORDS = frozenset(_folded(_FINDINGS))

@@ -41,16 +41,19 @@ _OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
 # Roboflow, through which the Hugging Face copy went, puts a hash behind each name.
 _EXPORTED = re.compile(r"_(?:jpe?g|png)\.rf\.[0-9a-f]{4,64}$", re.I)
 _COPY = re.compile(r"(?: - |[ _-])copy$", re.I)
-_CHANGED = re.compile(
-    r"(?:^|[_\- .])(?:aug(?:mented|mentation)?(?:[_\- ]?(?:image|img))?|"
-    r"(?:(?:horizontal|vertical|hor|ver|h|v|lr|ud)[_\- ]?)?flip(?:ped)?|mirror(?:ed)?|"
-    r"rot(?:ate[d]?|ation)?|translat(?:e[d]?|ion)|scal(?:e[d]?|ing)|affine|elastic|warp(?:ed)?|"
-    r"gauss(?:ian)?|noise|noisy|blur(?:red)?|bright(?:ness|ened)?|dark(?:ened)?|contrast|gamma|"
-    r"zoom(?:ed)?|shift(?:ed)?|shear(?:ed)?|crop(?:ped)?|sharp(?:en(?:ed)?)?|jitter|cutout|"
-    r"patch|tile|left|right|"
-    r"synthetic)-?[0-9]*(?=$|[_\- .])",
-    re.I,
+_CHANGES = (
+    r"aug(?:mented|mentation)?(?:[_\- ]?(?:image|img))?|random|mirror(?:ed)?|rot(?:ate[d]?|ation)?|"
+    r"(?:(?:horizontal|vertical|hor|ver|h|v|lr|ud)[_\- ]?)?flip(?:ped)?|translat(?:e[d]?|ion)|"
+    r"scal(?:e[d]?|ing)|affine|elastic|warp(?:ed)?|gauss(?:ian)?|noise|noisy|blur(?:red)?|"
+    r"bright(?:ness|ened)?|dark(?:ened)?|contrast|gamma|zoom(?:ed)?|shift(?:ed)?|shear(?:ed)?|"
+    r"crop(?:ped)?|sharp(?:en(?:ed)?)?|jitter|cutout|synthetic"
 )
+_PARTS = r"patch|tile|left|right|original|final|new|v(?=[0-9])"
+# Several in one, as in RandomBrightnessContrast; and Keras' names without a prefix, _12_4532.
+_CHANGED = re.compile(
+    rf"(?:^|[_\- .])(?:{_CHANGES}|{_PARTS})+-?[0-9]*(?=$|[_\- .])|^_(?=[0-9]+_[0-9]+$)", re.I
+)
+_COPIES = re.compile(rf"(?:^|[_\- .])(?:{_CHANGES})[0-9]*(?=$|[_\- .])", re.I)
 _NUMBERED = re.compile(
     r"^(.*[0-9].*?)[-_ .](?:[0-9]{1,3}|[a-h]|pa|ap|lat|lateral|frontal|view[0-9]?|img[0-9]?)$", re.I
 )
@@ -177,7 +180,7 @@ def _origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[str | 
     places = [path.rpartition("/")[::2] for path in paths]
     stems = [_stem(name).casefold() for _, name in places]
     # Copies lie in a folder of their own, too, under the names of their films.
-    made = {folder: any(map(_CHANGED.search, folder.split("/"))) for folder, _ in places}
+    made = {folder: any(map(_COPIES.search, folder.split("/"))) for folder, _ in places}
     plain = {
         (folder, stem)
         for (folder, _), stem in zip(places, stems, strict=True)

@@ -7,7 +7,6 @@ batch, so the process owns a batch at a time, however many films there are.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pneumoscope.data.loader import Batch, Batches
+from pneumoscope.data.prepared import give_back, map_file
 from pneumoscope.models.network import Network
 from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.training.features.extract import FeatureExtractor, RowNumbers, to_tensor
-from pneumoscope.training.features.store import keep_features, map_file
+from pneumoscope.training.features.store import keep_features
 from pneumoscope.training.job import TrainingJob
 
 Loaders = tuple[DataLoader[Batch], DataLoader[Batch]]
@@ -77,10 +77,7 @@ class Features(Dataset[Batch]):
         view, places = at
         array, mapped = self._views[view]
         batch = to_tensor(array[places]), self._labels[torch.from_numpy(places)]
-        if hasattr(mmap, "MADV_DONTNEED"):
-            # Pages that were read count as this process's until it gives them back; the kernel
-            # keeps them in its cache as long as it likes.
-            mapped.madvise(mmap.MADV_DONTNEED)
+        give_back(mapped)
         return batch
 
 

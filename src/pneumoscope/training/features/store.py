@@ -8,7 +8,6 @@ batch by batch through a plain handle and read through a memory map.
 
 from __future__ import annotations
 
-import mmap
 import os
 import time
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
+from pneumoscope.data.prepared import map_file
 from pneumoscope.formatting import plural
 from pneumoscope.records import Listener
 from pneumoscope.run import Run
@@ -117,16 +116,6 @@ def _compute(extractor: FeatureExtractor, missing: Sequence[_Part], listener: Li
                 draft.replace(part.file)
             finally:
                 draft.unlink(missing_ok=True)
-
-
-def map_file(file: Path) -> tuple[NDArray[Any], mmap.mmap]:
-    """The array in ``file`` and the memory map it lies in. Raises ValueError when damaged."""
-    with file.open("rb") as opened:
-        if npy.read_magic(opened) != (1, 0):
-            raise ValueError("another version of the format")
-        shape, _, dtype = npy.read_array_header_1_0(opened)
-        mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        return np.frombuffer(mapped, dtype, offset=opened.tell()).reshape(shape), mapped
 
 
 def drop_features(run: Run) -> None:
