@@ -218,6 +218,30 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
     assert sorted(f.name for f in got.folder.iterdir()) == sorted(names)
 
 
+def test_a_kill_while_films_are_compared_costs_no_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+
+    def counted(level: int, side: int) -> Film:
+        reads.append(level)
+        return shade(level, side)
+
+    def killed(*given: object) -> None:
+        raise Killed
+
+    read = replace(
+        source(60),
+        records=[replace(r, read=partial(counted, i)) for i, r in enumerate(source(60).records)],
+    )
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("pneumoscope.data.prepare.find_alike", killed)
+        prepare(read, SPEC, tmp_path / "set")
+    assert len(reads) == 60
+    assert len(prepare(read, SPEC, tmp_path / "set").table) == 60
+    assert len(reads) == 60
+
+
 def stopped(name: str = "toy", at: int = 290) -> Source:
     def records() -> Iterator[Record]:
         for i, record in enumerate(source(300).records):

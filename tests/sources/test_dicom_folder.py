@@ -11,6 +11,7 @@ from PIL import Image
 from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData, UnreadableImage
 from pneumoscope.records import DataRequest, Record, Source
 from pneumoscope.sources.forms.labelled import labelled_folder_source
+from pneumoscope.sources.places.match import meet
 
 BITS = {"0": "normal", "1": "pneumonia"}
 FILMS = ("a/1.dcm", "a/2.DCM", "b/3.png", "b/c/4", "1.2.840.5")
@@ -296,3 +297,33 @@ def test_an_id_written_as_a_number_with_and_without_a_point_is_one_patient(folde
     records = by_id(source(folder, text))
     assert records["a/1.dcm"].patient_id == records["a/2.DCM"].patient_id == "12"
     assert records["b/3.png"].patient_id == "7"
+
+
+def test_the_row_of_a_missing_film_takes_no_film_from_its_own_row() -> None:
+    """Stems repeat in each patient's folder; the table names one patient more than there is."""
+    paths = [f"pat{n}/thx_{k}.png" for n in range(4) for k in range(2)]
+    keys = [f"X:\\Export\\PAT{n}\\THX_{k}.DCM" for n in (*range(4), 9) for k in range(2)]
+    met = meet(keys, paths)
+    assert met.places.tolist() == list(range(8))
+    # Where nothing but the shared name meets, it says nothing of any film.
+    assert meet(["thx_0.dcm"], paths).places.tolist() == [-2, -1] * 4
+    assert meet(["a/thx.dcm", "b/thx.dcm"], ["thx.png"]).places.tolist() == [-2]
+
+
+def test_patients_of_names_go_before_a_column_of_their_studies(tmp_path: Path) -> None:
+    """BIDS: each subject has several sessions, whose numbers the column ReportID holds."""
+    rows, place = ["ImageID,ReportID,Label"], tmp_path / "bimcv"
+    for subject in range(4):
+        for session in range(2):
+            for run in range(2):
+                name = f"sub-S{subject:03}_ses-E{subject}{session}_run-{run}_vp-pa_cr.png"
+                folder = place / f"sub-S{subject:03}" / f"ses-E{subject}{session}"
+                folder.mkdir(parents=True, exist_ok=True)
+                draw(folder / name)
+                label = ("normal", "pneumonia")[subject % 2]
+                rows.append(f"{name},E{subject}{session},{label}")
+    found = source(place, "\n".join(rows) + "\n")
+    patients = [record.patient_id for record in found.records]
+    assert len(set(patients)) == 4 and None not in patients
+    assert found.patients == "film names"
+    assert not any("one study" in note for note in found.notes)

@@ -266,6 +266,8 @@ def test_other_folders_are_no_patients(paths: list[str]) -> None:
         ("patient1/view2_lateral.jpg", True),
         ("x12_LAT.png", True),
         ("x_lat1.png", True),
+        ("sub-S1/ses-1/sub-S1_ses-1_vp-ll_cr.png", True),
+        ("sub-S1_ses-1_vp-pa_cr.png", False),
         ("NORMAL/Lateral/a.png", True),
         ("view1_frontal.jpg", False),
         ("bilateral opacity.png", False),

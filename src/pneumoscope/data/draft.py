@@ -105,7 +105,6 @@ class Draft:
         if not whole:  # truth is kept only when it is known for every film
             (self.folder / MASKS).unlink()
         lines = _whole_lines(self.folder / _JOURNAL)
-        (self.folder / _JOURNAL).unlink()
         dropped = [
             {
                 "image_id": str(line["row"]["image_id"]),
@@ -117,6 +116,10 @@ class Draft:
         ]
         unreached = [place for place, line in enumerate(lines) if line.get("unreached")]
         return table_of([line["row"] for line in lines if "reason" not in line]), dropped, unreached
+
+    def forget(self) -> None:
+        """Take the journal away, when all that is made of it is written."""
+        (self.folder / _JOURNAL).unlink()
 
     def close(self) -> None:
         """Write what is buffered and let go of the files."""

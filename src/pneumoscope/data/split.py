@@ -148,7 +148,7 @@ def _aside(
     kept = table[~left_out]
     said = []
     if left_out.any():
-        why = "no split has them (--set data.views=all keeps them)"
+        why = "no split has them; --set data.views=all keeps them"
         if choices.views == "all":
             why = "they are no films"
         said.append(("left out", views.told(views.counts(table[left_out])), why))

@@ -15,6 +15,7 @@ from pneumoscope.records import CLASSES, Source, Word
 from pneumoscope.sources.film.views import LATERAL, is_lateral
 from pneumoscope.sources.listed import About, Column, Films, Records
 from pneumoscope.sources.places.files import LINKS, Listing
+from pneumoscope.sources.together.ids import OF_STUDIES
 from pneumoscope.sources.together.names import Names, read_names
 
 MOST_LOST = 0.05
@@ -27,7 +28,8 @@ _LINKS = "links that lead out of the folder"
 class Listed:
     """What a form found: its ``films``, what is known ``about`` them, and what is to be said.
 
-    ``patients`` says how patients are known, where a form knows them, ``readers`` whose word
+    ``patients`` says how patients are known, where a form knows them, ``studies`` that these are of
+    studies, of which a patient may have several, ``readers`` whose word
     counted where several read a film. ``links`` are symbolic links that were not followed, by
     class. ``kept`` are the places of what is a film at all, None for all of them.
     """
@@ -43,6 +45,7 @@ class Listed:
     notes: tuple[str, ...] = ()
     passed: Mapping[str, int] = field(default_factory=dict)
     patients: str = ""
+    studies: bool = False
     readers: str = ""
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     drawn_on: int = 0
@@ -53,9 +56,9 @@ class Listed:
 def assemble(listed: Listed) -> Source:
     """The source of these films: patients and origins are read from names where nothing else
     says them."""
-    about, names = with_names(listed.films, listed.about)
+    about, names = with_names(listed.films, listed.about, studies=listed.studies)
     records = Records(listed.films, about, listed.drawn_on, _hidden(listed))
-    notes = [*listed.notes]
+    notes = [note for note in listed.notes if not (names.forms and note.startswith(OF_STUDIES))]
     if names.kermany:
         notes.insert(0, names.kermany)
     elif names.forms:
@@ -71,7 +74,7 @@ def assemble(listed: Listed) -> Source:
         notes=(*notes, *_class_notes(records, unlabelled=listed.unlabelled)),
         passed_over=dict(records.passed_over() + Counter(listed.passed) - _told_as_lost(listed)),
         words=listed.words,
-        patients=listed.patients or ("film names" if names.forms else ""),
+        patients="film names" if names.forms else listed.patients,
         lost=listed.lost,
         readers=listed.readers,
     )
@@ -90,19 +93,21 @@ def _hidden(listed: Listed) -> NDArray[np.bool_]:
     return hidden
 
 
-def with_names(films: Films, about: About) -> tuple[About, Names]:
-    """``about`` with the patients, origins and subtypes that names say, where they are unknown.
+def with_names(films: Films, about: About, *, studies: bool = False) -> tuple[About, Names]:
+    """``about`` with the patients, origins and subtypes that names say, where they are unknown or
+    where the column of patients is one of ``studies`` of theirs.
 
     A DICOM file names its patient itself, more surely than its name does.
     """
     labels = [label if label in (0, 1) else None for label in about.label.tolist()]
     names = read_names(films.paths, labels)
-    if about.patient.known:
+    if studies and _holds(names.patient, about.patient):
+        patient = Column.of(names.patient)
+    elif about.patient.known:
         patient = about.patient
         names = replace(names, forms={})
     else:
-        private = films.private
-        kept = zip(names.patient, private, strict=True)
+        kept = zip(names.patient, films.has_header, strict=True)
         patient = Column.of([None if hidden else found for found, hidden in kept])
     names = replace(names, patient=tuple(patient.at(i) for i in range(len(about))))
     # Films of a known patient stay together anyway.
@@ -110,18 +115,25 @@ def with_names(films: Films, about: About) -> tuple[About, Names]:
     origin = Column.of(loose) if any(loose) else None
     facts = dict(about.facts)
     if any(lateral := [is_lateral(path) for path in films.paths]):
-        facts["view"] = _views(lateral, about, films.private)
+        facts["view"] = _views(lateral, about, films.has_header)
     if names.kermany:
         facts["subtype"] = _subtypes(names, about)
     return replace(about, patient=patient, origin=origin, facts=facts), names
 
 
-def _views(lateral: Sequence[bool], about: About, private: Sequence[bool]) -> Column:
+def _holds(patients: Sequence[str | None], studies: Column) -> bool:
+    """Whether names tell the patient of every film that has a study, and each study is of one."""
+    pairs = {(studies.at(i), one) for i, one in enumerate(patients) if studies.codes[i] >= 0}
+    known = all(patient is not None for _, patient in pairs)
+    return bool(pairs) and known and len({study for study, _ in pairs}) == len(pairs)
+
+
+def _views(lateral: Sequence[bool], about: About, has_header: Sequence[bool]) -> Column:
     """Views by name where nothing else says them; a DICOM file says its own in its header."""
     before = about.facts.get("view") or Column.empty(len(about))
     known = [before.at(place) for place in range(len(about))]
     by_name = [LATERAL if found and not own else None
-               for found, own in zip(lateral, private, strict=True)]  # fmt: skip
+               for found, own in zip(lateral, has_header, strict=True)]  # fmt: skip
     return Column.of([one or other for one, other in zip(known, by_name, strict=True)])
 
 

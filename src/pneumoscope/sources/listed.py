@@ -154,7 +154,8 @@ class About:
 
 class Films(Protocol):
     """Films in a fixed order. ``ids`` name each, ``paths`` are what the data calls it, with ``/``
-    (empty where it has no name), and ``private`` says which ids may name a person."""
+    (empty where it has no name), ``private`` says which ids may name a person, and ``has_header``
+    which films say themselves, in their DICOM header, whose they are and how they were taken."""
 
     @property
     def ids(self) -> Sequence[str]: ...
@@ -164,6 +165,9 @@ class Films(Protocol):
 
     @property
     def private(self) -> Sequence[bool]: ...
+
+    @property
+    def has_header(self) -> Sequence[bool]: ...
 
     def readers(self) -> Iterator[Reader]:
         """How each film is read, in order; may be iterated more than once."""
@@ -189,6 +193,10 @@ class FileFilms:
     @property
     def private(self) -> Sequence[bool]:
         return [self.all_private or file.is_dicom for file in self.files]
+
+    @property
+    def has_header(self) -> Sequence[bool]:
+        return [file.is_dicom for file in self.files]
 
     def readers(self) -> Iterator[Reader]:
         return (partial(read_file, self.root / file.path) for file in self.files)

@@ -1,19 +1,26 @@
-"""Lateral views by name: ``view2_lateral.jpg``, ``x12_LAT.png``, or a folder ``Lateral``."""
+"""Lateral views by name: ``view2_lateral.jpg``, ``x12_LAT.png``, ``sub-1_vp-ll_dx.png`` (BIDS),
+or a folder ``Lateral``."""
 
 from __future__ import annotations
+
+import re
 
 from pneumoscope.sources.meaning.words import words_of
 
 LATERAL = "lateral"
 _FILES = frozenset(("lat", "lateral", "laterals"))
 _FOLDERS = frozenset(("lateral", "laterals"))
+_BIDS = re.compile(r"(?:^|_)vp-(?:ll|rl|l|r|lat|lateral)(?:_|$)")
 
 
 def is_lateral(path: str) -> bool:
     """Whether the name of a film, or of a folder that it lies in, says lateral."""
-    if "lat" not in path.casefold():  # of 100,000 names most are done with here
+    low = path.casefold()
+    if "lat" not in low and "vp-" not in low:  # of 100,000 names most are done with here
         return False
     folder, _, name = path.replace("\\", "/").rpartition("/")
+    if _BIDS.search(name.casefold().partition(".")[0]):
+        return True
     return _says(name.partition(".")[0], _FILES) or _says(folder, _FOLDERS)
 
 

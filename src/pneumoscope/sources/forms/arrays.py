@@ -124,6 +124,10 @@ class _ArrayFilms:
     def private(self) -> Sequence[bool]:
         return [False] * len(self.paths)
 
+    @property
+    def has_header(self) -> Sequence[bool]:
+        return [False] * len(self.paths)
+
     def readers(self) -> Iterator[Reader]:
         for pair in self.pairs:
             with pair.pixels.opened() as pixels:

@@ -39,6 +39,7 @@ from pneumoscope.sources.rows.shards import Shards, find_shards, is_saved, parqu
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns, find_columns
 from pneumoscope.sources.tables.gather import Annotations, annotate
+from pneumoscope.sources.tables.roles import of_studies
 
 _LOOKS = 16  # files looked into before a folder is taken for something else
 _MOSTLY = 0.9
@@ -81,6 +82,7 @@ def huggingface_source(request: DataRequest) -> Source:
             passed=Counter(found.passed_over) + Counter(kept.passed),
             kept=kept.kept,
             patients=f"the column {roles.patient!r}" if roles.patient else "",
+            studies=of_studies(roles.patient),
         )
     )
 

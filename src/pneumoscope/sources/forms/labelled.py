@@ -26,7 +26,7 @@ from pneumoscope.sources.tables.columns import find_columns
 from pneumoscope.sources.tables.find import LabelTable, label_tables, read_labels, table_files
 from pneumoscope.sources.tables.gather import Annotations, annotate
 from pneumoscope.sources.tables.label import is_rsna
-from pneumoscope.sources.tables.roles import few
+from pneumoscope.sources.tables.roles import few, of_studies
 
 NO_ROW = "no row in the label table"
 SHARED_ROW = "several films match one row of the label table"
@@ -106,6 +106,7 @@ def source_of(
             ),
             passed=Counter(found.listing.passed_over) + passed,
             patients=f"the column {columns.patient!r}" if columns.patient else "",
+            studies=of_studies(columns.patient),
             lost=check_links(found.listing, len(files), links),
             drawn_on=drawn_on(table, about.boxes, side),
         )

@@ -26,6 +26,7 @@ from pneumoscope.sources.tables.columns import Columns, find_columns
 from pneumoscope.sources.tables.find import read_labels
 from pneumoscope.sources.tables.gather import Annotations, annotate, slashed
 from pneumoscope.sources.tables.read import TABLE_SUFFIXES
+from pneumoscope.sources.tables.roles import of_studies
 
 _NO_FILE = -1
 _MISSING = "there is no such file"
@@ -73,6 +74,7 @@ def table_source(request: DataRequest) -> Source:
             readers=annotations.readers,
             notes=(*table.notes, *annotations.notes, *listed.notes),
             patients=f"the column {columns.patient!r}" if columns.patient else "",
+            studies=of_studies(columns.patient),
             drawn_on=drawn_on(table, listed.about.boxes, listed.native_size),
         )
     )
@@ -98,6 +100,10 @@ class _Rows:
     @property
     def private(self) -> Sequence[bool]:
         return [self.has_patients or file.is_dicom for file in self.files]
+
+    @property
+    def has_header(self) -> Sequence[bool]:
+        return [file.is_dicom for file in self.files]
 
     def readers(self) -> Iterator[Reader]:
         return (partial(_read, self.root, file.path, self.also) for file in self.files)

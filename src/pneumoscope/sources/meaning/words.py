@@ -29,7 +29,8 @@ normal; normals; norm; normality; healthy; health; no finding; no findings; no p
 non pneumonia; not pneumonia; without pneumonia; pneumonia negative; negative for pneumonia;
 pneumonia free; pneumonia absent; control; controls; clear; clear lung; clear lungs; normal lung;
 normal lungs; healthy lung; healthy lungs; unremarkable; no abnormality; no abnormalities;
-no acute findings; gesund; kein befund; ohne befund; keine pneumonie; unauffällig; sain; normale;
+no acute findings; gesund; normalbefund; kein befund; ohne befund; keine pneumonie; unauffällig;
+sain; normale;
 normales; normaux; sano; sanos; sana; sin hallazgo; sin hallazgos; sin neumonía; sem pneumonia;
 saudável; normaal; gezond; normalny; zdrowy; zdrowe; sağlıklı; норма; нормальный; здоровый;
 здоровые; 正常; 健康; 정상; bình thường

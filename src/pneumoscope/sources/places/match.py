@@ -24,6 +24,7 @@ NOWHERE, SHARED = -1, -2
 _BEFORE = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]+://[^/]*|[A-Za-z]:)?/*")
 _BEHIND = re.compile(r"[?#].*$")
 _DEEPEST = 32
+_LAST = (9, 0)  # the rank behind that of every rule
 
 _TELLS = (
     "",
@@ -49,12 +50,18 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
-    """A film that a key names: by which rule, and by how many parts of its path."""
+    """The films that a key names, of which it should be one: by which rule, and by how many parts
+    of their paths."""
 
-    film: int
+    films: Sequence[int]
     rule: int
     length: int
     whole: bool
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The lower, the surer."""
+        return self.rule, -self.length
 
 
 class Names:
@@ -73,10 +80,10 @@ class Names:
     def meet(self, keys: Sequence[str]) -> list[int]:
         """The films that ``keys`` name, ascending."""
         hits = (self.find(key) for key in keys)
-        return sorted({hit.film for hit in hits if isinstance(hit, _Hit)})
+        return sorted({hit.films[0] for hit in hits if hit and len(hit.films) == 1})
 
-    def find(self, key: str) -> _Hit | Sequence[int] | None:
-        """The film that ``key`` names, the films that share its name, or None."""
+    def find(self, key: str) -> _Hit | None:
+        """The film that ``key`` names, or those that share its name; None where there is none."""
         plain = plain_path(key)
         if not plain:
             return None
@@ -94,42 +101,38 @@ class Names:
                 if found is None:
                     continue
                 films, length = found
-                if len(films) > 1:
-                    return films
                 whole = length == name.count("/") + 1
-                return _Hit(films[0], 2 * folding + (rule > 0), length, whole)
+                return _Hit(films, 2 * folding + (rule > 0), length, whole)
         return None
 
 
 def meet(keys: Sequence[str], paths: Sequence[str]) -> Met:
     """The key of each film: the one that gives the longest part of its path.
 
-    A key that several films match says nothing of any of them, nor do two keys of one film.
+    A key that several films match says nothing of any of them, nor do two keys of one film; but
+    neither takes a film from a key that names it by a longer part: the row of a film that is
+    missing here has no more in common with others than a last name.
     """
     names = Names(paths)
     places = np.full(len(paths), NOWHERE, dtype=np.int64)
     best: dict[int, tuple[tuple[int, int], int]] = {}
-    shared: set[int] = set()
+    shared: dict[int, tuple[int, int]] = {}
     how: Counter[int] = Counter()
     tails = 0
     for place, key in enumerate(keys):
         hit = names.find(key)
         if hit is None:
             continue
-        if not isinstance(hit, _Hit):
-            shared.update(hit)
-            continue
-        rank = (hit.rule, -hit.length)
-        if hit.film in best and best[hit.film][0] == rank:
-            shared.add(hit.film)
-        if hit.film not in best or rank < best[hit.film][0]:
-            best[hit.film] = rank, place
-            shared.discard(hit.film)
+        film = hit.films[0]
+        if len(hit.films) > 1 or (film in best and best[film][0] == hit.rank):
+            shared.update((each, min(hit.rank, shared.get(each, hit.rank))) for each in hit.films)
+        elif film not in best or hit.rank < best[film][0]:
+            best[film] = hit.rank, place
             how[hit.rule] += 1
             tails += not hit.whole
-    for film, (_, place) in best.items():
-        places[film] = place
-    places[[film for film in shared if film not in best or best[film][0][0]]] = SHARED
+    for film, (rank, place) in best.items():
+        places[film] = place if rank < shared.get(film, _LAST) else SHARED
+    places[[film for film in shared if film not in best]] = SHARED
     return Met(places, _notes(how, tails))
 
 

@@ -59,6 +59,10 @@ class RowFilms:
     def private(self) -> Sequence[bool]:
         return [self.has_patients] * sum(file.rows for file in self.files)
 
+    @property
+    def has_header(self) -> Sequence[bool]:
+        return [False] * len(self.paths)
+
     def readers(self) -> Iterator[Reader]:
         return (self._reader(film) for file in self.files for film in self.films(file))
 

@@ -89,6 +89,11 @@ def has_a_role(name: str, *but: str) -> bool:
     return any(plain in names for role, names in NAMES.items() if role not in but)
 
 
+def of_studies(name: str | None) -> bool:
+    """Whether the name of a column is one of studies, of which a patient may have several."""
+    return name is not None and folded(name) in NAMES["study"]
+
+
 def few(names: Iterable[str], most: int = 6) -> str:
     """Names in quotes, the first few of many."""
     listed = list(names)

@@ -26,6 +26,9 @@ reader image file path frame rows columns bits slice series follow split fold
 """
 _OTHER_WORDS = frozenset(_OTHER_WORDS_TEXT.split())
 _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:-]{3,}")
+OF_STUDIES = "Films of one study"
+"""How the note begins where ids are those of studies."""
+
 _FEWEST, _SPREAD = 5, 0.02
 _MOSTLY, _MANY = 0.9, 0.2
 
@@ -53,7 +56,7 @@ def patient_column(
         wider = [one for one in likely if _holds(frame[one], frame[name])]
         if _repeats(frame[name]) and not wider:
             return name, [
-                f"Films of one study, by the column {name!r}, stay together as one patient's; a "
+                f"{OF_STUDIES}, by the column {name!r}, stay together as one patient's; a "
                 "patient who has several studies may still lie in two splits."
             ]
         likely = wider or likely
