@@ -155,7 +155,8 @@ class DataRequest:
     """The data as the user named it, and what the user said about how to read it.
 
     ``data`` is a path or a name; ``form`` one of FORMS, None to find out by looking. ``classes``
-    maps a class name of the data, folded by ``sources.classes``, to normal, pneumonia or ignore.
+    maps a class name of the data, as ``sources.meaning.words`` folds it, to normal, pneumonia or
+    ignore.
     ``labels`` is a table of labels beside the films. ``columns`` names table columns by what they
     hold: image, label, patient, split. ``keep_ids`` keeps ids as they are. ``readers`` says whose
     word counts where several read a film. ``links`` are further folders that symbolic links may
