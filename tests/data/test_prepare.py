@@ -16,6 +16,8 @@ from pneumoscope.errors import DiskFull, Unreachable, UnreadableData, Unreadable
 from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
 
 SPEC = InputSpec(8, 8)
+MANY = 1200
+"""Films of which some are written before the last are read, with any number of cores."""
 
 
 @pytest.fixture(autouse=True)
@@ -186,20 +188,20 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
         return shade(level % 200, side)
 
     def records(limit: int) -> Iterator[Record]:
-        for i, record in enumerate(source(300).records):
+        for i, record in enumerate(source(MANY).records):
             if i == limit:
                 raise Killed
             yield replace(record, read=broken if i == 2 else partial(counted, i))
 
     def killed_at(limit: int) -> Source:
-        return replace(source(300), records=Once(partial(records, limit)))
+        return replace(source(MANY), records=Once(partial(records, limit)))
 
     with pytest.raises(Killed):
-        prepare(killed_at(290), SPEC, tmp_path / "set")
+        prepare(killed_at(MANY - 10), SPEC, tmp_path / "set")
     assert not (tmp_path / "set").exists()
     draft = tmp_path / ".set.tmp"
     done = len((draft / "journal.jsonl").read_bytes().splitlines())
-    assert 0 < done < 290
+    assert 0 < done < MANY - 10
     if cut == "half a line":
         with (draft / "journal.jsonl").open("r+b") as file:
             file.truncate((draft / "journal.jsonl").stat().st_size - 5)
@@ -208,9 +210,9 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
         with (draft / "images.npy").open("ab") as file:
             file.write(b"\xff" * 1000)
     reads.clear()
-    got = prepare(killed_at(1000), SPEC, tmp_path / "set")
-    assert sorted(reads) == list(range(done, 300))
-    whole = prepare(killed_at(1000), SPEC, tmp_path / "whole")
+    got = prepare(killed_at(2 * MANY), SPEC, tmp_path / "set")
+    assert sorted(reads) == list(range(done, MANY))
+    whole = prepare(killed_at(2 * MANY), SPEC, tmp_path / "whole")
     names = ["images.npy", "looks.npy", "masks.npy", "table.parquet", "alike.parquet"]
     names += ["dropped.csv", "prepared.json"]
     for name in names:
@@ -242,14 +244,14 @@ def test_a_kill_while_films_are_compared_costs_no_reading(
     assert len(reads) == 60
 
 
-def stopped(name: str = "toy", at: int = 290) -> Source:
+def stopped(name: str = "toy", at: int = MANY - 10) -> Source:
     def records() -> Iterator[Record]:
-        for i, record in enumerate(source(300).records):
+        for i, record in enumerate(source(MANY).records):
             if i == at:
                 raise Killed
             yield replace(record, read=partial(shade, i % 200))
 
-    return replace(source(300), name=name, fingerprint=name, records=Once(records))
+    return replace(source(MANY), name=name, fingerprint=name, records=Once(records))
 
 
 def test_a_draft_of_other_data_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -277,8 +279,8 @@ def test_a_draft_damaged_by_a_loss_of_power_is_begun_anew(tmp_path: Path, damage
         with (draft / "journal.jsonl").open("r+b") as file:
             file.seek(5000)
             file.write(bytes(3000))
-    got = prepare(stopped(at=1000), SPEC, tmp_path / "set")
-    assert got.images[:, 0, 0].tolist() == [i % 200 for i in range(300)]
+    got = prepare(stopped(at=2 * MANY), SPEC, tmp_path / "set")
+    assert got.images[:, 0, 0].tolist() == [i % 200 for i in range(MANY)]
 
 
 def test_drafts_of_other_programs_beside_the_output_are_left_alone(tmp_path: Path) -> None:
