@@ -629,7 +629,7 @@ def test_a_real_rsna_file_is_its_pixel_array() -> None:
     assert film.patient_id == path.stem
     assert film.facts == {
         "mode": "MONOCHROME2", "format": "DICOM", "view": "PA", "sex": "M", "modality": "CR",
-        "age": 62.0, "bytes": path.stat().st_size,
+        "body_part": "CHEST", "age": 62.0, "bytes": path.stat().st_size,
     }  # fmt: skip
     assert read_film(path, 224).pixels.shape == (512, 512)
 

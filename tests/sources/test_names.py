@@ -19,6 +19,7 @@ from pneumoscope.sources.together.names import (
     NamedFilm,
     parse_name,
     read_names,
+    read_origins,
     recognise,
 )
 
@@ -72,10 +73,14 @@ def test_no_name_breaks_the_parser(name: str) -> None:
     )
 
 
-def pairs(sick: int, well: int, foreign: int) -> list[tuple[str, int]]:
+def parsed(films: list[tuple[str, int]]) -> list[tuple[NamedFilm | None, int]]:
+    return [(parse_name(name), label) for name, label in films]
+
+
+def pairs(sick: int, well: int, foreign: int) -> list[tuple[NamedFilm | None, int]]:
     films = [(f"person{i}_virus_{i}.jpeg", 1) for i in range(sick)]
     films += [(f"IM-{i:04d}-0001.jpeg", 0) for i in range(well)]
-    return films + [(f"other{i}.jpeg", 0) for i in range(foreign)]
+    return parsed(films + [(f"other{i}.jpeg", 0) for i in range(foreign)])
 
 
 def test_nine_names_in_ten_are_enough() -> None:
@@ -94,7 +99,7 @@ def test_names_against_the_labels_are_not_the_set() -> None:
 
 def test_the_originals_of_mendeley_are_told_apart() -> None:
     films = [("BACTERIA-1234567-0001.jpeg", 1), ("NORMAL-28501-0001.jpeg", 0)]
-    assert recognise(films) == MENDELEY_NOTE
+    assert recognise(parsed(films)) == MENDELEY_NOTE
 
 
 def made(root: Path, *paths: str) -> Path:
@@ -218,7 +223,7 @@ def test_sets_that_are_merged_are_read_film_by_film() -> None:
     ],
 )  # fmt: skip
 def test_pictures_made_from_one_film_have_one_origin(paths: list[str], together: list[int]) -> None:
-    origin = read_names(paths, [0] * len(paths)).origin
+    origin = read_origins(paths, [0] * len(paths))
     found = [i for i, name in enumerate(origin) if name and name == origin[0]]
     assert found == together
 
@@ -294,9 +299,10 @@ def test_a_lateral_view_by_name_is_a_fact_unless_the_film_says_it(tmp_path: Path
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_any_names_are_read(paths: list[str]) -> None:
     names = read_names(paths, [None] * len(paths))
-    assert len(names.patient) == len(names.origin) == len(paths)
-    counts = Counter(names.origin)
-    assert all(counts[name] > 1 for name in names.origin if name is not None)
+    origins = read_origins(paths, [None] * len(paths))
+    assert len(names.patient) == len(origins) == len(paths)
+    counts = Counter(origins)
+    assert all(counts[name] > 1 for name in origins if name is not None)
 
 
 @given(

@@ -16,7 +16,7 @@ from pneumoscope.sources.film.views import LATERAL, is_lateral
 from pneumoscope.sources.listed import About, Column, Films, Records
 from pneumoscope.sources.places.files import LINKS, Listing
 from pneumoscope.sources.together.ids import OF_STUDIES
-from pneumoscope.sources.together.names import Names, read_names
+from pneumoscope.sources.together.names import Names, read_names, read_origins
 
 MOST_LOST = 0.05
 """Part of the films that may be links which are not followed."""
@@ -110,9 +110,11 @@ def with_names(films: Films, about: About, *, studies: bool = False) -> tuple[Ab
         kept = zip(names.patient, films.has_header, strict=True)
         patient = Column.of([None if hidden else found for found, hidden in kept])
     names = replace(names, patient=tuple(patient.at(i) for i in range(len(about))))
-    # Films of a known patient stay together anyway.
-    loose = [o if p is None else None for o, p in zip(names.origin, names.patient, strict=True)]
-    origin = Column.of(loose) if any(loose) else None
+    origin = None
+    if None in names.patient:  # films of a known patient stay together anyway
+        origins = zip(read_origins(films.paths, labels), names.patient, strict=True)
+        loose = [one if patient is None else None for one, patient in origins]
+        origin = Column.of(loose) if any(loose) else None
     facts = dict(about.facts)
     if any(lateral := [is_lateral(path) for path in films.paths]):
         facts["view"] = _views(lateral, about, films.has_header)

@@ -133,14 +133,18 @@ def _is_mask(name: str) -> bool:
 def _made_from_others(paths: Sequence[str], said: frozenset[str]) -> list[str | None]:
     """For each path None where it is a film, else the folder that holds what was made from it; by
     the file's own name empty, or MASKS."""
-    made = [_maker(path, said) for path in paths]
+    folders = {path.rpartition("/")[0] for path in paths}
+    in_folder = {folder: _word_in(folder, _MADE, said) for folder in folders}
+    made = [in_folder[path.rpartition("/")[0]] or _maker(path) for path in paths]
     beside = _beside_films(paths, said)
+    if not beside and not any(made):
+        return made
     films = {_core(path) for path, word in zip(paths, made, strict=True) if word is None}
     found: list[str | None] = []
     for path, word in zip(paths, made, strict=True):
         if word is not None and _core(path, word) in films:
-            in_folder = word in path.split("/")[:-1]
-            found.append(word if in_folder else MASKS if word in _NEVER else "")
+            of_folder = word in path.split("/")[:-1]
+            found.append(word if of_folder else MASKS if word in _NEVER else "")
         elif word is None and (folder := beside.get(path.rpartition("/")[0])):
             found.append(folder)
         else:
@@ -148,12 +152,9 @@ def _made_from_others(paths: Sequence[str], said: frozenset[str]) -> list[str | 
     return found
 
 
-def _maker(path: str, said: frozenset[str]) -> str | None:
-    """The folder, or the word of the file's name, that says that ``path`` was made from a film."""
-    folder, _, name = path.rpartition("/")
-    if folder and (part := _word_in(folder, _MADE, said)):
-        return part
-    return _cut(_file_words(name))[1] or None
+def _maker(path: str) -> str | None:
+    """The word of the file's name that says that ``path`` was made from a film."""
+    return _cut(_file_words(path.rpartition("/")[2]))[1] or None
 
 
 def _core(path: str, word: str = "") -> tuple[str, ...]:
@@ -187,15 +188,17 @@ def _cut(words: Sequence[str]) -> tuple[int, str]:
 def _beside_films(paths: Iterable[str], said: frozenset[str]) -> dict[str, str]:
     """Folders of an unknown name beside a folder of films (``images``), most of whose pictures
     have the names of these films: ``bone_view`` beside ``images``."""
+    homes: dict[str, list[str]] = {}
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        above, _, last = folder.rpartition("/")
+        if last and fold(last) in _HOME:
+            homes.setdefault(above, []).append(folder)
+    if not homes:
+        return {}
     stems: dict[str, set[str]] = {}
     for path in paths:
         folder, _, name = path.rpartition("/")
         stems.setdefault(folder, set()).add("".join(_file_words(name)))
-    homes: dict[str, list[str]] = {}
-    for folder in stems:
-        above, _, last = folder.rpartition("/")
-        if last and fold(last) in _HOME:
-            homes.setdefault(above, []).append(folder)
     found = {}
     for folder, names in stems.items():
         above, _, last = folder.rpartition("/")

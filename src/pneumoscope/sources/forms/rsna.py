@@ -191,7 +191,8 @@ def _details(table: Table, columns: Columns, details: Table) -> list[str]:
 
 def _ids(files: tuple[FoundFile, ...]) -> list[str]:
     """The patientId of each film, which is its stem; its path where a stem is there twice."""
-    stems = [Path(file.image_id).name.removesuffix(file.written_suffix) for file in files]
+    names = [(file.image_id.rpartition("/")[2], file.written_suffix) for file in files]
+    stems = [name.removesuffix(suffix) for name, suffix in names]
     times = Counter(stems)
     return [
         stem if times[stem] == 1 else file.image_id for stem, file in zip(stems, files, strict=True)

@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,14 +65,25 @@ class _Hit:
         return self.rule, -self.length
 
 
+class _Index:
+    """The films whose paths end in each tail, with and without extensions."""
+
+    def __init__(self, paths: Sequence[str], change: Callable[[str], str]) -> None:
+        self.full = _tails(paths, change)
+        self.stem = _tails([_bare(path) for path in paths], change)
+
+
 class Names:
     """The names of films below one folder, to be met by those of a table."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = paths
-        self._full = {False: _tails(paths, _same), True: _tails(paths, _folded)}
-        bare = [_bare(path) for path in paths]
-        self._stem = {False: _tails(bare, _same), True: _tails(bare, _folded)}
+        self._as_written = _Index(paths, _same)
+
+    @cached_property
+    def _in_any_case(self) -> _Index:
+        """Made only where a key names no film as it is written."""
+        return _Index(self.paths, _folded)
 
     def share(self, cells: Sequence[str]) -> float:
         """The share of some cells that name a film, 0–1."""
@@ -89,15 +101,16 @@ class Names:
             return None
         for folding in (False, True):
             text = _folded(plain) if folding else plain
-            for rule, (name, index) in enumerate(
+            index = self._in_any_case if folding else self._as_written
+            for rule, (name, tails) in enumerate(
                 (
-                    (text, self._full[folding]),
-                    (text, self._stem[folding]),
-                    (_bare(text), self._stem[folding]),
-                    (_bare(text), self._full[folding]),
+                    (text, index.full),
+                    (text, index.stem),
+                    (_bare(text), index.stem),
+                    (_bare(text), index.full),
                 )
             ):
-                found = _longest(name, index)
+                found = _longest(name, tails)
                 if found is None:
                     continue
                 films, length = found

@@ -24,9 +24,11 @@ _LONG = 4
 def folder_patients(paths: Sequence[str]) -> list[str | None]:
     """The patient of each of ``paths`` (with ``/``) by its uppermost folder that is named like an
     id, where there are several such at that depth and each holds few films; None elsewhere."""
-    split = [path.replace("\\", "/").split("/")[:-1] for path in paths]
-    for depth in range(max(map(len, split), default=0)):
-        keys = [_key(parts, depth) for parts in split]
+    folders = [path.replace("\\", "/").rpartition("/")[0] for path in paths]
+    parts = {folder: folder.split("/") if folder else [] for folder in set(folders)}
+    for depth in range(max(map(len, parts.values()), default=0)):
+        named = {folder: _key(each, depth) for folder, each in parts.items()}
+        keys = [named[folder] for folder in folders]
         counts = Counter(key for key in keys if key is not None)
         names = {key.rpartition("/")[2] for key in counts}
         films = counts.total()

@@ -90,14 +90,12 @@ class NamedFilm:
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the names of films say: ``patient`` and ``subtype`` of each, None where a name does
-    not say it; ``origin``, the name of the film that it seems to be made from, None where it
-    shares that with no other. ``forms`` counts the films by the form of their names; ``kermany``
-    is the note of that set, empty for others.
+    not say it. ``forms`` counts the films by the form of their names; ``kermany`` is the note of
+    that set, empty for others.
     """
 
     patient: tuple[str | None, ...]
     subtype: tuple[str | None, ...]
-    origin: tuple[str | None, ...]
     forms: Mapping[str, int]
     kermany: str = ""
 
@@ -108,8 +106,9 @@ class Names:
 
 
 def read_names(paths: Sequence[str], labels: Sequence[int | None]) -> Names:
-    """Patients, subtypes and origins out of ``paths`` (with ``/``), beside the films' labels."""
+    """Patients and subtypes out of ``paths`` (with ``/``), beside the films' labels."""
     ours = [parse_name(path) for path in paths]
+    kermany = recognise(zip(ours, labels, strict=True))
     # Viewers export any film as IM-0001-0001: a name with a germ must be there.
     if not any(film is not None and film.label for film in ours):
         ours = [None] * len(paths)
@@ -127,9 +126,8 @@ def read_names(paths: Sequence[str], labels: Sequence[int | None]) -> Names:
     return Names(
         tuple(patient),
         tuple(None if film is None else film.subtype for film in ours),
-        _origins(paths, labels),
         +forms,
-        recognise(zip(paths, labels, strict=True)) or "",
+        kermany or "",
     )
 
 
@@ -145,15 +143,14 @@ def parse_name(path: str) -> NamedFilm | None:
     return None
 
 
-def recognise(films: Iterable[tuple[str, int | None]]) -> str | None:
-    """The note to give when (path, label) pairs are those of the Kermany set, else None.
+def recognise(films: Iterable[tuple[NamedFilm | None, int | None]]) -> str | None:
+    """The note to give when names and labels are those of the Kermany set, else None.
 
     Nine in ten names must be of its form and agree with the label, and one must name a germ.
     """
     count = agreeing = germs = mendeley = 0
-    for path, label in films:
+    for film, label in films:
         count += 1
-        film = parse_name(path)
         if film is not None and film.label == label:
             agreeing += 1
             germs += film.label
@@ -175,8 +172,9 @@ def _stem(name: str) -> str:
     return _EXPORTED.sub("", stem)
 
 
-def _origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[str | None, ...]:
-    """From which film each was made, as far as names tell; None where no other shares that."""
+def read_origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[str | None, ...]:
+    """The name of the film that each of ``paths`` seems to be made from; None where it shares
+    that with no other."""
     places = [path.rpartition("/")[::2] for path in paths]
     stems = [_stem(name).casefold() for _, name in places]
     # Copies lie in a folder of their own, too, under the names of their films.
