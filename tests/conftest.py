@@ -18,6 +18,9 @@ if _WORKER and hasattr(os, "sched_setaffinity"):
 elif _WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What lies in a developer's own cache of the hub is no business of a test.
+os.environ["HF_HUB_CACHE"] = os.path.join(os.path.dirname(__file__), "no-hub-cache")
+
 # Examples that hypothesis tries: few in the README's line, --hypothesis-profile full in .ci/run.
 settings.register_profile("few", max_examples=30, deadline=None, database=None)
 settings.register_profile("full", settings.get_profile("few"), max_examples=300)

@@ -116,9 +116,11 @@ class EpochsEntry(TypedDict):
 
 
 class WeightsEntry(TypedDict):
-    """The local file that a network began from: its absolute path, and the SHA-256 of its bytes."""
+    """The weights that a network began from, where they lay on this machine: a local file by its
+    absolute path, or an installed package by name and version; the SHA-256 of the file's bytes."""
 
-    file: str
+    file: NotRequired[str]
+    package: NotRequired[str]
     sha256: str
 
 
@@ -148,7 +150,8 @@ that they are; empty where they are not."""
 
 
 class Lineage(TypedDict, total=False):
-    """What a model was trained on and how; ``weights_sha256`` is of the file that it began from."""
+    """What a model was trained on and how; ``weights_sha256`` is of the file that it began from,
+    and ``weights_package`` the package, with its version, that the file came in."""
 
     recipe: str
     data: str
@@ -158,6 +161,7 @@ class Lineage(TypedDict, total=False):
     monitor: str
     population: Population
     weights_sha256: str
+    weights_package: str
 
 
 class Normalisation(TypedDict):

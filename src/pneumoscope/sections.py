@@ -135,8 +135,8 @@ class ModelChoices(Section):
     backbone: str = Field(min_length=1, description="any timm name; see: pneumoscope models")
     weights: str = Field(
         min_length=1,
-        description="imagenet (torchvision's where timm has them, else timm's), none, or a "
-        ".pth/.safetensors file",
+        description="imagenet (of the installed package for tf_efficientnet_lite0 to 2, else "
+        "torchvision's where timm has them, else timm's), none, or a .pth/.safetensors file",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="before the last layer")
     freeze: str = Field(

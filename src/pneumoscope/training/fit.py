@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from pneumoscope.data.loader import WHOLE, Batch, RankSlice, make_loader
 from pneumoscope.data.prepared import population
+from pneumoscope.manifest import Lineage
 from pneumoscope.models.bundle import Bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.records import Listener
@@ -108,7 +109,6 @@ def _best(run: Run, job: TrainingJob, checkpoint: CheckpointCallback, network: N
     network.load_state_dict(load_file(checkpoint.weights_of(best)))
     # The normalisation lies in the weights; model.json repeats it for people to read.
     mean, std = (round(float(value) / 255, 4) for value in (network.mean, network.std))
-    begun = run.manifest().get("weights") if run.manifest_file.is_file() else None
     return Bundle(
         network=network.cpu().eval(),
         backbone=recipe.model.backbone,
@@ -126,6 +126,17 @@ def _best(run: Run, job: TrainingJob, checkpoint: CheckpointCallback, network: N
             "epochs": len(checkpoint.history),
             "monitor": checkpoint.monitor,
             "population": population(job.prepared),
-            **({"weights_sha256": begun["sha256"]} if begun else {}),
+            **_origin(run),
         },
     )
+
+
+def _origin(run: Run) -> Lineage:
+    """Which file the weights came from, as far as others may know: not where it lay."""
+    begun = run.manifest().get("weights") if run.manifest_file.is_file() else None
+    if not begun:
+        return {}
+    origin: Lineage = {"weights_sha256": begun["sha256"]}
+    if package := begun.get("package"):
+        origin["weights_package"] = package
+    return origin

@@ -9,6 +9,7 @@ from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import launched, use_all_cores
 from pneumoscope.models.bundle import Bundle, load_bundle
+from pneumoscope.models.packaged import package_of
 from pneumoscope.training.features.store import drop_features
 from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.data import network_side
@@ -34,6 +35,7 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     context.note_choice("threads", str(threads), f"the cores this process may use{shared}")
     side, why = network_side(context.source, context.recipe)
     context.note_choice("input size", f"{side} px", why)
+    _note_weights(context)
     begun = context.run.last_checkpoint.is_file()
     network = build_network(prepared, context.recipe, side, context.seed, begun=begun)
     precision = _precision(context, network)
@@ -43,6 +45,21 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     if context.hardware.processes == 1:
         return fit(context.run, job, network, context.listener)
     return _train_together(context, job, network)
+
+
+def _note_weights(context: RunContext) -> None:
+    """Which weights ``imagenet`` stands for."""
+    from pneumoscope.models.weights import published
+
+    model = context.recipe.model
+    if model.weights != "imagenet":
+        return
+    if package := package_of(model.backbone):
+        why = f"ImageNet weights of an installed package, SHA-256 {package.sha256[:16]}"
+        context.note_choice("weights", f"{package.name} {package.version}", why)
+    else:
+        why = "ImageNet weights of timm's hub, or of its cache on this machine"
+        context.note_choice("weights", published(model.backbone), why)
 
 
 def _precision(context: RunContext, network: Network) -> Precision:

@@ -1,7 +1,8 @@
-"""Weights files: where the local file lies that a network began from, and whether it is the same.
+"""Weights that a network began from: where they lie on this machine, and whether they are the same.
 
-What is shared of a run (recipe.yaml, model.json, the report) has the file's name and digest. Where
-it lay stands in run.json alone, or in the plan of a group, and is asked for when a run resumes.
+What is shared of a run (recipe.yaml, model.json, the report) has a file's name or its package, and
+its digest. Where a file lay stands in run.json alone, or in the plan of a group, and is asked for
+when a run resumes.
 """
 
 from __future__ import annotations
@@ -11,14 +12,24 @@ from pathlib import Path
 
 from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.manifest import WeightsEntry
+from pneumoscope.models.packaged import Package, package_of
 from pneumoscope.recipe import Recipe
 from pneumoscope.storage import file_digest
 
 
 def weights_entry(recipe: Recipe) -> WeightsEntry | None:
-    """Place and digest of the recipe's weights file, which is there; None where it names none."""
-    file = recipe.weights_file
-    return None if file is None else {"file": str(file.absolute()), "sha256": file_digest(file)}
+    """Place and digest of the file of pretrained weights that the recipe names or that comes with
+    an installed package; None for random weights and those of a hub."""
+    if file := recipe.weights_file:
+        return {"file": str(file.absolute()), "sha256": file_digest(file)}
+    package = _package(recipe)
+    if package is None:
+        return None
+    return {"package": f"{package.name} {package.version}", "sha256": package.sha256}
+
+
+def _package(recipe: Recipe) -> Package | None:
+    return package_of(recipe.model.backbone) if recipe.model.weights == "imagenet" else None
 
 
 def shareable_command(command: str, recipe: Recipe) -> str:
@@ -31,7 +42,7 @@ def shareable_command(command: str, recipe: Recipe) -> str:
 
 def located(recipe: Recipe, entry: WeightsEntry | None) -> Recipe:
     """A stored recipe with its weights file where ``entry`` says that it lay."""
-    return recipe if entry is None else recipe.with_weights(entry["file"])
+    return recipe.with_weights(entry["file"]) if entry and "file" in entry else recipe
 
 
 def check_weights(entry: WeightsEntry | None) -> None:
@@ -39,8 +50,8 @@ def check_weights(entry: WeightsEntry | None) -> None:
 
     Raises WeightsNotFound, BadWeights.
     """
-    if entry is None:
-        return
+    if entry is None or "file" not in entry:
+        return  # a package's file is checked whenever it is read
     remedy = "bring it back to that place, or start a new run"
     try:
         found = file_digest(Path(entry["file"]))

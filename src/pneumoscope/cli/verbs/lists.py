@@ -30,12 +30,13 @@ def recipes(
 
 
 def models() -> None:
-    """List the backbones."""
+    """List the backbones, and where their ImageNet weights are to be had."""
+    from pneumoscope.models.weights import whereabouts
     from pneumoscope.models.zoo import ZOO
 
     console = Console(highlight=False)
-    rows = [(b.name, f"{b.parameters:.1f} M", b.about) for b in ZOO]
-    _table(console, ("backbone", "parameters", "about"), rows)
+    rows = [(b.name, f"{b.parameters:.1f} M", whereabouts(b.name), b.about) for b in ZOO]
+    _table(console, ("backbone", "parameters", "ImageNet weights", "about"), rows)
     console.print("Any other timm name is accepted.")
     console.print("Next: pneumoscope train DATA --set model.backbone=NAME")
 

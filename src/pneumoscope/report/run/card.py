@@ -80,9 +80,11 @@ def _model(run: EvaluatedRun) -> Iterator[str]:
     yield "## Model"
     yield ""
     yield f"- Backbone: {_plain(model.get('backbone', 'unknown'))}, {_millions(model)} parameters"
-    digest = lineage.get("weights_sha256")
-    yield f"- Weights it began from: {_plain(model.get('weights', 'unknown'))}" + (
-        f", SHA-256 {_plain(digest)}" if digest else ""
+    digest, package = lineage.get("weights_sha256"), lineage.get("weights_package")
+    yield (
+        f"- Weights it began from: {_plain(model.get('weights', 'unknown'))}"
+        + (f", of the package {_plain(package)}" if package else "")
+        + (f", SHA-256 {_plain(digest)}" if digest else "")
     )
     yield (
         f"- Input: one grey image, 0–255, air dark, stored at {spec.get('stored')} px, seen by "
