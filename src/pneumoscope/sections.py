@@ -35,6 +35,11 @@ class DataChoices(Section):
     val_share: Annotated[float, Field(gt=0, lt=0.9)] = Field(
         description="part of the other films that a validation split cut here gets"
     )
+    train_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="part of the training patients of each class that is trained on, the same for "
+        "all seeds; smaller parts lie within larger ones, for learning curves",
+    )
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         description="cuts follow from it, and not from --seed, so all seeds share their test films"
     )

@@ -228,3 +228,33 @@ def test_every_film_is_judged_in_one_fold_and_no_patient_is_divided(test: str) -
 def test_a_fold_beyond_the_last_is_refused() -> None:
     with pytest.raises(InputError, match="no such fold"):
         plan_splits(table([0, 1] * 20), choices(fold="4 of 4"))
+
+
+@given(films, st.sampled_from([0.05, 0.1, 0.25, 0.5]), st.integers(0, 99))
+def test_smaller_shares_of_the_training_patients_lie_within_larger_ones(
+    drawn: list[tuple[int, int]], share: float, seed: int
+) -> None:
+    labels = [0, 1, *(label for label, _ in drawn)]
+    patients = ["a", "b", *(f"{label}-{patient}" for label, patient in drawn)]
+    rows = table(labels * 3, patients * 3, ["train"] * len(labels) + ["val"] * len(labels)
+                 + ["test"] * len(labels))  # fmt: skip
+    rows["patient_id"] = [f"{p}{s}" for p, s in zip(rows["patient_id"], rows["split"], strict=True)]
+    said = choices(val="official", split_seed=seed, views="all", groups="patients")
+    whole, some, more = (
+        plan_splits(rows, said.model_copy(update={"train_share": part})).split
+        for part in (1.0, share, 2 * share)
+    )
+    for other in (some, more):
+        assert np.array_equal(other == "val", whole == "val")
+        assert np.array_equal(other == "test", whole == "test")
+    assert set(np.flatnonzero(some == "train")) <= set(np.flatnonzero(more == "train"))
+    kept, left = (set(rows["patient_id"][mask]) for mask in (some == "train", _gone(some, whole)))
+    assert not kept & left
+    for label in (0, 1):
+        there = whole == "train"
+        all_ = set(rows["patient_id"][there & (rows["label"] == label)])
+        assert len(kept & all_) == -(-len(all_) * round(100 * share) // 100)
+
+
+def _gone(some: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return (whole == "train") & (some != "train")

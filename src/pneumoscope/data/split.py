@@ -7,6 +7,7 @@ written, so hashing them moves nobody.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -78,6 +79,7 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
         split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
         told.append(("val split", _share(choices.val_share, pool), _patients(table) + why))
     split[labelled & ~np.isin(split, ("val", "test"))] = "train"
+    told += _reduce_train(split, labels, groups, choices)
     return Plan(split, (*told, *_aside(table, aside, choices)))
 
 
@@ -127,6 +129,7 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
     pool = (fold >= 0) & (fold != number)
     split[pool] = "train"
     split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
+    reduced = _reduce_train(split, labels, groups, choices)
     left = int(((official == "test") & (fold < 0)).sum())
     why = f"; the official test split of {left:,} films is left out" if left else ""
     aside = views.left_out(table, choices.views, official_test=choices.test == "official")
@@ -138,7 +141,30 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
         ),
         ("val split", _share(choices.val_share, pool), _patients(table)),
     )
-    return Plan(split, (*told, *_aside(table, aside, choices)))
+    return Plan(split, (*told, *reduced, *_aside(table, aside, choices)))
+
+
+def _reduce_train(
+    split: NDArray[np.object_], labels: Labels, groups: Groups, choices: DataChoices
+) -> list[tuple[str, str, str]]:
+    """Leave all but ``train_share`` of the training patients of each class out of ``split``, in
+    place; say so. The order of patients follows from the split seed alone, so that a smaller
+    share lies within a larger one."""
+    if choices.train_share == 1:
+        return []
+    rows = np.flatnonzero(split == "train")
+    ids, place = np.unique(groups[rows], return_inverse=True)
+    ill = np.zeros(len(ids), dtype=np.int64)
+    np.maximum.at(ill, place, labels[rows])
+    order = np.random.default_rng((choices.split_seed, len(ids))).permutation(len(ids))
+    kept = np.zeros(len(ids), dtype=bool)
+    for kind in (0, 1):
+        of_kind = order[ill[order] == kind]
+        kept[of_kind[: math.ceil(choices.train_share * len(of_kind) - 1e-9)]] = True
+    split[rows[~kept[place]]] = None
+    films = f"{int(kept[place].sum()):,} of {len(rows):,} films"
+    why = "patients drawn within each class; validation and test films stay as they are"
+    return [("train split", f"{choices.train_share:.0%} of its patients, {films}", why)]
 
 
 def _aside(
