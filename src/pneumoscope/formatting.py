@@ -41,7 +41,7 @@ def number(value: float | None, places: int = 3) -> str:
 def signed(value: float | None, places: int = 3) -> str:
     """A difference: ``+0.021``, ``−0.004``, ``0.000``; ``undefined`` for NaN and None."""
     text = number(value, places)
-    return f"+{text}" if text[0].isdigit() and text.strip("0.") else text
+    return f"+{text}" if text[0].isdigit() and any(map(text.count, "123456789")) else text
 
 
 def interval(estimate: Measured, places: int = 3) -> str:

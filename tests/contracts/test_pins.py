@@ -1,10 +1,23 @@
-"""What commands give and print is what they gave before: see ``tests/golden/README.md``."""
+"""What commands give and print is what they gave before: see ``tests/golden/README.md``.
+
+And what they show is what their files hold: every number carries its key. What is exempt stands in
+``tests/helpers/figures_shown.py``.
+"""
 
 from pathlib import Path
 
 import pytest
+from tests.helpers.figures_shown import faults
 from tests.helpers.golden import PINS, check_pin, lay_out, lay_out_audit
+from tests.helpers.keyed_files import keyed_files
 from tests.helpers.pins import all_pins
+
+WALKED = {
+    *("judge", "evaluate", "evaluate-asked", "evaluate-val", "evaluate-other"),
+    *("evaluate-seeds", "evaluate-folds"),
+    *("seeds", "folds", "compare", "compare-three", "audit"),
+}
+"""Commands of whose texts every number is asked for its key."""
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +32,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("group", all_pins())
 def test_pins_hold(group: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results, tolerance = all_pins()[group]
-    found = results(place, monkeypatch)
+    with keyed_files(monkeypatch) as heard:
+        found = results(place, monkeypatch)
+        wrong = list(dict.fromkeys(faults(heard)))
     assert set(found) == {file.name for file in (PINS / group).iterdir()}
     for file, text in found.items():
         check_pin(f"{group}/{file}", text, tolerance)
+    wrong = wrong if group in WALKED else []
+    assert not wrong, "\n".join([f"{group}: mend it, or see EXEMPT of figures_shown.py", *wrong])
 
 
 def test_every_pin_is_looked_at() -> None:

@@ -18,6 +18,8 @@ from tests.helpers import networks  # noqa: F401  the backbone of the golden run
 from tests.helpers.commands import run
 from tests.helpers.figures import leave_undrawn
 from tests.helpers.golden import as_json, plain, words_of
+from tests.helpers.keyed import unmarked
+from tests.helpers.keyed_files import heard
 
 EXACT = 1e-9
 """Evaluating, comparing and auditing train nothing: the same predictions and films in, the same
@@ -56,7 +58,7 @@ class Pinned:
         texts = {"printed.txt": printed}
         if self.page:
             texts[self.page.replace("html", "txt")] = words_of(place / self.folder / self.page)
-        texts = {name: plain(text, place) for name, text in texts.items()}
+        texts = {name: plain(heard(name, text), place) for name, text in texts.items()}
         if self.tolerance > EXACT:
             # A last digit may be rounded otherwise; the data hold the figures.
             texts = {name: re.sub(r"\d+", "0", text) for name, text in texts.items()}
@@ -65,8 +67,9 @@ class Pinned:
     def _held(self, place: Path, name: str) -> str:
         file = place / self.folder / name
         if name.endswith(".json"):
-            return as_json(file, place)
-        return plain(file.read_text("utf-8"), place)
+            return unmarked(as_json(file, place))
+        text = file.read_text("utf-8")
+        return plain(heard(name, text) if name.endswith(".md") else unmarked(text), place)
 
 
 def settle(place: Path, patch: pytest.MonkeyPatch, columns: int = 80) -> None:
@@ -126,6 +129,7 @@ PINNED = {
     "evaluate": judged("run", "evaluated"),
     "evaluate-asked": judged("run", "evaluated-asked", *ASKED),
     "evaluate-val": judged("run", "evaluated-val", "--split", "val"),
+    "evaluate-other": judged("run", "evaluated-other", "--data", "theirs", tolerance=FORWARD),
     "evaluate-seeds": judged("seeds", "evaluated-seeds", tolerance=FORWARD),
     "evaluate-folds": judged("folds", "evaluated-folds", tolerance=FORWARD),
     "seeds": Pinned(

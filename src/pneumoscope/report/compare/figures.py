@@ -86,7 +86,7 @@ def _precision_recall(drawn: Sequence[tuple[str, EvaluatedRun]], more: str) -> P
     for at, (letter, run) in enumerate(drawn):
         labels, scores = _columns(run)
         precision, recall, _ = precision_recall_curve(labels, scores)
-        called, share = scores >= run.threshold, float((labels == 1).mean())
+        called, share = scores >= run.threshold, run.results.share
         point = None
         if called.any():
             point = float(called[labels == 1].mean()), float((labels[called] == 1).mean())

@@ -142,7 +142,7 @@ def _card(
         name=shortened(film.name),
         kind=f"read as {CLASSES[called]}" if truth is None else _KINDS[truth, called],
         wrong=truth is not None and truth != called,
-        probability=number(film.probability, 2),
+        probability=number(film.probability),
         marked=marked,
         overlays=tuple(overlays),
     )

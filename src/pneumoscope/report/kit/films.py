@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumoscope.formatting import number
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA
 from pneumoscope.report.kit.gallery import Shown
@@ -63,7 +64,7 @@ def tile(
     image = film(shown.image_id)
     alt = f"Chest film {shown.name}, truly {CLASSES[shown.label]}"
     if predicted:
-        alt += f", read as {CLASSES[shown.called]} with probability {shown.probability:.2f}"
+        alt += f", read as {CLASSES[shown.called]} with probability {number(shown.probability)}"
     if image is None:
         return Tile(shown, "", alt)
     picture = overlay(image, shown.image_id, heat) if heat else None
@@ -156,5 +157,5 @@ def _draw_words(
             Rectangle((left, top), 0.94, 0.94, facecolor="none", edgecolor=PNEUMONIA, linewidth=2)
         )
     truth = CLASSES[shown.label]
-    words = f"{shown.probability:.2f}  {truth}" if predicted else truth
+    words = f"{number(shown.probability)}  {truth}" if predicted else truth
     axes.text(left, end - 0.16, words, fontsize=8, color=PNEUMONIA if shown.label else NORMAL)

@@ -106,7 +106,7 @@ def draw_risk(found: RiskCurve, carried: AbstentionFigures | None) -> Figure:
     x, risk = np.array(found.coverage), np.array(found.risk)
     axes.fill_between(x, found.low, found.high, color=NORMAL, alpha=0.18, linewidth=0)
     axes.plot(x, risk, color=NORMAL, zorder=3)
-    end = float(risk[-1])
+    end = found.risk[-1]
     # The first few films have intervals that reach far up and say nothing.
     top = max(2.2 * end, float(np.nanmax(risk[x > 0.1], initial=0.01)) * 1.5, 0.02)
     axes.set(xlim=(0, 1.01), ylim=(0, top))

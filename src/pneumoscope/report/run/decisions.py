@@ -39,8 +39,8 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
         "Probabilities by class",
         "Films right of the dashed line are called pneumonia. The two panels have scales of "
         "their own.",
-        f"Histogram of the probability of pneumonia for {found.normal.sum()} normal and "
-        f"{found.pneumonia.sum()} pneumonia films, with the threshold at {run.threshold:.3f}.",
+        f"Histogram of the probability of pneumonia for {counts.tn + counts.fp:,} normal and "
+        f"{counts.fn + counts.tp:,} pneumonia films, with the threshold at {run.threshold:.3f}.",
     )
 
 

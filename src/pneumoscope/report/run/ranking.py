@@ -29,20 +29,26 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
             "ROC curve",
             f"Sensitivity against false alarms over all thresholds. The band holds {roc.level:.0%}"
             " of 500 bootstrap curves at each false positive rate; the dot is the operating point.",
-            f"ROC curve. AUROC {auroc}. Operating point: sensitivity {roc.at[1]:.3f} at a false "
-            f"positive rate of {roc.at[0]:.3f}.",
+            f"ROC curve. AUROC {auroc}. Operating point: {_rates(run)}.",
         )
     pr = curves.precision_recall(*columns)
     if pr is not None:
         words = _two_lines(run, "average_precision", "Average precision")
         yield make_figure(
             "precision_recall",
-            draw_precision_recall(pr, words, _point(run)),
+            draw_precision_recall(pr, words, _point(run), number(run.results.share)),
             "Precision and recall",
             "The share of pneumonia calls that are right, against the share of pneumonia found. "
             "The level line is what guessing reaches at this split’s prevalence.",
-            f"Precision–recall curve. Average precision {average}; prevalence {pr.prevalence:.3f}.",
+            f"Precision–recall curve. Average precision {average}; prevalence "
+            f"{number(run.results.share)}.",
         )
+
+
+def _rates(run: EvaluatedRun) -> str:
+    found = run.results.metrics
+    alarms = number(1 - found["specificity"].value)
+    return f"sensitivity {number(found['sensitivity'].value)} at a false positive rate of {alarms}"
 
 
 def _two_lines(run: EvaluatedRun, key: str, title: str) -> str:
@@ -72,12 +78,13 @@ def draw_roc(curve: RocCurve, auroc: str, point: str) -> Figure:
     return figure
 
 
-def draw_precision_recall(curve: PrCurve, average: str, point: str) -> Figure:
-    """Precision over recall against the prevalence, which is what a guess would reach."""
+def draw_precision_recall(curve: PrCurve, average: str, point: str, prevalence: str) -> Figure:
+    """Precision over recall against the prevalence, which is what a guess would reach; the other
+    arguments are the words written beside them."""
     figure, axes = _unit_square("Recall (sensitivity)", "Precision (positive predictive value)")
     axes.axhline(curve.prevalence, color=RULE, linewidth=1, zorder=1)
     under = curve.prevalence > 0.3
-    words = f"a guess reaches the prevalence, {curve.prevalence:.3f}"
+    words = f"a guess reaches the prevalence, {prevalence}"
     write(
         axes, words, (0.02, curve.prevalence), (0, -11 if under else 5), color=MUTED, fontsize=8.5
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pneumoscope.formatting import full, one_call, plural, split_name
+from pneumoscope.formatting import full, number, one_call, plural, split_name
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import divided_words
 from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.review import shortcuts
+from pneumoscope.report.run.films import error_rows
 
 SMALL_CLASS = 100
 """Below this many films of a class, its intervals are too wide to rank models by."""
@@ -126,12 +127,11 @@ def _confusion(run: EvaluatedRun) -> Iterator[str]:
 
 
 def _worst(run: EvaluatedRun) -> Iterator[str]:
-    rows = run.predictions
-    wrong = rows[(rows["probability"] >= run.threshold) != (rows["label"] == 1)]
-    if len(wrong):
-        row = wrong.iloc[int((wrong["probability"] - run.threshold).abs().argmax())]
-        kind = "a pneumonia film" if row["label"] == 1 else "a normal film"
-        yield f"Its most confident error gives {kind} a probability of {row['probability']:.3f}."
+    errors, _ = error_rows(run)
+    if errors:
+        kind = "a pneumonia film" if errors[0].label else "a normal film"
+        given = number(errors[0].probability)
+        yield f"Its most confident error gives {kind} a probability of {given}."
 
 
 def _shift_findings(run: EvaluatedRun) -> list[str]:

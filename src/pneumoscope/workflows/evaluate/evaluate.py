@@ -18,6 +18,7 @@ from pneumoscope.evaluation.evaluate import evaluate_split
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.evaluation.results import Evaluation, write_evaluation
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
+from pneumoscope.formatting import number
 from pneumoscope.manifest import Choice, Manifest
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
@@ -136,7 +137,7 @@ def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> Mani
 def _choices_made(choices: Choices) -> list[Choice]:
     """What decides, and where it was chosen, as a run's own ``choices`` are."""
     point, found = choices.points[0], choices.calibration
-    rows = [("threshold", f"{point.threshold:.4f}", f"{point.rule}, chosen on {point.chosen_on}")]
+    rows = [("threshold", number(point.threshold), f"{point.rule}, chosen on {point.chosen_on}")]
     if found:
-        rows.append(("temperature", f"{found.temperature:.3f}", f"fitted on {found.chosen_on}"))
+        rows.append(("temperature", number(found.temperature), f"fitted on {found.chosen_on}"))
     return [{"what": what, "choice": choice, "why": why} for what, choice, why in rows]

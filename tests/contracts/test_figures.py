@@ -1,0 +1,93 @@
+"""One quantity has one value, wherever in the files of a run it stands, and one text where it is
+shown. That every number of pages, card and terminal is one of these, ``test_pins`` asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from tests.helpers.figures_shown import faults
+from tests.helpers.golden import PINS
+from tests.helpers.keyed import keyed, marking, unmarked
+
+EVALUATIONS = sorted(
+    file.parent.name
+    for file in PINS.glob("*/metrics.json")
+    if "operating_points" in json.loads(file.read_text("utf-8"))
+)
+
+SAME = (
+    ("operating_point.threshold", "operating_points[0].threshold"),
+    ("operating_point.name", "operating_points[0].name"),
+    ("confusion", "operating_points[0].confusion"),
+    ("metrics.sensitivity", "operating_points[0].sensitivity"),
+    ("metrics.specificity", "operating_points[0].specificity"),
+    ("metrics.precision", "operating_points[0].precision"),
+    ("metrics.npv", "operating_points[0].npv"),
+    ("metrics.sensitivity", "per_class.pneumonia.recall"),
+    ("metrics.specificity", "per_class.normal.recall"),
+    ("metrics.precision", "per_class.pneumonia.precision"),
+    ("metrics.npv", "per_class.normal.precision"),
+    ("metrics.f1", "per_class.pneumonia.f1"),
+    ("metrics.brier", "calibration.before.brier"),
+    ("metrics.log_loss", "calibration.before.log_loss"),
+    ("metrics.ece", "calibration.before.ece"),
+    ("metrics.auroc", "shortcuts[0].auroc"),
+    ("abstention.conformal.wrong_without.value", "abstention.risk_coverage.risk[-1]"),
+)
+"""Places in ``metrics.json`` that hold one quantity."""
+
+_DIGITS = 1e-6
+"""Curves are kept with six digits."""
+
+
+def _at(found: Any, path: str) -> Any:
+    """What stands at a path, None where there is no such part."""
+    for name in re.findall(r"[\w-]+", path):
+        if found is None:
+            return None
+        if name == "own":
+            found = next((each for each in found if each["own"]), None)
+        else:
+            found = found[int(name)] if isinstance(found, list) else found.get(name)
+    return found
+
+
+def _numbers(found: Any) -> Any:
+    """An estimate without how it was made."""
+    if isinstance(found, dict) and "method" in found:
+        return [found["value"], found["low"], found["high"]]
+    return found
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_one_quantity_has_one_value(name: str) -> None:
+    found = json.loads((PINS / name / "metrics.json").read_text("utf-8"))
+    pairs = {pair: tuple(_numbers(_at(found, path)) for path in pair) for pair in SAME}
+    other = {
+        pair: values
+        for pair, values in pairs.items()
+        if None not in values and values[0] != pytest.approx(values[1], abs=_DIGITS, nan_ok=True)
+    }
+    assert not other
+
+
+def test_a_number_without_a_key_is_found() -> None:
+    with marking():
+        auroc = keyed(0.96512, "metrics.json:metrics.auroc.value")
+        assert not list(faults({"card": f"AUROC {auroc:.3f}, misread {1 - auroc:.1%} on test"}))
+        assert "0.97 carries no key" in next(faults({"card": "AUROC 0.97 on test"}))
+        cut = f"AUROC {str(f'{auroc:.3f}')[:-3]} on test"  # what was written by other means
+        assert unmarked(cut) == "AUROC 0.965 on test"
+        assert "0.965 carries no key" in next(faults({"card": cut}))
+
+
+def test_a_number_that_is_rounded_in_two_ways_is_found() -> None:
+    with marking():
+        auroc = keyed(0.96512, "metrics.json:metrics.auroc.value")
+        texts = {"card": f"AUROC {auroc:.3f}", "page": f"AUROC {auroc:.2f}"}
+        assert list(faults(texts)) == [
+            "metrics.json:metrics.auroc.value is rounded in two ways: 0.965 (card), 0.97 (page)"
+        ]
