@@ -1,5 +1,6 @@
 """Prepared sets: pixels and rows agree, bad films are counted, nothing half-written stays."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,7 +13,13 @@ import pytest
 
 from pneumoscope.data.prepare import prepare, prepared_name
 from pneumoscope.data.prepared import flow, open_prepared
-from pneumoscope.errors import DiskFull, Unreachable, UnreadableData, UnreadableImage
+from pneumoscope.errors import (
+    DiskFull,
+    OutputNotWritable,
+    Unreachable,
+    UnreadableData,
+    UnreadableImage,
+)
 from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
 
 SPEC = InputSpec(8, 8)
@@ -27,6 +34,10 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 def shade(level: int, side: int) -> Film:
     return Film(np.full((8, 8), level, np.uint8), 80, 90, facts={"mode": "L", "bytes": level})
+
+
+def given(film: Film, side: int) -> Film:
+    return film
 
 
 def broken(side: int) -> Film:
@@ -213,15 +224,28 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
     got = prepare(killed_at(2 * MANY), SPEC, tmp_path / "set")
     assert sorted(reads) == list(range(done, MANY))
     whole = prepare(killed_at(2 * MANY), SPEC, tmp_path / "whole")
-    names = ["images.npy", "looks.npy", "masks.npy", "table.parquet", "alike.parquet"]
+    names = ["images.npy", "masks.npy", "table.parquet", "alike.parquet"]
     names += ["dropped.csv", "prepared.json"]
     for name in names:
         assert (got.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert sorted(f.name for f in got.folder.iterdir()) == sorted(names)
 
 
-def test_a_kill_while_films_are_compared_costs_no_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [
+        (Killed(), Killed),
+        (OSError(errno.ENOSPC, "No space left on device"), DiskFull),
+        (PermissionError(errno.EACCES, "Permission denied"), OutputNotWritable),
+    ],
+)
+@pytest.mark.parametrize("step", ["find_alike", "write_alike", "groups_of"])
+def test_what_ends_the_comparing_costs_no_reading(
+    step: str,
+    stop: BaseException,
+    told: type[BaseException],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reads: list[int] = []
 
@@ -229,19 +253,41 @@ def test_a_kill_while_films_are_compared_costs_no_reading(
         reads.append(level)
         return shade(level, side)
 
-    def killed(*given: object) -> None:
-        raise Killed
+    def stopping(*given: object) -> None:
+        raise stop
 
     read = replace(
         source(60),
         records=[replace(r, read=partial(counted, i)) for i, r in enumerate(source(60).records)],
     )
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("pneumoscope.data.prepare.find_alike", killed)
+    with monkeypatch.context() as patch, pytest.raises(told):
+        patch.setattr(f"pneumoscope.data.prepare.{step}", stopping)
         prepare(read, SPEC, tmp_path / "set")
     assert len(reads) == 60
     assert len(prepare(read, SPEC, tmp_path / "set").table) == 60
     assert len(reads) == 60
+
+
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+def test_comparing_is_told_where_it_takes_long(
+    patience: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscope.data.prepare._LONG", patience)
+    rng = np.random.default_rng(0)
+    films = [Film(rng.integers(0, 255, (8, 8), np.uint8), 8, 8) for _ in range(60)]
+    records = [
+        replace(record, read=partial(given, film))
+        for record, film in zip(source(60).records, films, strict=True)
+    ]
+    told: list[tuple[int, int]] = []
+    prepare(
+        replace(source(60), records=records),
+        SPEC,
+        tmp_path / "set",
+        lambda done, total: told.append((done, total)),
+    )
+    assert {total for _, total in told} == {60}
+    assert (told.count((60, 60)) > 1) == (patience == 0)  # read, and then compared
 
 
 def stopped(name: str = "toy", at: int = MANY - 10) -> Source:

@@ -838,3 +838,39 @@ def test_films_come_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     batches = [batch.num_rows for batch in arrow.open_rows(rows).stream(["image"])]
     assert sum(batches) == 20
     assert max(batches) <= 4
+
+
+@pytest.mark.parametrize("form", ["one file", "shards of the hub", "save_to_disk"])
+@pytest.mark.parametrize("kind", ["words", "numbers", "gaps"])
+def test_a_column_of_ids_with_repeats_is_asked_about_as_in_tables(
+    form: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    rows = range(24)
+    ids: dict[str, list[Any]] = {
+        "words": [f"K{row // 2:04}" for row in rows],
+        "numbers": [70_000 + row // 2 for row in rows],
+        "gaps": [None if row == 5 else 70_000.0 + row // 2 for row in rows],
+    }
+    path = tmp_path / "set"
+    if form == "save_to_disk":
+        films = [{"bytes": png(row), "path": f"{row}.png"} for row in rows]
+        labels = [row % 3 % 2 for row in rows]
+        cells_ = {"image": films, "pneumonia": labels, "fallnummer": ids[kind]}
+        hf = request.getfixturevalue("hf")
+        hf.Dataset.from_dict(cells_).cast_column("image", hf.Image()).save_to_disk(str(path))
+    else:
+        half = 24 if form == "one file" else 12
+        for part, split in zip(range(0, 24, half), ("train", "test"), strict=False):
+            here = slice(part, part + half)
+            write(
+                path / "data" / f"{split}-00000-of-00001.parquet",
+                [cell(row) for row in rows[here]],
+                pneumonia=[row % 3 % 2 for row in rows[here]],
+                fallnummer=ids[kind][here],
+            )
+    assert "are they of patients" in failure(path, InputError)
+    said = opened(path, columns={"patient": "fallnummer"})
+    patients = [record.patient_id for record in said.records]
+    assert len(set(patients) - {None}) == 12 and said.patients == "the column 'fallnummer'"
+    none = opened(path, columns={"patient": "none"})
+    assert {record.patient_id for record in none.records} == {None}

@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 from pneumoscope.audit.counts import split_words
 from pneumoscope.audit.findings import Finding, few
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.imaging.similar import CLOSE, RowIndices, Whitening, likeness
+from pneumoscope.imaging.similar import (
+    CLOSE,
+    RowIndices,
+    Whitening,
+    coarse_cosines,
+    likeness,
+)
 from pneumoscope.imaging.thumbnails import SIDE, Floats32, cell_means, thumbnails
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.records import Estimate
@@ -142,14 +148,14 @@ def find_shared(
     best = np.full(len(rows), -1.0, np.float32)
     match = np.zeros(len(rows), np.int64)
     view = np.zeros(len(rows), np.int64)
-    own, their = Whitening(thumbs), Whitening(far)
+    own, their = Whitening(coarse_cosines(thumbs)), Whitening(coarse_cosines(far))
     for number, (near_window, far_window) in enumerate(VIEWS):
         # Both are whitened as the set that is left whole: the other is cut to look like it.
         whitening = own if near_window == Crop() else their
-        codes = whitening.codes(near_window.of(thumbs[rows], SIDE))
+        codes = whitening.codes(coarse_cosines(near_window.of(thumbs[rows], SIDE)))
         for start in range(0, len(far), _BLOCK):
             block = far_window.of(far[start : start + _BLOCK], SIDE)
-            cosine = codes @ whitening.codes(block).T
+            cosine = codes @ whitening.codes(coarse_cosines(block)).T
             top = cosine.argmax(axis=1)
             value = cosine[np.arange(len(rows)), top]
             better = value > best

@@ -195,6 +195,7 @@ def _write(
     about["chains"] = [(joined, list(pairs)) for joined, pairs in groups.chains]
     # Comparing many films takes half a minute: one that is killed then need not read them again.
     draft.forget()
+    (folder / LOOKS).unlink()
     (folder / "salt").unlink(missing_ok=True)
     (folder / _MARK).unlink()
     table.to_parquet(folder / TABLE, index=False)

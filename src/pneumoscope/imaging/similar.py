@@ -40,6 +40,9 @@ ENOUGH_TO_WHITEN = 500
 """Sets smaller than this lend no trustworthy variances."""
 
 _COARSE = 10
+_ENOUGH = 5000
+"""Films that variances are taken from, about."""
+
 _BLOCK = 1024
 _PAIRS = 64 * LOOK * LOOK
 """Pixels of a batch of pairs: what it needs stays in the processor's cache."""
@@ -49,33 +52,40 @@ _COARSE_MOVES = tuple(product((0.0, -0.04, 0.04), _SHIFTS, _SHIFTS))
 _FINE_MOVES = tuple(product((-0.02, 0.0, 0.02), (-0.0075, 0.0, 0.0075), (-0.0075, 0.0, 0.0075)))
 """Changes of scale, shift down and shift right, in parts of the side."""
 
+_FINE_GAIN = 0.06
+"""What the fine search adds at most; to copies it added .055."""
+
 
 class Whitening:
     """Mean and deviation of each coarse cosine, by which codes are made comparable.
 
-    From ``thumbs`` (N, S, S) when they are many; else every cosine is raised by its frequency
+    From ``coarse`` cosines (N, D) when they are many; else every cosine is raised by its frequency
     to the power 1.5, at which chest films are about white.
     """
 
-    def __init__(self, thumbs: NDArray[np.uint8]) -> None:
-        frequency = _frequencies()
-        self.kept = (frequency > 0) & (frequency <= _COARSE - 1)
-        self.mean, self.scale = np.float32(0), frequency[self.kept] ** -1.5
+    def __init__(self, coarse: Floats32) -> None:
+        self._mean, self._scale = np.float32(0), _frequencies()[_kept()] ** -1.5
         self.close = CLOSE_UNWHITENED
-        if len(thumbs) >= ENOUGH_TO_WHITEN:
-            some = thumbs[:: max(1, len(thumbs) // 5000)]
-            parts = [_coarse(some[part], self.kept) for part in batches(len(some), 1024)]
-            found = np.concatenate(parts)
-            self.mean, self.scale = found.mean(axis=0), found.std(axis=0) + 1e-3
+        if len(coarse) >= ENOUGH_TO_WHITEN:
+            some = coarse[:: max(1, len(coarse) // _ENOUGH)]
+            self._mean, self._scale = some.mean(axis=0), some.std(axis=0) + 1e-3
             self.close = CLOSE
 
-    def codes(self, thumbs: Floats32 | NDArray[np.uint8]) -> Floats32:
-        """Unit vectors, float32 (N, D), of thumbnails (N, S, S)."""
-        codes = np.empty((len(thumbs), int(self.kept.sum())), np.float32)
-        for part in batches(len(thumbs), 1024):
-            codes[part] = (_coarse(thumbs[part], self.kept) - self.mean) / self.scale
+    def codes(self, coarse: Floats32) -> Floats32:
+        """Unit vectors, float32 (N, D), of coarse cosines (N, D)."""
+        codes = (coarse - self._mean) / self._scale
         codes /= np.linalg.norm(codes, axis=1, keepdims=True) + np.float32(1e-6)
         return codes
+
+
+def coarse_cosines(thumbs: Floats32 | NDArray[np.uint8]) -> Floats32:
+    """What codes are made of: the coarse cosines, float32 (N, D), of thumbnails (N, S, S)."""
+    planes = _planes(thumbs.shape[-1])
+    coarse = np.empty((len(thumbs), planes.shape[1]), np.float32)
+    for part in batches(len(thumbs), 1024):
+        flat = thumbs[part].reshape(-1, len(planes))
+        coarse[part] = flat.astype(np.float32) @ planes
+    return coarse
 
 
 def blocks(count: int) -> list[tuple[int, int]]:
@@ -101,19 +111,20 @@ def close_pairs(
     return rows + i, columns + j, cosine[rows, columns]
 
 
-def likeness(first: NDArray[Any], second: NDArray[Any]) -> Floats32:
+def likeness(first: NDArray[Any], second: NDArray[Any], least: float = -1.0) -> Floats32:
     """How alike the fine structure of films is, float32 (P,), 1 for the same film.
 
     ``first`` and ``second`` are grey levels (P, S, S), pair by pair; each may have its own S.
-    The best correlation over scales of 0.94–1.06 and shifts up to 4 % of the side.
+    The best correlation over scales of 0.94–1.06 and shifts up to 4 % of the side. Pairs that
+    cannot reach ``least`` have what a coarse search found.
     """
     side = min(LOOK, first.shape[-1], second.shape[-1])
     parts = batches(len(first), max(1, _PAIRS // side**2))
-    best = [_best(_fine(first[part], side), _fine(second[part], side)) for part in parts]
+    best = [_best(_fine(first[part], side), _fine(second[part], side), least) for part in parts]
     return np.concatenate(best) if best else np.zeros(0, np.float32)
 
 
-def _best(still: Floats32, moving: Floats32) -> Floats32:
+def _best(still: Floats32, moving: Floats32, least: float) -> Floats32:
     """The best correlation of each pair: a coarse search of moves, then a fine one around it."""
     count, side = still.shape[:2]
     still = _unit(_cut(still))
@@ -124,12 +135,13 @@ def _best(still: Floats32, moving: Floats32) -> Floats32:
         alike = (still * _unit(_cut(rows @ (moving @ columns.T)))).sum(axis=1)
         better = alike > best
         best[better], move[better] = alike[better], step
-    start = move.copy()
-    for step in _FINE_MOVES:
+    hope = np.flatnonzero(best >= least - _FINE_GAIN)
+    still, moving, start = still[hope], moving[hope], move[hope]
+    for step in _FINE_MOVES if len(hope) else ():
         scale, down, right = (start + step).T
         rows, columns = _resamples(side, 1 + scale, down), _resamples(side, 1 + scale, right)
         moved = (rows @ moving @ columns.transpose(0, 2, 1)).astype(np.float32, copy=False)
-        best = np.maximum(best, (still * _unit(_cut(moved))).sum(axis=1))
+        best[hope] = np.maximum(best[hope], (still * _unit(_cut(moved))).sum(axis=1))
     return best
 
 
@@ -140,18 +152,18 @@ def _frequencies() -> Floats32:
     return frequencies
 
 
-def _coarse(thumbs: Floats32 | NDArray[np.uint8], kept: NDArray[np.bool_]) -> Floats32:
-    """The chosen coarse cosines, float32 (N, D)."""
-    side = thumbs.shape[-1]
-    coarse: Floats32 = thumbs.reshape(len(thumbs), side * side).astype(np.float32) @ _planes(side)
-    return coarse[:, kept.ravel()]
+def _kept() -> NDArray[np.bool_]:
+    """Which of the coarse cosines (10, 10) are looked at: a mean level, and the finest, are not."""
+    frequency = _frequencies()
+    kept: NDArray[np.bool_] = (frequency > 0) & (frequency <= _COARSE - 1)
+    return kept
 
 
 @lru_cache(maxsize=4)
 def _planes(side: int) -> Floats32:
-    """The coarse cosines as pictures, (side · side, 100): one product takes all of all films."""
+    """The coarse cosines as pictures, (side · side, D): one product takes all of all films."""
     basis = cosines(side)[:_COARSE]
-    planes: Floats32 = np.kron(basis, basis).T.copy()
+    planes: Floats32 = np.kron(basis, basis)[_kept().ravel()].T.copy()
     return planes
 
 
