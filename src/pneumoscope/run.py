@@ -41,6 +41,7 @@ CROSSVAL = "crossval.json"
 ENSEMBLE = "ensemble.json"
 SUMMARY = "summary.json"
 COMPARISON = "comparison"
+LEARNING = "learning_curve.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,32 +12,32 @@ from pneumoscope.cli.options import command_line
 from pneumoscope.cli.results import result_table
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.formatting import brief, interval, mean_sd, metric_name, number
-from pneumoscope.records import DataRequest
 from pneumoscope.report.kit.catalogue import TERMINAL
 
 if TYPE_CHECKING:
+    from pneumoscope.cli.verbs.train import TrainOptions
     from pneumoscope.evaluation.groups import SeedsSummary
+    from pneumoscope.evaluation.learning import LearningCurve
     from pneumoscope.evaluation.results import Evaluation
     from pneumoscope.recipe import Recipe
 
 
-def train_group(
-    request: DataRequest,
-    recipes: tuple[Recipe, ...],
-    *,
-    first_seed: int,
-    seeds: int | None,
-    out: Path | None,
-) -> None:
+def train_group(options: TrainOptions, recipes: tuple[Recipe, ...]) -> None:
     """Train every recipe with every seed and show what they say together."""
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.workflows.groups.many import train_many
         from pneumoscope.workflows.groups.plan import GroupPlan, seeds_from
 
-        every = seeds_from(first_seed, seeds or 1)
-        plan = GroupPlan(request, recipes, every, bool(seeds), command_line())
-        folder = train_many(plan, out=out, listener=screen)
+        plan = GroupPlan(
+            options.request,
+            recipes,
+            seeds_from(options.seed, options.seeds or 1),
+            bool(options.seeds),
+            command_line(),
+            options.learning_curve is not None,
+        )
+        folder = train_many(plan, out=options.out, listener=screen)
         _show(folder, screen)
 
 
@@ -52,14 +52,17 @@ def resume_group(folder: Path) -> None:
 
 def _show(folder: Path, screen: Screen) -> None:
     from pneumoscope.evaluation.groups import read_summary
+    from pneumoscope.evaluation.learning import read_learning
     from pneumoscope.evaluation.results import read_evaluation
-    from pneumoscope.run import COMPARISON, SUMMARY, Run
+    from pneumoscope.run import COMPARISON, LEARNING, SUMMARY, Run
     from pneumoscope.workflows.groups.plan import read_plan
 
     plan = read_plan(folder)
     groups = [plan.folder_of(folder, recipe) for recipe in plan.recipes]
     screen.stage("Result")
-    if plan.repeated:
+    if plan.learning:
+        _show_learning(read_learning(folder / LEARNING), screen)
+    elif plan.repeated:
         _show_seeds([read_summary(group / SUMMARY) for group in groups], screen)
     else:
         _show_runs(
@@ -67,9 +70,10 @@ def _show(folder: Path, screen: Screen) -> None:
         )
     screen.line(f"Everything is in {short(folder)}")
     page = Run(folder).report_file
-    if len(groups) > 1:
+    if len(groups) > 1 and not plan.learning:
         page = folder / COMPARISON / "comparison.html"
-    then = f"; or pneumoscope predict {shlex.quote(short(groups[0]))} FILM" if plan.repeated else ""
+    one = plan.repeated and not plan.learning
+    then = f"; or pneumoscope predict {shlex.quote(short(groups[0]))} FILM" if one else ""
     screen.line(f"Next: open {short(page)} in a browser{then}")
 
 
@@ -104,6 +108,23 @@ def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
     seconds = [run.seconds for summary in summaries for run in summary.runs]
     each = " ".join(f"{one:.0f}" for one in seconds[:12])
     screen.console.print(f"  seconds a run: {each}{' …' if len(seconds) > 12 else ''}")
+
+
+def _show_learning(curve: LearningCurve, screen: Screen) -> None:
+    """A line for each recipe and share of the training patients."""
+    names = ("auroc", "balanced_accuracy")
+    table = result_table(["", "of patients", "films", *map(metric_name, names)])
+    for point in curve.points:
+        over = [point.metrics[name] for name in names]
+        cells = [mean_sd(each.mean, each.sd) for each in over]
+        share = f"{100 * point.share:g} %"
+        table.add_row(point.recipe, share, f"{point.films:,}", *cells)
+    seeds = len(curve.points[0].runs)
+    over_all = f"; mean ± sd over {seeds} seeds" if seeds > 1 else ""
+    screen.console.print(
+        f"  {curve.n:,} {curve.split} films, {curve.positives:,} with pneumonia{over_all}"
+    )
+    screen.console.print(table)
 
 
 def _show_runs(runs: Sequence[tuple[str, Evaluation]], screen: Screen) -> None:

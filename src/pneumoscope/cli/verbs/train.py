@@ -56,6 +56,12 @@ def train(
         float | None,
         typer.Option(min=0.01, metavar="M", help="Train as many epochs as fit into M minutes"),
     ] = None,
+    learning_curve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P,P,…", help="Train on each of these per cent of the training patients"
+        ),
+    ] = None,
     out: OutOption = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Complete a run, or several, that stopped")
@@ -89,6 +95,7 @@ def train(
             "--seed": seed,
             "--seeds": seeds,
             "--minutes": minutes,
+            "--learning-curve": learning_curve,
             "--out": out,
             "--overfit-one-batch": overfit_one_batch,
             "--profile": profile,
@@ -106,6 +113,7 @@ def train(
         seed=seed,
         seeds=seeds,
         minutes=minutes,
+        learning_curve=learning_curve,
         out=out,
         overfit_one_batch=overfit_one_batch,
         profile=profile,
@@ -124,6 +132,7 @@ class TrainOptions:
     seed: int = 0
     seeds: int | None = None
     minutes: float | None = None
+    learning_curve: str | None = None
     out: Path | None = None
     overfit_one_batch: bool = False
     profile: bool = False
@@ -135,7 +144,12 @@ class TrainOptions:
         changes = list(self.changes)
         if self.minutes is not None:
             changes.append(f"train.minutes={self.minutes:g}")
-        return tuple(load_recipe(recipe, changes) for recipe in self.recipes)
+        recipes = tuple(load_recipe(recipe, changes) for recipe in self.recipes)
+        if self.learning_curve is None:
+            return recipes
+        from pneumoscope.workflows.groups.plan import parse_shares, recipes_of_shares
+
+        return recipes_of_shares(recipes, parse_shares(self.learning_curve))
 
 
 def start(options: TrainOptions) -> None:
@@ -152,7 +166,7 @@ def start(options: TrainOptions) -> None:
         elif options.profile:
             checks.check_profile(request, recipes[0], seed, out)
         elif options.seeds or len(recipes) > 1:
-            many.train_group(request, recipes, first_seed=seed, seeds=options.seeds, out=out)
+            many.train_group(options, recipes)
         else:
             _train(options, recipes[0])
 
@@ -211,6 +225,8 @@ def _check_together(options: TrainOptions) -> None:
     several = [f"--seeds {options.seeds}"] if options.seeds else []
     if len(options.recipes) > 1:
         several.append(f"{len(options.recipes)} recipes")
+    if options.learning_curve is not None:
+        several.append(f"--learning-curve {options.learning_curve}")
     if (hardware := _hardware_options(options.hardware)) and (several or checked):
         raise InputError(
             "hardware is chosen for one run at a time",

@@ -105,7 +105,13 @@ def _finish_runs(group: RunGroup, folder: Path) -> Path:
             listener.stage(f"Sum up the seeds{f' of {recipe.name}' if several else ''}")
             seeds = [run.folder for run in plan.runs_of(folder, recipe)]
             write_seeds(plan.folder_of(folder, recipe), seeds, plan.shareable_command)
-    if several and not (folder / COMPARISON).exists():
+    if plan.learning:
+        # So do its curves.
+        from pneumoscope.workflows.groups.learning import write_learning
+
+        listener.stage("Draw the learning curve")
+        write_learning(folder, plan)
+    elif several and not (folder / COMPARISON).exists():
         # It draws on figures of its own, which one run alone does not need.
         from pneumoscope.workflows.compare import compare
 
@@ -155,4 +161,6 @@ def _check_same_test(recipes: Sequence[Recipe], session: SessionCache) -> None:
 
 def _kind(plan: GroupPlan) -> str:
     """How the folder of the group is called."""
+    if plan.learning:
+        return "learning-curve"
     return "recipes" if len(plan.recipes) > 1 else f"seeds-{plan.recipes[0].model.backbone}"

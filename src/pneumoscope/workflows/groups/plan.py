@@ -1,4 +1,5 @@
-"""Plan of a group of runs: which recipes are trained with which seeds on the same films.
+"""Plan of a group of runs: which recipes are trained with which seeds on the same films, and on
+which parts of the training patients.
 
 ``plan.json``, and ``crossval.json`` of folds, keep it in the folder of the group. Like run.json
 they say where the data lies, and the weights files; what else is shared of a group does not.
@@ -21,10 +22,12 @@ from pneumoscope.storage import read_json
 from pneumoscope.workflows.weights import check_weights, located, shareable_command, weights_entry
 
 _LARGEST_SEED = 2**32 - 1
+_BEHIND = "-of-100"
 
 
 class PlanEntry(TypedDict):
-    """``GroupPlan`` in plain data. ``weights`` is by the name of the recipe; 0.1.0 had none."""
+    """``GroupPlan`` in plain data. ``weights`` is by the name of the recipe; 0.1.0 had none, and
+    no ``learning``."""
 
     schema: int
     command: str
@@ -32,6 +35,7 @@ class PlanEntry(TypedDict):
     seeds: list[int]
     repeated: bool
     recipes: list[dict[str, object]]
+    learning: NotRequired[bool]
     weights: NotRequired[dict[str, WeightsEntry]]
 
 
@@ -56,7 +60,8 @@ class PlannedRun:
 class GroupPlan:
     """Each recipe with each seed, on the films of ``request``.
 
-    ``repeated`` says that seeds were asked for, so that each run lies in a ``seed-N`` folder.
+    ``repeated`` says that seeds were asked for, so that each run lies in a ``seed-N`` folder;
+    ``learning``, that the recipes are the points of a learning curve.
     """
 
     request: DataRequest
@@ -64,6 +69,7 @@ class GroupPlan:
     seeds: tuple[int, ...]
     repeated: bool
     command: str = ""
+    learning: bool = False
 
     @property
     def shareable_command(self) -> str:
@@ -94,6 +100,7 @@ class GroupPlan:
             "seeds": list(self.seeds),
             "repeated": self.repeated,
             "recipes": [recipe.shareable().model_dump(mode="json") for recipe in self.recipes],
+            "learning": self.learning,
             "weights": {name: entry for name, entry in weights.items() if entry},
         }
 
@@ -111,6 +118,7 @@ class GroupPlan:
                 tuple(int(seed) for seed in value["seeds"]),
                 bool(value["repeated"]),
                 str(value["command"]),
+                value.get("learning", False),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise NotARun(f"{PLAN} is incomplete", got=f"{error!r}") from None
@@ -130,6 +138,41 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
             expected=f"at most {_LARGEST_SEED}",
         )
     return tuple(range(first, first + count))
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """Shares, ascending, out of per cent as ``5,10,25,50,100``. Raises InputError."""
+    try:
+        percents = {float(word.strip().rstrip("%")) for word in text.split(",")}
+        shares = [round(percent / 100, 6) for percent in sorted(percents)]
+    except ValueError:
+        shares = []
+    if len(shares) < 2 or not 0 < shares[0] <= shares[-1] <= 1:
+        raise InputError(
+            "a learning curve needs parts of the training patients",
+            got=text,
+            expected="at least two, in per cent from above 0 to 100: --learning-curve 25,50,100",
+        )
+    return tuple(shares)
+
+
+def recipes_of_shares(recipes: Sequence[Recipe], shares: Sequence[float]) -> tuple[Recipe, ...]:
+    """Each recipe with each share; the name, which is that of a folder, says which it is."""
+    return tuple(
+        recipe.model_copy(
+            update={
+                "name": f"{recipe.name}-{100 * share:g}{_BEHIND}",
+                "data": recipe.data.model_copy(update={"train_share": share}),
+            }
+        )
+        for recipe in recipes
+        for share in shares
+    )
+
+
+def base_name(recipe: Recipe) -> str:
+    """The name of the recipe that ``recipes_of_shares`` made this one of."""
+    return recipe.name.removesuffix(_BEHIND).rpartition("-")[0]
 
 
 def check_planned_weights(kept: PlanEntry, runs: Sequence[PlannedRun]) -> None:

@@ -34,7 +34,7 @@ def summarise_seeds(folder: Path, runs: Sequence[EvaluatedRun], command: str = "
     epochs and threshold of each run. A metric that is undefined in some run is averaged over the
     others. Raises NotARun where the runs were not judged on the same films.
     """
-    _check_same_films(runs)
+    check_same_films(runs)
     first = runs[0]
     return SeedsSummary(
         schema=SCHEMA,
@@ -48,12 +48,13 @@ def summarise_seeds(folder: Path, runs: Sequence[EvaluatedRun], command: str = "
         n=first.results.n,
         positives=first.results.positives,
         meaning=_MEANING,
-        runs=tuple(_seed_run(folder, run) for run in runs),
-        metrics={name: _over_seeds(name, runs) for name in first.results.metrics},
+        runs=tuple(seed_run(folder, run) for run in runs),
+        metrics={name: over_seeds(name, runs) for name in first.results.metrics},
     )
 
 
-def _check_same_films(runs: Sequence[EvaluatedRun]) -> None:
+def check_same_films(runs: Sequence[EvaluatedRun]) -> None:
+    """Refuse runs that were not judged on the films of the first. Raises NotARun."""
     first = runs[0].predictions
     for run in runs[1:]:
         other = run.predictions
@@ -65,7 +66,8 @@ def _check_same_films(runs: Sequence[EvaluatedRun]) -> None:
             )
 
 
-def _seed_run(folder: Path, run: EvaluatedRun) -> SeedRun:
+def seed_run(folder: Path, run: EvaluatedRun) -> SeedRun:
+    """What a summary in ``folder`` says of one of its runs."""
     timing, lineage = run.manifest["timing"], run.model["lineage"]
     return SeedRun(
         seed=run.manifest["seed"],
@@ -78,7 +80,8 @@ def _seed_run(folder: Path, run: EvaluatedRun) -> SeedRun:
     )
 
 
-def _over_seeds(name: str, runs: Sequence[EvaluatedRun]) -> OverSeeds:
+def over_seeds(name: str, runs: Sequence[EvaluatedRun]) -> OverSeeds:
+    """The metric called ``name`` over runs that differ in their seed."""
     values = []
     for run in runs:
         found = run.estimate(name)
