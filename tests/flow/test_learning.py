@@ -22,7 +22,7 @@ def test_a_learning_curve_is_trained_drawn_and_finished(
     assert train(monkeypatch, tiny_npz, *asked) == 0
     folder = Path("runs/001-learning-curve-pneumonia")
     printed = capsys.readouterr().out
-    assert "training films" in printed and "50 %" in printed and f"{folder}/report.html" in printed
+    assert "of patients" in printed and "50 %" in printed and f"{folder}/report.html" in printed
     curve = read_learning(folder / "learning_curve.json")
     half, whole = curve.points
     assert (half.share, whole.share) == (0.5, 1.0) and half.recipe == whole.recipe

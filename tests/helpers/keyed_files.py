@@ -62,6 +62,8 @@ def keyed_files(patch: pytest.MonkeyPatch) -> Iterator[Heard]:
     _rebind(patch, page, "_in_words", lambda found, *_: _of_file(found, "comparison.json:"))
     _rebind(patch, seeds, "summarise_seeds", lambda found, *_: _of_file(found, "summary.json:"))
     _rebind(patch, pooled, "evaluate_pooled", lambda found, *_: _of_file(found, "metrics.json:"))
+    # The macros of templates that were shown before keep the filters of that time.
+    _environment.cache_clear()
     patch.setitem(_environment().filters, "format", _formatted)
     patch.setattr("matplotlib.figure.Figure.savefig", _save)
     with marking():
