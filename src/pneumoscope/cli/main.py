@@ -126,5 +126,10 @@ def _show(error: PneumoscopeError) -> int:
         # The whole line, to be copied: what was typed, and what was missing.
         command = shlex.join(["pneumoscope", *sys.argv[1:], *error.answer])
         typer.echo(f"  {'command:':<9} {printable(command)}", err=True)
+    return exit_code(error)
+
+
+def exit_code(error: PneumoscopeError) -> int:
+    """2 where the input is at fault, 130 where the user stopped, 1 else."""
     codes = {InputError: 2, Interrupted: 130}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)
