@@ -39,7 +39,7 @@ def prepared(table: pd.DataFrame, **source: object) -> PreparedSet:
             "count": 0,
             "native_size": 64,
             "notes": [],
-            "passed_over": {"masks and annotations": 7},
+            "passed_over": {"masks and annotations": 7, "files of another kind": 3},
             "words": [word.to_json() for word in WORDS],
             "patients": "film names",
             "lost": {"links": {"pneumonia": 5}},

@@ -22,6 +22,7 @@ from pneumoscope.data.groups import Divided, divided, patient_codes
 from pneumoscope.data.prepared import ALIKE, MANY_FILMS, PreparedSet
 from pneumoscope.manifest import PreparedManifest
 from pneumoscope.records import CLASSES, SPLITS, Word
+from pneumoscope.sources.places.files import ANOTHER_KIND
 
 Splits = NDArray[np.object_]
 """The split of each film, object (N,), None where it is in none."""
@@ -149,10 +150,15 @@ def door_of(prepared: PreparedSet, split: Splits | None = None) -> Door:
 
 
 def _beside(about: PreparedManifest) -> int:
-    """Files and films that never became rows of the set, though they lie in it."""
-    source = about["source"]
-    lost = sum(sum(counts.values()) for counts in source.get("lost", {}).values())
-    return lost + sum(source.get("passed_over", {}).values())
+    """Films that never became rows of the set, though they lie in it."""
+    lost = sum(sum(counts.values()) for counts in about["source"].get("lost", {}).values())
+    return lost + sum(_passed(about).values())
+
+
+def _passed(about: PreparedManifest) -> Mapping[str, int]:
+    """What was passed over, by reason, without tables and texts: they were never films."""
+    passed = about["source"].get("passed_over", {})
+    return {reason: count for reason, count in passed.items() if reason != ANOTHER_KIND}
 
 
 def _left_out(prepared: PreparedSet, used: NDArray[np.bool_]) -> Iterator[LeftOut]:
@@ -169,7 +175,7 @@ def _left_out(prepared: PreparedSet, used: NDArray[np.bool_]) -> Iterator[LeftOu
         part = rest[(reasons == reason).to_numpy(bool)]
         counts = {name: int((part["label"] == label).sum()) for label, name in enumerate(CLASSES)}
         yield LeftOut(str(reason), len(part), {name: n for name, n in counts.items() if n})
-    for reason, count in source.get("passed_over", {}).items():
+    for reason, count in _passed(prepared.about).items():
         yield LeftOut(reason, count)
 
 

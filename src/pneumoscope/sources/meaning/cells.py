@@ -267,7 +267,7 @@ def _unknown(word: str, films: int, question: Question, labels: Collection[str |
         return Unknown(word, films, "vague", bare)
     if is_kind(word) and kindred(word) == "normal":
         # "Non-COVID" beside "Normal" is most often another pneumonia.
-        return Unknown(word, films, "denied", "ignore" if "normal" in labels else "normal")
+        return Unknown(word, films, "denied", "pneumonia" if "normal" in labels else "normal")
     # Where nothing else is pneumonia, what shows one may be what is looked for.
     kin = is_kind(word) or not question.findings or "pneumonia" not in labels
     offer = misspelt(word) or (kindred(word) if kin else None)

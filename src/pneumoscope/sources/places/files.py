@@ -33,7 +33,9 @@ authors changelog changes checksums contributing copying dicomdir index install 
 lockfile makefile manifest md5sums news notice readme sha1sums sha256sums todo version
 """
 _NO_FILMS = frozenset(_TEXTS.split())
-_ANOTHER_KIND = "files of another kind"
+ANOTHER_KIND = "files of another kind"
+"""Why tables, texts and the like are passed over: they are no films, by their names."""
+
 LINKS = "links out of the folder, broken, or to folders"
 
 
@@ -140,7 +142,7 @@ class _Walk:
         elif _is_linked_folder(entry):
             yield from self._linked_folder(entry, f"{prefix}{name}", depth)
         elif not may_be_film(name):
-            self.passed[_ANOTHER_KIND] += 1
+            self.passed[ANOTHER_KIND] += 1
         elif isinstance(found := self._look(entry, prefix + name), FoundFile):
             yield found
         else:
@@ -169,7 +171,7 @@ class _Walk:
                     self.links.append((path, target))
                     return LINKS
             elif not entry.is_file(follow_symlinks=False):
-                return _ANOTHER_KIND
+                return ANOTHER_KIND
             stat = entry.stat()
         except (OSError, RuntimeError):  # a link to itself; a file that went away
             return LINKS if entry.is_symlink() else "files that may not be read"

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeGuard
 
 from pneumoscope.errors import DataNotFound, UnreadableData, nearest
 from pneumoscope.records import SPLITS
-from pneumoscope.sources.places.files import FoundFile
+from pneumoscope.sources.places.files import ANOTHER_KIND, FoundFile
 from pneumoscope.sources.splits import split_of
 
 Part = Literal["train", "val", "test", "all"]
@@ -96,7 +96,7 @@ def parquet_files(root: Path, passed: Counter[str] | None = None) -> Iterator[tu
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
         for name in sorted(name for name in names if not name.startswith(".")):
             if not name.lower().endswith(".parquet"):
-                missed["files of another kind"] += 1
+                missed[ANOTHER_KIND] += 1
             elif _allowed(Path(folder) / name, homes):
                 yield (here / name).as_posix(), Path(folder) / name
             else:
