@@ -195,7 +195,10 @@ class ModelManifest(TypedDict, total=False):
 class Manifest(TypedDict, total=False):
     """``run.json``: what was asked, found, chosen and measured.
 
-    ``door`` is a ``data.door.Door`` in plain data.
+    ``door`` is a ``data.door.Door`` in plain data. Of the films that are judged ``known_set`` is a
+    ``sources.known_sets.KnownSet``, or null where the set is not known, ``people`` are
+    ``audit.people.SplitPeople``, ``baselines`` ``audit.baselines.JudgedBaseline``; ``trained_on``
+    is the ``known_set`` of the model where it is judged on other films than its own.
     ``judges``, ``members`` and ``external`` stand in the folder of an evaluation.
     """
 
@@ -218,6 +221,10 @@ class Manifest(TypedDict, total=False):
     flow: Flow
     shifts: list[dict[str, Any]]
     door: dict[str, Any]
+    known_set: dict[str, Any] | None
+    trained_on: dict[str, Any] | None
+    people: list[dict[str, Any]]
+    baselines: list[dict[str, Any]]
     precision: PrecisionEntry
     epochs: EpochsEntry
     judges: str

@@ -7,11 +7,11 @@ from sklearn.metrics import roc_auc_score
 
 from pneumoscope.audit.baselines import (
     baseline_findings,
-    border_segments,
+    judge_baselines,
     measure_baselines,
-    metadata_features,
     patient_folds,
 )
+from pneumoscope.audit.features import border_segments, metadata_features
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.plain import to_plain
 
@@ -43,6 +43,19 @@ def test_a_size_that_tells_the_label_is_severe(make_set, drawn) -> None:
     assert metadata.official_test.n == 75
     finding = codes(prepared)["SHORTCUT-METADATA"]
     assert finding.severity == ("severe" if metadata.cross_validated.low >= 0.85 else "warning")
+
+
+def test_a_run_and_an_audit_have_the_same_figure_of_the_judged_films(make_set, drawn) -> None:
+    prepared = leaky(make_set, drawn)
+    thumbs = thumbnails(prepared.images)
+    audited = {each.name: each.official_test for each in measure_baselines(prepared, thumbs)}
+    judged = judge_baselines(prepared.table, thumbs)
+    assert {each.name: each.auroc for each in judged} == audited
+    assert all(each.split == "test" and each.auroc.n == 75 for each in judged)
+    # The films of a split that cannot be judged say so; a set without the split says nothing.
+    few = prepared.table.assign(split=["test" if i < 30 else "train" for i in range(300)])
+    assert "fewer than 25" in judge_baselines(few, thumbs)[0].why_not
+    assert judge_baselines(prepared.table.assign(split="train"), thumbs) == ()
 
 
 def test_a_fact_alone_is_turned_to_the_side_that_tells(make_set, drawn) -> None:

@@ -18,7 +18,9 @@ from tests.helpers.golden import GOLDEN, PINS
 from pneumoscope import errors
 from pneumoscope import run as run_files
 from pneumoscope.audit.audit import Audit
+from pneumoscope.audit.baselines import JudgedBaseline
 from pneumoscope.audit.findings import CODES, Finding
+from pneumoscope.audit.people import SplitPeople
 from pneumoscope.audit.splits import SplitShift
 from pneumoscope.cli import main as cli
 from pneumoscope.cli.verbs.audit import _SEVERE
@@ -33,6 +35,7 @@ from pneumoscope.inference.image_warnings import WARNINGS
 from pneumoscope.manifest import Manifest, ModelManifest, PreparedManifest
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Reading
 from pneumoscope.sections import DecideChoices
+from pneumoscope.sources.known_sets import KnownSet
 from pneumoscope.training.measure.profile import Profile
 from pneumoscope.workflows.groups.crossval import FoldsEntry
 from pneumoscope.workflows.groups.many import RecipesEntry
@@ -60,6 +63,10 @@ FILES = (
 PLAIN = {
     (Manifest, "door"): Door,
     (Manifest, "shifts"): SplitShift,
+    (Manifest, "known_set"): KnownSet,
+    (Manifest, "trained_on"): KnownSet,
+    (Manifest, "people"): SplitPeople,
+    (Manifest, "baselines"): JudgedBaseline,
     (ModelManifest, "operating_points"): OperatingPoint,
     (ModelManifest, "calibration"): Calibration,
     (ModelManifest, "conformal"): Conformal,

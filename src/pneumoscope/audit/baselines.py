@@ -9,18 +9,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.audit.counts import split_words
+from pneumoscope.audit.features import border_segments, coarse_greys, metadata_features
 from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.data.groups import patient_codes
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import Labels, folds
-from pneumoscope.imaging.thumbnails import SIDE, cell_means
 from pneumoscope.metrics.intervals import delong
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.records import Estimate
@@ -36,12 +34,6 @@ the file tells about as much as published networks read from RSNA's films."""
 FEWEST = 25
 """Films of the rarer class below which a fold has too few to judge on."""
 
-TRUTH = ("subtype", "class", "detail", "finding", "diagnos", "label", "target", "box", "opacity")
-"""Facts whose name holds one of these words say what the label says; they are no shortcut."""
-
-_RING = 3
-_WORDS = 12
-
 
 @dataclass(frozen=True, slots=True)
 class FeatureAuroc:
@@ -52,13 +44,26 @@ class FeatureAuroc:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedBaseline:
+    """What a model that does not look at the lungs reaches on the films that a network is judged
+    on, ``auroc`` of ``split``, when it learns from all other labelled films that are in a split;
+    None where ``why_not`` says why that could not be measured."""
+
+    name: str
+    what: str
+    split: str
+    auroc: Estimate | None = None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """One model that does not look at the lungs.
 
     ``cross_validated`` is its AUROC over 5 patient-grouped folds of all labelled films,
-    ``official_test`` that of training on the official train and judging on the official test
-    split; None where there is none. ``single`` is the AUROC of each feature alone, unfitted,
-    turned so that it is .5 or more. ``why_not`` says why nothing could be measured.
+    ``official_test`` that of the official test split as ``judge_baselines`` measures it; None
+    where there is none. ``single`` is the AUROC of each feature alone, unfitted, turned so that it
+    is .5 or more. ``why_not`` says why nothing could be measured.
     """
 
     name: str
@@ -72,98 +77,96 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The labelled films: which rows they are, their labels, folds and official splits."""
+    """The labelled films: which rows they are, their labels, and which of them a model learns from
+    and is judged on."""
 
     known: NDArray[np.bool_]
     labels: Labels
-    folds: NDArray[np.int64]
-    train: NDArray[np.bool_]
-    test: NDArray[np.bool_]
+    learnt: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
 
 
 def measure_baselines(
     prepared: PreparedSet, thumbs: NDArray[np.uint8], seed: int = 0
 ) -> tuple[Baseline, ...]:
-    """The metadata, thumbnail and border baselines; the same for the same seed."""
-    task = _task(prepared.table, seed)
-    facts = metadata_features(prepared.table[task.known])
-    cells = _named("cell", coarse_greys(thumbs)[task.known])
-    segments = _named("segment", border_segments(thumbs)[task.known])
+    """The metadata, thumbnail and border baselines of the official splits; the same for the same
+    seed."""
+    task = _task(prepared.table, "test")
+    fold = patient_folds(prepared.table[task.known], task.labels, seed)
+    views = _views(prepared.table, thumbs, task.known)
+    return tuple(_measure(view, task, fold) for view in views)
+
+
+def judge_baselines(
+    table: pd.DataFrame, thumbs: NDArray[np.uint8], split: str = "test"
+) -> tuple[JudgedBaseline, ...]:
+    """What the same three reach on the films of ``split``, so that they may stand beside a model
+    that is judged on them. ``table`` and ``thumbs`` uint8 (N, 32, 32) are of a prepared set."""
+    task = _task(table, split)
+    if not task.judged.any():
+        return ()
+    return tuple(_judge(view, task, split) for view in _views(table, thumbs, task.known))
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one baseline sees of the labelled films, and how it learns from that."""
+
+    name: str
+    what: str
+    features: pd.DataFrame
+    fit: Fit
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.features.columns))
+
+    @property
+    def values(self) -> Floats:
+        return self.features.to_numpy(np.float64)
+
+
+def _views(
+    table: pd.DataFrame, thumbs: NDArray[np.uint8], known: NDArray[np.bool_]
+) -> tuple[_View, ...]:
+    facts = metadata_features(table[known])
+    cells = _named("cell", coarse_greys(thumbs)[known])
+    segments = _named("segment", border_segments(thumbs)[known])
     return (
-        _measure("metadata", "file facts alone", facts, _boosted, task),
-        _measure("thumbnail", "8 × 8 thumbnails", cells, linear, task),
-        _measure("border", "the outer tenth alone", segments, linear, task),
+        _View("metadata", "file facts alone", facts, _boosted),
+        _View("thumbnail", "8 × 8 thumbnails", cells, linear),
+        _View("border", "the outer tenth alone", segments, linear),
     )
 
 
-def coarse_greys(thumbs: NDArray[np.uint8]) -> Floats:
-    """What an 8 × 8 thumbnail shows, float64 (N, 64)."""
-    coarse = thumbs.reshape(-1, 8, SIDE // 8, 8, SIDE // 8).mean(axis=(2, 4), dtype=np.float64)
-    return np.asarray(coarse.reshape(len(thumbs), -1))
-
-
-def _task(table: pd.DataFrame, seed: int) -> _Task:
+def _task(table: pd.DataFrame, split: str) -> _Task:
     known = table["label"].notna().to_numpy(bool)
     part = table[known]
-    labels = part["label"].to_numpy(np.int64)
-    split = split_words(part).to_numpy()
-    return _Task(
-        known, labels, patient_folds(part, labels, seed), split == "train", split == "test"
-    )
+    judged = (part["split"] == split).fillna(False).to_numpy(bool)
+    learnt = part["split"].notna().to_numpy(bool) & ~judged
+    return _Task(known, part["label"].to_numpy(np.int64), learnt, judged)
 
 
-def metadata_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Numbers that are known of a film beside its pixels; NaN where missing.
-
-    Facts of few words become one column a word. Facts that restate the label are left out.
-    """
-    height, width = (table[c].astype("float64") for c in ("height", "width"))
-    columns: dict[str, Any] = {"height": height, "width": width, "aspect": width / height}
-    for name in (c for c in table.columns if c.startswith("fact_")):
-        short = name.removeprefix("fact_")
-        if any(word in short.lower() for word in TRUTH):
-            continue
-        values = pd.to_numeric(table[name], errors="coerce").astype("float64")
-        if (values.notna() == table[name].notna()).all():
-            columns[short] = values
-            if short == "bytes":
-                columns["bytes per pixel"] = values / (height * width)
-        else:
-            columns |= _one_hot(short, table[name].astype("string"))
-    features = pd.DataFrame(columns, index=table.index)
-    return features.loc[:, features.nunique(dropna=False) > 1]
-
-
-def _one_hot(name: str, words: pd.Series[Any]) -> dict[str, Any]:
-    """A column of 0 and 1 for each of the commonest words; NaN where none is known."""
-    common = words.value_counts().index[:_WORDS]
-    hot = {f"{name} is {w}": (words == w).astype("Float64").astype("float64") for w in common}
-    # Two words are one question: the second column would say the same again.
-    return dict(list(hot.items())[:1]) if words.nunique() == 2 else hot
-
-
-def border_segments(thumbs: NDArray[np.uint8]) -> Floats:
-    """The outer 9 % of each film, float64 (N, 64): 16 means along each of the four sides."""
-    along = cell_means(16, SIDE).astype(np.float64)
-    rows = (thumbs[:, :_RING].mean(axis=1), thumbs[:, -_RING:].mean(axis=1))
-    columns = (thumbs[:, :, :_RING].mean(axis=2), thumbs[:, :, -_RING:].mean(axis=2))
-    strips = [side @ along.T for side in (*rows, *columns)]
-    return np.concatenate(strips, axis=1)
-
-
-def _measure(name: str, what: str, features: pd.DataFrame, fit: Fit, task: _Task) -> Baseline:
-    names, labels = tuple(features.columns), task.labels
-    why_not = _why_not(names, task)
+def _measure(view: _View, task: _Task, fold: NDArray[np.int64]) -> Baseline:
+    why_not = _why_not(view, task.labels)
+    if not why_not and not in_all_folds(task.labels, fold):
+        why_not = f"fewer than {FOLDS} patients of a class"
     if why_not:
-        return Baseline(name, what, names, why_not=why_not)
-    x = features.to_numpy(np.float64)
-    official = None
-    if _enough(labels[task.train], FEWEST) and _enough(labels[task.test], FEWEST):
-        model = fit(x[task.train], labels[task.train])
-        official = delong(labels[task.test], model(x[task.test]))
-    single = _alone(features, labels) if name == "metadata" else ()
-    known = cross_validated(x, labels, task.folds, fit)
-    return Baseline(name, what, names, known, official, single)
+        return Baseline(view.name, view.what, view.names, why_not=why_not)
+    single = _alone(view.features, task.labels) if view.name == "metadata" else ()
+    known = cross_validated(view.values, task.labels, fold, view.fit)
+    official = _judge(view, task, "test").auroc
+    return Baseline(view.name, view.what, view.names, known, official, single)
+
+
+def _judge(view: _View, task: _Task, split: str) -> JudgedBaseline:
+    learnt, judged = task.labels[task.learnt], task.labels[task.judged]
+    why_not = _why_not(view, learnt) or _why_not(view, judged)
+    if why_not:
+        return JudgedBaseline(view.name, view.what, split, why_not=why_not)
+    values = view.values
+    model = view.fit(values[task.learnt], learnt)
+    return JudgedBaseline(view.name, view.what, split, delong(judged, model(values[task.judged])))
 
 
 def cross_validated(x: Floats, labels: Labels, fold: NDArray[np.int64], fit: Fit) -> Estimate:
@@ -175,14 +178,10 @@ def cross_validated(x: Floats, labels: Labels, fold: NDArray[np.int64], fit: Fit
     return delong(labels, scores)
 
 
-def _why_not(names: tuple[str, ...], task: _Task) -> str | None:
-    if not _enough(task.labels, FEWEST):
+def _why_not(view: _View, labels: Labels) -> str | None:
+    if not _enough(labels, FEWEST):
         return f"fewer than {FEWEST} labelled films of a class"
-    if not names:
-        return "nothing is known that differs between films"
-    if not in_all_folds(task.labels, task.folds):
-        return f"fewer than {FOLDS} patients of a class"
-    return None
+    return None if view.names else "nothing is known that differs between films"
 
 
 def in_all_folds(labels: Labels, fold: NDArray[np.int64]) -> bool:

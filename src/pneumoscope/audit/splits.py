@@ -19,13 +19,13 @@ from pneumoscope.audit.baselines import (
     FEWEST,
     FOLDS,
     WARNING,
-    coarse_greys,
     cross_validated,
     in_all_folds,
     linear,
     patient_folds,
 )
 from pneumoscope.audit.counts import label_words, split_words
+from pneumoscope.audit.features import coarse_greys
 from pneumoscope.audit.findings import Finding
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.plain import to_plain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -11,11 +11,12 @@ from rich.text import Text
 
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
-from pneumoscope.formatting import ABSENT, interval, number, one_call
+from pneumoscope.formatting import ABSENT, interval, number
 from pneumoscope.records import Estimate
 
 if TYPE_CHECKING:
     from pneumoscope.audit.findings import Finding
+    from pneumoscope.report.evaluated import EvaluatedRun
 
 _MARKS = {"severe": "[bold red]severe[/]", "warning": "[yellow]warning[/]", "info": "[dim]info[/]"}
 
@@ -35,10 +36,13 @@ def value_and_interval(estimate: Estimate) -> tuple[str, str]:
     return number(estimate.value), interval(estimate)
 
 
-def show_one_call(metrics: Mapping[str, Estimate], screen: Screen) -> None:
-    """A warning where the model gives every film the same answer."""
-    if same := one_call(metrics["sensitivity"].value, metrics["specificity"].value):
-        screen.console.print(Text.from_markup(f"  [bold red]{same}[/]"))
+def show_answers(run: EvaluatedRun, screen: Screen) -> None:
+    """The four questions that the report begins with, a line each."""
+    from pneumoscope.report.run.answers import answers
+
+    for answer in answers(run):
+        line = Text(f"  {answer.lead} ", "bold")
+        screen.console.print(line.append(printable(answer.text), "not bold"))
 
 
 def show_findings(findings: Iterable[Finding], screen: Screen) -> None:

@@ -20,8 +20,9 @@ from pneumoscope.data import aside
 from pneumoscope.data.alike import Alike, read_alike
 from pneumoscope.data.groups import Divided, divided, patient_codes
 from pneumoscope.data.prepared import ALIKE, MANY_FILMS, PreparedSet
-from pneumoscope.manifest import PreparedManifest
+from pneumoscope.manifest import PreparedManifest, SourceEntry
 from pneumoscope.records import CLASSES, SPLITS, Word
+from pneumoscope.sources.known_sets import numbers_start_anew
 from pneumoscope.sources.places.files import ANOTHER_KIND
 
 Splits = NDArray[np.object_]
@@ -46,12 +47,15 @@ class LeftOut:
 @dataclass(frozen=True, slots=True)
 class KnownPatients:
     """How many patients the used films have, for how many of these films they are known, and how:
-    by film names, a column, the files' headers. ``each_film`` says that no two films share one."""
+    by film names, a column, the files' headers. ``each_film`` says that no two films share one,
+    ``start_anew`` that numbers may start anew in each official split, so that one number in two of
+    them need not be one patient."""
 
     patients: int = 0
     films: int = 0
     how: str = ""
     each_film: bool = False
+    start_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def door_of(prepared: PreparedSet, split: Splits | None = None) -> Door:
         pneumonia=int((part["label"] == 1).sum()),
         words=tuple(Word(**word) for word in source.get("words", ())),
         readers=source.get("readers", ""),
-        patients=_patients(part, source.get("patients")),
+        patients=_patients(part, source),
         copies=_copies(part),
         chains=tuple(
             Chain(films, tuple(map(tuple, pairs))) for films, pairs in about.get("chains", ())
@@ -190,16 +194,18 @@ def _reasons(rest: pd.DataFrame) -> pd.Series[Any]:
     return reasons
 
 
-def _patients(part: pd.DataFrame, how: str | None) -> KnownPatients:
+def _patients(part: pd.DataFrame, source: SourceEntry) -> KnownPatients:
     """Where a form says nothing (``""``) only a film's own header can know its patient; a set of an
     older version (None) does not say how."""
+    how = source.get("patients")
     known = part["patient_id"].dropna()
     if not len(known):
         return KnownPatients()
     each_film = len(known) >= MANY_FILMS and known.is_unique
     if how == "":
         how = "the files' own headers"
-    return KnownPatients(known.nunique(), len(known), how or "", each_film)
+    anew = numbers_start_anew(source["notes"])
+    return KnownPatients(known.nunique(), len(known), how or "", each_film, anew)
 
 
 def _copies(part: pd.DataFrame) -> Copies | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from pneumoscope.audit.baselines import JudgedBaseline
+from pneumoscope.audit.people import SplitPeople
 from pneumoscope.audit.splits import SplitShift
 from pneumoscope.data.door import Door
 from pneumoscope.errors import NotARun
@@ -16,6 +19,9 @@ from pneumoscope.manifest import Manifest, ModelManifest
 from pneumoscope.plain import from_plain
 from pneumoscope.records import Estimate
 from pneumoscope.run import Run
+from pneumoscope.sources.known_sets import KnownSet
+
+R = TypeVar("R")
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "val_loss")
 
@@ -62,8 +68,27 @@ class EvaluatedRun:
     @property
     def door(self) -> Door | None:
         """What was learnt from what; None in a run of before that was kept."""
-        found = self.manifest.get("door")
-        return from_plain(Door, found) if found else None
+        return _optional(Door, self.manifest.get("door"))
+
+    @property
+    def known_set(self) -> KnownSet | None:
+        """What is known of the data set of the judged films; None where it is not known."""
+        return _optional(KnownSet, self.manifest.get("known_set"))
+
+    @property
+    def trained_on(self) -> KnownSet | None:
+        """The same of the films that the model learnt from."""
+        return _optional(KnownSet, self.manifest.get("trained_on", self.manifest.get("known_set")))
+
+    @property
+    def people(self) -> list[SplitPeople]:
+        """Who is in each split; empty in a run of before that was kept."""
+        return [from_plain(SplitPeople, each) for each in self.manifest.get("people", ())]
+
+    @property
+    def baselines(self) -> list[JudgedBaseline]:
+        """What models without lungs reach on the judged films; empty where it was not measured."""
+        return [from_plain(JudgedBaseline, each) for each in self.manifest.get("baselines", ())]
 
     @property
     def shifts(self) -> list[SplitShift]:
@@ -73,6 +98,10 @@ class EvaluatedRun:
     def estimate(self, name: str) -> Estimate | None:
         """The metric called ``name``, or None where it was not measured."""
         return self.results.metrics.get(name)
+
+
+def _optional(kind: type[R], found: dict[str, Any] | None) -> R | None:
+    return from_plain(kind, found) if found else None
 
 
 def read_evaluated(folder: Path) -> EvaluatedRun:

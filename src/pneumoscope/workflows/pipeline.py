@@ -18,6 +18,7 @@ from pneumoscope.storage import sweep
 from pneumoscope.workflows.context import RunContext, SessionCache, locked_run, new_manifest
 from pneumoscope.workflows.data import check_recipe, find_data
 from pneumoscope.workflows.stages import (
+    baseline_stage,
     data_changed,
     evaluate_stage,
     predict_stage,
@@ -43,6 +44,7 @@ def run_stages(context: RunContext) -> Run:
     with context.timed("judge"):  # its key on disk since 0.1.0, which pages read
         evaluate_stage(context, prepared, bundle, predictions, hidden)
         shift_stage(context, prepared)
+        baseline_stage(context, prepared)
     with context.timed("report"):
         report_stage(context, prepared)
     return context.run

@@ -11,9 +11,18 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from pneumoscope.audit.baselines import judge_baselines
+from pneumoscope.audit.people import people_of
 from pneumoscope.audit.splits import measure_shifts
 from pneumoscope.data.door import door_of
-from pneumoscope.data.prepared import PreparedSet, facts_of, flow, hidden_lookup, image_lookup
+from pneumoscope.data.prepared import (
+    PreparedSet,
+    facts_of,
+    flow,
+    hidden_lookup,
+    image_lookup,
+    split_counts,
+)
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import use_all_cores
 from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable
@@ -31,6 +40,7 @@ from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.plain import to_plain
 from pneumoscope.report.run.render import write_report
+from pneumoscope.sources.known_sets import recognise
 from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.data import prepared_for, tell_door
@@ -51,7 +61,14 @@ def prepare_stage(context: RunContext) -> PreparedSet:
     for choice in plan.choices:
         context.note_choice(*choice)
     door = door_of(whole, plan.split)
-    context.run.update_manifest(content=prepared.content, flow=flow(prepared), door=to_plain(door))
+    known = recognise(whole.about["source"], split_counts(whole.table))
+    context.run.update_manifest(
+        content=prepared.content,
+        flow=flow(prepared),
+        door=to_plain(door),
+        known_set=to_plain(known) if known else None,
+        people=[to_plain(each) for each in people_of(prepared.table)],
+    )
     if door != context.session.door:  # of seeds that share their splits once
         tell_door(door, context.listener)
     context.session.door = door
@@ -168,6 +185,16 @@ def shift_stage(context: RunContext, prepared: PreparedSet) -> None:
         if shift.finding:
             context.listener.note(shift.finding)
     context.run.update_manifest(shifts=[shift.to_json() for shift in shifts])
+
+
+def baseline_stage(context: RunContext, prepared: PreparedSet) -> None:
+    """What models without lungs reach on the test films, beside which the network's figures
+    stand."""
+    if "baselines" in context.run.manifest():
+        return
+    context.listener.stage("Predict the label without the lungs")
+    found = judge_baselines(prepared.table, thumbnails(prepared.images))
+    context.run.update_manifest(baselines=[to_plain(each) for each in found])
 
 
 def report_stage(context: RunContext, prepared: PreparedSet) -> None:

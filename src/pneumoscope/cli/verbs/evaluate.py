@@ -16,7 +16,7 @@ from pneumoscope.cli.options import (
     out_option,
     with_data_options,
 )
-from pneumoscope.cli.results import show_one_call
+from pneumoscope.cli.results import show_answers
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
@@ -124,10 +124,10 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
         f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia; "
         f"AUROC {brief(found.metrics['auroc'])}"
     )
-    show_one_call(found.metrics, screen)
     screen.console.print(_table(found.all_points))
     for remark in topic_remarks(run):
         screen.console.print(f"  [bold]{remark.lead}[/bold] {remark.text}", soft_wrap=False)
+    show_answers(run, screen)
     if fitted := request.fitted_options:
         screen.note(f"in this evaluation alone: {', '.join(fitted)}; {_CARRIED}")
     screen.line(f"Everything is in {short(folder)}")

@@ -18,7 +18,7 @@ from pneumoscope.cli.options import (
     command_line,
     with_data_options,
 )
-from pneumoscope.cli.results import result_table, show_one_call, value_and_interval
+from pneumoscope.cli.results import result_table, show_answers, value_and_interval
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs import checks, crossval, many
 from pneumoscope.errors import InputError
@@ -287,20 +287,21 @@ def _check_alone(others: Sequence[str]) -> None:
 
 
 def _show(run: Run, screen: Screen) -> None:
-    from pneumoscope.evaluation.results import read_evaluation
+    from pneumoscope.report.evaluated import read_evaluated
 
-    found = read_evaluation(run.metrics_file)
+    evaluated = read_evaluated(run.folder)
+    found = evaluated.results
     point = found.operating_point
     screen.stage("Result")
     screen.console.print(
         f"  {found.n} test films, {found.positives} with pneumonia; threshold "
         f"{point.threshold:.3f} ({_origin(point)})"
     )
-    show_one_call(found.metrics, screen)
     table = result_table(["", "value", "95 % interval"])
     for name in TERMINAL:
         table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
     screen.console.print(table)
+    show_answers(evaluated, screen)
     screen.line(f"Everything is in {short(run.folder)}")
     screen.line(f"Next: open {short(run.report_file)} in a browser")
 

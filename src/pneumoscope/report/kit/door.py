@@ -171,11 +171,49 @@ def _divided(door: Door) -> Iterator[DoorLine]:
         yield DoorLine("divided", "nothing, as far as patients and copies are known")
 
 
+def shared_words(door: Door | None) -> str:
+    """What splits share, in one clause for the first of these that is so: films, test films before
+    others; patients; numbers that may be those of other patients. Empty where nothing is found."""
+    if door is None:
+        return ""
+    torn = sorted(door.divided, key=lambda each: (each.split != "test", -_surely(each)))
+    if films := next((each for each in torn if _surely(each)), None):
+        split, other = split_name(films.split), split_name(films.other)
+        how = "by their pixels" if films.pixels else "as near copies"
+        return (
+            f"{_surely(films):,} of {_size(films.split, door):,} {split} films are {other} films "
+            f"too, {how}"
+        )
+    each = next((each for each in torn if each.patients), None)
+    if each is None:
+        return ""
+    split, other = split_name(each.split), split_name(each.other)
+    of = f"{each.patients:,} of {_size(each.split, door):,} {split} films"
+    if door.patients.start_anew:
+        return (
+            f"that no child is in two splits is not provable: {of} bear a patient number of "
+            f"{other} films, but numbers may start anew in each split"
+        )
+    return f"{of} are of patients of {other} films"
+
+
+def _surely(each: Divided) -> int:
+    """Films that are the same film again; those of one patient are only related."""
+    return each.pixels + each.copies
+
+
 def _torn(each: Divided, door: Door) -> str:
-    size = next((split.films for split in door.splits if split.name == each.split), 0)
-    kinds = ((each.patients, "patient id"), (each.pixels, "pixels"), (each.copies, "near copies"))
+    number = "patient number" if door.patients.start_anew else "patient id"
+    kinds = ((each.patients, number), (each.pixels, "pixels"), (each.copies, "near copies"))
     by = listed([f"{count:,} by {kind}" for count, kind in kinds if count])
+    belong = "belong"
+    if door.patients.start_anew and not _surely(each):
+        belong, by = "may belong", f"{by}, which may start anew in each split: not provable"
     return (
-        f"{each.films:,} of {size:,} {split_name(each.split)} films belong with "
-        f"{split_name(each.other)} films: {by}."
+        f"{each.films:,} of {_size(each.split, door):,} {split_name(each.split)} films {belong} "
+        f"with {split_name(each.other)} films: {by}."
     )
+
+
+def _size(name: str, door: Door) -> int:
+    return next((split.films for split in door.splits if split.name == name), 0)

@@ -65,20 +65,39 @@ def words(run: EvaluatedRun) -> str:
     return said
 
 
-def _by_distance(run: EvaluatedRun) -> str:
+@dataclass(frozen=True, slots=True)
+class FarFilms:
+    """The share misread, with its interval, among the films farthest from the threshold, and among
+    ``all``; ``coverage`` is the share of films that these are."""
+
+    coverage: float
+    value: float
+    low: float
+    high: float
+    all: float
+
+
+def far_films(run: EvaluatedRun) -> FarFilms | None:
     """What is misread where the fifth of the films nearest to the threshold is left to a person;
-    empty where that is not known. No validation film has a part in it."""
+    None where that is not known. No validation film has a part in it."""
     curve = run.results.abstention.risk_coverage if run.results.abstention else None
     if curve is None:
-        return ""
+        return None
     at = int(np.abs(np.array(curve.coverage) - _READ).argmin())
     risk, low, high, whole = curve.risk[at], curve.low[at], curve.high[at], curve.risk[-1]
     if not all(map(math.isfinite, (risk, low, high, whole))):
+        return None
+    return FarFilms(curve.coverage[at], risk, low, high, whole)
+
+
+def _by_distance(run: EvaluatedRun) -> str:
+    far = far_films(run)
+    if far is None:
         return ""
-    against = "against" if risk < whole else "no fewer than the"
+    against = "against" if far.value < far.all else "no fewer than the"
     return (
-        f"Of the {curve.coverage[at]:.0%} of films farthest from the threshold, {risk:.1%} "
-        f"({100 * low:.1f}–{100 * high:.1f}%) are misread, {against} {whole:.1%} of all. "
+        f"Of the {far.coverage:.0%} of films farthest from the threshold, "
+        f"{percent_brief(far, 1)} are misread, {against} {percent(far.all, 1)} of all. "
     )
 
 

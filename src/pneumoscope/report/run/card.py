@@ -11,8 +11,16 @@ from pneumoscope.records import OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import DISCLAIMER
-from pneumoscope.report.review import abstention, calibration, points, shortcuts
+from pneumoscope.report.review import (
+    abstention,
+    calibration,
+    people,
+    points,
+    shortcuts,
+    yardsticks,
+)
 from pneumoscope.report.run import tables
+from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE, views
 from pneumoscope.report.run.summary import limits
 
@@ -21,11 +29,14 @@ def card_text(run: EvaluatedRun) -> str:
     """The model card as Markdown (CommonMark with tables), ending with a line break."""
     parts = (
         _head(run),
+        _answers(run),
         _intended_use(),
         _use(run),
         _model(run),
         _data(run),
+        _people(run),
         _metrics(run),
+        _yardsticks(run),
         _points(run),
         _calibration(run),
         _limits(run),
@@ -38,6 +49,13 @@ def _head(run: EvaluatedRun) -> Iterator[str]:
     yield f"# Model card: {_plain(run.name)}"
     yield ""
     yield f"**{DISCLAIMER}**"
+
+
+def _answers(run: EvaluatedRun) -> Iterator[str]:
+    yield "## In short"
+    yield ""
+    for answer in answers(run):
+        yield f"- **{answer.lead}** {_plain(answer.text)}"
 
 
 def _intended_use() -> Iterator[str]:
@@ -121,6 +139,35 @@ def _flow(flow: Flow) -> Iterator[str]:
         yield f"- {_plain(split_name(name))}: {counts}"
     for dropped in flow.get("dropped", ()):
         yield f"- left out: {dropped['count']:,}, {_plain(dropped['reason'])}"
+
+
+def _people(run: EvaluatedRun) -> Iterator[str]:
+    rows = people.who_rows(run)
+    if not rows and run.known_set is None:
+        return
+    yield "## Who is in it"
+    yield ""
+    for name, text in people.set_lines(run.known_set):
+        yield f"- {name}: {_plain(text)}"
+    if rows:
+        yield ""
+        yield "| Split | Films | Patients | Age | Sex | View |"
+        yield "|---|---:|---:|---|---|---|"
+    for row in rows:
+        cells = (row.split, row.films, row.patients, row.age, row.sex, row.view)
+        yield f"| {' | '.join(map(_plain, cells))} |"
+
+
+def _yardsticks(run: EvaluatedRun) -> Iterator[str]:
+    rows = yardsticks.card_rows(run)
+    if not rows:
+        return
+    yield "## Beside what: AUROC on the same films"
+    yield ""
+    yield "| What | AUROC | Source |"
+    yield "|---|---:|---|"
+    for row in rows:
+        yield f"| {' | '.join(map(_plain, row))} |"
 
 
 def _metrics(run: EvaluatedRun) -> Iterator[str]:

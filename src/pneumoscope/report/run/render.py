@@ -16,10 +16,11 @@ from pneumoscope.report.kit.gallery import choose_films
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.report.kit.page import DISCLAIMER, Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, key_figure
-from pneumoscope.report.review import shortcuts
+from pneumoscope.report.review import people, shortcuts, yardsticks
 from pneumoscope.report.review.context import ReportContext
 from pneumoscope.report.review.topics import TOPICS, draw_topics
 from pneumoscope.report.run import data, decisions, films, ranking, tables, training
+from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE
 from pneumoscope.report.run.summary import limits, summarise
@@ -61,7 +62,7 @@ def write_report(
     if card:
         write_atomic(files.model_card_file, card_text(run))
     door = door_lines(run.door)
-    text = PAGE.render(context, run=run, remarks=summarise(run), keys=_keys(run), door=door)
+    text = PAGE.render(context, run=run, answers=answers(run), keys=_keys(run), door=door)
     write_atomic(files.report_file, text)
     return files.report_file
 
@@ -83,6 +84,10 @@ def _keys(run: EvaluatedRun) -> list[KeyFigure]:
     """The four figures that stand beside the summary."""
     found = [(METRICS[key].title, run.estimate(key)) for key in HEADLINE]
     return [key_figure(title, estimate) for title, estimate in found if estimate]
+
+
+def _details(context: ReportContext) -> Variables:
+    return {"remarks": summarise(context.run)}
 
 
 def _results(context: ReportContext) -> Variables:
@@ -123,6 +128,9 @@ def _use(context: ReportContext) -> Variables:
 PAGE: Page[ReportContext] = Page(
     "run",
     (
+        PageSection("details", "In more detail", _details),
+        PageSection("yardsticks", "Beside what?", yardsticks.gather),
+        PageSection("people", "For whom?", people.gather),
         PageSection("results", "Results", _results),
         *(topic.section for topic in TOPICS),
         PageSection("films", "Films, right and wrong", films.gather),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,11 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import choose_device
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
-from pneumoscope.manifest import SourceEntry
+from pneumoscope.manifest import Manifest, SourceEntry
+from pneumoscope.plain import to_plain
 from pneumoscope.records import Calibration, Conformal, InputSpec, Listener, OperatingPoint
 from pneumoscope.run import Run
+from pneumoscope.sources.known_sets import recognise
 from pneumoscope.storage import read_json
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.groups.ensemble import runs_of
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class EvaluatedModel:
     """A model as it is evaluated. ``contents`` are those of the films that it was made from,
-    ``source`` is what its run says of them, ``members`` how many models answer.
+    ``source`` is what its run says of them, ``known_set`` what is known of their set beside, and
+    ``members`` how many models answer.
 
     ``predictor`` is made when films are to be read: torch takes seconds to import, and evaluating
     a run's own test split needs none.
@@ -45,6 +48,7 @@ class EvaluatedModel:
     contents: frozenset[str]
     predictor: Callable[[], Predictor]
     members: int = 1
+    known_set: dict[str, Any] | None = None
 
     def read(
         self, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
@@ -73,6 +77,7 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
         source=manifest["source"],
         contents=frozenset([manifest["content"]] if manifest.get("content") else []),
         predictor=predictor,
+        known_set=_known_set(manifest),
     )
 
 
@@ -109,7 +114,16 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         ),
         predictor=predictor,
         members=len(places),
+        known_set=_known_set(manifests[0]),
     )
+
+
+def _known_set(manifest: Manifest) -> dict[str, Any] | None:
+    """What a run keeps of its data set; of a run before that was kept, what its source tells."""
+    if "known_set" in manifest:
+        return manifest["known_set"]
+    known = recognise(manifest["source"], {})
+    return to_plain(known) if known else None
 
 
 def _choices(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> Choices:

@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.audit.people import people_of
 from pneumoscope.data.aside import masks
 from pneumoscope.data.door import door_of
-from pneumoscope.data.prepared import PreparedSet, flow
+from pneumoscope.data.prepared import PreparedSet, flow, split_counts
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.shortcuts import read_shortcuts
 from pneumoscope.manifest import Manifest, SplitCount
 from pneumoscope.plain import to_plain
 from pneumoscope.records import EXTERNAL, DataRequest, Listener, Source
 from pneumoscope.run import Run
+from pneumoscope.sources.known_sets import recognise
 from pneumoscope.workflows.data import data_of_run, find_data, prepare_source, tell_door
 from pneumoscope.workflows.evaluate.model import EvaluatedModel
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
@@ -63,12 +66,18 @@ def rows_of_run(
         return rows_of_data(request.data, request.split, model, own, listener)
     split, manifest = request.split or "test", run.manifest()
     about: Manifest = {"source": manifest["source"]}
+    # One after the other, since a run of an older version has not all of them.
     if "flow" in manifest:
         about["flow"] = manifest["flow"]
     if "door" in manifest:
         about["door"] = manifest["door"]
     if "shifts" in manifest:
         about["shifts"] = manifest["shifts"]
+    about["known_set"] = model.known_set
+    if "people" in manifest:
+        about["people"] = manifest["people"]
+    if "baselines" in manifest and split == "test":
+        about["baselines"] = manifest["baselines"]
     if split in OPTIMISTIC:
         about["warnings"] = [OPTIMISTIC[split]]
         listener.note(OPTIMISTIC[split])
@@ -103,7 +112,13 @@ def rows_of_ensemble(
     listener.note(f"No member was trained or tuned on these {len(fresh):,} films.")
     listener.stage(f"Read {len(fresh):,} films with {model.members} models")
     door = to_plain(door_of(whole, splits))
-    about: Manifest = {"source": model.source, "flow": flow(own), "door": door}
+    about: Manifest = {
+        "source": model.source,
+        "flow": flow(own),
+        "door": door,
+        "known_set": model.known_set,
+        "people": _people(own.table),
+    }
     return EvaluationRows(model.read(own, fresh, listener), "test", own, about)
 
 
@@ -137,12 +152,16 @@ def rows_of_data(
     seen = _seen(part, own)
     if seen:
         listener.note(seen)
+    known = recognise(source.to_json(), split_counts(prepared.table))
     about: Manifest = {
         "source": source.to_json(),
         "flow": {**flow(prepared), "splits": {name: _counts(part)}},
         "warnings": [seen] if seen else [],
         "door": to_plain(door),
         "external": True,
+        "known_set": to_plain(known) if known else None,
+        "trained_on": model.known_set,
+        "people": _people(prepared.table.assign(split=splits)),
     }
     return EvaluationRows(table, name, prepared, about)
 
@@ -195,6 +214,10 @@ def _labelled(
             remedy="leave --split out to judge all labelled films",
         )
     return np.flatnonzero(wanted)
+
+
+def _people(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [to_plain(each) for each in people_of(table)]
 
 
 def _counts(part: pd.DataFrame) -> SplitCount:
