@@ -53,7 +53,6 @@ def test_a_difference_has_a_sign_where_it_is_not_zero() -> None:
 
 def test_a_range_has_a_dash_but_beside_a_minus() -> None:
     assert interval(estimate(0.962, 0.948, 0.974)) == "0.948–0.974"
-    assert interval(estimate(0.962, 0.948, 0.974), 2) == "0.95–0.97"
     assert interval(estimate(0.1, -0.2, 0.3)) == "−0.200 to 0.300"
     assert interval(estimate(0.1, -0.0001, 0.3)) == "0.000–0.300"
     assert interval(UNDEFINED) == "none"

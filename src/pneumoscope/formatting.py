@@ -44,11 +44,11 @@ def signed(value: float | None, places: int = 3) -> str:
     return f"+{text}" if text[0].isdigit() and any(map(text.count, "123456789")) else text
 
 
-def interval(estimate: Measured, places: int = 3) -> str:
+def interval(estimate: Measured) -> str:
     """``0.948–0.974``, or ``none`` where there is no interval."""
     if not _has_interval(estimate):
         return "none"
-    return _range(number(estimate.low, places), number(estimate.high, places))
+    return _range(number(estimate.low), number(estimate.high))
 
 
 def signed_interval(estimate: Measured) -> str:

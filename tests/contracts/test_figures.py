@@ -12,6 +12,8 @@ from tests.helpers.figures_shown import faults
 from tests.helpers.golden import PINS
 from tests.helpers.keyed import keyed, marking, unmarked
 
+from pneumoscope.evaluation.predictions import read_predictions
+
 EVALUATIONS = sorted(
     file.parent.name
     for file in PINS.glob("*/metrics.json")
@@ -74,6 +76,50 @@ def test_one_quantity_has_one_value(name: str) -> None:
     assert not other
 
 
+def _held(name: str) -> Any:
+    return json.loads((PINS / name).read_text("utf-8"))
+
+
+def test_a_model_decides_by_the_thresholds_that_are_judged() -> None:
+    carried, judged = (
+        {(point["name"], point["threshold"]) for point in _held(file)["operating_points"]}
+        for file in ("judge/model.json", "judge/metrics.json")
+    )
+    assert carried == judged
+
+
+def test_counts_are_those_of_the_predictions() -> None:
+    found = _held("evaluate/metrics.json")
+    table = read_predictions(PINS / "evaluate/predictions.csv")
+    called = table["probability"] >= found["operating_point"]["threshold"]
+    ill = table["label"] == 1
+    counts = {"tn": ~called & ~ill, "fp": called & ~ill, "fn": ~called & ill, "tp": called & ill}
+    assert {name: int(films.sum()) for name, films in counts.items()} == found["confusion"]
+
+
+def test_a_comparison_has_the_figures_of_the_runs() -> None:
+    own = _held("evaluate/metrics.json")
+    (compared,) = (run for run in _held("compare/comparison.json")["runs"] if run["name"] == "run")
+    for part in ("metrics", "confusion", "per_class", "operating_point"):
+        assert compared[part] == own[part]
+
+
+def test_a_summary_has_the_figures_of_its_seeds() -> None:
+    runs = {run["seed"]: run for run in _held("compare-three/comparison.json")["runs"]}
+    for name, over in _held("seeds/summary.json")["metrics"].items():
+        for each in over["values"]:
+            own = runs[each["seed"]]["metrics"][name]
+            assert (each["value"], each["low"], each["high"]) == tuple(_numbers(own))
+
+
+def test_splits_are_counted_once() -> None:
+    found = _held("judge/run.json")
+    door = {split["name"]: split for split in found["door"]["splits"]}
+    for name, split in found["flow"]["splits"].items():
+        films = door[name]["normal"] + door[name]["pneumonia"]
+        assert (films, door[name]["pneumonia"]) == (split["n"], split["positives"])
+
+
 def test_a_number_without_a_key_is_found() -> None:
     with marking():
         auroc = keyed(0.96512, "metrics.json:metrics.auroc.value")
@@ -88,6 +134,6 @@ def test_a_number_that_is_rounded_in_two_ways_is_found() -> None:
     with marking():
         auroc = keyed(0.96512, "metrics.json:metrics.auroc.value")
         texts = {"card": f"AUROC {auroc:.3f}", "page": f"AUROC {auroc:.2f}"}
-        assert list(faults(texts)) == [
-            "metrics.json:metrics.auroc.value is rounded in two ways: 0.965 (card), 0.97 (page)"
-        ]
+        two = "metrics.json:metrics.auroc.value is rounded in two ways: 0.965 (card), 0.97 (page)"
+        assert two in list(faults(texts))
+        assert "page: 0.97 has not three places: metrics.json:metrics.auroc.value" in faults(texts)

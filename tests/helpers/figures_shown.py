@@ -1,5 +1,5 @@
 """Figures as shown: every number of a page, a card or the terminal carries its key in the store,
-and is rounded as everywhere. What is exempt, and why, stands in ``EXEMPT``."""
+and is rounded by one rule. What is exempt, and why, stands in ``EXEMPT``."""
 
 from __future__ import annotations
 
@@ -68,6 +68,9 @@ EXEMPT = {
 }
 """Numbers that are no figures of the store, by the reason."""
 
+THREE = (".value", ".low", ".high", ".threshold", ".temperature", ".probability", ".mean", ".sd")
+"""Ends of keys of figures that are written with three places, or in per cent."""
+
 _EXEMPT = [re.compile(each) for patterns in EXEMPT.values() for each in patterns]
 
 
@@ -81,7 +84,10 @@ def faults(heard: Heard) -> Iterator[str]:
                 if number.figure and not number.figure.key.endswith(IN_WORDS):
                     form = number.figure.key, number.text.endswith("%")
                     said[form].setdefault(number.text.lstrip("+−"), place)
-    for (key, _), texts in said.items():
+    for (key, percent), texts in said.items():
+        for text, place in texts.items():
+            if key.endswith(THREE) and not percent and not re.search(r"\.\d{3}$", text):
+                yield f"{place}: {text} has not three places: {key}"
         if len(texts) > 1:
             forms = ", ".join(f"{text} ({place})" for text, place in texts.items())
             yield f"{key} is rounded in two ways: {forms}"

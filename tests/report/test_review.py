@@ -62,7 +62,7 @@ def test_sentences_say_what_metrics_say(judged: EvaluatedRun) -> None:
     assert said["Prevalence."].startswith("Where 5% of films show pneumonia")
     assert f"{row.ppv.value:.1%}" in said["Prevalence."]
     temperature = judged.results.calibration.temperature
-    assert f"A temperature of {temperature:.2f}, fitted on the validation" in said["Calibration."]
+    assert f"A temperature of {temperature:.3f}, fitted on the validation" in said["Calibration."]
     found = judged.results.abstention.conformal
     assert f"{found.withheld} of 60 films are left" in said["Abstention."]
 

@@ -30,8 +30,8 @@ from pneumoscope.report.kit.catalogue import METRICS
 if TYPE_CHECKING:
     from pneumoscope.evaluation.comparison import ComparedPair, ComparedRun, SeedGroup
 
-_ABREAST = 3
-"""Runs beside each other in 80 columns."""
+_NAMES, _COLUMN = 20, 26
+"""Letters that the names of metrics take, and a figure with an interval from below zero."""
 
 
 def compare(
@@ -59,7 +59,7 @@ def _show(folder: Path, screen: Screen) -> None:
     screen.console.print(f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia")
     for run in found.runs:
         _say(screen, escape(printable(_described(run))))
-    abreast = _abreast(len(found.runs))
+    abreast = _abreast(len(found.runs), screen.console.width)
     for start in range(0, len(found.runs), abreast):
         screen.console.print(_metrics_table(found.runs[start : start + abreast]))
     for group in found.seeds:
@@ -80,9 +80,10 @@ def _say(screen: Screen, text: str) -> None:
     screen.console.print(Padding(text, (0, 0, 0, 2), expand=False), soft_wrap=False)
 
 
-def _abreast(count: int) -> int:
-    """Runs in a row of tables, so that the rows are alike: 4 are 2 and 2, not 3 and 1."""
-    rows = -(-count // _ABREAST)
+def _abreast(count: int, width: int) -> int:
+    """Runs in a row of tables, as many as the width holds; even, so that the rows are alike."""
+    most = max(1, (width - _NAMES) // _COLUMN)
+    rows = -(-count // most)
     return -(-count // rows)
 
 
@@ -134,5 +135,4 @@ def _table(*columns: str) -> Table:
 def _cell(estimate: Estimate | None) -> str:
     if estimate is None or math.isnan(estimate.value):
         return ABSENT
-    # Two places: three runs beside each other must fit in 80 columns.
-    return f"{number(estimate.value)} [dim]({interval(estimate, 2)})[/dim]"
+    return f"{number(estimate.value)} [dim]({interval(estimate)})[/dim]"

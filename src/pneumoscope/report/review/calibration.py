@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.results import CalibrationFigures
-from pneumoscope.formatting import Cell, brief, cell, full, split_name
+from pneumoscope.formatting import Cell, brief, cell, full, number, split_name
 from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
@@ -63,7 +63,7 @@ def words(run: EvaluatedRun) -> str:
         why = why_unfitted(run)
         return said + f"No temperature {f'was fitted: {why}' if why else 'could be fitted'}."
     return (
-        f"{said}A temperature of {found.temperature:.2f}, fitted on the "
+        f"{said}A temperature of {number(found.temperature)}, fitted on the "
         f"{split_name(found.chosen_on)} split, {_effect(found.before, found.after)}; no decision "
         "changes by it."
     )
@@ -125,7 +125,7 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
             "reliability_calibrated",
             draw_reliability(bins),
             "Reliability at the temperature",
-            f"The same films, each logit divided by {found.temperature:.2f}, which was fitted "
+            f"The same films, each logit divided by {number(found.temperature)}, which was fitted "
             f"on the {split_name(found.chosen_on)} split. Bars are {bins.level:.0%} Wilson "
             "intervals.",
             "Reliability diagram after temperature scaling: observed share of pneumonia against "
