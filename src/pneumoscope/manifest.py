@@ -192,6 +192,17 @@ class ModelManifest(TypedDict, total=False):
     conformal: dict[str, Any] | None
 
 
+class SharedEntry(TypedDict):
+    """Of films of other data, which are of the model's own set: how many were looked for, how many
+    lie in each of its splits, whether those are most of them, and whether films that it has seen
+    were kept among those judged."""
+
+    looked: int
+    found: dict[str, int]
+    related: bool
+    kept: bool
+
+
 class Manifest(TypedDict, total=False):
     """``run.json``: what was asked, found, chosen and measured.
 
@@ -199,7 +210,7 @@ class Manifest(TypedDict, total=False):
     ``sources.known_sets.KnownSet``, or null where the set is not known, ``people`` are
     ``audit.people.SplitPeople``, ``baselines`` ``audit.baselines.JudgedBaseline``; ``trained_on``
     is the ``known_set`` of the model where it is judged on other films than its own.
-    ``judges``, ``members`` and ``external`` stand in the folder of an evaluation.
+    ``judges``, ``members``, ``external`` and ``shared`` stand in the folder of an evaluation.
     """
 
     schema: int
@@ -230,6 +241,7 @@ class Manifest(TypedDict, total=False):
     judges: str
     members: int
     external: bool
+    shared: SharedEntry
 
 
 class PreparedManifest(TypedDict, total=False):

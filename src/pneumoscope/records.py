@@ -19,6 +19,8 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 EXTERNAL: Literal["external"] = "external"
 """The split that films of another data set are evaluated as."""
+RELATED: Literal["related"] = "related"
+"""The same where they are of the model's own data set, most of them, or where it has seen some."""
 CLASSES: tuple[str, str] = ("normal", "pneumonia")
 """Class names by label: 0 is normal, 1 is pneumonia, everywhere."""
 

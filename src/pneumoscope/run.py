@@ -83,6 +83,11 @@ class Run:
         return self.folder / "model.json"
 
     @property
+    def reference_file(self) -> Path:
+        """What the model keeps of the films that it was made from; runs before it lack it."""
+        return self.folder / "reference.npz"
+
+    @property
     def predictions_file(self) -> Path:
         return self.folder / "predictions.csv"
 

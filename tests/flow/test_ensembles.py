@@ -73,9 +73,9 @@ def test_an_ensemble_is_judged_on_other_films_and_names_those_it_has_seen(
     folds: Path, tiny_npz: Path, tmp_path: Path
 ) -> None:
     with np.load(tiny_npz) as whole:
-        films = np.concatenate([whole["train_images"][:6], 255 - whole["train_images"][:10]])
-    labels = np.arange(16)[:, None] % 2
-    splits = {"train": slice(0, 8), "val": slice(8, 12), "test": slice(12, 16)}
+        films = np.concatenate([whole["train_images"][:6], 255 - whole["train_images"][:30]])
+    labels = np.arange(36)[:, None] % 2
+    splits = {"train": slice(0, 8), "val": slice(8, 12), "test": slice(12, 36)}
     arrays = {f"{name}_images": films[part] for name, part in splits.items()}
     arrays |= {f"{name}_labels": labels[part] for name, part in splits.items()}
     np.savez(tmp_path / "other-pneumonia.npz", **arrays)
@@ -83,8 +83,8 @@ def test_an_ensemble_is_judged_on_other_films_and_names_those_it_has_seen(
         EvaluateRequest(folds, DataRequest(str(tmp_path / "other-pneumonia.npz")))
     )
     card = json.loads((judged / "run.json").read_text("utf-8"))
-    assert json.loads((judged / "metrics.json").read_text("utf-8"))["n"] == 16
-    assert "6 of these 16 films" in card["warnings"][0]
+    assert json.loads((judged / "metrics.json").read_text("utf-8"))["n"] == 30
+    assert "36 films, of which 6 are films of this model's training set" in card["warnings"][0]
 
 
 @pytest.mark.parametrize("asked", [{"cost": 5.0}, {"miss_rate": 0.1}, {"split": "val"}])

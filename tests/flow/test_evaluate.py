@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,20 +189,82 @@ def test_what_is_judged_is_shown_and_masks_are_not_judged(
     assert "What was judged" in page[: page.index("<nav")]
 
 
-def test_films_seen_in_training_are_counted(
-    run: Run, tiny_npz: Path, films: Path, tmp_path: Path
-) -> None:
-    mixed = tmp_path / "mixed"
-    shutil.copytree(films, mixed)
+@pytest.fixture
+def mixed(tiny_npz: Path, films: Path, tmp_path: Path) -> Path:
+    """The forty other phantoms, with three films of training at another size and grey."""
+    folder = Path(shutil.copytree(films, tmp_path / "mixed"))
     with np.load(tiny_npz) as arrays:
         pixels, labels = arrays["train_images"], arrays["train_labels"]
     for row in range(3):
-        place = mixed / ("PNEUMONIA" if labels[row, 0] else "NORMAL")
-        Image.fromarray(pixels[row]).save(place / f"seen{row}.png")
-    folder = evaluate_run(
-        EvaluateRequest(run.folder, DataRequest(str(mixed))), out=tmp_path / "out"
+        place = folder / ("PNEUMONIA" if labels[row, 0] else "NORMAL")
+        changed = Image.fromarray((pixels[row] * 0.9 + 9).astype(np.uint8)).resize((60, 60))
+        changed.save(place / f"seen{row}.png")
+    return folder
+
+
+@pytest.mark.parametrize("reference", [True, False])
+def test_films_of_training_are_found_in_other_data_and_taken_out(
+    run: Run, mixed: Path, tmp_path: Path, reference: bool
+) -> None:
+    """By what the run keeps of its films, or in older runs by the films themselves."""
+    copy = Run(Path(shutil.copytree(run.folder, tmp_path / "copy")))
+    assert copy.reference_file.is_file()
+    if not reference:
+        copy.reference_file.unlink()
+    request = EvaluateRequest(copy.folder, DataRequest(str(mixed)))
+    folder = evaluate_run(request, out=tmp_path / "out")
+    about, found = read(folder, "run.json"), read(folder)
+    assert about["warnings"][0].startswith(
+        "43 films, of which 3 are films of this model's training set: these are taken out, and the "
+        "figures are for the other 40."
     )
-    assert "3 of these 43 films are" in read(folder, "run.json")["warnings"][0]
+    assert (found["split"], found["n"]) == ("external", 40)
+    assert about["shared"] == {"looked": 43, "found": {"train": 3}, "related": False, "kept": False}
+    page = (folder / "report.html").read_text()
+    assert "of which 3 are films of this model" in page[: page.index("<nav")]
+
+    kept = evaluate_run(replace(request, keep_shared=True), out=tmp_path / "kept")
+    assert read(kept)["n"] == 43
+    assert "are kept, as asked: every figure is too good" in read(kept, "run.json")["warnings"][0]
+
+
+def test_the_models_own_films_in_another_edition_are_no_external_test(
+    run: Run, tiny_npz: Path, tmp_path: Path
+) -> None:
+    with np.load(tiny_npz) as arrays:
+        small = dict(arrays.items())
+    for split in ("train", "val", "test"):
+        films = [Image.fromarray(film).resize((64, 64)) for film in small[f"{split}_images"]]
+        small[f"{split}_images"] = np.stack([np.asarray(film) for film in films])
+    edition = tmp_path / "edition" / "pneumonia.npz"
+    edition.parent.mkdir()
+    np.savez(edition, **small)
+    folder = evaluate_run(
+        EvaluateRequest(run.folder, DataRequest(str(edition))), out=tmp_path / "out"
+    )
+    found, about = read(folder), read(folder, "run.json")
+    assert (found["split"], found["n"]) == ("related", 40)  # its test films
+    assert "this is no external test" in about["warnings"][0] and not about["external"]
+    assert about["shared"]["found"] == {"train": 80, "val": 40, "test": 40}
+    few = EvaluateRequest(run.folder, DataRequest(str(edition)), "val")
+    with pytest.raises(InputError, match="too few films are left") as raised:
+        evaluate_run(few, out=tmp_path / "none")
+    assert "--keep-shared" in str(raised.value)
+    seen = evaluate_run(replace(few, keep_shared=True), out=tmp_path / "seen")
+    assert read(seen)["n"] == 40
+
+
+def test_where_nothing_is_kept_of_the_films_it_is_not_known(
+    run: Run, films: Path, tmp_path: Path
+) -> None:
+    copy = Run(Path(shutil.copytree(run.folder, tmp_path / "copy")))
+    copy.reference_file.unlink()
+    card = read(copy.folder, "run.json")
+    card["request"]["data"] = str(tmp_path / "nowhere.npz")
+    copy.manifest_file.write_text(json.dumps(card))
+    request = EvaluateRequest(copy.folder, DataRequest(str(films)))
+    about = read(evaluate_run(request, out=tmp_path / "out"), "run.json")
+    assert "took part in training is not known" in about["warnings"][0] and "shared" not in about
 
 
 def test_data_that_is_gone_leaves_the_figures(run: Run, tiny_npz: Path, tmp_path: Path) -> None:

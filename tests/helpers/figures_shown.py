@@ -43,7 +43,7 @@ EXEMPT = {
         r"grows from .* films on",
     ),
     "told while at work, before there is a file": (
-        r"^(Found|Judge|Read|Prepare|Compare|Heatmaps)\b.*",
+        r"^(Found|Judge|Look|Read|Prepare|Compare|Heatmaps)\b.*",
         r"^ *(ensemble|passed over|test split|val split): .*",
         r"No member was .* these \d+ films",
         r"a table of \d+ rows|^input size \| \d+ px|^\d+ px$",

@@ -30,7 +30,7 @@ from pneumoscope.imaging.similar import (
     coarse_cosines,
     likeness,
 )
-from pneumoscope.imaging.thumbnails import SIDE, Floats32, cell_means, thumbnails
+from pneumoscope.imaging.thumbnails import SIDE, Crop, Floats32, thumbnails
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.records import Estimate
 
@@ -45,23 +45,6 @@ _LISTED = 48
 _BLOCK = 4096
 _WINDOWS = tuple(round(0.4 + 0.05 * k, 2) for k in range(12))
 _HIDDEN = {"train", "val", "no split"}
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """The middle part of a film that is compared: ``wide`` and ``high`` in parts of it."""
-
-    wide: float = 1.0
-    high: float = 1.0
-
-    def of(self, films: NDArray[Any], side: int) -> Floats32:
-        """Films (N, S, S) cut to this window and averaged into float32 (N, side, side)."""
-        rows, columns = (
-            cell_means(side, films.shape[-1], round(0.5 - part / 2, 4), round(0.5 + part / 2, 4))
-            for part in (self.high, self.wide)
-        )
-        cut: Floats32 = rows @ (films.astype(np.float32) @ columns.T)
-        return cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.imaging.hidden import VARIANTS, altered, mean_film
+from pneumoscope.imaging.reference import Reference, make_reference
+from pneumoscope.imaging.thumbnails import LOOK, thumbnails
 from pneumoscope.manifest import Flow, Population, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, Grey, InputSpec, Split
 from pneumoscope.storage import read_json
@@ -153,6 +155,12 @@ def split_counts(table: pd.DataFrame) -> dict[str, SplitCount]:
             "patients": int(part["patient_id"].nunique()) if known else None,
         }
     return counts
+
+
+def reference_of(prepared: PreparedSet) -> Reference:
+    """What a model keeps of the films that it is made from, in the splits of ``prepared``."""
+    splits = prepared.table["split"].astype(object).where(prepared.table["split"].notna(), None)
+    return make_reference(thumbnails(prepared.images, LOOK), splits.tolist())
 
 
 def facts_of(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,10 @@ every check of the audit works, and looks of whole films while they are read, to
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +93,23 @@ def spreads(thumbs: NDArray[np.uint8]) -> Floats32:
     for part in batches(len(thumbs)):
         found[part] = thumbs[part].std(axis=(1, 2), dtype=np.float32)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The middle part of a film that is compared: ``wide`` and ``high`` in parts of it."""
+
+    wide: float = 1.0
+    high: float = 1.0
+
+    def of(self, films: NDArray[Any], side: int) -> Floats32:
+        """Films (N, S, S) cut to this window and averaged into float32 (N, side, side)."""
+        rows, columns = (
+            cell_means(side, films.shape[-1], round(0.5 - part / 2, 4), round(0.5 + part / 2, 4))
+            for part in (self.high, self.wide)
+        )
+        cut: Floats32 = rows @ (films.astype(np.float32) @ columns.T)
+        return cut
 
 
 def batches(count: int, size: int = 4096) -> Iterator[slice]:

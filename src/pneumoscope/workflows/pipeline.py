@@ -23,6 +23,7 @@ from pneumoscope.workflows.stages import (
     evaluate_stage,
     predict_stage,
     prepare_stage,
+    reference_stage,
     report_stage,
     shift_stage,
     shortcut_stage,
@@ -35,6 +36,7 @@ def run_stages(context: RunContext) -> Run:
     """A run from what is there of it to the report; the run, complete."""
     with context.timed("prepare"):
         prepared = prepare_stage(context)
+        reference_stage(context, prepared)
     with context.timed("train"):
         bundle = train_stage(context, prepared)
     with context.timed("predict"):

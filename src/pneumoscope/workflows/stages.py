@@ -21,6 +21,7 @@ from pneumoscope.data.prepared import (
     flow,
     hidden_lookup,
     image_lookup,
+    reference_of,
     split_counts,
 )
 from pneumoscope.data.split import with_splits
@@ -32,6 +33,7 @@ from pneumoscope.evaluation.predictions import predictions_text, read_prediction
 from pneumoscope.evaluation.results import write_evaluation
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts, read_shortcuts
 from pneumoscope.imaging.hidden import mean_film
+from pneumoscope.imaging.reference import save_reference
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits
@@ -98,6 +100,13 @@ def data_changed(manifest: Manifest) -> NotARun:
         expected=f"content {manifest.get('content') or manifest['source']['fingerprint']}",
         remedy="bring the old data back, or start a new run on the new",
     )
+
+
+def reference_stage(context: RunContext, prepared: PreparedSet) -> None:
+    """What the model keeps of the films that it is made from."""
+    file = context.run.reference_file
+    if not file.is_file():
+        save_reference(file, reference_of(prepared))
 
 
 def predict_stage(context: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:

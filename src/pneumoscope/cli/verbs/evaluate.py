@@ -59,6 +59,9 @@ def evaluate(
     miss_rate: Annotated[
         float | None, typer.Option(metavar="R", help="Errors a class allowed before abstaining")
     ] = None,
+    keep_shared: Annotated[
+        bool, typer.Option("--keep-shared", help="Judge films of DATA that the model has seen too")
+    ] = False,
     out: Annotated[Path | None, out_option("evaluate")] = None,
     *,
     data_options: DataOptions,
@@ -89,6 +92,7 @@ def evaluate(
             sensitivity=sensitivity,
             specificity=specificity,
             miss_rate=miss_rate,
+            keep_shared=keep_shared,
         )
         folder = evaluate_run(request, out=out, command=command_line(), listener=screen)
         _show(folder, request, screen)
@@ -120,6 +124,8 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     run = read_evaluated(folder)
     found = run.results
     screen.stage("Result")
+    for warning in run.manifest.get("warnings", []):
+        screen.console.print(f"  [bold]! {warning}[/bold]", soft_wrap=False)
     screen.console.print(
         f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia; "
         f"AUROC {brief(found.metrics['auroc'])}"

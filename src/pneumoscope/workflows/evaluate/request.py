@@ -19,6 +19,7 @@ class EvaluateRequest:
     pneumonia, ``cost`` how many false alarms a missed pneumonia weighs, ``sensitivity`` and
     ``specificity`` what the points of those names hold on validation films, ``miss_rate`` the
     share of each class whose reading may go wrong; None keeps what the model carries.
+    ``keep_shared`` judges films of ``data`` that the model has seen too.
     """
 
     run: Path
@@ -29,6 +30,7 @@ class EvaluateRequest:
     sensitivity: float | None = None
     specificity: float | None = None
     miss_rate: float | None = None
+    keep_shared: bool = False
 
     @property
     def targets(self) -> dict[Rule, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,22 @@ from pneumoscope.data.door import door_of
 from pneumoscope.data.prepared import PreparedSet, flow, split_counts
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.shortcuts import read_shortcuts
+from pneumoscope.imaging.reference import Reference
 from pneumoscope.manifest import Manifest, SplitCount
 from pneumoscope.plain import to_plain
-from pneumoscope.records import EXTERNAL, DataRequest, Listener, Source
+from pneumoscope.records import EXTERNAL, RELATED, DataRequest, Listener, Source
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import recognise
 from pneumoscope.workflows.data import data_of_run, find_data, prepare_source, tell_door
 from pneumoscope.workflows.evaluate.model import EvaluatedModel
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
+from pneumoscope.workflows.evaluate.shared import (
+    NOT_KNOWN,
+    SharedFilms,
+    check_enough,
+    find_shared_films,
+    references_of,
+)
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members, splits_of_members
 
 OPTIMISTIC = {
@@ -60,10 +69,14 @@ def rows_of_run(
     listener: Listener,
 ) -> EvaluationRows:
     """The films of a split of the run's own data, or of other data."""
-    lacking = "The run's data cannot be read: no films and no subgroups"
-    own = _if_there(lambda: data_of_run(run, listener), lacking, listener)
+    lacking = "The run's data cannot be read"
     if request.data is not None:
-        return rows_of_data(request.data, request.split, model, own, listener)
+        own_films = partial(_if_there, lambda: data_of_run(run, listener), lacking, listener)
+        return rows_of_data(
+            request.data, request, model, references_of([run.folder], own_films), listener
+        )
+    lacking += ": no films and no subgroups"
+    own = _if_there(lambda: data_of_run(run, listener), lacking, listener)
     split, manifest = request.split or "test", run.manifest()
     about: Manifest = {"source": manifest["source"]}
     # One after the other, since a run of an older version has not all of them.
@@ -103,8 +116,12 @@ def rows_of_ensemble(
     Raises InputError where every film was seen."""
     if request.data is not None:
         lacking = "The data of the members cannot be read"
-        own = _if_there(lambda: films_of_members(places, listener), lacking, listener)
-        return rows_of_data(request.data, request.split, model, own, listener)
+        own_films = partial(
+            _if_there, lambda: films_of_members(places, listener), lacking, listener
+        )
+        return rows_of_data(
+            request.data, request, model, references_of(places, own_films), listener
+        )
     whole, splits = splits_of_members(places, listener)
     own = replace(whole, table=whole.table.assign(split=pd.array(splits, dtype="string")))
     check_unseen(places, own)
@@ -124,13 +141,14 @@ def rows_of_ensemble(
 
 def rows_of_data(
     data: DataRequest,
-    split: str | None,
+    request: EvaluateRequest,
     model: EvaluatedModel,
-    own: PreparedSet | None,
+    references: Sequence[Reference],
     listener: Listener,
 ) -> EvaluationRows:
-    """The labelled films of ``data``, or of one of its official splits, read by ``model``, whose
-    ``own`` films are looked for among them. Raises InputError, BadLabels, UnreadableData."""
+    """The labelled films of ``data``, or of one of its official splits, read by
+    ``model``; without those that it has seen, by its ``references``, unless they are to be kept.
+    Raises InputError, BadLabels, UnreadableData."""
     source = find_data(data, listener)
     # What cannot be read is counted, here and in the report, however much it is.
     prepared = prepare_source(source, model.spec, listener, keep_ids=data.keep_ids, most_bad=1.0)
@@ -141,29 +159,47 @@ def rows_of_data(
             expected="films of another source",
             remedy=f"pneumoscope evaluate {model.folder} --split test",
         )
-    rows, name = _labelled(prepared, data, split, model, source), split or EXTERNAL
+    rows = _labelled(prepared, data, request.split, model, source)
+    listener.stage(f"Look for {len(rows):,} films among those of the model's own data set")
+    shared = find_shared_films(prepared, rows, references)
+    rows, related = _unseen(prepared, rows, shared, request), bool(shared and shared.related)
+    name = request.split or (RELATED if related else EXTERNAL)
+    said = NOT_KNOWN if shared is None else shared.words(kept=request.keep_shared)
+    if said:
+        listener.note(said)
     splits = np.full(len(prepared.table), None, dtype=object)
     splits[rows] = name
     door = door_of(prepared, splits)
     tell_door(door, listener, "What is judged")
     listener.stage(f"Read {len(rows):,} films with the model")
     table = model.read(prepared, rows, listener).assign(split=name)
-    part = prepared.table.iloc[rows]
-    seen = _seen(part, own)
-    if seen:
-        listener.note(seen)
     known = recognise(source.to_json(), split_counts(prepared.table))
     about: Manifest = {
         "source": source.to_json(),
-        "flow": {**flow(prepared), "splits": {name: _counts(part)}},
-        "warnings": [seen] if seen else [],
+        "flow": {**flow(prepared), "splits": {name: _counts(prepared.table.iloc[rows])}},
+        "warnings": [said] if said else [],
         "door": to_plain(door),
-        "external": True,
+        "external": not related,
         "known_set": to_plain(known) if known else None,
         "trained_on": model.known_set,
         "people": _people(prepared.table.assign(split=splits)),
     }
+    if shared is not None:
+        about["shared"] = shared.to_json(kept=request.keep_shared)
     return EvaluationRows(table, name, prepared, about)
+
+
+def _unseen(
+    prepared: PreparedSet,
+    rows: NDArray[np.int64],
+    shared: SharedFilms | None,
+    request: EvaluateRequest,
+) -> NDArray[np.int64]:
+    """``rows`` without films that the model has seen. Raises InputError where too few are left."""
+    if shared is None or request.keep_shared:
+        return rows
+    check_enough(shared, prepared.labels(rows), request)
+    return rows[~shared.seen]
 
 
 def _if_there(
@@ -227,17 +263,3 @@ def _counts(part: pd.DataFrame) -> SplitCount:
         "positives": int((part["label"] == 1).sum()),
         "patients": int(part["patient_id"].nunique()) if known else None,
     }
-
-
-def _seen(films: pd.DataFrame, own: PreparedSet | None) -> str:
-    """What to warn of where evaluated films took part in training or choosing, pixel by pixel."""
-    if own is None:
-        return "Whether some of these films took part in training is not known: its data is gone."
-    used = own.table[own.table["split"].isin(["train", "val"])]
-    count = int(films["pixel_hash"].isin(set(used["pixel_hash"])).sum())
-    if not count:
-        return ""
-    return (
-        f"{count:,} of these {len(films):,} films are, pixel by pixel, films that the model was "
-        "trained or tuned on: every figure is too good."
-    )
