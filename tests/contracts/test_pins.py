@@ -4,12 +4,13 @@ And what they show is what their files hold: every number carries its key. What 
 ``tests/helpers/figures_shown.py``.
 """
 
+import json
 from pathlib import Path
 
 import pytest
 from tests.helpers.figures_shown import faults
 from tests.helpers.golden import PINS, check_pin, lay_out, lay_out_audit
-from tests.helpers.keyed_files import keyed_files
+from tests.helpers.keyed_files import keyed_files, told_by
 from tests.helpers.pins import all_pins
 
 WALKED = {
@@ -18,6 +19,10 @@ WALKED = {
     *("seeds", "folds", "compare", "compare-three", "audit"),
 }
 """Commands of whose texts every number is asked for its key."""
+BY_VALUE = {"explain": "explain.json"} | {
+    f"predict-{subject}": f"{subject}.json" for subject in ("run", "seeds", "folds", "model")
+}
+"""Commands that show figures while they are made, and the file that must hold them."""
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +39,14 @@ def test_pins_hold(group: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> 
     results, tolerance = all_pins()[group]
     with keyed_files(monkeypatch) as heard:
         found = results(place, monkeypatch)
+        if group in BY_VALUE:
+            held = json.loads(found[BY_VALUE[group]])
+            heard = {at: told_by(text, held, BY_VALUE[group]) for at, text in heard.items()}
         wrong = list(dict.fromkeys(faults(heard)))
     assert set(found) == {file.name for file in (PINS / group).iterdir()}
     for file, text in found.items():
         check_pin(f"{group}/{file}", text, tolerance)
-    wrong = wrong if group in WALKED else []
+    wrong = wrong if group in {*WALKED, *BY_VALUE} else []
     assert not wrong, "\n".join([f"{group}: mend it, or see EXEMPT of figures_shown.py", *wrong])
 
 

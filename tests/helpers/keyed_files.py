@@ -20,6 +20,8 @@ from tests.helpers.keyed import Keyed, bare, is_marking, keyed, marking, marks_o
 
 IN_WORDS = ", in words"
 """Ends the key of a number in a sentence, which was found by its value."""
+_TO_PERCENT = re.compile(r"\u2060?(–| to )\u2060?[−+]?[\d.]+%")
+"""After the lower end of an interval in per cent."""
 Heard = dict[str, str]
 """What was shown, with marks, by where."""
 _heard: Heard = {}
@@ -102,6 +104,13 @@ def _of_file(value: Any, place: str) -> Any:
     return value
 
 
+def told_by(text: str, store: Any, place: str) -> str:
+    """``text``, with the key of a figure of ``store``, plain data, at each number that is the
+    rounded value of one; for what is shown before it is written."""
+    figures = list(_figures_in(_with_keys(store, f"{place}:")))
+    return _BARE.sub(lambda found: _told(found, figures), text)
+
+
 def _with_keys(value: Any, key: str) -> Any:
     def below(name: object) -> str:
         return f"{key}{'' if key[-1] == ':' else '.'}{name}"
@@ -112,7 +121,7 @@ def _with_keys(value: Any, key: str) -> Any:
 def _with_sentences(value: Any, figures: Sequence[Keyed], name: str) -> Any:
     own = value
     if isinstance(value, str) and name in _IN_WORDS:
-        own = _BARE.sub(lambda found: _told(found[0], figures), value)
+        own = _BARE.sub(lambda found: _told(found, figures), value)
 
     def below(inner: object, part: Any) -> Any:
         return _with_sentences(part, figures, name if isinstance(inner, int) else str(inner))
@@ -147,12 +156,13 @@ def _figures_in(value: Any) -> Iterator[Keyed]:
             yield from _figures_in(getattr(value, each.name))
 
 
-def _told(number: str, figures: Sequence[Keyed]) -> str:
+def _told(found: re.Match[str], figures: Sequence[Keyed]) -> str:
     """A number of a sentence, with the key of the figure that it tells, if there is one."""
+    number = found[0]
     value, places = _said(number)
-    scale = 100 if number.endswith("%") else 1
+    percent = number.endswith("%") or _TO_PERCENT.match(found.string, found.end())
     for figure in figures:
-        if round(abs(bare(figure) * scale), places) == value:
+        if round(abs(bare(figure) * (100 if percent else 1)), places) == value:
             return number + marks_of(keyed(figure, f"{figure.key}{IN_WORDS}"))
     return number
 
