@@ -1,6 +1,7 @@
 import pytest
 
 from pneumoscope.audit.counts import count, count_findings
+from pneumoscope.sources.together.names import KAGGLE_NOTE
 
 NOTE = "Whether personN of train and of test is the same child is documented nowhere."
 
@@ -54,6 +55,18 @@ def test_a_patient_in_two_official_splits_is_severe_and_told_with_the_sources_no
     assert "1 in test and train" in finding.title
     assert finding.remedy.endswith(NOTE)
     assert "PATIENTS-UNKNOWN" not in findings(prepared)
+
+
+def test_numbers_that_may_start_anew_in_each_split_prove_nothing(make_set, drawn) -> None:
+    prepared = make_set(
+        drawn[:4],
+        patient_id=["person1", "person1", "person2", "person3"],
+        split=["train", "test", "train", "test"],
+        notes=(KAGGLE_NOTE,),
+    )
+    finding = findings(prepared)["PATIENT-ACROSS-SPLITS"]
+    assert (finding.severity, finding.status, finding.count) == ("warning", "not provable", 1)
+    assert "documented nowhere" in finding.title
 
 
 def test_unknown_patients_are_not_provable_never_clean(make_set, drawn) -> None:

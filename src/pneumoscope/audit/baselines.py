@@ -19,6 +19,7 @@ from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.data.groups import patient_codes
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import Labels, folds
+from pneumoscope.formatting import brief
 from pneumoscope.metrics.intervals import delong
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.records import Estimate
@@ -270,8 +271,12 @@ def baseline_findings(baselines: tuple[Baseline, ...]) -> list[Finding]:
 def _shortcut(code: str, baseline: Baseline, auroc: Estimate) -> Finding:
     # File facts cannot show disease, greys can: only the former may be called severe.
     severe = auroc.low >= SEVERE and baseline.name == "metadata"
-    title = f"A model of {baseline.what} reaches AUROC {auroc.value:.3f} "
-    title += f"({auroc.low:.3f}–{auroc.high:.3f})"
+    title = f"A model of {baseline.what} reaches AUROC "
+    if official := baseline.official_test:
+        title += f"{brief(official)} on the official test split, {brief(auroc)} over folds of all"
+        title += " films"
+    else:
+        title += f"{brief(auroc)} over folds of all films"
     if baseline.single:
         best = baseline.single[0]
         title += f"; {best.feature} alone has {best.auroc.value:.3f}"

@@ -45,6 +45,14 @@ CODES = {
 """Every code that an audit may use and what it stands for; codes never change their meaning."""
 
 
+UNITS = {
+    "DUP-NEAR": "pair",
+    "DUP-OTHER-EXPOSURE": "pair",
+    "PATIENT-ACROSS-SPLITS": "patient",
+}
+"""What the count of a finding counts, where that is not films."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One statement of an audit.

@@ -13,9 +13,10 @@ from PIL import Image
 
 from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.formatting import shortened, split_name
+from pneumoscope.formatting import split_name
 from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.films import to_uri
+from pneumoscope.report.kit.gallery import printable_name
 
 STILL_SIDE = 112
 """Longest side in pixels: an audit shows hundreds of films, at some 3.5 kB each."""
@@ -28,7 +29,7 @@ KINDS = (*CLASSES, "no label")
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A film on the page. ``name`` is the image id, cut in its middle where it is long.
+    """A film on the page. ``name`` tells of no patient: see ``gallery.printable_name``.
 
     ``kind`` is 0 or 1, 2 for a film without a label, None where the set has no such film;
     ``uri`` is then empty.
@@ -54,8 +55,7 @@ class Still:
     @classmethod
     def absent(cls, image_id: str) -> Still:
         """A place for a film that is not at hand."""
-        name = shortened(image_id)
-        return cls(name, image_id, "", None, "", f"Film {name}")
+        return cls("a film", image_id, "", None, "", "A film")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Stills:
         self._images = prepared.images
         self._ids = table["image_id"].astype(str).tolist()
         self._rows = {name: row for row, name in enumerate(self._ids)}
+        self._patients = table["patient_id"].astype("object").fillna("").astype(str).tolist()
         self._kinds = kinds(table)
         self._splits = table["split"].astype("object").where(table["split"].notna(), "").tolist()
 
@@ -84,11 +85,14 @@ class Stills:
         row = self._rows.get(image_id)
         if row is None:
             return Still.absent(image_id)
-        name, split = shortened(image_id), str(self._splits[row])
+        name, split = self._name(row), str(self._splits[row])
         kind = int(self._kinds[row])
         place = f"{split_name(split)} split" if split else ""
         words = ", ".join(filter(None, (f"Film {name}", KINDS[kind], place)))
         return Still(name, image_id, split, kind, small_uri(self._images[row]), words)
+
+    def _name(self, row: int) -> str:
+        return printable_name(self._ids[row], self._patients[row], row)
 
     def some(self, image_ids: Iterable[str], most: int) -> list[Still]:
         """The first ``most`` of these films."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pneumoscope import __version__
 from pneumoscope.audit.audit import Audit
-from pneumoscope.audit.findings import CODES, Finding
+from pneumoscope.audit.findings import CODES, UNITS, Finding
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.report.audit import tables
 from pneumoscope.report.audit.charts import baselines_figure, sizes_figure
@@ -44,6 +44,11 @@ class FindingCard:
     finding: Finding
     about: str
     stills: tuple[Still, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """What the finding counts."""
+        return UNITS.get(self.finding.code, "film")
 
 
 def write_audit(

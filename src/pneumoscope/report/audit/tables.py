@@ -11,7 +11,7 @@ from pneumoscope.audit.counts import Counts, Patients, Tally
 from pneumoscope.audit.duplicates import DuplicateList
 from pneumoscope.audit.findings import SEVERITIES, Finding
 from pneumoscope.formatting import amount, percent, plural, split_name
-from pneumoscope.records import CLASSES, SPLITS
+from pneumoscope.records import CLASSES, SPLITS, Estimate
 from pneumoscope.report.kit.rows import KeyFigure, key_figure
 
 SINGLES = 15
@@ -96,11 +96,17 @@ def key_figures(audit: Audit) -> list[KeyFigure]:
         share,
         KeyFigure("Patients", f"{known:,}" if known else "unknown"),
         *(
-            key_figure("AUROC of file facts alone", baseline.cross_validated, start=0.5)
+            _file_facts(baseline, baseline.official_test, baseline.cross_validated)
             for baseline in audit.baselines
             if baseline.name == "metadata" and baseline.cross_validated
         ),
     ]
+
+
+def _file_facts(baseline: Baseline, test: Estimate | None, folds: Estimate) -> KeyFigure:
+    """On the official test split where there is one, for there networks are judged."""
+    where = "on the official test split" if test else "over folds"
+    return key_figure(f"AUROC of {baseline.what}, {where}", test or folds, start=0.5)
 
 
 def single_rows(baselines: Sequence[Baseline]) -> tuple[list[KeyFigure], int]:
