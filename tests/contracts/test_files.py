@@ -31,6 +31,7 @@ from pneumoscope.evaluation.groups import PooledMetrics, SeedsSummary
 from pneumoscope.evaluation.learning import LearningCurve
 from pneumoscope.evaluation.results import Evaluation
 from pneumoscope.explain.explanation import Explanation
+from pneumoscope.imaging.reference import Reference
 from pneumoscope.inference.image_warnings import WARNINGS
 from pneumoscope.manifest import Manifest, ModelManifest, PreparedManifest
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Reading
@@ -80,6 +81,7 @@ WRITTEN_OTHERWISE: dict[Any, tuple[set[str], set[str]]] = {
     ),
     Finding: ({"about"}, set()),
     Reading: (set(), {"heatmap"}),
+    Reference: ({"schema"}, set()),
     Profile: ({"command", "films_per_second", "bare_films_per_second"}, set()),
 }
 """Keys that a record's own ``to_json`` adds, and fields that it leaves out or names otherwise."""
