@@ -79,6 +79,8 @@ def _show(folder: Path, screen: Screen) -> None:
 
 def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
     """Each metric as mean ± sd; the values of the seeds where there is one recipe only."""
+    from pneumoscope.report.groups.seeds import one_answers
+
     first = summaries[0]
     runs = first.runs
     if len(summaries) == 1:
@@ -96,6 +98,10 @@ def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
         f"  {first.n:,} test films, {first.positives:,} with pneumonia; "
         f"mean ± sd over {len(runs)} seeds"
     )
+    for summary in summaries:
+        if same := one_answers(summary):
+            said = f"{len(same)} of {len(summary.runs)} models give one answer. {same[0]}"
+            screen.console.print(f"  [bold red]{said}[/]")
     screen.console.print(table)
     for summary in summaries:
         estimate = summary.metrics["auroc"].values[0].estimate

@@ -136,7 +136,7 @@ def _card(
     overlays = [Overlay("Film", "", _uri(drawn["film"]), says)]
     for method, peak in film.peaks.items():
         hit = {True: "maximum inside", False: "maximum outside", None: ""}[peak.inside]
-        alt = f"{titles[method]} of it, {hit}" if hit else f"{titles[method]} of it"
+        alt = f"{titles[method]} of this film{f', {hit}' if hit else ''}"
         overlays.append(Overlay(titles[method], hit, _uri(drawn[method]), alt))
     return FilmCard(
         name=shortened(film.name),

@@ -4,12 +4,13 @@ own."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoscope.evaluation.groups import OverFolds, PooledMetrics
-from pneumoscope.formatting import ABSENT, cell, mean_sd, number, one_call
+from pneumoscope.evaluation.groups import FoldRun, OverFolds, PooledMetrics
+from pneumoscope.evaluation.shortcuts import CHANCE
+from pneumoscope.formatting import ABSENT, Cell, brief, cell, mean_sd, number, one_call
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
@@ -17,6 +18,7 @@ from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
+from pneumoscope.report.review import people
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
@@ -35,7 +37,7 @@ def write_crossval_page(folder: Path, found: PooledMetrics, runs: Sequence[Evalu
     text = PAGE.render(
         CrossvalContext(found, runs),
         metrics=found,
-        said=_remarks(found),
+        said=_remarks(found, runs),
         door=door_lines(runs[0].door, splits=False),
         keys=[
             key_figure(METRICS[key].title, found.metrics[key])
@@ -48,16 +50,43 @@ def write_crossval_page(folder: Path, found: PooledMetrics, runs: Sequence[Evalu
     return page
 
 
-def _remarks(found: PooledMetrics) -> list[Remark]:
+def _good(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> str:
+    """The pooled AUROC beside the models without lungs and chance, in one sentence."""
+    auroc, over = found.metrics["auroc"], found.over_folds["auroc"]
+    if same := one_call(found.metrics["sensitivity"].value, found.metrics["specificity"].value):
+        return f"No. {same}"
+    parts = [f"mean of folds {mean_sd(over.mean, over.sd)}"]
+    for name, (what, values) in _without_lungs(runs).items():
+        if len(values) == len(runs):
+            without = "without the lungs " if name == "metadata" else ""
+            parts.append(f"{without}{what} {number(sum(values) / len(values))} (mean of folds)")
+    verdict = "Better than chance" if auroc.low > CHANCE else "Not shown to be better than chance"
+    return f"{verdict}: AUROC {brief(auroc)} pooled, {', '.join(parts)}, chance {CHANCE:g}."
+
+
+def _without_lungs(runs: Sequence[EvaluatedRun]) -> dict[str, tuple[str, list[float]]]:
+    """(what it sees, its AUROC in the folds in which it could be measured) of each baseline."""
+    found: dict[str, tuple[str, list[float]]] = {}
+    for each in (each for run in runs for each in run.baselines):
+        _, values = found.setdefault(each.name, (each.what, []))
+        if each.auroc and math.isfinite(each.auroc.value):
+            values.append(each.auroc.value)
+    return found
+
+
+def _remarks(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> list[Remark]:
     folds, patients = len(found.folds), found.patients
     divided = (
         "Not all patients are known, so that none is divided between folds is not provable."
         if patients is None
         else f"They are of {patients:,} patients, none of them divided between folds."
     )
-    same = one_call(found.metrics["sensitivity"].value, found.metrics["specificity"].value)
     return [
-        *([Remark("One answer.", same)] if same else []),
+        Remark("Is it good?", _good(found, runs)),
+        Remark(
+            "For whom?",
+            f"All films are {people.whose(runs[0])}; other ages, places and machines are untested.",
+        ),
         Remark(
             "What was judged.",
             f"Each of {found.n:,} films, {found.positives:,} with pneumonia, by the one "
@@ -94,6 +123,35 @@ def _folds(context: CrossvalContext) -> Variables:
     return {"metrics": context.found, "recipe": context.runs[0].recipe}
 
 
+def _lungs(context: CrossvalContext) -> Variables | None:
+    """A row a fold: AUROC of the network, of the network on the border alone, and of each model
+    without lungs."""
+    rows = [_lungs_row(run, fold.folder) for run, fold in _pairs(context)]
+    columns = list(_without_lungs(context.runs).values())
+    if not columns and not any(run.results.shortcuts for run in context.runs):
+        return None
+    return {"rows": rows, "columns": [what for what, _ in columns]}
+
+
+def _lungs_row(run: EvaluatedRun, fold: str) -> tuple[str, list[Cell]]:
+    border = next((each for each in run.results.shortcuts or () if each.variant == "border"), None)
+    estimates = [
+        run.estimate("auroc"),
+        border.auroc if border else None,
+        *(each.auroc for each in run.baselines),
+    ]
+    return fold, [cell(each) if each else (ABSENT, "") for each in estimates]
+
+
+def _pairs(context: CrossvalContext) -> Iterator[tuple[EvaluatedRun, FoldRun]]:
+    return zip(context.runs, context.found.folds, strict=True)
+
+
 PAGE: Page[CrossvalContext] = Page(
-    "crossval", (PageSection("results", "Results", _results), PageSection("folds", "Folds", _folds))
+    "crossval",
+    (
+        PageSection("results", "Results", _results),
+        PageSection("lungs", "Does it read the lungs?", _lungs),
+        PageSection("folds", "Folds", _folds),
+    ),
 )

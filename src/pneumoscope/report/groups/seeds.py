@@ -71,26 +71,31 @@ def _row(metric: Metric, found: OverSeeds) -> GroupRow:
     return GroupRow(metric, ((mean_sd(found.mean, found.sd), ""), *cells))
 
 
-def _remarks(summary: SeedsSummary) -> Iterator[Remark]:
-    count, auroc = len(summary.runs), summary.metrics.get("auroc")
+def one_answers(summary: SeedsSummary) -> list[str]:
+    """What is to be said first of each run that gives every film the same answer."""
     both = [summary.metrics.get(name) for name in ("sensitivity", "specificity")]
     pairs = zip(*(over.values for over in both if over), strict=True)
     same = [one_call(*(each.value for each in pair)) for pair in pairs if len(pair) == 2]
-    if found := list(filter(None, same)):
-        yield Remark(f"{len(found)} of {count} models give one answer.", found[0])
+    return list(filter(None, same))
+
+
+def _remarks(summary: SeedsSummary) -> Iterator[Remark]:
+    count, auroc = len(summary.runs), summary.metrics.get("auroc")
+    if same := one_answers(summary):
+        yield Remark(f"{len(same)} of {count} models give one answer.", same[0])
     spread = auroc is not None and math.isfinite(auroc.sd)
     if auroc and spread:
         values = [each.value for each in auroc.values if math.isfinite(each.value)]
         yield Remark(
             "What the seed changes.",
-            f"Trained {count} times with other random numbers, on the same films and splits, "
+            f"Trained {count} times, each from another seed, on the same films and splits, "
             f"the AUROC is {mean_sd(auroc.mean, auroc.sd)}: the lowest is {number(min(values))}, "
             f"the highest {number(max(values))}.",
         )
     yield Remark(
         "What ± is not.",
         "It is the standard deviation between seeds, and not the uncertainty of the "
-        f"test: all {count} runs are judged on the same {summary.n:,} films, and with other "
+        f"test: the {count} runs are judged on the same {summary.n:,} films, and with other "
         "films all of them would move together. How far is what the interval of each run says.",
     )
     widths = [each.high - each.low for each in auroc.values] if auroc else []

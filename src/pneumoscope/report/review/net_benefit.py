@@ -59,13 +59,15 @@ def draw_decision(found: NetBenefit, share: float) -> Figure:
     x, model, low, high, everyone = map(np.array, lines)
     floor = -0.12 * max(share, 0.05)
     axes.axhline(0, color=RULE, linewidth=1.2, zorder=1)
-    write(axes, "nobody", (0.99, 0), (0, -11), color=MUTED, ha="right")
+    # At the left, where the model's line is far above.
+    write(axes, "nobody", (0.01, 0), (0, -11), color=MUTED)
     seen = everyone >= floor * 1.5
     axes.plot(x[seen], everyone[seen], color=MUTED, linewidth=1.2, linestyle=(0, (5, 2)))
     at = int(np.argmin(np.abs(everyone - share * 0.3)))
     write(axes, "everybody", (float(x[at]), float(everyone[at])), (-5, -6), color=MUTED, ha="right")
-    axes.fill_between(x, np.maximum(low, floor), high, color=ACCENT, alpha=0.2, linewidth=0)
-    axes.plot(x, np.where(model >= floor, model, np.nan), color=ACCENT, zorder=3)
+    # What leaves the axes is cut at their edge: a line never ends within them.
+    axes.fill_between(x, low, high, color=ACCENT, alpha=0.2, linewidth=0)
+    axes.plot(x, model, color=ACCENT, zorder=3)
     write(axes, "those the model calls", (float(x[44]), float(model[44])), (6, 8), color=ACCENT)
     axes.set(xlim=(0, 1), ylim=(floor, max(share, 0.05) * 1.12))
     return figure

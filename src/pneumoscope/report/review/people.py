@@ -91,6 +91,12 @@ def words(run: EvaluatedRun) -> str:
     return f"{start} {learnt}; {end}"
 
 
+def whose(run: EvaluatedRun) -> str:
+    """``of children of one to five years (…)``: of whose films a model learnt, or that it is not
+    known."""
+    return _of(run.trained_on, _split(run, "train"))
+
+
 def _of(known: KnownSet | None, people: SplitPeople | None) -> str:
     if known is not None:
         place = f" ({known.place})" if known.place else ""

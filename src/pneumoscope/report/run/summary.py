@@ -66,7 +66,7 @@ def _how_sure(run: EvaluatedRun) -> Iterator[str]:
     if shifts := _shift_findings(run):
         yield (
             f"They are unlike the training films: {' '.join(shifts)} "
-            "Films held out of train cannot show what to expect of them."
+            "Films held out of the training set (hold-out, validation) do not show it."
         )
     auroc = run.estimate("auroc")
     if auroc is not None and math.isfinite(auroc.high - auroc.low):
@@ -118,9 +118,9 @@ def _confusion(run: EvaluatedRun) -> Iterator[str]:
     if positives and negatives:
         ratio = (alarms / negatives + 0.5 / negatives) / (missed / positives + 0.5 / positives)
         if ratio > 1.5:
-            yield "Normal films are misread the more often of the two: its errors are alarms."
+            yield "Normal films are misread more often: expect false alarms (false positives)."
         elif ratio < 1 / 1.5:
-            yield "Pneumonia is misread the more often of the two: its errors are silent."
+            yield "Pneumonia is misread more often: expect missed pneumonia (false negatives)."
         else:
             yield "Both classes are misread about equally often."
     yield from _worst(run)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pneumoscope.formatting import plural
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.draw import by_epoch, write
 from pneumoscope.report.kit.figure import (
@@ -38,7 +39,7 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
         "Loss",
         "Training loss is measured on augmented films with dropout or label smoothing as the "
         "recipe says, so the two lines need not meet.",
-        f"Training and validation loss over {len(epochs)} epochs.{kept}",
+        f"Training and validation loss over {plural(len(epochs), 'epoch')}.{kept}",
     )
     yield make_figure(
         "scores",
@@ -46,7 +47,8 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
         "Accuracy and AUROC",
         "Watched while training, at a threshold of 0.5 and without intervals. "
         + which_epoch(run.model),
-        f"Training and validation accuracy and validation AUROC over {len(epochs)} epochs.{kept}",
+        "Training and validation accuracy and validation AUROC over "
+        f"{plural(len(epochs), 'epoch')}.{kept}",
     )
 
 
