@@ -30,7 +30,7 @@ ChangeOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=4"),
 ]
 SeedOption = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="All randomness follows from it")
+    int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="All randomness follows from it")
 ]
 OutOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The run folder itself; else runs/NNN-…")

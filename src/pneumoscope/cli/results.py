@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from pneumoscope.audit.findings import Finding
     from pneumoscope.report.evaluated import EvaluatedRun
 
-_MARKS = {"severe": "[bold red]severe[/]", "warning": "[yellow]warning[/]", "info": "[dim]info[/]"}
+_MARKS = {
+    "severe": "[bold red]severe[/]",
+    "warning": "[yellow]warning[/]",
+    "info": "[dim]remark[/]",
+}
 
 
 def result_table(columns: Sequence[str]) -> Table:

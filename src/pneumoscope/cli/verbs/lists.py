@@ -12,7 +12,9 @@ from rich.table import Table
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this one in full")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Print this one in full")
+    ] = None,
     keys: Annotated[bool, typer.Option("--keys", help="Explain every key")] = False,
 ) -> None:
     """List the recipes, print one, or explain every key."""

@@ -25,7 +25,10 @@ from pneumoscope.records import CLASSES
 def prepare(
     data: DataArgument,
     size: Annotated[
-        int, typer.Option(min=0, max=1024, help="Side in pixels; 0: the one that train takes")
+        int,
+        typer.Option(
+            min=0, max=1024, metavar="PX", help="Side in pixels; 0: the one that train takes"
+        ),
     ] = 0,
     recipe: RecipeOption = "default",
     change: ChangeOption = None,
