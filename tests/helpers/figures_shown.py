@@ -62,7 +62,7 @@ EXEMPT = {
     "history.csv as a table": (r"^\d+( \| [\d.e-]+){5,}$",),
     "counted from a CSV or the prepared table, for a graph or a table beside it": (
         r"^\d+$",
-        r"^\S[^|]*( \| [\d,.]+( [\d.]+%)?){1,2}$",
+        r"^\S[^|]*( \| [\d,]+( \d+\.\d%)?){2}$",
         r"^(normal|pneumonia), \d+$|^(Normal|Pneumonia) \d+ of \d+$",
         r"Native height against width.*|by class median and 5–95%",
         r"file size \(bytes\) [\d,]+",
