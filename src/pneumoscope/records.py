@@ -323,9 +323,9 @@ class Reading:
     ``probability`` of pneumonia, 0–1, and ``logit`` are the calibrated ones where the model is
     calibrated, and so is the threshold of ``operating_point``; they are None where the film could
     not be read, and ``error`` then says why. ``decision`` is normal or pneumonia at
-    ``operating_point``; None too where the model ``abstained`` or has no operating point,
-    and of a mask. ``findings`` are codes of what is odd about the film. ``heatmap`` is uint8 (H, W)
-    where one was asked for.
+    ``operating_point``; None too where the model ``abstained`` or has no operating point;
+    ``outcome`` tells these apart in a word. ``findings`` are codes of what is odd about the film.
+    ``heatmap`` is uint8 (H, W) where one was asked for.
     """
 
     name: str
@@ -337,6 +337,14 @@ class Reading:
     findings: tuple[str, ...] = ()
     error: str | None = None
     heatmap: Grey | None = None
+
+    @property
+    def outcome(self) -> str:
+        """``normal``, ``pneumonia``, ``withheld``, ``undecided`` (the model has no operating point)
+        or ``not read``."""
+        if self.error is not None:
+            return "not read"
+        return self.decision or ("withheld" if self.abstained else "undecided")
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready, without the heatmap."""

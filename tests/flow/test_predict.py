@@ -72,7 +72,11 @@ def test_a_mixed_folder_gives_a_row_for_each(
     assert len(read) == 5
     for row in read:
         assert row["operating_point"] == "youden" and float(row["threshold"]) == 0.5
-        assert row["decision"] == ("pneumonia" if float(row["probability"]) >= 0.5 else "normal")
+        called = "pneumonia" if float(row["probability"]) >= 0.5 else "normal"
+        withheld = row["findings"] in ("INVERTED", "LATERAL;ADULT")
+        assert row["decision"] == ("" if withheld else called)
+        assert row["abstained"] == str(withheld).lower()
+    assert "Of 8 films, 2 withheld: " in printed.out
     by_api = {r.name: r for r in Classifier.load(model, device="cpu").read("mixed")}
     written = json.loads(Path("out.json").read_text("utf-8"))
     for row, line in zip(rows, written, strict=True):

@@ -99,7 +99,8 @@ def test_a_mask_is_named_and_not_judged(
     assert "MASK" in rows["drawn.png"]["findings"].split(";")
     assert rows["drawn.png"]["decision"] == "" and rows["film.png"]["decision"]
     printed = capsys.readouterr().out
-    assert "MASK: 1 (a mask or drawing" in printed and "1 passed over" in printed
+    assert "MASK: 1 (a mask or drawing" in printed
+    assert "Of 2 films, 1 withheld: 1 no" in printed
 
 
 def test_heatmaps_are_called_by_row(

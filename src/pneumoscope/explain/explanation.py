@@ -43,7 +43,8 @@ class Peak:
 class ExplainedFilm:
     """A film, what the model says of it, and where each method's map is hottest.
 
-    ``label`` is None where the truth is not known, ``called`` 1 from ``threshold`` on.
+    ``label`` is None where the truth is not known, ``called`` 1 from ``threshold`` on. ``findings``
+    are what ``predict`` remarks; where one of them withholds the decision, ``called`` is none.
     ``pictures`` are the files by what they show: the film, or a method.
     """
 
@@ -56,6 +57,7 @@ class ExplainedFilm:
     called: int
     boxes: tuple[Box, ...]
     peaks: Mapping[str, Peak]
+    findings: tuple[str, ...] = ()
     pictures: Mapping[str, str] = field(default_factory=dict)
 
 

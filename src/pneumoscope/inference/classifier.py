@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pneumoscope.devices import choose_device, has_bf16
 from pneumoscope.errors import InputError, nearest
 from pneumoscope.inference.films import FilmInput, find_films, given_film
+from pneumoscope.inference.image_warnings import withholding
 from pneumoscope.inference.loading import LoadedFilm, load_films
 from pneumoscope.inference.members import Members, load_members
 from pneumoscope.inference.predictor import BATCH, Predictor
@@ -47,6 +48,7 @@ class Classifier:
         quick = [replace(b, network=optimize_for_inference(b.network, b.precision)) for b in fitted]
         self._predictor = Predictor(quick, device, calibrated=True)
         self._population = members.population
+        self._reference = members.reference
         self._conformal = members.conformal
         self.device = device
         self.spec = members.spec
@@ -84,31 +86,45 @@ class Classifier:
             remedy="leave --point out to decide at the first" if known else None,
         )
 
-    def read(self, images: Images, *, point: str | None = None) -> list[Reading]:
+    def __repr__(self) -> str:
+        points = ", ".join(point.name for point in self.operating_points) or "none"
+        count = len(self._predictor.bundles)
+        kind = self._predictor.bundles[0].backbone if count == 1 else f"the mean of {count} models"
+        return f"<Classifier: {kind}, {self.spec.network} px, on {self.device}; points: {points}>"
+
+    def read(
+        self, images: Images, *, point: str | None = None, decide_all: bool = False
+    ) -> list[Reading]:
         """A reading of each film, in the order given.
 
         ``images`` is a path, a folder (read recursively), a uint8 array (H, W) or (H, W, 3),
         0–255, air dark, or a list of these; an array (N, H, W) is N films. A film that cannot be
-        read has its reason in ``error``. ``point`` names the operating point. Raises
+        read has its reason in ``error``. ``point`` names the operating point. What is no upright
+        frontal chest film with air dark is withheld, with the reason in ``findings``, unless
+        ``decide_all``. Raises
         UnreadableImage for what is neither path nor such an array, InputError for ``point``.
         """
-        return list(self.stream(_films_of(images), point=point))
+        return list(self.stream(_films_of(images), point=point, decide_all=decide_all))
 
-    def stream(self, films: Iterable[FilmInput], *, point: str | None = None) -> Iterator[Reading]:
+    def stream(
+        self, films: Iterable[FilmInput], *, point: str | None = None, decide_all: bool = False
+    ) -> Iterator[Reading]:
         """As ``read``, one after another with a few films in memory; warnings are silenced while
         it runs, for decoders in threads have nowhere to send theirs."""
         decided_at = self.point(point)
         waiting: list[LoadedFilm] = []
         squares = 0
-        for film in load_films(films, self.spec, self._population):
+        for film in load_films(films, self.spec, self._population, self._reference):
             waiting.append(film)
             squares += film.square is not None
             if squares == BATCH:
-                yield from self._answers(waiting, decided_at)
+                yield from self._answers(waiting, decided_at, decide_all)
                 waiting, squares = [], 0
-        yield from self._answers(waiting, decided_at)
+        yield from self._answers(waiting, decided_at, decide_all)
 
-    def _answers(self, films: list[LoadedFilm], point: OperatingPoint | None) -> Iterator[Reading]:
+    def _answers(
+        self, films: list[LoadedFilm], point: OperatingPoint | None, decide_all: bool
+    ) -> Iterator[Reading]:
         squares = [film.square for film in films if film.square is not None]
         logits = self._predictor.batch(np.stack(squares)) if squares else np.empty(0)
         chances = probability(logits)
@@ -119,13 +135,12 @@ class Classifier:
                 yield Reading(film.name, error=film.error)
                 continue
             chance, logit, left = next(answers)
-            # Where there is nothing to read, or no film, nothing is decided.
-            abstained = left or "CONSTANT" in film.findings
+            abstained = left or (not decide_all and withholding(film.findings) is not None)
             yield Reading(
                 name=film.name,
                 probability=chance,
                 logit=logit,
-                decision=None if abstained or "MASK" in film.findings else _decision(chance, point),
+                decision=None if abstained else _decision(chance, point),
                 operating_point=point,
                 abstained=abstained,
                 findings=film.findings,

@@ -1,15 +1,20 @@
 """Image warnings: what is odd about a film that a model is about to read. They are no proofs.
 
-From the pixels, against the drawn reference of ``imaging.appearance``; from a DICOM header, where
-there is one: the view, the modality, and an age that is not that of the training films. How far
-a film is from the training films themselves is not judged: bundles keep no reference of them.
+From the pixels, against the drawn reference of ``imaging.appearance`` and against the training
+films, where the model keeps a reference of them; from a DICOM header, where there is one: the view,
+the modality, and an age that is not that of the training films.
+
+Some of them withhold the decision (``WITHHOLDING``): the gate of every command that reads new
+films. A turned or inverted film is withheld too, and not mended: what the model says of a film that
+was put right by a guess was measured nowhere, and the person at hand can turn it for certain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pneumoscope.imaging.appearance import FLAT, look
+from pneumoscope.imaging.reference import Reference
 from pneumoscope.imaging.thumbnails import spreads, thumbnails
 from pneumoscope.imaging.views import aside_of
 from pneumoscope.manifest import Population
@@ -23,34 +28,58 @@ WARNINGS: Mapping[str, tuple[str, str]] = {
     "CUT-OUT": ("blackened", "a film whose background was blackened"),
     "OTHER-MODALITY": ("no radiograph", "not a radiograph, by its DICOM header"),
     "LATERAL": ("lateral view", "a lateral view by its DICOM header; the model reads frontal ones"),
+    "FAR-FROM-TRAINING": ("far from training", "farther from the training films than any of them"),
     "INVERTED": ("seems inverted", "seems inverted, air bright and bone dark"),
     "ROTATED": ("seems turned", "seems turned by a quarter or half"),
     "ADULT": ("adult", "of an adult by its DICOM header; the model was trained on children"),
     "CHILD": ("child", "of a child by its DICOM header; the model was trained on adults"),
+    "UNLIKE-TRAINING": (
+        "unlike training",
+        "unlike the training films: the model may know it little",
+    ),
     "SMALL": ("small", "smaller than what the model was trained on: fine structure is missing"),
 }
 """Code: in two words for a table, and in a sentence; the gravest first."""
+
+WITHHOLDING = frozenset(
+    (
+        *("CONSTANT", "NOT-CHEST-LIKE", "MASK", "OTHER-PART", "OTHER-MODALITY", "LATERAL"),
+        *("FAR-FROM-TRAINING", "INVERTED", "ROTATED"),
+    )
+)
+"""The codes of what is no upright frontal chest film with air dark: nothing is decided of it."""
 
 ADULT_FROM = 18.0
 """Age in years from which a person is an adult."""
 
 
-def of_pixels(films: Grey) -> list[tuple[str, ...]]:
+def withholding(codes: Iterable[str]) -> str | None:
+    """The gravest of ``codes`` for which nothing is decided, None where there is none."""
+    found = set(codes) & WITHHOLDING
+    return next((code for code in WARNINGS if code in found), None)
+
+
+def of_pixels(films: Grey, reference: Reference | None = None) -> list[tuple[str, ...]]:
     """For each of uint8 (N, S, S), squashed to squares, the codes of what is odd about it:
-    CONSTANT, NOT-CHEST-LIKE, INVERTED, ROTATED, against the drawn reference alone.
+    CONSTANT, NOT-CHEST-LIKE, INVERTED, ROTATED, against the drawn reference; UNLIKE-TRAINING and
+    FAR-FROM-TRAINING, against the model's ``reference``, where there is one.
 
     A warning, not a proof: knees and abdomens can pass.
     """
     thumbs = thumbnails(films)
     flat, looks = spreads(thumbs) < FLAT, look(thumbs)
     turned = looks.turned != 0
+    far = None if reference is None else reference.distances(thumbs)
     found: list[tuple[str, ...]] = []
     for i in range(len(films)):
-        if flat[i] or not looks.chest[i]:
+        if flat[i] or not looks.readable[i]:
             found.append(("CONSTANT" if flat[i] else "NOT-CHEST-LIKE",))
             continue
-        pair = (("INVERTED", looks.inverted[i]), ("ROTATED", turned[i]))
-        found.append(tuple(code for code, odd in pair if odd))
+        pairs = [("INVERTED", looks.inverted[i]), ("ROTATED", turned[i])]
+        if far is not None and reference is not None and not (looks.inverted[i] or turned[i]):
+            unlike, beyond = far[i] > reference.bounds
+            pairs += [("FAR-FROM-TRAINING", beyond), ("UNLIKE-TRAINING", unlike and not beyond)]
+        found.append(tuple(code for code, odd in pairs if odd))
     return found
 
 

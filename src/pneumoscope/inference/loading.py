@@ -17,6 +17,7 @@ from pneumoscope.errors import UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.pictures import kind_of
 from pneumoscope.imaging.read import quiet_decoders
+from pneumoscope.imaging.reference import Reference
 from pneumoscope.inference import image_warnings
 from pneumoscope.inference.films import FilmInput
 from pneumoscope.manifest import Population
@@ -38,26 +39,30 @@ class LoadedFilm:
 
 
 def load_films(
-    films: Iterable[FilmInput], spec: InputSpec, population: Population
+    films: Iterable[FilmInput],
+    spec: InputSpec,
+    population: Population,
+    reference: Reference | None = None,
 ) -> Iterator[LoadedFilm]:
     """Read ``films`` on all cores and make them square by ``spec``, in their order.
 
     A film that cannot be read comes with its reason, which names no file and no person.
-    ``population`` as ``image_warnings.of_header`` takes it. Decoders are silenced while this runs.
+    ``population`` as ``image_warnings.of_header`` takes it, ``reference`` as ``of_pixels``.
+    Decoders are silenced while this runs.
     """
-    work = partial(_load_piece, spec=spec, population=population)
+    work = partial(_load_piece, spec=spec, population=population, reference=reference)
     with quiet_decoders():
         for piece in in_order(work, pieces(films, _PIECE), cores()):
             yield from piece
 
 
 def _load_piece(
-    films: list[FilmInput], spec: InputSpec, population: Population
+    films: list[FilmInput], spec: InputSpec, population: Population, reference: Reference | None
 ) -> list[LoadedFilm]:
     loaded = [_load(film, spec, population) for film in films]
     # Together, for the reference that appearance is judged against costs most of the time.
     seen = [looks for _, looks in loaded if looks is not None]
-    codes = iter(image_warnings.of_pixels(np.stack(seen)) if seen else ())
+    codes = iter(image_warnings.of_pixels(np.stack(seen), reference) if seen else ())
     return [film if looks is None else _with(film, next(codes)) for film, looks in loaded]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.errors import BadWeights, NotARun
+from pneumoscope.imaging.reference import Reference, load_reference
 from pneumoscope.manifest import Population
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
@@ -30,12 +31,14 @@ _LAST_FILES = {CROSSVAL: ENSEMBLE, PLAN: SUMMARY}
 @dataclass(frozen=True, slots=True)
 class Members:
     """One or more bundles of one input, and what holds for their mean: thresholds on the scale of
-    its calibrated probability. ``notes`` are (what, choice, why) of what was settled on loading."""
+    its calibrated probability. ``notes`` are (what, choice, why) of what was settled on loading;
+    ``reference`` is what the first of them keeps of its films, None where it keeps nothing."""
 
     bundles: tuple[Bundle, ...]
     operating_points: tuple[OperatingPoint, ...]
     conformal: Conformal | None
     notes: tuple[tuple[str, str, str], ...] = ()
+    reference: Reference | None = None
 
     @property
     def spec(self) -> InputSpec:
@@ -51,11 +54,16 @@ class Members:
 def load_members(folder: Path) -> Members:
     """The bundle of ``folder``, or its ensemble. Raises NotARun, BadWeights."""
     if Run(folder).model_file.is_file():
-        return _single(load_bundle(folder))
+        return replace(_single(load_bundle(folder)), reference=_reference(folder))
     places = member_places(folder)
     if not places:
         raise _no_model(folder)
-    return _named(folder, places) if (folder / ENSEMBLE).is_file() else _averaged(places)
+    found = _named(folder, places) if (folder / ENSEMBLE).is_file() else _averaged(places)
+    return replace(found, reference=_reference(places[0]))
+
+
+def _reference(folder: Path) -> Reference | None:
+    return load_reference(Run(folder).reference_file)
 
 
 def member_places(folder: Path) -> tuple[Path, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pneumoscope.errors import DataNotFound, InputError, Interrupted
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import FilmInput, find_films
+from pneumoscope.inference.image_warnings import withholding
 from pneumoscope.inference.output import (
     STDOUT,
     AddReading,
@@ -20,11 +21,14 @@ from pneumoscope.inference.output import (
     json_rows,
 )
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
-from pneumoscope.run import check_new
+from pneumoscope.run import check_model_folder, check_new
 
 if TYPE_CHECKING:  # they load torch
     from pneumoscope.inference.classifier import Classifier
     from pneumoscope.workflows.explain.pictures import HeatPictures
+
+UNSURE = "UNSURE"
+"""Why a film is withheld of which both labels are plausible."""
 
 SCREENFUL = 40
 """Rows that fit a screen; of more films only those are shown that somebody should look at."""
@@ -34,7 +38,7 @@ SCREENFUL = 40
 class PredictRequest:
     """What the user asked for. ``csv`` and ``json`` name new files, ``-`` is standard output;
     ``point`` an operating point, ``device`` as ``Classifier.load`` takes it; ``heatmaps`` a new
-    folder for pictures."""
+    folder for pictures. ``decide_all`` decides on what is withheld as no frontal chest film too."""
 
     run: Path
     films: tuple[str, ...]
@@ -42,6 +46,7 @@ class PredictRequest:
     json: str | None = None
     point: str | None = None
     device: str = "auto"
+    decide_all: bool = False
     heatmaps: Path | None = None
 
 
@@ -58,6 +63,7 @@ class Summary:
     decisions: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[str] = field(default_factory=Counter)
     shown: list[Reading] = field(default_factory=list)
 
     def add(self, reading: Reading) -> None:
@@ -70,16 +76,11 @@ class Summary:
             self.errors[reading.error] += 1
         else:
             self.read += 1
-            self.decisions[reading.decision or _undecided(reading)] += 1
+            self.decisions[reading.outcome] += 1
+            if reading.abstained:
+                self.withheld[withholding(reading.findings) or UNSURE] += 1
         if (odd or self.total <= SCREENFUL) and len(self.shown) < SCREENFUL:
             self.shown.append(reading)
-
-
-def _undecided(reading: Reading) -> str:
-    """Why a film that was read has no decision, in a word."""
-    if "MASK" in reading.findings:
-        return "passed over"
-    return "withheld" if reading.abstained else "undecided"
 
 
 def predict(request: PredictRequest, *, listener: Listener | None = None) -> Summary:
@@ -90,9 +91,11 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
     """
     listener = listener or Silent()
     _check_outputs(request)
+    check_model_folder(request.run.expanduser(), request.films)
     found = find_films(request.films)
     count = len(found.files)
-    listener.stage(f"Found {plural(count, 'film')}")
+    there = sum(film.error is None for film in found.files)
+    listener.stage(f"Found {plural(there, 'film')}")
     for reason, passed in found.passed_over.items():
         listener.choice("passed over", f"{passed:,}", reason)
     summary = Summary(count)
@@ -120,7 +123,8 @@ def _answer(
             listener.choice(*note)
         summary.point = classifier.point(request.point)
         listener.stage(f"Read on {classifier.device}")
-        for done, reading in enumerate(classifier.stream(files, point=request.point), 1):
+        readings = classifier.stream(files, point=request.point, decide_all=request.decide_all)
+        for done, reading in enumerate(readings, 1):
             for add in takers:
                 add(reading)
             if done % 16 == 0 or done == len(files):

@@ -47,6 +47,9 @@ def predict(
         str | None, typer.Option(metavar="NAME", help="An operating point of RUN; else its first")
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")] = "auto",
+    decide_all: Annotated[
+        bool, typer.Option("--decide-all", help="Decide on what is withheld as no chest film too")
+    ] = False,
     heatmaps: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder: where the model looks")
     ] = None,
@@ -55,7 +58,7 @@ def predict(
     from pneumoscope.inference.output import STDOUT
     from pneumoscope.workflows import predict as work
 
-    request = work.PredictRequest(run, tuple(films), csv, json, point, device, heatmaps)
+    request = work.PredictRequest(run, tuple(films), csv, json, point, device, decide_all, heatmaps)
     to_stdout = STDOUT in (csv, json)
     console = Console(stderr=True, highlight=False, soft_wrap=True) if to_stdout else None
     with Screen(console) as screen, _stopping():
@@ -70,6 +73,8 @@ def predict(
     work.check_read(summary)
     if summary.total > len(summary.shown) and not (csv or json):
         screen.line("Every film on its own: --csv FILE or --json FILE")
+    if summary.withheld:
+        screen.line(_withheld(summary))
     screen.line("Research use only: not a medical device.")
 
 
@@ -103,11 +108,23 @@ def _show(summary: Summary, screen: Screen) -> None:
     for column, side in (("film", "left"), ("prob.", "right"), ("decision", "left")):
         table.add_column(column, justify=side, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("remarks", ratio=1)
-    width = _NAME + max(screen.console.width - 80, 0) // 2
+    # The remarks matter most, so names give way on a narrow screen.
+    width = max(12, _NAME + (screen.console.width - 80) // (2 if screen.console.width > 80 else 1))
     for reading in summary.shown:
         table.add_row(*_row(reading, width))
     # A table is laid out for 80 columns where the width is not known, and never wider than asked.
     screen.console.print(table, soft_wrap=False)
+
+
+def _withheld(summary: Summary) -> str:
+    from pneumoscope.inference.image_warnings import WARNINGS
+
+    total = sum(summary.withheld.values())
+    reasons = ", ".join(
+        f"{count:,} {WARNINGS[code][0] if code in WARNINGS else 'both labels plausible'}"
+        for code, count in summary.withheld.most_common()
+    )
+    return f"Of {plural(summary.total, 'film')}, {total:,} withheld: {reasons}"
 
 
 def _title(summary: Summary) -> str:
@@ -123,7 +140,7 @@ def _row(reading: Reading, width: int) -> tuple[Text, ...]:
     name = Text(shortened(reading.name, width))
     if reading.error is not None:
         return name, Text("–"), Text("not read", "red"), Text(printable(reading.error))
-    decision = reading.decision or ("withheld" if reading.abstained else "–")
+    decision = reading.outcome
     remarks = ", ".join(WARNINGS[code][0] for code in reading.findings)
     chance = Text(f"{reading.probability:.3f}")
     return name, chance, Text(decision, _STYLES.get(decision, "")), Text(remarks, "yellow")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pneumoscope.explain.explanation import ExplainedFilm, Explanation
 from pneumoscope.explain.overlay import Box, Colour, draw_film, draw_overlay, to_png, with_bar
 from pneumoscope.explain.truth import boxes_around
 from pneumoscope.formatting import Cell, number, percent, percent_interval, shortened
+from pneumoscope.inference.image_warnings import WARNINGS, withholding
 from pneumoscope.records import CLASSES, Estimate, Grey
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
@@ -72,6 +73,7 @@ class FilmCard:
     kind: str
     wrong: bool
     probability: str
+    remarks: str
     marked: bool
     overlays: tuple[Overlay, ...]
 
@@ -109,7 +111,8 @@ def write_explanation(folder: Path, found: Explanation, pictures: Sequence[Pictu
             sheet = overlay if kind == "film" else with_bar(overlay)
             write_atomic(folder / files[kind], to_png(sheet))
         films.append(replace(film, pictures=files))
-        cards.append(_card(film, drawn, found.titles, bool(picture.marks())))
+        cold = {method for method, heat in picture.heat.items() if not heat.any()}
+        cards.append(_card(film, drawn, found.titles, cold, marked=bool(picture.marks())))
     summary = tuple(words.summary(found))
     known = replace(found, films=tuple(films), summary=summary, caution=words.CAUTION)
     write_record(folder / "explain.json", known)
@@ -128,19 +131,29 @@ def _draw(picture: Picture) -> dict[str, Colour]:
 
 
 def _card(
-    film: ExplainedFilm, drawn: Mapping[str, Colour], titles: Mapping[str, str], marked: bool
+    film: ExplainedFilm,
+    drawn: Mapping[str, Colour],
+    titles: Mapping[str, str],
+    cold: Set[str],
+    *,
+    marked: bool,
 ) -> FilmCard:
+    """The card of a film; ``cold`` are the methods whose map of it has no heat."""
     truth, called = film.label, film.called
     what = "" if truth is None else f"truly {CLASSES[truth]}, "
-    says = f"Chest film {film.name}, {what}read as {CLASSES[called]}"
+    withheld = withholding(film.findings)
+    read = f"withheld: {WARNINGS[withheld][0]}" if withheld else f"read as {CLASSES[called]}"
+    says = f"{'Picture' if withheld else 'Chest film'} {film.name}, {what}{read}"
     overlays = [Overlay("Film", "", _uri(drawn["film"]), says)]
     for method, peak in film.peaks.items():
         hit = {True: "maximum inside", False: "maximum outside", None: ""}[peak.inside]
+        hit = "no heat: nothing here raises the logit" if method in cold else hit
         alt = f"{titles[method]} of this film{f', {hit}' if hit else ''}"
         overlays.append(Overlay(titles[method], hit, _uri(drawn[method]), alt))
     return FilmCard(
         name=shortened(film.name),
-        kind=f"read as {CLASSES[called]}" if truth is None else _KINDS[truth, called],
+        kind=read if truth is None or withheld else _KINDS[truth, called],
+        remarks="; ".join(WARNINGS[code][1] for code in film.findings),
         wrong=truth is not None and truth != called,
         probability=number(film.probability),
         marked=marked,

@@ -101,7 +101,7 @@ def _gathered(
     if run is not None:
         found = films_of_run(run, explainer, request.count, listener)
     elif request.films:
-        found = given_films(request.films, explainer.members.spec, request.count, listener)
+        found = given_films(request.films, explainer.members, request.count, listener)
     else:
         found = films_of_ensemble(places, explainer, request.count, listener)
     if places:
@@ -177,6 +177,7 @@ def _films(
             threshold=explainer.threshold,
             called=int(chances[at] >= explainer.threshold),
             boxes=case.boxes,
+            findings=case.findings,
             peaks={method: _peak(maps[at], case.mask) for method, maps in heat.items()},
         )
         for at, case in enumerate(cases)

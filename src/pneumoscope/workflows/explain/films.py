@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,16 @@ from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
-from pneumoscope.records import Grey, InputSpec, Listener
+from pneumoscope.records import Grey, Listener
 from pneumoscope.report.kit.gallery import Shown, choose_films, shown_rows
 from pneumoscope.run import Run
 from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.explainer import Explainer
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
 from pneumoscope.workflows.predictions import predict_rows
+
+if TYPE_CHECKING:  # it loads torch
+    from pneumoscope.inference.members import Members
 
 SHOWN = 8
 """Films of the run's test split that are shown unless the user says how many."""
@@ -43,6 +47,7 @@ class Case:
     label: int | None = None
     boxes: tuple[tuple[float, float, float, float], ...] = ()
     mask: NDArray[np.bool_] | None = None
+    findings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -139,25 +144,26 @@ def _own_data(run: Run, listener: Listener) -> PreparedSet:
 
 
 def given_films(
-    named: Sequence[str], spec: InputSpec, count: int | None, listener: Listener
+    named: Sequence[str], members: Members, count: int | None, listener: Listener
 ) -> ChosenImages:
-    """The films that the user names."""
+    """The films that the user names, with what ``predict`` remarks of them."""
     from pneumoscope.inference.loading import load_films
 
     most = min(count or MOST_SHOWN, MOST_SHOWN)
     files = find_films(named)
-    listener.stage(f"ChosenImages {plural(len(files.files), 'film')}")
+    there = sum(film.error is None for film in files.files)
+    listener.stage(f"Found {plural(there, 'film')}")
     for reason, passed in files.passed_over.items():
         listener.choice("passed over", f"{passed:,}", reason)
     found = ChosenImages([], "films named on the command line")
     if len(files.files) > most:
         found.notes.append(f"The first {most} of {len(files.files):,} films are explained.")
-    for film in load_films(files.files[:most], spec, {}):
+    for film in load_films(files.files[:most], members.spec, members.population, members.reference):
         if film.square is None:
             found.notes.append(f"{printable(film.name)} was not read: {film.error}.")
         else:
             name = printable(film.name)
-            found.cases.append(Case(name, film.square, name))
+            found.cases.append(Case(name, film.square, name, findings=film.findings))
     for note in found.notes:
         listener.note(note)
     if not found.cases:
