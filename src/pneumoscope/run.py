@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,21 +238,8 @@ def check_output(out: Path | None) -> None:
         check_new(out)
 
 
-def check_model_folder(folder: Path, films: Sequence[str]) -> None:
-    """Refuse, before any film is looked for, a folder that is not there, or a run that was named
-    after the films. Raises NotARun."""
-    swapped = next((name for name in films if Run(Path(name)).model_file.is_file()), None)
-    if swapped is not None and not Run(folder).model_file.is_file():
-        raise NotARun(
-            "this is no run, and a run stands among the films: is it the other way round?",
-            got=folder,
-            remedy=f"pneumoscope predict {swapped} {folder}",
-        )
-    if not folder.is_dir():
-        raise _no_run(folder)
-
-
-def _no_run(folder: Path) -> NotARun:
+def no_run(folder: Path) -> NotARun:
+    """The error of a run folder that is not there."""
     remedy = "run folders lie in: runs/" if RUNS.is_dir() else "make one: pneumoscope train DATA"
     return NotARun("there is no such run folder", got=folder, remedy=remedy)
 
@@ -261,7 +248,7 @@ def open_run(folder: Path) -> Run:
     """An existing run folder. Raises NotARun when it is not one."""
     run = Run(folder)
     if not folder.is_dir():
-        raise _no_run(folder)
+        raise no_run(folder)
     for file in (run.manifest_file, run.recipe_file):
         if not file.is_file():
             raise NotARun(

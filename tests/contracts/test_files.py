@@ -31,7 +31,7 @@ from pneumoscope.evaluation.groups import PooledMetrics, SeedsSummary
 from pneumoscope.evaluation.learning import LearningCurve
 from pneumoscope.evaluation.results import Evaluation
 from pneumoscope.explain.explanation import Explanation
-from pneumoscope.imaging.reference import Reference
+from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.image_warnings import WARNINGS
 from pneumoscope.manifest import Manifest, ModelManifest, PreparedManifest
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Reading

@@ -164,3 +164,17 @@ def test_the_start_loads_no_table_library() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_missing_run_and_one_swapped_with_the_films_are_told_first(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(film(1)).save("film.png")
+    assert run(monkeypatch, "predict", "gone", "film.png") == 2
+    said = capsys.readouterr()
+    assert "Found" not in said.out and "runs/" not in said.err and "train DATA" in said.err
+    Path("films").mkdir()
+    assert run(monkeypatch, "predict", "films", str(model)) == 2
+    assert "the other way round" in capsys.readouterr().err
+    assert run(monkeypatch, "predict", str(model), "films") == 2
+    assert "Found 0 films" in capsys.readouterr().out

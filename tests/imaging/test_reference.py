@@ -11,15 +11,15 @@ from PIL import Image
 
 from pneumoscope.errors import BadWeights
 from pneumoscope.imaging.geometry import fit_square
-from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.imaging.reference import (
+from pneumoscope.imaging.known.reference import (
     LEAST_FILMS,
     Reference,
     load_reference,
     make_reference,
     save_reference,
 )
-from pneumoscope.imaging.shared import find_shared, splits_shared
+from pneumoscope.imaging.known.shared import find_shared, splits_shared
+from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.records import Grey, InputSpec
 
@@ -86,7 +86,7 @@ def test_strangers_and_what_shows_nothing_are_not_found(reference: Reference) ->
 def test_of_many_films_the_rest_is_looked_for_where_some_were_found(
     reference: Reference, looks: Grey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pneumoscope.imaging.shared._SOME", 8)
+    monkeypatch.setattr("pneumoscope.imaging.known.shared._SOME", 8)
     assert (find_shared(looks, reference) == np.arange(len(looks))).all()
 
 

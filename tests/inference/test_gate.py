@@ -10,8 +10,8 @@ import pytest
 from benchmarks.no_chest_films import PICTURES, TREATMENTS, pictures
 
 from pneumoscope.imaging.geometry import fit_square
+from pneumoscope.imaging.known.reference import make_reference
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.imaging.reference import make_reference
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.films import given_film
 from pneumoscope.inference.image_warnings import WARNINGS, WITHHOLDING, of_pixels, withholding

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import NotARun, UnreadableData
 from pneumoscope.imaging.hidden import VARIANTS, altered, mean_film
-from pneumoscope.imaging.reference import Reference, make_reference
+from pneumoscope.imaging.known.reference import Reference, make_reference
 from pneumoscope.imaging.thumbnails import LOOK, thumbnails
 from pneumoscope.manifest import Flow, Population, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, Grey, InputSpec, Split

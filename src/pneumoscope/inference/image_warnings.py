@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pneumoscope.imaging.appearance import FLAT, look
-from pneumoscope.imaging.reference import Reference
+from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.imaging.thumbnails import spreads, thumbnails
 from pneumoscope.imaging.views import aside_of
 from pneumoscope.manifest import Population

@@ -15,9 +15,9 @@ import numpy as np
 from pneumoscope.data.pool import cores, in_order, pieces
 from pneumoscope.errors import UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
+from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.imaging.pictures import kind_of
 from pneumoscope.imaging.read import quiet_decoders
-from pneumoscope.imaging.reference import Reference
 from pneumoscope.inference import image_warnings
 from pneumoscope.inference.films import FilmInput
 from pneumoscope.manifest import Population

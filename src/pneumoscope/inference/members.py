@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.errors import BadWeights, NotARun
-from pneumoscope.imaging.reference import Reference, load_reference
+from pneumoscope.imaging.known.reference import Reference, load_reference
 from pneumoscope.manifest import Population
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.records import Conformal, InputSpec, OperatingPoint
-from pneumoscope.run import CROSSVAL, ENSEMBLE, PLAN, SUMMARY, Run
+from pneumoscope.run import CROSSVAL, ENSEMBLE, PLAN, SUMMARY, Run, no_run
 from pneumoscope.storage import read_json
 
 _EXTREME = 1e-9
@@ -122,9 +122,7 @@ def _moved(threshold: float, heat: float) -> float:
 
 def _no_model(folder: Path) -> NotARun:
     if not folder.is_dir():
-        return NotARun(
-            "there is no such run folder", got=folder, remedy="run folders lie in: runs/"
-        )
+        return no_run(folder)
     unfinished = Run(folder).manifest_file.is_file()
     return NotARun(
         "the folder holds no model",

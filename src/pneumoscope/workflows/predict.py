@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope.errors import DataNotFound, InputError, Interrupted
+from pneumoscope.errors import DataNotFound, InputError, Interrupted, NotARun
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import FilmInput, find_films
 from pneumoscope.inference.image_warnings import withholding
@@ -21,7 +21,7 @@ from pneumoscope.inference.output import (
     json_rows,
 )
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
-from pneumoscope.run import check_model_folder, check_new
+from pneumoscope.run import Run, check_new, no_run
 
 if TYPE_CHECKING:  # they load torch
     from pneumoscope.inference.classifier import Classifier
@@ -91,7 +91,7 @@ def predict(request: PredictRequest, *, listener: Listener | None = None) -> Sum
     """
     listener = listener or Silent()
     _check_outputs(request)
-    check_model_folder(request.run.expanduser(), request.films)
+    _check_folder(request.run.expanduser(), request.films)
     found = find_films(request.films)
     count = len(found.files)
     there = sum(film.error is None for film in found.files)
@@ -170,6 +170,20 @@ def _stopped(request: PredictRequest, summary: Summary) -> Interrupted:
         got=left,
         remedy="start it again; folder by folder, what is done is kept",
     )
+
+
+def _check_folder(folder: Path, films: Sequence[str]) -> None:
+    """Refuse, before films are looked for, a folder that is not there, or a run that was named
+    after the films. Raises NotARun."""
+    swapped = next((name for name in films if Run(Path(name)).model_file.is_file()), None)
+    if swapped is not None and not Run(folder).model_file.is_file():
+        raise NotARun(
+            "this is no run, and a run stands among the films: is it the other way round?",
+            got=folder,
+            remedy=f"pneumoscope predict {swapped} {folder}",
+        )
+    if not folder.is_dir():
+        raise no_run(folder)
 
 
 def check_read(summary: Summary) -> None:

@@ -33,7 +33,7 @@ from pneumoscope.evaluation.predictions import predictions_text, read_prediction
 from pneumoscope.evaluation.results import write_evaluation
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts, read_shortcuts
 from pneumoscope.imaging.hidden import mean_film
-from pneumoscope.imaging.reference import save_reference
+from pneumoscope.imaging.known.reference import save_reference
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits

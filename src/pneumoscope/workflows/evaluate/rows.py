@@ -22,7 +22,7 @@ from pneumoscope.data.door import door_of
 from pneumoscope.data.prepared import PreparedSet, flow, split_counts
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.shortcuts import read_shortcuts
-from pneumoscope.imaging.reference import Reference
+from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.manifest import Manifest, SplitCount
 from pneumoscope.plain import to_plain
 from pneumoscope.records import EXTERNAL, RELATED, DataRequest, Listener, Source

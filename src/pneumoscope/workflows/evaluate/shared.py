@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet, reference_of
 from pneumoscope.errors import InputError
-from pneumoscope.imaging.reference import Reference, load_reference
-from pneumoscope.imaging.shared import splits_shared
+from pneumoscope.imaging.known.reference import Reference, load_reference
+from pneumoscope.imaging.known.shared import splits_shared
 from pneumoscope.imaging.thumbnails import LOOK, thumbnails
 from pneumoscope.manifest import SharedEntry
 from pneumoscope.run import Run

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.appearance import FLAT
-from pneumoscope.imaging.reference import WAVES, Reference, blurred
+from pneumoscope.imaging.known.reference import WAVES, Reference, blurred
 from pneumoscope.imaging.thumbnails import (
     SIDE,
     Crop,
