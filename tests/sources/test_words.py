@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pneumoscope.errors import BadLabels
+from pneumoscope.sources.meaning.cells import Question, read_cells
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     doubtful,
@@ -161,3 +163,52 @@ def test_any_text_has_one_kind_at_most(word: str) -> None:
     assert not (found and vague(word))
     for offer in (misspelt(word), kindred(word)):
         assert offer in (None, "normal", "pneumonia")
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        *((f"{q} Pneumonia", "uncertain=ignore") for q in ("V.a.", "Verdacht auf", "susp.", "r/o")),
+        *((f"{q} pneumonia", "uncertain=ignore") for q in ("?", "DD", "query", "rule out", "v.a")),
+        *((w, "uncertain=ignore") for w in ("pneumonia probable", "Pneumonia not excluded")),
+        *((f"{q} Pneumonia", "") for q in ("Z.n.", "Zustand nach", "status post", "s/p", "old")),
+        *((f"{q} pneumonia", "") for q in ("history of", "h/o", "previous", "resolved", "treated")),
+        *((w, "") for w in ("pneumonia much better", "Pneumonia, resolved")),
+        ("Pneumonie, fraglich", "uncertain=ignore"),
+    ],
+)
+def test_a_suspected_or_earlier_pneumonia_is_offered_to_be_left_out(word: str, answer: str) -> None:
+    assert known(word) is None
+    with pytest.raises(BadLabels) as error:
+        read_cells({"Normal": 3, "Pneumonia": 4, word: 2}, Question("here"), {})
+    assert error.value.answer == ("--classes", answer or f"{word}=ignore")
+
+
+@pytest.mark.parametrize("word", ["Pneumonie li. UL", "pneumonia right base", "RLL pneumonia"])
+def test_a_pneumonia_with_a_place_is_offered_as_one(word: str) -> None:
+    with pytest.raises(BadLabels) as error:
+        read_cells({"Normal": 3, "Pneumonia": 4, word: 2}, Question("here"), {})
+    assert error.value.answer == ("--classes", f"{word}=pneumonia")
+
+
+@pytest.mark.parametrize("word", ["o.B.", "NAD", "WNL", "RAS"])
+def test_what_is_short_for_healthy_is_offered_as_normal_and_not_swallowed(word: str) -> None:
+    for said in ({}, {"other": "ignore"}):
+        with pytest.raises(BadLabels) as error:
+            read_cells({"Pneumonia": 4, word: 9}, Question("here"), said)
+        assert error.value.answer == ("--classes", f"{word}=normal")
+
+
+@pytest.mark.parametrize("word", ["ohne Befund", "unauffaellig", "unremarkable"])
+def test_usual_words_for_healthy_are_known(word: str) -> None:
+    assert known(word) == "normal"
+
+
+def test_what_the_answer_for_the_rest_drops_is_named_and_never_leaves_one_class() -> None:
+    cells = {"Normal": 3, "Pneumonia": 4, "Mass": 7, "Effusion": 90}
+    with pytest.raises(BadLabels, match="would leave out 'Effusion' × 90, 'Mass' × 7"):
+        read_cells(cells, Question("here"), {})
+    del cells["Normal"]
+    with pytest.raises(BadLabels, match="seems to mean normal") as error:
+        read_cells(cells, Question("here"), {})
+    assert error.value.answer == ("--classes", "words.csv")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pneumoscope.errors import BadLabels, printable
+from pneumoscope.records import CLASSES
 
-Kind = Literal["vague", "number", "rest", "near", "denied", "doubt", "other"]
+Kind = Literal[
+    "vague", "number", "rest", "near", "denied", "doubt", "earlier", "qualified", "other"
+]
 
-_FEW = 8
+_FEW, _MOST_DROPPED = 8, 5
 _WHY = {
     "vague": "words of a label do not say what for",
     "number": "numbers of a label do not say what they stand for",
@@ -19,6 +22,8 @@ _WHY = {
     "near": "class names are near to pneumonia or normal, but not certain",
     "denied": "class names deny one disease, and may be of another",
     "doubt": "labels say that they are not certain",
+    "earlier": "labels tell of an earlier pneumonia, which a film need not show",
+    "qualified": "labels say more of a pneumonia than its place or kind",
     "other": "class names are neither normal nor pneumonia",
 }
 _HINTS = {
@@ -29,6 +34,8 @@ _HINTS = {
     "near": "a misspelt or kindred word is probably what it looks like",
     "denied": "films without COVID-19 may show another pneumonia: look up what they hold",
     "doubt": "uncertain=ignore leaves doubtful films out",
+    "earlier": "an earlier, treated or old pneumonia is left out",
+    "qualified": "what else is said may take the pneumonia back: leave it out, or look it up",
     "other": "other=ignore leaves all words out that are not named, other=normal counts them as "
     "films without pneumonia",
 }
@@ -44,17 +51,26 @@ class Unknown:
     offer: str
 
 
-def unknown_words(words: Sequence[Unknown], where: str) -> BadLabels:
-    """The error for ``words`` that stand at the place ``where``; its ``answer`` is complete."""
+def unknown_words(
+    words: Sequence[Unknown], where: str, known: Collection[str | None] = CLASSES
+) -> BadLabels:
+    """The error for ``words`` that stand at the place ``where``; its ``answer`` is complete.
+
+    Where what is ``known`` and offered is of one class, the words are written down instead, to be
+    filled in: no answer could be offered that leaves films of both.
+    """
     kinds = [kind for kind in _WHY if any(word.kind == kind for word in words)]
-    named = ", ".join(f"{word.word!r} × {word.films:,}" for word in words[:_FEW])
-    more = len(words) - _FEW
-    if more > 0:
-        named += f" and {more:,} more"
+    named, more = _told(words, _FEW), len(words) - _FEW
     hints = [_HINTS[kind] for kind in kinds]
     if more > 0:
         hints.append("--classes words.csv writes all of them down, to be filled in")
+    if others := _others(words):
+        hints.append(f"other=ignore would leave out {_told(others, _MOST_DROPPED)}")
     answer = _answers(words)
+    lacking = [name for name in CLASSES if name not in {*known, *(word.offer for word in words)}]
+    if lacking and any(word.offer == "ignore" for word in words):
+        hints.append(f"no word is known or seems to mean {' or '.join(lacking)}: fill it in there")
+        answer = ("--classes", "words.csv")
     error = BadLabels(
         "; ".join(_WHY[kind] for kind in kinds),
         got=named + (f" in {where}" if where else ""),
@@ -82,8 +98,7 @@ def measured(numbers: Sequence[str], where: str) -> BadLabels:
 
 def _answers(words: Sequence[Unknown]) -> tuple[str, ...]:
     """``--classes WORD=MEANING`` for each word, one for all others where they are many."""
-    others = [word for word in words if word.kind == "other"]
-    many = len(others) > 1
+    many = bool(_others(words))
     told = [word for word in words if word.kind != "doubt" and (word.kind != "other" or not many)]
     pairs = [f"{word.word}={word.offer}" for word in told]
     if any(word.kind == "doubt" for word in words):
@@ -91,6 +106,17 @@ def _answers(words: Sequence[Unknown]) -> tuple[str, ...]:
     if many:
         pairs.append("other=ignore")
     return tuple(part for pair in pairs for part in _option(pair))
+
+
+def _others(words: Sequence[Unknown]) -> list[Unknown]:
+    """The words that one answer for all others is offered for, the most frequent first."""
+    others = [word for word in words if word.kind == "other"]
+    return sorted(others, key=lambda word: -word.films) if len(others) > 1 else []
+
+
+def _told(words: Sequence[Unknown], most: int) -> str:
+    named = ", ".join(f"{word.word!r} × {word.films:,}" for word in words[:most])
+    return named + (f" and {len(words) - most:,} more" if len(words) > most else "")
 
 
 def _option(pair: str) -> tuple[str, ...]:

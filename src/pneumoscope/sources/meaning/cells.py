@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 from pneumoscope.records import Word
 from pneumoscope.sources.meaning.asking import Unknown, measured, unknown_words
+from pneumoscope.sources.meaning.qualified import earlier, plain, short_normal
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     VERDICTS,
@@ -125,8 +126,8 @@ def read_cells(cells: Mapping[str, int], question: Question, said: Mapping[str, 
     if sum(bool(_MEASURE.fullmatch(word)) for word in unknown) > _MOST_MEASURED:
         raise measured(list(unknown), question.where)
     if unknown:
-        known_labels = {one.verdict for one in read.values()} & {"normal", "pneumonia"}
-        raise unknown_words(_asked(unknown, question, known_labels), question.where)
+        labels = {one.verdict for one in read.values()} & {"normal", "pneumonia"}
+        raise unknown_words(_asked(unknown, question, labels), question.where, labels)
     code = {}
     for cell, found in read.items():
         label = LABEL_OF[found.verdict] if found.verdict else UNSAID
@@ -165,8 +166,8 @@ def _read(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     parts = parts_of(cell)
     if len(parts) == 1:
         whole = _word(parts[0], question, said)
-        if whole.verdict or not re.search("[,/]", parts[0]):
-            return whole
+        if whole.verdict or not re.search("[,/]", parts[0]) or earlier(cell) or doubtful(cell):
+            return whole  # "Pneumonia, resolved" is no list
         parts = tuple(word for part in parts[0].split(",") if (word := part.strip()))
         if len(parts) < 2:
             return _path(parts[0], question, said) if parts else whole
@@ -196,7 +197,7 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
         return _Read("normal", (f"{question.name} {cell}".strip(),))
     rest = said.get(REST)
     sure = not kindred(cell) or (question.findings and not is_kind(cell))
-    if rest and not bare_verdict and not misspelt(cell) and sure:
+    if rest and not (bare_verdict or misspelt(cell) or short_normal(cell)) and sure:
         return _Read(cast(Verdict, rest), (cell,), said=True)
     return _lost(cell)
 
@@ -241,7 +242,9 @@ def _asked(
     unknown: Counter[str], question: Question, labels: Collection[str | None]
 ) -> list[Unknown]:
     """The words that are asked about, with what to offer; ``labels`` are those known already."""
-    numbers = sorted((word for word in unknown if fold(word).isdecimal()), key=_number)
+    numbers = sorted(
+        (word for word in unknown if fold(word).isdecimal()), key=lambda word: int(fold(word))
+    )
     if len(numbers) == len(unknown) > 1:
         # Numbers do not say which is which; the lowest is most often the normal one.
         offer = dict.fromkeys(map(fold, numbers), "pneumonia") | {fold(numbers[0]): "normal"}
@@ -249,10 +252,6 @@ def _asked(
             offer |= offers(question.name)
         return [Unknown(word, unknown[word], "number", offer[fold(word)]) for word in numbers]
     return [_unknown(word, n, question, labels) for word, n in unknown.most_common()]
-
-
-def _number(word: str) -> int:
-    return int(fold(word))
 
 
 def _unknown(word: str, films: int, question: Question, labels: Collection[str | None]) -> Unknown:
@@ -270,7 +269,9 @@ def _unknown(word: str, films: int, question: Question, labels: Collection[str |
         return Unknown(word, films, "denied", "pneumonia" if "normal" in labels else "normal")
     # Where nothing else is pneumonia, what shows one may be what is looked for.
     kin = is_kind(word) or not question.findings or "pneumonia" not in labels
-    offer = misspelt(word) or (kindred(word) if kin else None)
+    offer = misspelt(word) or short_normal(word) or (kindred(word) if kin else None)
+    if offer == "pneumonia" and (earlier(word) or (misspelt(word) and not plain(word))):
+        return Unknown(word, films, "earlier" if earlier(word) else "qualified", "ignore")
     return Unknown(word, films, "near" if offer else "other", offer or "ignore")
 
 

@@ -31,7 +31,10 @@ normal; normals; norm; normality; healthy; health; no finding; no findings; no p
 non pneumonia; not pneumonia; without pneumonia; pneumonia negative; negative for pneumonia;
 pneumonia free; pneumonia absent; control; controls; clear; clear lung; clear lungs; normal lung;
 normal lungs; healthy lung; healthy lungs; unremarkable; no abnormality; no abnormalities;
-no acute findings; gesund; normalbefund; kein befund; ohne befund; keine pneumonie; unauffällig;
+no acute findings; no acute disease; no active disease; nothing abnormal detected;
+within normal limits; gesund; normalbefund; kein befund; ohne befund; ohne pathologischen befund;
+keine pneumonie; unauffällig; unauffaellig; unauffälliger befund; sin alteraciones;
+sin hallazgos patológicos; radiografía normal; rien à signaler;
 sain; normale;
 normales; normaux; sano; sanos; sana; sin hallazgo; sin hallazgos; sin neumonía; sem pneumonia;
 saudável; normaal; gezond; normalny; zdrowy; zdrowe; sağlıklı; норма; нормальный; здоровый;
@@ -99,7 +102,10 @@ _NEGATION = re.compile(
 )
 _DOUBT = re.compile(
     r"\b(uncertain\w*|possibl[ey]|probabl[ey]|suspect\w*|suspicious|equivocal|indeterminate|"
-    r"unsure|doubtful|questionable|likely|maybe)\b|^\s*\?+\s*$|\?\s*$"
+    r"unsure|doubtful|questionable|likely|maybe|susp|suspekt\w*|suspicion|query|presum\w*|r/o|"
+    r"rule out|dd|differential\w*|(?:not|cannot be|nicht) (?:excluded|ausgeschlossen)|"
+    r"cannot exclude|verdacht\w*|fragl\w*|möglich\w*|wahrscheinlich\w*|"
+    r"auszuschliessen|sospech\w*|posible)\b|\bv\.\s?a\.?(?=\s|$)|^va\s|\bz\.\s?a\.|^\s*\?|\?\s*$|\(\?\)"
 )
 _STATED = re.compile(r"([01])\s*[=:]\s*([^\W\d_]+)")
 _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))

@@ -1,0 +1,64 @@
+"""Qualifiers beside pneumonia: suspected, earlier, or of a place or kind. Only what stands alone or
+with a place, side or kind is offered as pneumonia; whatever else is said of it may take it back."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+
+from pneumoscope.sources.meaning.words import Verdict, fold, is_finding, words_of
+
+_EARLIER = re.compile(
+    r"\bz\.?\s?n\.?(?=\s)|\bzustand nach\b|\bstatus post\b|\bs/p\b|\bs\.p\.|\bhistory\b|\bh/o\b|"
+    r"\bprevious\w*|\bold\b|\bresolved\b|\btreated\b|\bprior\b|\bformer\w*|\bpast\b|\bhealed\b|"
+    r"\bcured\b|\brecovered\b|\bpost\W?(?=pneumon|covid)|\balte[rs]?\b|\bfrüher\w*|\behemalig\w*|"
+    r"\babgeheilt\w*|\bantecedente\w*|\bprevi[ao]s?\b|\bancien\w*|\bantigua\b|\bresuelt[ao]\b"
+)
+_PLACES_TEXT = """
+left right bilateral unilateral both sided side upper lower middle lobe lobes lobar lung lungs base
+bases basal apical apex hilar perihilar central peripheral segment segmental zone field lingula
+retrocardiac rul rml rll lul lll li re links rechts linke rechte beidseits bds beidseitig ul ol ml
+uf of mf unterlappen oberlappen mittellappen unterfeld oberfeld mittelfeld basale zentral izquierda
+derecha derecho izquierdo superior inferior lobulo lobo droite gauche
+"""
+_KINDS_TEXT = """
+acute aspiration atypical bacterial bacteria viral virus fungal interstitial lobar focal multifocal
+confirmed severe mild moderate community hospital acquired associated ventilator covid sars mers
+influenza round necrotizing necrotising mycoplasma legionella klebsiella pneumococcal bronchial
+typical classic infection infectious organizing organising
+"""
+_FILLING_TEXT = """
+chest x ray rays xray xrays cxr cxrs radiograph radiographs image images img imgs film films case
+cases patient patients class set data type folder with and in the of a an on by due to mit im in der
+und con y en de la el or other lungenentzundung
+"""
+_PLAIN = frozenset(f"{_PLACES_TEXT} {_KINDS_TEXT} {_FILLING_TEXT}".split())
+_PNEUMONIA = ("pneumonia", "pneumonie", "neumonia", "polmonite", "bacterial", "viral")
+_NEAR = 0.75
+_SHORT_NORMAL = frozenset(("ob", "nad", "wnl", "ras", "unauff", "opb"))
+"""Folded: what is written for a normal film in short, ``o.B.``, and may mean something else."""
+
+
+def earlier(word: str) -> bool:
+    """Whether ``word`` speaks of what a patient had: ``Z.n. Pneumonie``, ``old pneumonia``."""
+    return bool(_EARLIER.search(unicodedata.normalize("NFKC", word).casefold()))
+
+
+def short_normal(word: str) -> Verdict | None:
+    """``"normal"`` for what is written in short for a film without findings: ``o.B.``, ``NAD``."""
+    return "normal" if fold(word) in _SHORT_NORMAL else None
+
+
+def plain(word: str) -> bool:
+    """Whether a word for pneumonia stands alone, or with no more than a place, side, kind
+    or another finding."""
+    return all(
+        one in _PLAIN
+        or len(one) == 1
+        or one.isdecimal()
+        or is_finding(one)
+        or "pneumon" in one
+        or bool(difflib.get_close_matches(one, _PNEUMONIA, 1, _NEAR))
+        for one in words_of(word)
+    )
