@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from pneumoscope.evaluation.predictions import at_temperature, read_predictions
 from pneumoscope.metrics.scores import confusion
 from pneumoscope.metrics.thresholds import Rule, choose
 
@@ -33,7 +33,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     found: dict[Rule, list[tuple[float, float]]] = {rule: [] for rule in RULES}
     for run in parser.parse_args().runs:
-        rows = pd.read_csv(run / "predictions.csv").query("split == 'val'")
+        rows = at_temperature(read_predictions(run / "predictions.csv"), 1.0).query(
+            "split == 'val'"
+        )
         labels, probabilities = rows["label"].to_numpy(), rows["probability"].to_numpy()
         for _ in range(SPLITS):
             one, other = halves(labels, rng)

@@ -95,6 +95,15 @@ def mean_sd(mean: float | None, sd: float | None) -> str:
     )
 
 
+def probability_text(value: float, threshold: float | None = None) -> str:
+    """A probability in a table for programs: six significant digits, and more where these would
+    put it on the other side of ``threshold``."""
+    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
+    if threshold is None:
+        return next(texts)
+    return next(text for text in texts if (float(text) >= threshold) == (value >= threshold))
+
+
 def percent(share: float | None, places: int = 0) -> str:
     """A share as ``57%``, without a space at which a line could break; ``not known`` for NaN and
     None."""

@@ -173,9 +173,10 @@ class Normalisation(TypedDict):
 
 class ModelManifest(TypedDict, total=False):
     """``model.json``: see ``models.bundle.Bundle``. The last three are records in plain data,
-    or None."""
+    or None; ``scale`` names the scale that their thresholds are on."""
 
     schema: int
+    scale: str
     backbone: str
     outputs: int
     parameters: int

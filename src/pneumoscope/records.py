@@ -320,12 +320,12 @@ class Conformal:
 class Reading:
     """What a model says of one film: the one answer of command line, library and service.
 
-    ``probability`` of pneumonia, 0–1, and ``logit`` are the calibrated ones where the model is
-    calibrated, and so is the threshold of ``operating_point``; they are None where the film could
-    not be read, and ``error`` then says why. ``decision`` is normal or pneumonia at
-    ``operating_point``; None too where the model ``abstained`` or has no operating point;
-    ``outcome`` tells these apart in a word. ``findings`` are codes of what is odd about the film.
-    ``heatmap`` is uint8 (H, W) where one was asked for.
+    ``probability`` of pneumonia, 0–1, ``logit`` and the threshold of ``operating_point`` are on the
+    model's ``scale``, as everywhere; they are None where the film could not be read, and ``error``
+    then says why. ``decision`` is normal or pneumonia at ``operating_point``; None too where the
+    model ``abstained`` or has no operating point; ``outcome`` tells these apart in a word.
+    ``findings`` are codes of what is odd about the film. ``heatmap`` is uint8 (H, W) where one was
+    asked for.
     """
 
     name: str
@@ -337,6 +337,7 @@ class Reading:
     findings: tuple[str, ...] = ()
     error: str | None = None
     heatmap: Grey | None = None
+    scale: str | None = None
 
     @property
     def outcome(self) -> str:

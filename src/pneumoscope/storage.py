@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,15 +90,16 @@ def write_record(path: Path, record: object) -> None:
     write_json(path, to_plain(record))
 
 
-def read_record(kind: type[_T], path: Path, schema: int) -> _T:
+def read_record(kind: type[_T], path: Path, schemas: Sequence[int]) -> _T:
     """The record of ``kind`` in a JSON file, as ``plain.to_plain`` wrote it. Raises NotARun where
-    the file is missing, damaged, of another ``schema``, or lacks what has no default."""
+    the file is missing, damaged, of a schema other than ``schemas``, or lacks what has no
+    default."""
     found = read_json(path)
-    if found.get("schema", schema) != schema:
+    if found.get("schema", schemas[0]) not in schemas:
         raise NotARun(
             f"{path.name} was made by another version of pneumoscope",
             got=f"schema {found['schema']!r} in {path}",
-            expected=f"schema {schema}",
+            expected=f"schema {' or '.join(map(str, schemas))}",
         )
     try:
         return from_plain(kind, found)

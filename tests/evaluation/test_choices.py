@@ -12,7 +12,9 @@ import pytest
 from pneumoscope.errors import ChosenOnTest, InputError
 from pneumoscope.evaluation.choices import ALWAYS, LADDER, check_choices, choose_all
 from pneumoscope.evaluation.evaluate import operating_point_from
+from pneumoscope.evaluation.predictions import at_temperature
 from pneumoscope.metrics.calibration import temperature
+from pneumoscope.metrics.scale import moved_point
 from pneumoscope.records import Calibration, OperatingPoint
 
 Table = Callable[..., pd.DataFrame]
@@ -32,7 +34,7 @@ def test_own_point_first_and_one_for_each_rule(table: Table) -> None:
     frame = table()
     own = operating_point_from(frame, "sensitivity", 0.9)
     chosen = choose_all(frame, own, targets={"cost": 2.0}, miss_rate=0.05)
-    assert chosen.points[0] == own
+    assert chosen.points[0] == moved_point(own, chosen.temperature) != own
     assert sorted(point.name for point in chosen.points) == sorted(ALWAYS)
     assert "counts as 2 false alarms" in chosen.points[-1].rule
     val = frame[frame.split == "val"]
@@ -41,8 +43,9 @@ def test_own_point_first_and_one_for_each_rule(table: Table) -> None:
     )
     assert chosen.conformal is not None and chosen.conformal.miss_rate == 0.05
     assert tuple(rung.miss_rate for rung in chosen.ladder) == LADDER
-    fixed = OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")
+    fixed = OperatingPoint("fixed", 0.3, "fixed at 0.3", "val")
     assert len(choose_all(frame, fixed).points) == len(ALWAYS) + 1
+    assert choose_all(frame, fixed).points[0] == fixed  # meant as it is shown
 
 
 def test_a_temperature_is_kept_only_where_films_that_did_not_fit_it_gain(table: Table) -> None:
@@ -72,10 +75,10 @@ def test_what_is_asked_of_a_rule_is_held_on_validation_rows_beside_the_own_point
     own = operating_point_from(frame, "sensitivity", 0.9)
     asked = choose_all(frame, own, targets={"sensitivity": 0.99, "specificity": 0.8})
     by_name = {point.name: point for point in asked.points}
-    assert asked.points[0] == own and "sensitivity" in by_name
+    assert asked.points[0].rule == own.rule and "sensitivity" in by_name
     assert by_name["sensitivity_asked"].rule == "sensitivity >= 0.99"
     assert by_name["specificity"].rule == "specificity >= 0.8"
-    val = frame[frame.split == "val"]
+    val = at_temperature(frame[frame.split == "val"], asked.temperature)
     called = val.probability >= by_name["sensitivity_asked"].threshold
     assert called[val.label == 1].mean() >= 0.99
     called = val.probability >= by_name["specificity"].threshold

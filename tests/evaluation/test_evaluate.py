@@ -57,7 +57,7 @@ def test_the_whole_of_metrics_json() -> None:
         *("schema", "split", "n", "positives", "patients", "operating_point"),
         *("metrics", "confusion", "per_class", "timing"),
     }
-    assert (found["schema"], found["split"], found["n"], found["patients"]) == (1, "test", 200, 200)
+    assert (found["schema"], found["split"], found["n"], found["patients"]) == (2, "test", 200, 200)
     assert found["positives"] == rows.label.sum() and found["timing"] == {"evaluate_seconds": 2.5}
     assert found["operating_point"] == to_plain(POINT)
     assert tuple(sorted(found["metrics"])) == tuple(sorted(NAMES))

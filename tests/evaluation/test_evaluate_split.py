@@ -14,6 +14,7 @@ from sklearn import metrics as sk
 from pneumoscope.errors import ChosenOnTest, InputError, UnreadableData
 from pneumoscope.evaluation.choices import Choices, choose_all
 from pneumoscope.evaluation.evaluate import core_metrics, evaluate_split, operating_point_from
+from pneumoscope.evaluation.predictions import at_temperature
 from pneumoscope.evaluation.results import evaluation_json
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.metrics.resample import IntervalSettings
@@ -33,14 +34,15 @@ def evaluated(frame: pd.DataFrame, **more: Any) -> dict[str, Any]:
 def test_the_core_metrics_are_part_of_it(table: Table) -> None:
     frame = table()
     found = evaluated(frame, prevalence=0.07)
-    point = operating_point_from(frame, "youden")
-    before = to_plain(core_metrics(frame, split="test", operating_point=point, settings=QUICK))
+    choices = choose_all(frame, operating_point_from(frame, "youden"))
+    point, scaled = choices.points[0], at_temperature(frame, choices.temperature)
+    before = to_plain(core_metrics(scaled, split="test", operating_point=point, settings=QUICK))
     for key in set(before) - {"timing"}:
         assert found[key] == before[key], key
     added = set(found) - set(before)
     assert added == {
         *("operating_points", "calibration", "prevalence", "decision_curve", "subgroups"),
-        *("abstention", "notes"),
+        *("abstention", "notes", "scale"),
     }
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert {"evaluate_seconds", "judge_seconds"} == set(found["timing"])
@@ -49,7 +51,8 @@ def test_the_core_metrics_are_part_of_it(table: Table) -> None:
 def test_points_calibration_and_prevalence_agree_with_their_oracles(table: Table) -> None:
     frame = table()
     found = evaluated(frame, prevalence=0.07)
-    rows = frame[frame.split == "test"]
+    t = found["calibration"]["temperature"]
+    rows = at_temperature(frame[frame.split == "test"], t)
     for point in found["operating_points"]:
         called = rows.probability >= point["threshold"]
         tn, fp, fn, tp = sk.confusion_matrix(rows.label, called).ravel()
@@ -58,26 +61,28 @@ def test_points_calibration_and_prevalence_agree_with_their_oracles(table: Table
         assert point["npv"] == to_plain(wilson(int(tn), int(tn + fn)))
     first = found["operating_points"][0]
     assert first["specificity"] == found["metrics"]["specificity"]
-    after, t = found["calibration"]["after"], found["calibration"]["temperature"]
-    scaled = 1 / (1 + np.exp(-rows.logit / t))
+    after, scaled = found["calibration"]["after"], 1 / (1 + np.exp(-rows.raw_logit / t))
+    assert found["scale"] == "calibrated"
     assert after["brier"]["value"] == pytest.approx(sk.brier_score_loss(rows.label, scaled))
     assert after["log_loss"]["value"] == pytest.approx(sk.log_loss(rows.label, scaled))
     before = found["calibration"]["before"]
     assert after["slope"]["value"] == pytest.approx(before["slope"]["value"] * t)
     assert after["intercept"]["value"] == pytest.approx(before["intercept"]["value"])
-    assert before["brier"] == found["metrics"]["brier"]
+    for key in ("brier", "log_loss", "ece"):
+        assert after[key] == found["metrics"][key] != before[key]
     asked = [row for row in found["prevalence"]["at"] if row["asked"]]
     own = [row for row in found["prevalence"]["at"] if row["own"]]
     assert len(asked) == len(own) == 1 and asked[0]["prevalence"] == 0.07
-    assert own[0]["ppv"]["value"] == pytest.approx(found["metrics"]["precision"]["value"])
-    assert own[0]["npv"]["value"] == pytest.approx(found["metrics"]["npv"]["value"])
+    assert own[0]["ppv"] == found["metrics"]["precision"] == first["precision"]
+    assert own[0]["npv"] == found["metrics"]["npv"] == first["npv"]
 
 
 def test_abstention_counts(table: Table) -> None:
     frame = table(900)
     choices = choose_all(frame, operating_point_from(frame, "youden"), miss_rate=0.02)
     found = evaluated(frame, choices=choices)["abstention"]
-    said, rows = found["conformal"], frame[frame.split == "test"]
+    said = found["conformal"]
+    rows = at_temperature(frame[frame.split == "test"], choices.temperature)
     p, y = rows.probability, rows.label
     withheld = (p >= said["pneumonia_from"]) & (p <= said["normal_to"])
     assert said["withheld"] == withheld.sum() > 0 and said["read"] == (~withheld).sum()

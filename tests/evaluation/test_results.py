@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from pneumoscope.errors import NotARun
+from pneumoscope.evaluation.calibrate import read_evaluation
 from pneumoscope.evaluation.choices import choose_all
 from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
 from pneumoscope.evaluation.results import (
     Evaluation,
     evaluation_json,
-    read_evaluation,
     write_evaluation,
 )
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
@@ -60,7 +60,7 @@ def test_keys_stand_where_they_always_stood(file: Path) -> None:
     assert list(json.loads(file.read_text())) == [
         *("schema", "split", "n", "positives", "patients", "operating_point", "metrics"),
         *("confusion", "per_class", "timing", "operating_points", "calibration", "prevalence"),
-        *("decision_curve", "abstention", "notes", "subgroups"),
+        *("decision_curve", "abstention", "notes", "subgroups", "scale"),
     ]
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import recall_score, roc_auc_score
 from tests.helpers.commands import FOLDS, Made, run
 
 from pneumoscope.errors import NotARun
+from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.inference.members import load_members
 from pneumoscope.metrics.calibration import ece
 from pneumoscope.report.evaluated import read_evaluated
@@ -38,7 +39,7 @@ def test_folds_are_pooled_resumed_and_predict_together(
     assert "left out: 40 films of the official test split (" in printed
     top = (folder / "report.html").read_text("utf-8").partition("<nav")[0]
     assert "40 films of the official test split" in top and "<dt>splits" not in top
-    pooled = pd.read_csv(folder / "predictions.csv")
+    pooled = read_predictions(folder / "predictions.csv")
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     # 160 films, of which the 40 of the official test split are in no fold
     assert len(pooled) == metrics["n"] == 120 and pooled["image_id"].is_unique

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.helpers.commands import Made
 
 from pneumoscope.errors import InputError, NotARun
+from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.explain.cam import heatmaps, scaled
 from pneumoscope.explain.explanation import Peak
 from pneumoscope.inference.classifier import Classifier
@@ -51,7 +52,7 @@ def test_folds_are_judged_on_the_official_test_split(folds: Path, tiny_npz: Path
     judged = evaluate_run(EvaluateRequest(folds))
     metrics = json.loads((judged / "metrics.json").read_text("utf-8"))
     assert metrics["split"] == "test" and metrics["n"] == 40
-    table = pd.read_csv(judged / "predictions.csv")
+    table = read_predictions(judged / "predictions.csv")
     known = pd.read_csv(folds / "predictions.csv")
     assert not set(table["image_id"]) & set(known["image_id"])
     members = load_members(folds)

@@ -310,8 +310,9 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Everything is in runs/001-evaluate-001-test_resnet-pneumonia" in done.output
     for word in (
-        "fixed, decides",
-        "specificity >= 0.9 ",
+        "(decides)",
+        "    validation  ",
+        "specificity >= 0.9:",
         "Where 10% of films",
         "Abstention.",
         "Next: open",
@@ -319,7 +320,8 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
         assert word in done.output
     said = " ".join(done.output.split())
     assert "in this evaluation alone: --cost, --specificity; predict goes by" in said
-    table = done.output[done.output.index("operating point") :].splitlines()[:8]
+    start, end = (done.output.index(word) for word in ("operating point", "The scale of"))
+    table = done.output[start:end].splitlines()
     assert all(len(line.rstrip()) <= 80 and "…" not in line for line in table)
     for wrong in (["--cost", "x"], ["--split", "tset"], ["--sensitivity", "95"]):
         result = CliRunner().invoke(app, ["evaluate", str(run.folder), *wrong])

@@ -13,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from tests.helpers.commands import Made, run, train
 
 from pneumoscope.evaluation.evaluate import operating_point_from
+from pneumoscope.evaluation.predictions import read_predictions
 
 
 def test_the_run_folder_is_complete(trained: Made) -> None:
@@ -53,7 +54,7 @@ def test_the_cards_own_lines_read_a_film(
 
 
 def test_metrics_are_those_of_the_predictions(trained: Made) -> None:
-    rows = pd.read_csv(trained.folder / "predictions.csv")
+    rows = read_predictions(trained.folder / "predictions.csv")
     metrics = json.loads((trained.folder / "metrics.json").read_text())
     assert rows["split"].value_counts().to_dict() == {"val": 40, "test": 40}
     test = rows[rows["split"] == "test"]
@@ -76,7 +77,7 @@ def test_metrics_are_those_of_the_predictions(trained: Made) -> None:
 
 
 def test_the_threshold_does_not_see_the_test_split(trained: Made) -> None:
-    rows = pd.read_csv(trained.folder / "predictions.csv")
+    rows = read_predictions(trained.folder / "predictions.csv")
     rows.loc[rows["split"] == "test", "label"] = 1 - rows.loc[rows["split"] == "test", "label"]
     point = operating_point_from(rows, "youden_smooth")
     points = json.loads((trained.folder / "metrics.json").read_text())["operating_points"]

@@ -34,6 +34,7 @@ EXEMPT = {
         r"up to 1% are named here|above 0\.6, 0\.1 beyond|more than 90%",
         r"\((Adebayo|Selvaraju|Zeiler|\w+) (et al\. )?\d{4}\)|correlation below 0\.50",
         r"moves accuracy by \d+\.\d points",
+        r"\bcost [\d.]+:1\b",
         r"counts as \d+ false alarms|0\.5 is (by chance|a guess)|: 0\.5 is by chance",
         r"\b(under )?\d+(–\d+)? (years|and over)\b",
     ),

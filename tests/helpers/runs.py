@@ -7,13 +7,14 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pneumoscope.evaluation.choices import Choices, choose_all
+from pneumoscope.evaluation.choices import Choices, choose_all, on_validation
 from pneumoscope.evaluation.evaluate import evaluate_split
 from pneumoscope.evaluation.results import evaluation_json
 from pneumoscope.metrics.resample import IntervalSettings
@@ -74,7 +75,9 @@ def _choices() -> Choices:
     """Chosen on simulated validation rows, but for the threshold."""
     val = pd.DataFrame(simulate(200, 120, seed=77)).assign(split="val", patient_id=None)
     point = OperatingPoint("youden", THRESHOLD, "maximum youden", "val")
-    return choose_all(val, point)
+    choices = choose_all(val, point)
+    choices = replace(choices, points=(point, *choices.points[1:]))
+    return on_validation(choices, val, IntervalSettings(resamples=200))
 
 
 def write_run(folder: Path, rows: Rows, **run: Any) -> Path:

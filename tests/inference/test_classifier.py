@@ -31,6 +31,14 @@ def save(folder: Path, **changes: object) -> Path:
     return folder
 
 
+def as_before(folder: Path) -> Path:
+    """The folder with a model.json of version 0.1.0, whose thresholds are of raw probabilities."""
+    about = json.loads((folder / "model.json").read_text())
+    del about["scale"]
+    (folder / "model.json").write_text(json.dumps({**about, "schema": 1}))
+    return folder
+
+
 def logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
@@ -112,7 +120,7 @@ def test_decisions_at_the_named_point(saved: Path, chests: np.ndarray) -> None:
             high = (reading.probability or 0) >= point.threshold
             assert reading.decision == ("pneumonia" if high else "normal")
     assert model.read(chests[0]) == model.read(chests[0], point="youden")
-    with pytest.raises(InputError, match="nearest: 'sensitivity'"):
+    with pytest.raises(InputError, match=r"nearest: 'sensitivity'.*; all, .*: youden \("):
         model.read(chests[0], point="sensitivty")
 
 
@@ -130,7 +138,10 @@ def test_calibration_moves_probabilities_and_no_decision(
     plain = Classifier.load(save(tmp_path / "plain"), device="cpu")
     cool = save(tmp_path / "cool", calibration=Calibration(2.5, "val"))
     assert json.loads((cool / "model.json").read_text())["calibration"]["temperature"] == 2.5
-    calibrated = Classifier.load(cool, device="cpu")
+    same = [p.threshold for p in Classifier.load(cool, device="cpu").operating_points]
+    assert same == [p.threshold for p in plain.operating_points]  # they are on its scale already
+    calibrated = Classifier.load(as_before(cool), device="cpu")
+    assert (plain.scale, calibrated.scale) == ("as given", "calibrated")
     for name in ("youden", "sensitivity"):
         before, after = plain.read(chests, point=name), calibrated.read(chests, point=name)
         np.testing.assert_allclose(
@@ -149,7 +160,7 @@ def test_films_of_which_both_labels_are_plausible_are_withheld(
     chances = sorted(r.probability or 0 for r in Classifier.load(save(tmp_path / "a")).read(chests))
     low, high = (chances[3] + chances[4]) / 2, (chances[7] + chances[8]) / 2
     fitted = Conformal(0.1, low, high, 50, 50, "val")
-    folder = save(tmp_path / "b", conformal=fitted, calibration=heat)
+    folder = as_before(save(tmp_path / "b", conformal=fitted, calibration=heat))
     readings = Classifier.load(folder, device="cpu").read(chests)
     assert sum(r.abstained for r in readings) == 4
     assert all((r.decision is None) == r.abstained for r in readings)
@@ -160,7 +171,8 @@ def test_films_of_which_both_labels_are_plausible_are_withheld(
 def test_an_ensemble_averages_calibrated_logits(tmp_path: Path, chests: np.ndarray) -> None:
     alone = []
     for i, heat in enumerate([1.0, 2.0, 0.5]):
-        folder = save(tmp_path / f"cv/fold-{i}", seed=i, calibration=Calibration(heat, "val"))
+        kept = {"seed": i, "calibration": Calibration(heat, "val")}
+        folder = as_before(save(tmp_path / f"cv/fold-{i}", **kept))
         alone.append([r.logit for r in Classifier.load(folder, device="cpu").read(chests)])
     model = Classifier.load(tmp_path / "cv", device="cpu")
     readings = model.read(chests)

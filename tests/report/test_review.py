@@ -45,8 +45,8 @@ def test_every_section_is_there_with_its_figure(reported: Path) -> None:
 
 def test_no_share_without_its_interval(reported: Path, judged: EvaluatedRun) -> None:
     for row in points.point_rows(judged):
-        assert len(row.cells) == 4
-        for value, interval in row.cells:
+        assert len(row.cells) == 4 and len(row.validation) in (0, 2)
+        for value, interval in (*row.cells, *row.validation):
             assert re.fullmatch(r"[\d.]+", value) and re.fullmatch(r"[\d.]+–[\d.]+", interval)
     for _, _, cells in calibration.rows(judged):
         assert len(cells) == 2
@@ -229,7 +229,41 @@ def test_no_card_where_there_is_no_model(
 def test_the_card_holds_points_and_calibration(judged: EvaluatedRun) -> None:
     card = card_text(judged)
     assert "## Operating points" in card and "## Calibration and abstention" in card
-    assert len(re.findall(r"^\| (?:youden|f1|sensitivity|specificity|cost)", card, re.M)) == 6
+    table = card[card.index("| Point |") : card.index("## Calibration and")]
+    names = {name.split(":")[0] for name in re.split(r", |\n\| ", table)}
+    assert {"youden_smooth", "f1", "sensitivity >= 0.95", "specificity >= 0.95"} <= names
+    assert "cost 5:1" in table
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_equal_cuts_share_a_row_and_what_does_not_carry_over_is_said(
+    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
+) -> None:
+    folder = make_run()
+
+    def alike(metrics: dict[str, Any]) -> None:
+        by_name = {point["name"]: point for point in metrics["operating_points"]}
+        held, other = by_name["specificity"], by_name["f1"]
+        low = {"value": 0.449, "low": 0.385, "high": 0.514}
+        held["specificity"] |= low
+        held["validation"]["specificity"] |= {"value": 0.985, "low": 0.96, "high": 0.995}
+        metrics["operating_points"] = [
+            by_name["youden"],
+            held,
+            {**held, "name": other["name"], "rule": other["rule"]},
+        ]
+
+    run = changed(folder, alike)
+    rows = points.point_rows(run)
+    assert [row.names for row in rows] == [("youden",), ("specificity >= 0.95", "f1")]
+    assert rows[1].validation[1] == ("0.985", "0.960–0.995")
+    said = (
+        "Not carried over from validation films to these: “specificity >= 0.95” has a specificity "
+        "of 0.449 (0.385–0.514) here, 0.985 (0.960–0.995) there."
+    )
+    assert said in points.words(run) and said.split(": ")[1] in card_text(run).replace("&gt;", ">")
+    page = write_report(folder, film).read_text(encoding="utf-8")
+    assert page.count("on validation</th>") == 2 and "Not carried over" in page
 
 
 def test_hundreds_of_films_stay_small(

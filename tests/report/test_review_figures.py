@@ -27,7 +27,13 @@ from pneumoscope.report.review.prevalence import draw_prevalence
 )
 def test_words_about_prevalences_are_legible(own: float, asked: float | None) -> None:
     with house_style():
-        found = at_prevalences(wilson(80, 100), wilson(70, 100), own, asked)
+        metrics = {
+            "sensitivity": wilson(80, 100),
+            "specificity": wilson(70, 100),
+            "precision": wilson(80, 110),
+            "npv": wilson(70, 90),
+        }
+        found = at_prevalences(metrics, own, asked)
         figure = draw_prevalence(found)
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw(renderer)

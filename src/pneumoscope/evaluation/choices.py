@@ -11,9 +11,12 @@ import pandas as pd
 
 from pneumoscope.data.split import folds
 from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
-from pneumoscope.evaluation.predictions import SplitRows, rows_of
+from pneumoscope.evaluation.operating import evaluate_points
+from pneumoscope.evaluation.predictions import SplitRows, at_temperature, rows_of
+from pneumoscope.evaluation.results import PointResult
 from pneumoscope.metrics import calibration, conformal
-from pneumoscope.metrics.resample import patient_numbers
+from pneumoscope.metrics.resample import IntervalSettings, patient_numbers
+from pneumoscope.metrics.scale import moved_conformal, moved_point, scale_name
 from pneumoscope.metrics.scores import Floats, log_losses, probability
 from pneumoscope.metrics.thresholds import Rule, choose
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split
@@ -31,7 +34,9 @@ class Choices:
 
     The first of ``points`` is the recipe's own, by which decisions are made. ``calibration`` and
     ``conformal`` are None where nothing could be fitted; ``notes`` say why. ``ladder`` holds
-    abstention at the miss rates of ``LADDER``, to choose between.
+    abstention at the miss rates of ``LADDER``, to choose between. All thresholds are on one
+    scale, at the temperature of ``calibration``. ``members`` is how many models answer together.
+    ``validation`` is what the points come to on the films that they were chosen on.
     """
 
     points: tuple[OperatingPoint, ...]
@@ -39,6 +44,18 @@ class Choices:
     conformal: Conformal | None = None
     ladder: tuple[Conformal, ...] = ()
     notes: tuple[str, ...] = ()
+    members: int = 1
+    validation: tuple[PointResult, ...] = ()
+
+    @property
+    def temperature(self) -> float:
+        """What raw logits are divided by; 1 where the model is not calibrated."""
+        return self.calibration.temperature if self.calibration else 1.0
+
+    @property
+    def scale(self) -> str:
+        """The scale of probabilities and thresholds, in words."""
+        return scale_name(self.calibration, self.members)
 
 
 def choose_all(
@@ -48,34 +65,51 @@ def choose_all(
     targets: Mapping[Rule, float] | None = None,
     miss_rate: float = MISS_RATE,
     split: str = "val",
+    carried: Calibration | None = None,
 ) -> Choices:
     """Fit everything on the rows of ``split``; other rows are not looked at.
 
     ``own`` is the recipe's operating point, from ``evaluate.operating_point_from``; one further
     point is added for each rule that it is not. ``targets`` are what is asked of the rules that
     take one, in place of the defaults of ``thresholds.choose``; where the own rule is asked
-    otherwise, that is a further point, named ``RULE_asked``. Raises ``ChosenOnTest`` unless
-    ``split`` is val or train, and as ``rows_of`` and ``conformal.fit_conformal``.
+    otherwise, that is a further point, named ``RULE_asked``. ``carried`` is a calibration that the
+    model has already, in place of one that is fitted. Thresholds are chosen among raw
+    probabilities and moved to the temperature, but for one that was fixed: it is meant as it is
+    shown. Raises ``ChosenOnTest`` unless ``split`` is val or train, and as ``rows_of`` and
+    ``conformal.fit_conformal``.
     """
     check_choosable(split)
     chosen_on = cast(Split, split)
-    rows = rows_of(predictions, split)
+    rows = rows_of(at_temperature(predictions, 1.0), split)
     if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
         few = "no validation films" if rows.labels.size == 0 else "validation films of one class"
         return Choices((own,), notes=(f"{few}: no further operating point, no calibration",))
-    notes = []
-    fitted, why = _calibrated(rows, chosen_on)
-    notes += [why] if why else []
+    fitted, why = (carried, "") if carried else _calibrated(rows, chosen_on)
+    heat = fitted.temperature if fitted else 1.0
+
+    def withhold(rate: float) -> Conformal:
+        found = conformal.fit_conformal(rows.labels, rows.probabilities, chosen_on, rate)
+        return moved_conformal(found, heat)
+
+    points = (own, *_further(rows, own, chosen_on, targets or {}))
     return Choices(
-        points=(own, *_further(rows, own, chosen_on, targets or {})),
+        points=tuple(p if p.name == "fixed" else moved_point(p, heat) for p in points),
         calibration=fitted,
-        conformal=conformal.fit_conformal(rows.labels, rows.probabilities, chosen_on, miss_rate),
-        ladder=tuple(
-            conformal.fit_conformal(rows.labels, rows.probabilities, chosen_on, rate)
-            for rate in LADDER
-        ),
-        notes=tuple(notes),
+        conformal=withhold(miss_rate),
+        ladder=tuple(map(withhold, LADDER)),
+        notes=(why,) if why else (),
     )
+
+
+def on_validation(
+    choices: Choices, predictions: pd.DataFrame, settings: IntervalSettings
+) -> Choices:
+    """The choices with what their points come to on the validation rows; as they are where a class
+    is missing there."""
+    rows = rows_of(at_temperature(predictions, choices.temperature), "val").in_order()
+    if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
+        return choices
+    return replace(choices, validation=evaluate_points(rows, choices.points, settings))
 
 
 def _further(

@@ -44,6 +44,7 @@ class ComparedRun:
     confusion: Confusion
     per_class: Mapping[str, ClassResult]
     warnings: tuple[str, ...]
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +179,4 @@ class Comparison:
 
 def read_comparison(folder: Path) -> Comparison:
     """The comparison in a folder. Raises NotARun where its file is missing or damaged."""
-    return read_record(Comparison, folder / "comparison.json", SCHEMA)
+    return read_record(Comparison, folder / "comparison.json", (SCHEMA,))

@@ -14,10 +14,15 @@ import pandas as pd
 
 from pneumoscope.errors import ChosenOnTest, InputError, UnreadableData
 from pneumoscope.evaluation.abstain import evaluate_abstention
-from pneumoscope.evaluation.calibrate import calibrated, evaluate_calibration
+from pneumoscope.evaluation.calibrate import evaluate_calibration
 from pneumoscope.evaluation.choices import Choices, check_choices
-from pneumoscope.evaluation.operating import at_prevalences, evaluate_points, net_benefit
-from pneumoscope.evaluation.predictions import SplitRows, rows_of
+from pneumoscope.evaluation.operating import (
+    at_prevalences,
+    evaluate_points,
+    net_benefit,
+    with_validation,
+)
+from pneumoscope.evaluation.predictions import SplitRows, at_temperature, rows_of
 from pneumoscope.evaluation.results import (
     SCHEMA,
     ClassResult,
@@ -45,7 +50,8 @@ def evaluate_split(
     settings: IntervalSettings = DEFAULT_INTERVALS,
 ) -> Evaluation:
     """Evaluate the rows of ``split`` by choices made elsewhere: all of ``core_metrics``, and
-    operating points, calibration, prevalence, net benefit, subgroups and abstention.
+    operating points, calibration, prevalence, net benefit, subgroups and abstention. Every
+    probability and threshold is on the scale of the choices, whatever that of the table is.
 
     ``facts`` has a row per film (``image_id`` and any columns). ``prevalence`` is a share of
     pneumonia to translate PPV and NPV to. ``re_choose``, for films of another source, adds what
@@ -56,27 +62,23 @@ def evaluate_split(
     check_choices(choices)
     _check_prevalence(prevalence)
     own = choices.points[0]
+    predictions = at_temperature(predictions, choices.temperature)
     core = core_metrics(predictions, split=split, operating_point=own, settings=settings)
     # In the order of their ids, so that resamples do not depend on the table's order. The parts
     # below are ratios of sums over films: they share one set of resamples, a matrix product each.
     rows = rows_of(predictions, split).in_order()
     metrics = core.metrics
     share = core.share  # NaN where there is no film, and then in no range
-    # Who acts from a probability on acts on what it is said to be: the calibrated one.
-    probabilities = calibrated(rows.checked_logits(), choices.calibration)
     found = extended(
         Evaluation,
         core,
-        operating_points=evaluate_points(rows, choices.points, settings),
+        operating_points=_points(rows, choices, split, settings),
         calibration=evaluate_calibration(rows, choices.calibration, metrics, settings),
-        prevalence=at_prevalences(metrics["sensitivity"], metrics["specificity"], share, prevalence)
-        if 0 < share < 1
-        else None,
-        decision_curve=net_benefit(
-            rows, probabilities, settings, calibrated=choices.calibration is not None
-        ),
+        prevalence=at_prevalences(metrics, share, prevalence) if 0 < share < 1 else None,
+        decision_curve=net_benefit(rows, settings, choices.scale),
         abstention=evaluate_abstention(rows, choices, settings),
         notes=choices.notes,
+        scale=choices.scale,
         subgroups=evaluate_subgroups(rows, facts, own.threshold, settings),
         re_chosen=_re_chosen(rows, settings) if re_choose and 0 < share < 1 else None,
     )
@@ -126,12 +128,13 @@ def core_metrics(
 def operating_point_from(
     predictions: pd.DataFrame, rule: Rule, target: float | None = None
 ) -> OperatingPoint:
-    """Choose an operating point on the ``val`` rows; other rows are not looked at.
+    """Choose an operating point on the raw probabilities of the ``val`` rows; other rows are not
+    looked at.
 
     Raises as ``metrics.thresholds.choose``; ``ChosenOnTest`` when there are only test rows and
     ``UnreadableData`` when there are no val rows (the rule ``"fixed"`` needs none).
     """
-    rows = rows_of(predictions, "val")
+    rows = rows_of(at_temperature(predictions, 1.0), "val")
     if rows.labels.size == 0 and rule != "fixed":
         splits = sorted(predictions["split"].astype(str).unique())
         kind = ChosenOnTest if splits == ["test"] else UnreadableData
@@ -142,6 +145,14 @@ def operating_point_from(
             remedy="predict the val split too, or decide with the rule 'fixed'",
         )
     return choose(rule, rows.labels, rows.probabilities, "val", target)
+
+
+def _points(
+    rows: SplitRows, choices: Choices, split: str, settings: IntervalSettings
+) -> tuple[PointResult, ...]:
+    """Each point on these rows, beside what it came to on those it was chosen on."""
+    found = evaluate_points(rows, choices.points, settings)
+    return found if split == "val" else with_validation(found, choices.validation)
 
 
 def _refuse_test(point: OperatingPoint) -> None:

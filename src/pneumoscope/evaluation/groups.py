@@ -155,9 +155,9 @@ class PooledMetrics(CoreMetrics):
 
 def read_summary(file: Path) -> SeedsSummary:
     """``summary.json``. Raises NotARun where it is missing or damaged."""
-    return read_record(SeedsSummary, file, SCHEMA)
+    return read_record(SeedsSummary, file, (1, SCHEMA))
 
 
 def read_pooled(file: Path) -> PooledMetrics:
     """``metrics.json`` of a cross-validation. Raises NotARun where it is missing or damaged."""
-    return read_record(PooledMetrics, file, SCHEMA)
+    return read_record(PooledMetrics, file, (1, SCHEMA))

@@ -58,4 +58,4 @@ class LearningCurve:
 
 def read_learning(file: Path) -> LearningCurve:
     """``learning_curve.json``. Raises NotARun where it is missing or damaged."""
-    return read_record(LearningCurve, file, SCHEMA)
+    return read_record(LearningCurve, file, (1, SCHEMA))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from pneumoscope.evaluation.results import (
     Band,
     Line,
     NetBenefit,
+    OnValidation,
     PointResult,
     PrevalenceCurve,
     PrevalenceResult,
@@ -21,7 +23,7 @@ from pneumoscope.metrics.decision import decision_curve
 from pneumoscope.metrics.prevalence import Bounds, predictive_values
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import Floats, confusion
-from pneumoscope.records import Estimate, OperatingPoint
+from pneumoscope.records import EXTERNAL, Estimate, OperatingPoint
 
 STATED = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Shares of pneumonia at which PPV and NPV are given, besides the split's own and the asked one."""
@@ -52,18 +54,43 @@ def evaluate_points(
     )
 
 
+def with_validation(
+    points: Sequence[PointResult], chosen: Sequence[PointResult]
+) -> tuple[PointResult, ...]:
+    """The points with what each came to on validation films, where ``chosen`` has it."""
+    known = {
+        point.name: OnValidation(
+            point.sensitivity.n + point.specificity.n, point.sensitivity, point.specificity
+        )
+        for point in chosen
+    }
+    return tuple(replace(point, validation=known.get(point.name)) for point in points)
+
+
+def equal_cuts(points: Sequence[PointResult]) -> tuple[tuple[PointResult, ...], ...]:
+    """The points in their order, those together that cut alike: at one threshold, to three places,
+    with one result."""
+    cuts: dict[object, list[PointResult]] = {}
+    for point in points:
+        key = (round(point.threshold, 3), point.confusion, point.chosen_on == EXTERNAL)
+        cuts.setdefault(key, []).append(point)
+    return tuple(map(tuple, cuts.values()))
+
+
 def _pairs(rows: SplitRows, threshold: float) -> list[tuple[Mask, Mask]]:
     true, called = rows.labels == 1, rows.probabilities >= threshold
     return [(called, true), (~called, ~true), (true, called), (~true, ~called)]
 
 
 def at_prevalences(
-    sensitivity: Estimate, specificity: Estimate, own: float, asked: float | None
+    metrics: Mapping[str, Estimate], own: float, asked: float | None
 ) -> PrevalenceResult:
     """PPV and NPV at stated prevalences and along a curve, from sensitivity and specificity.
 
-    ``own`` is the share of pneumonia among the evaluated films.
+    ``own`` is the share of pneumonia among the evaluated films, at which PPV and NPV are those of
+    ``metrics``, counted on the films.
     """
+    sensitivity, specificity = metrics["sensitivity"], metrics["specificity"]
     wanted = {*STATED, *([asked] if asked else []), *([own] if 0 < own < 1 else [])}
     grid = np.array(sorted(wanted))
     ppv, npv = predictive_values(sensitivity, specificity, grid)
@@ -73,8 +100,8 @@ def at_prevalences(
             prevalence=share,
             asked=share == asked,
             own=share == own,
-            ppv=_estimate(ppv, at, sensitivity.level, n),
-            npv=_estimate(npv, at, sensitivity.level, n),
+            ppv=metrics["precision"] if share == own else _estimate(ppv, at, sensitivity.level, n),
+            npv=metrics["npv"] if share == own else _estimate(npv, at, sensitivity.level, n),
         )
         for at, share in enumerate(grid.tolist())
     )
@@ -83,19 +110,17 @@ def at_prevalences(
     return PrevalenceResult(own, asked, rows, curve)
 
 
-def net_benefit(
-    rows: SplitRows, probabilities: Floats, settings: IntervalSettings, *, calibrated: bool
-) -> NetBenefit | None:
-    """The decision curve of ``probabilities``, None where a class is missing."""
+def net_benefit(rows: SplitRows, settings: IntervalSettings, scale: str) -> NetBenefit | None:
+    """The decision curve, None where a class is missing; ``scale`` names the probabilities'."""
     if rows.labels.size == 0 or rows.labels.min() == rows.labels.max():
         return None
-    curve = decision_curve(rows.labels, probabilities, THRESHOLDS, rows.patients, settings)
+    curve = decision_curve(rows.labels, rows.probabilities, THRESHOLDS, rows.patients, settings)
     # The whole band, for a curve above both lines by its value alone may be there by chance.
     useful = curve.low > np.maximum(curve.everyone, 0.0) + 1e-12
     clustered = f"clustered by patient, {settings.resamples} resamples"
     by = "Wilson" if rows.patients is None else clustered
     return NetBenefit(
-        probabilities="calibrated" if calibrated else "as given",
+        probabilities=scale,
         threshold=rounded(curve.threshold),
         model=rounded(curve.model),
         low=rounded(curve.low),

@@ -1,4 +1,4 @@
-"""Results of an evaluation: the records of ``metrics.json``, its one reader and its one writer.
+"""Results of an evaluation: the records of ``metrics.json``, and its one writer.
 
 The fields are the keys of the file, in its order. Undefined numbers are null there and NaN here.
 A part that did not exist yet when a run was evaluated is None, or empty.
@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pneumoscope.metrics.paired import Difference
+from pneumoscope.metrics.scale import AS_GIVEN
 from pneumoscope.metrics.scores import Confusion
 from pneumoscope.plain import to_plain
 from pneumoscope.records import Conformal, Estimate, OperatingPoint
-from pneumoscope.storage import read_record, write_json
+from pneumoscope.storage import write_json
 
-SCHEMA = 1
+SCHEMA = 2
+"""In schema 1 probabilities and thresholds were those of raw logits, whatever temperature the model
+carried; ``calibrate.read_evaluation`` takes them to its scale."""
 ONLY_WHERE_DONE = ("re_chosen", "shortcuts")
 """Keys that the file has only where that was evaluated; all others are there, if as null."""
 Line = tuple[float, ...]
@@ -50,9 +53,19 @@ class ClassResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OnValidation:
+    """What an operating point comes to on the ``n`` films that it was chosen on."""
+
+    n: int
+    sensitivity: Estimate
+    specificity: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class PointResult:
     """An operating point and what it comes to. ``chosen_on`` is a split, or ``external`` for one
-    that was chosen on the evaluated films themselves."""
+    that was chosen on the evaluated films themselves; ``validation`` is None where these are the
+    evaluated ones, or are not known."""
 
     name: str
     threshold: float
@@ -63,6 +76,7 @@ class PointResult:
     specificity: Estimate
     precision: Estimate
     npv: Estimate
+    validation: OnValidation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +266,8 @@ class CoreMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(CoreMetrics):
-    """The whole evaluation of one split: what ``metrics.json`` holds."""
+    """The whole evaluation of one split: what ``metrics.json`` holds. ``scale`` is that of every
+    probability and threshold in it, in words."""
 
     operating_points: tuple[PointResult, ...] = ()
     calibration: CalibrationResult | None = None
@@ -263,6 +278,12 @@ class Evaluation(CoreMetrics):
     subgroups: SubgroupsResult | None = None
     re_chosen: PointResult | None = None
     shortcuts: tuple[ShortcutResult, ...] | None = None
+    scale: str = AS_GIVEN
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it was written on another scale, and brought to the model's when it was read."""
+        return self.schema < SCHEMA and self.scale != AS_GIVEN
 
     @property
     def all_points(self) -> tuple[PointResult, ...]:
@@ -287,8 +308,3 @@ def evaluation_json(found: Evaluation) -> dict[str, object]:
     """What ``metrics.json`` holds of it, JSON-ready."""
     absent = [key for key in ONLY_WHERE_DONE if getattr(found, key) is None]
     return {key: value for key, value in to_plain(found).items() if key not in absent}
-
-
-def read_evaluation(file: Path) -> Evaluation:
-    """``metrics.json`` of a run. Raises NotARun where it is missing, damaged or not of a run."""
-    return read_record(Evaluation, file, SCHEMA)

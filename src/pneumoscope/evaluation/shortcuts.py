@@ -42,6 +42,11 @@ def read_shortcuts(file: Path) -> pd.DataFrame | None:
     )
 
 
+def shortcuts_text(table: pd.DataFrame) -> str:
+    """The table of ``read_shortcuts`` as CSV, by the fewest digits that bring every logit back."""
+    return str(table.to_csv(index=False))
+
+
 def evaluate_shortcuts(
     predictions: pd.DataFrame,
     hidden: pd.DataFrame,

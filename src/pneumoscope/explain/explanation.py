@@ -9,7 +9,8 @@ from pneumoscope.explain.localise import Localisation
 from pneumoscope.explain.overlay import Box
 from pneumoscope.records import InputSpec
 
-SCHEMA = 1
+SCHEMA = 2
+"""In schema 1 probability, logit and threshold were those of raw logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ class Explanation:
 
     ``mirror`` says that each film is also read as its mirror image, ``turned`` by how many degrees
     it is also turned. ``sanity`` is by method, ``layers`` where it looks at one. ``localisation``
-    is None where no film's truth is known. ``summary`` and ``caution`` are in words.
+    is None where no film's truth is known. ``summary`` and ``caution`` are in words. ``scale`` is
+    that of logits, probabilities and thresholds.
     """
 
     schema: int
@@ -129,6 +131,7 @@ class Explanation:
     name: str = ""
     summary: tuple[str, ...] = ()
     caution: str = ""
+    scale: str = ""
 
     @property
     def titles(self) -> dict[str, str]:

@@ -39,7 +39,8 @@ class Classifier:
     """One model, or the mean of several, on ``device``, ready to read films.
 
     ``spec`` says how a film becomes the network's input. Of ``operating_points`` the first decides
-    unless another is named. ``notes`` are (what, choice, why) of what was settled on loading.
+    unless another is named; ``scale`` names that of probabilities and thresholds. ``notes`` are
+    (what, choice, why) of what was settled on loading.
     """
 
     def __init__(self, members: Members, device: str) -> None:
@@ -53,6 +54,7 @@ class Classifier:
         self.device = device
         self.spec = members.spec
         self.operating_points = members.operating_points
+        self.scale = members.scale
         self.notes = members.notes
         if any(a is not b for a, b in zip(fitted, members.bundles, strict=True)):
             why = "trained in bf16, which this processor computes slowly or not at all"
@@ -72,7 +74,7 @@ class Classifier:
     def point(self, name: str | None = None) -> OperatingPoint | None:
         """The operating point called ``name``, the first unless named; None where there is none.
 
-        Raises InputError with the nearest names.
+        Raises InputError with all names and their thresholds.
         """
         if name is None:
             return next(iter(self.operating_points), None)
@@ -80,9 +82,12 @@ class Classifier:
             if point.name == name:
                 return point
         known = [point.name for point in self.operating_points]
+        listed = ", ".join(f"{each.name} ({each.threshold:.3f})" for each in self.operating_points)
         raise InputError(
             f"the model has no operating point {name!r}",
-            expected=nearest(name, known) if known else "none: it was not judged yet",
+            expected=f"{nearest(name, known)}; all, with thresholds: {listed}"
+            if known
+            else "none: it was not judged yet",
             remedy="leave --point out to decide at the first" if known else None,
         )
 
@@ -144,6 +149,7 @@ class Classifier:
                 operating_point=point,
                 abstained=abstained,
                 findings=film.findings,
+                scale=self.scale,
             )
 
     def _withheld(self, probabilities: Floats, point: OperatingPoint | None) -> NDArray[np.bool_]:

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.errors import BadWeights, NotARun
+from pneumoscope.formatting import number
 from pneumoscope.imaging.known.reference import Reference, load_reference
 from pneumoscope.manifest import Population
+from pneumoscope.metrics.scale import scale_name
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.records import Conformal, InputSpec, OperatingPoint
@@ -30,9 +32,9 @@ _LAST_FILES = {CROSSVAL: ENSEMBLE, PLAN: SUMMARY}
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """One or more bundles of one input, and what holds for their mean: thresholds on the scale of
-    its calibrated probability. ``notes`` are (what, choice, why) of what was settled on loading;
-    ``reference`` is what the first of them keeps of its films, None where it keeps nothing."""
+    """One or more bundles of one input, and what holds for their mean: thresholds on its scale.
+    ``notes`` are (what, choice, why) of what was settled on loading; ``reference`` is what the
+    first of them keeps of its films, None where it keeps nothing."""
 
     bundles: tuple[Bundle, ...]
     operating_points: tuple[OperatingPoint, ...]
@@ -43,6 +45,11 @@ class Members:
     @property
     def spec(self) -> InputSpec:
         return self.bundles[0].network.spec
+
+    @property
+    def scale(self) -> str:
+        """The scale of the mean's probabilities and thresholds, in words."""
+        return scale_name(self.bundles[0].calibration, len(self.bundles))
 
     @property
     def population(self) -> Population:
@@ -88,36 +95,17 @@ def member_places(folder: Path) -> tuple[Path, ...]:
 
 
 def _single(bundle: Bundle) -> Members:
-    heat, fitted = bundle.temperature, bundle.conformal
-    if fitted is not None:
-        fitted = replace(
-            fitted,
-            pneumonia_from=_moved(fitted.pneumonia_from, heat),
-            normal_to=_moved(fitted.normal_to, heat),
-        )
     notes: tuple[tuple[str, str, str], ...] = ()
     if bundle.calibration:
         why = "probabilities are calibrated; thresholds move with them, so decisions stay"
         notes = (
-            ("temperature", f"{heat:.3g}", f"{why}; chosen on {bundle.calibration.chosen_on}"),
+            (
+                "temperature",
+                number(bundle.temperature),
+                f"{why}; chosen on {bundle.calibration.chosen_on}",
+            ),
         )
-    return Members((bundle,), _moved_points(bundle), fitted, notes)
-
-
-def _moved_points(bundle: Bundle) -> tuple[OperatingPoint, ...]:
-    """The bundle's operating points, which were chosen on plain probabilities, on the scale of
-    the calibrated ones."""
-    heat = bundle.temperature
-    return tuple(
-        replace(point, threshold=_moved(point.threshold, heat)) for point in bundle.operating_points
-    )
-
-
-def _moved(threshold: float, heat: float) -> float:
-    """A plain probability as it is at a temperature; 0 and 1 stay, and all where it is 1."""
-    if heat == 1 or not 0 < threshold < 1:
-        return threshold
-    return float(probability(np.log(threshold / (1 - threshold)) / heat))
+    return Members((bundle,), bundle.operating_points, bundle.conformal, notes)
 
 
 def _no_model(folder: Path) -> NotARun:
@@ -185,7 +173,7 @@ def _averaged(places: Sequence[Path]) -> Members:
 
 def _mean_points(bundles: Sequence[Bundle]) -> tuple[OperatingPoint, ...]:
     """Of each point that all members have, the mean of its thresholds on the logit scale."""
-    tables = [{point.name: point for point in _moved_points(bundle)} for bundle in bundles]
+    tables = [{point.name: point for point in bundle.operating_points} for bundle in bundles]
     # The members have no validation films in common on which one threshold could be chosen.
     return tuple(
         replace(

@@ -13,6 +13,7 @@ from typing import IO
 from uuid import uuid4
 
 from pneumoscope.errors import OutputExists
+from pneumoscope.formatting import probability_text
 from pneumoscope.records import Reading
 from pneumoscope.storage import writing
 
@@ -29,14 +30,16 @@ _COLUMNS = (
     "abstained",
     "findings",
     "error",
+    "scale",
 )
 
 
 @contextmanager
 def csv_rows(name: str) -> Iterator[AddReading]:
     """Writes a row a reading into the new file ``name``: RFC 4180 with ``\\n`` line ends, findings
-    joined by ``;``, nothing where there is nothing, 17 digits, so that every number reads back as
-    it was."""
+    joined by ``;``, nothing where there is nothing. Probabilities have six significant digits, and
+    more where these would put one on the other side of its threshold; logits and thresholds have
+    the fewest that read back as they were."""
     with new_text(name) as file:
         write = csv.writer(file, lineterminator="\n").writerow
         write(_COLUMNS)
@@ -46,14 +49,15 @@ def csv_rows(name: str) -> Iterator[AddReading]:
             write(
                 (
                     reading.name,
-                    _digits(reading.probability),
-                    _digits(reading.logit),
+                    _chance(reading),
+                    reading.logit,
                     reading.decision,
                     point.name if point else None,
-                    _digits(point.threshold if point else None),
+                    point.threshold if point else None,
                     str(reading.abstained).lower(),
                     ";".join(reading.findings),
                     reading.error,
+                    reading.scale,
                 )
             )
 
@@ -127,5 +131,8 @@ def _standard_output() -> Iterator[IO[str]]:
         out.detach()  # else standard output would be closed with it
 
 
-def _digits(number: float | None) -> str | None:
-    return None if number is None else f"{number:.17g}"
+def _chance(reading: Reading) -> str | None:
+    point = reading.operating_point
+    if reading.probability is None:
+        return None
+    return probability_text(reading.probability, point.threshold if point else None)

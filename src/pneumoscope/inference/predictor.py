@@ -23,9 +23,9 @@ class Predictor:
     """One network, or the mean of several, on ``device``, to which they are moved and where they
     stay; without gradients.
 
-    ``calibrated`` divides the logits of each network by its temperature. The mean of several needs
-    that, for without it their scales differ; a run's own predictions are not calibrated, since
-    thresholds are chosen on plain probabilities.
+    ``calibrated`` divides the logits of each network by its temperature, which gives the model's
+    own scale. The mean of several needs that, for without it their scales differ; a table of
+    predictions keeps the raw logits of one network, and divides when it is read.
     """
 
     def __init__(

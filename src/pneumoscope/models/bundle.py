@@ -16,14 +16,13 @@ from torch import nn
 
 from pneumoscope.errors import BadWeights
 from pneumoscope.manifest import Lineage, ModelManifest, SpecEntry
+from pneumoscope.metrics.scale import MODEL_SCHEMA, carried, scale_name
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic, write_json
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,8 @@ class Bundle:
     ``lineage`` says what it was trained on and how; ``flip_average`` whether the logit is the
     mean over the film and its mirror image, ``turn_average`` by how many degrees the film is
     turned to both sides for two more logits that are averaged with it (0: none); ``precision`` is
-    float32 or bf16.
+    float32 or bf16. ``operating_points`` and ``conformal`` are on the model's scale, at the
+    temperature of ``calibration``.
     """
 
     network: Network
@@ -65,7 +65,8 @@ class Bundle:
 
     def to_json(self) -> ModelManifest:
         return {
-            "schema": SCHEMA,
+            "schema": MODEL_SCHEMA,
+            "scale": scale_name(self.calibration),
             "backbone": self.backbone,
             "outputs": self.network.outputs,
             "parameters": sum(p.numel() for p in self.network.parameters()),
@@ -109,12 +110,7 @@ def load_bundle(folder: Path) -> Bundle:
             outputs=int(about["outputs"]),
         )
         network.load_state_dict(_finite(load_file(Run(folder).weights_file)))
-        points = tuple(OperatingPoint(**point) for point in about["operating_points"])
-        calibration, conformal = about.get("calibration"), about.get("conformal")
-        fitted = (
-            Calibration(**calibration) if calibration else None,
-            Conformal(**conformal) if conformal else None,
-        )
+        decides = carried(about)
     except (KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError) as error:
         raise BadWeights(
             "the model cannot be loaded", got=f"{folder} ({' '.join(str(error).split())[:200]})"
@@ -126,10 +122,10 @@ def load_bundle(folder: Path) -> Bundle:
         normalisation=(mean, std),
         flip_average=bool(about["flip_average"]),
         precision=str(about["precision"]),
-        operating_points=points,
+        operating_points=decides.points,
         lineage=about["lineage"],
-        calibration=fitted[0],
-        conformal=fitted[1],
+        calibration=decides.calibration,
+        conformal=decides.conformal,
         turn_average=float(about.get("turn_average", 0.0)),
     )
 

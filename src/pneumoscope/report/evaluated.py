@@ -13,9 +13,12 @@ from pneumoscope.audit.people import SplitPeople
 from pneumoscope.audit.splits import SplitShift
 from pneumoscope.data.door import Door
 from pneumoscope.errors import NotARun
-from pneumoscope.evaluation.predictions import read_predictions
-from pneumoscope.evaluation.results import Evaluation, read_evaluation
+from pneumoscope.evaluation.calibrate import read_evaluation
+from pneumoscope.evaluation.predictions import at_temperature, read_predictions
+from pneumoscope.evaluation.results import Evaluation
+from pneumoscope.formatting import number
 from pneumoscope.manifest import Manifest, ModelManifest
+from pneumoscope.metrics.scale import CALIBRATED, scale_name
 from pneumoscope.plain import from_plain
 from pneumoscope.records import Estimate
 from pneumoscope.run import Run
@@ -31,7 +34,8 @@ class EvaluatedRun:
     """A run folder after evaluation, or the folder of an evaluation, as read.
 
     ``predictions`` holds the rows of the evaluated split only, indexed by their place in the
-    whole table. ``history`` is None where the run was not trained here. ``model`` is empty where
+    whole table, on the scale of ``results``: that of the model, also where a version before wrote
+    another. ``history`` is None where the run was not trained here. ``model`` is empty where
     there is no model.json, ``recipe`` where there is no recipe.yaml.
     """
 
@@ -64,6 +68,21 @@ class EvaluatedRun:
     def members(self) -> int:
         """How many models answer together."""
         return self.manifest.get("members", 1)
+
+    @property
+    def scale(self) -> str:
+        """The scale of every probability and threshold, in words."""
+        return scale_name(None, self.members) if self.members > 1 else self.results.scale
+
+    @property
+    def scale_words(self) -> str:
+        """The scale, and how it comes to be."""
+        known = self.results.calibration
+        if self.scale == CALIBRATED and known and known.temperature:
+            return (
+                f"{CALIBRATED}, each logit divided by the temperature {number(known.temperature)}"
+            )
+        return self.scale
 
     @property
     def door(self) -> Door | None:
@@ -108,7 +127,9 @@ def read_evaluated(folder: Path) -> EvaluatedRun:
     """Read a run folder that has been evaluated. Raises ``NotARun`` where a part is missing."""
     run = Run(folder)
     results = read_evaluation(run.metrics_file)
-    table = read_predictions(run.predictions_file)
+    known = results.calibration
+    heat = known.temperature if known and known.temperature else 1.0
+    table = at_temperature(read_predictions(run.predictions_file), heat)
     rows = table[(table["split"] == results.split) & table["label"].isin([0, 1])]
     return EvaluatedRun(
         folder=folder,

@@ -29,6 +29,7 @@ from pneumoscope.evaluation.comparison import (
     Spread,
 )
 from pneumoscope.evaluation.predictions import rows_of
+from pneumoscope.formatting import listed
 from pneumoscope.metrics.paired import PAIRED_METRICS
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
@@ -86,6 +87,7 @@ def _comparison(runs: Sequence[_Contestant], command: str) -> Comparison:
     """Of runs that were evaluated on one split. Raises NotComparable."""
     first = runs[0]
     notes = [note for other in runs[1:] if (note := _check_data(first, other))]
+    notes += _moved(runs)
     pairs = compare_sides([run.side for run in runs], SETTINGS)
     groups = _groups(runs)
     return Comparison(
@@ -217,6 +219,17 @@ def _check_data(first: _Contestant, second: _Contestant) -> str:
     )
 
 
+def _moved(runs: Sequence[_Contestant]) -> list[str]:
+    """What is said of runs of before, whose files have probabilities of another scale."""
+    before = [run.side.letter for run in runs if run.evaluated.results.is_moved]
+    if not before:
+        return []
+    return [
+        f"{listed(before)}: judged by an earlier version, on raw probabilities. They and the "
+        "threshold are at the temperature of the model here, as those of a run of today."
+    ]
+
+
 def _described(run: _Contestant) -> ComparedRun:
     """What the page says of a run, from its own files."""
     evaluated, manifest = run.evaluated, run.evaluated.manifest
@@ -241,6 +254,7 @@ def _described(run: _Contestant) -> ComparedRun:
         confusion=found.confusion,
         per_class=found.per_class,
         warnings=tuple(manifest.get("warnings", ())),
+        scale=evaluated.scale,
     )
 
 

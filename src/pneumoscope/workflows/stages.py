@@ -27,11 +27,19 @@ from pneumoscope.data.prepared import (
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import use_all_cores
 from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable
-from pneumoscope.evaluation.choices import Choices, choose_all
+from pneumoscope.evaluation.choices import Choices, choose_all, on_validation
 from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
-from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.evaluation.predictions import (
+    at_temperature,
+    predictions_text,
+    read_predictions,
+)
 from pneumoscope.evaluation.results import write_evaluation
-from pneumoscope.evaluation.shortcuts import evaluate_shortcuts, read_shortcuts
+from pneumoscope.evaluation.shortcuts import (
+    evaluate_shortcuts,
+    read_shortcuts,
+    shortcuts_text,
+)
 from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.imaging.known.reference import save_reference
 from pneumoscope.imaging.thumbnails import thumbnails
@@ -110,7 +118,7 @@ def reference_stage(context: RunContext, prepared: PreparedSet) -> None:
 
 
 def predict_stage(context: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
-    """Logits of every validation and test film, each computed once."""
+    """Raw logits of every validation and test film, each computed once."""
     file = context.run.predictions_file
     if not file.is_file():
         context.listener.stage("Predict validation and test films")
@@ -141,7 +149,7 @@ def shortcut_stage(
         advance=partial(context.listener.progress, unit="film"),
     )
     table = prepared.table.iloc[rows][["image_id"]].assign(**found)
-    write_atomic(file, predictions_text(table))
+    write_atomic(file, shortcuts_text(table))
     return read_shortcuts(file)
 
 
@@ -157,10 +165,14 @@ def evaluate_stage(
         return
     context.listener.stage("Judge on the locked test split")
     settings = IntervalSettings(seed=context.seed)
+    choices = _choose(context, bundle, predictions)
+    # Chosen from raw logits, which stay in the file: after a kill here, all is chosen alike.
+    predictions = at_temperature(predictions, choices.temperature)
+    write_atomic(context.run.predictions_file, predictions_text(predictions))
     found = evaluate_split(
         predictions,
         split="test",
-        choices=_choose(context, bundle, predictions),
+        choices=choices,
         facts=facts_of(prepared.table),
         settings=settings,
     )
@@ -178,6 +190,7 @@ def _choose(context: RunContext, bundle: Bundle, predictions: pd.DataFrame) -> C
     decide = context.recipe.decide
     own = operating_point_from(predictions, decide.rule, decide.target)
     choices = choose_all(predictions, own)
+    choices = on_validation(choices, predictions, IntervalSettings(seed=context.seed))
     carrying = bundle.with_operating_points(*choices.points)
     carrying = carrying.with_calibration(choices.calibration, choices.conformal)
     save_about(carrying, context.run.folder)

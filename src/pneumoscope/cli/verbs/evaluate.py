@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.padding import Padding
 from rich.table import Table
 
 from pneumoscope.cli.options import (
@@ -20,12 +23,9 @@ from pneumoscope.cli.results import show_answers
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
-from pneumoscope.records import EXTERNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pneumoscope.evaluation.results import PointResult
+    from pneumoscope.report.evaluated import EvaluatedRun
     from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
 _CARRIED = (
@@ -130,7 +130,9 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
         f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia; "
         f"AUROC {brief(found.metrics['auroc'])}"
     )
-    screen.console.print(_table(found.all_points))
+    _show_points(run, screen)
+    by_name = f"pneumoscope predict {shlex.quote(str(request.run))} FILMS --point NAME"
+    screen.line(f"To read new films at one of them: {by_name}")
     for remark in topic_remarks(run):
         screen.console.print(f"  [bold]{remark.lead}[/bold] {remark.text}", soft_wrap=False)
     show_answers(run, screen)
@@ -142,24 +144,25 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     screen.line(f"Next: open {short(folder / 'report.html')} in a browser{then}")
 
 
-def _table(points: Sequence[PointResult]) -> Table:
-    """The operating points, the one that decides first."""
-    table = Table(box=None, padding=(0, 0, 0, 2), show_header=True, header_style="dim")
-    for column in ("operating point", "threshold", "sensitivity", "specificity"):
-        left = column == "operating point"
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for at, point in enumerate(points):
-        words = [_named(point)]
-        if at == 0:
-            words.append("decides")
-        if point.chosen_on == EXTERNAL:
-            words.append("optimistic")
-        cells = [brief(point.sensitivity), brief(point.specificity)]
-        table.add_row(", ".join(words), f"{point.threshold:.3f}", *cells)
-    return table
+def _show_points(run: EvaluatedRun, screen: Screen) -> None:
+    """The operating points, the one that decides first: each on these films and on validation."""
+    from pneumoscope.report.review.points import point_rows
+
+    show = partial(screen.console.print, markup=False, soft_wrap=False)
+    show(_grid(("operating point", "sensitivity", "specificity"), indent=2), style="dim")
+    for row in point_rows(run):
+        mark = " (decides)" if row.own else " (optimistic)" if row.optimistic else ""
+        show(Padding(f"{', '.join(row.names)}{mark}: threshold {row.threshold}", (0, 0, 0, 2)))
+        for films, cells in (("these films", row.cells[:2]), ("validation", row.validation)):
+            if cells:
+                show(_grid((films, *(f"{value} ({interval})" for value, interval in cells))))
+    show(Padding(f"The scale of thresholds: {run.scale_words}.", (0, 0, 0, 2)))
 
 
-def _named(point: PointResult) -> str:
-    """The name with what the point holds: ``sensitivity >= 0.95``."""
-    name, held = point.name.replace("_", " "), point.rule.partition(">=")[2]
-    return f"{name} >={held}" if held else name
+def _grid(cells: Iterable[str], indent: int = 4) -> Padding:
+    """One line of three columns, in line with those of every other."""
+    grid = Table.grid()
+    for width in (19 - indent, 22, 19):
+        grid.add_column(min_width=width, no_wrap=True)
+    grid.add_row(*cells)
+    return Padding(grid, (0, 0, 0, indent))

@@ -51,9 +51,9 @@ def resume_group(folder: Path) -> None:
 
 
 def _show(folder: Path, screen: Screen) -> None:
+    from pneumoscope.evaluation.calibrate import read_evaluation
     from pneumoscope.evaluation.groups import read_summary
     from pneumoscope.evaluation.learning import read_learning
-    from pneumoscope.evaluation.results import read_evaluation
     from pneumoscope.run import COMPARISON, LEARNING, SUMMARY, Run
     from pneumoscope.workflows.groups.plan import read_plan
 

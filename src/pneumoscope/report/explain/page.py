@@ -174,6 +174,8 @@ def _films(context: ExplainContext) -> Variables:
         "which": context.found.which,
         "notes": context.found.notes,
         "marked": any(card.marked for card in context.cards),
+        "scale": context.found.scale,
+        "threshold": {number(film.threshold) for film in context.found.films},
     }
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pneumoscope.evaluation.predictions import at_temperature
 from pneumoscope.evaluation.results import CalibrationFigures
 from pneumoscope.formatting import Cell, brief, cell, full, number, split_name
-from pneumoscope.metrics.scores import probability
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit import curves
@@ -104,8 +104,10 @@ def _off(found: Estimate, right: float, below: str, above: str) -> Iterator[str]
 
 def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
     """The reliability of the probabilities as given, and at the temperature."""
-    table, found = run.predictions, run.results.calibration
+    found = run.results.calibration
+    table = at_temperature(run.predictions, 1.0)
     bins = curves.reliability(table["label"], table["probability"])
+    ece = found.before.ece if found else run.estimate("ece")
     if bins is not None:
         yield make_figure(
             "reliability",
@@ -114,12 +116,11 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
             "Below the diagonal the model claims too much, above it too little. Bars are "
             f"{bins.level:.0%} Wilson intervals; the strip below counts the films in each bin.",
             "Reliability diagram: observed share of pneumonia against the probability given, in "
-            f"{len(bins.count)} bins. ECE {full(run.estimate('ece'))}.",
+            f"{len(bins.count)} bins. ECE {full(ece)}.",
         )
     if found is None or found.after is None or found.temperature is None:
         return
-    calibrated = probability(table["logit"].to_numpy(dtype=np.float64) / found.temperature)
-    bins = curves.reliability(table["label"], calibrated)
+    bins = curves.reliability(run.predictions["label"], run.predictions["probability"])
     if bins is not None:
         yield make_figure(
             "reliability_calibrated",

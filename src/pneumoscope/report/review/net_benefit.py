@@ -46,7 +46,7 @@ def figures(run: EvaluatedRun) -> Iterator[PageFigure]:
             draw_decision(found, run.results.share),
             "Decision curve",
             f"Net benefit of acting on three kinds of films, with a pointwise {found.level:.0%} "
-            f"band. Probabilities {found.probabilities}.",
+            f"band. The scale of probabilities: {found.probabilities}.",
             "Decision curve: net benefit of the model against acting on everybody or nobody. "
             + words(run),
         )

@@ -37,7 +37,11 @@ class Topic:
 
 
 TOPICS = (
-    Topic(PageSection("operating", "Operating points", points.gather)),
+    Topic(
+        PageSection("operating", "Operating points", points.gather),
+        "Operating points.",
+        points.words,
+    ),
     Topic(
         PageSection("calibration", "Calibration", calibration.gather),
         "Calibration.",

@@ -191,13 +191,25 @@ def _points(run: EvaluatedRun) -> Iterator[str]:
         return
     yield "## Operating points"
     yield ""
-    yield "Chosen on validation films, unless fixed beforehand; the first is the one that decides."
+    yield (
+        "Chosen on validation films, unless fixed beforehand; the first is the one that decides. "
+        f"The scale of the thresholds: {_plain(run.scale_words)}."
+    )
     yield ""
-    yield "| Point | Threshold | Sensitivity | Specificity | PPV | NPV |"
-    yield "|---|---:|---:|---:|---:|---:|"
+    if said := points.words(run):
+        yield f"{_plain(said)}"
+        yield ""
+    yield (
+        "| Point | Threshold | Sensitivity | on validation | Specificity | on validation "
+        "| PPV | NPV |"
+    )
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in rows:
-        cells = " | ".join(f"{value} ({interval})" for value, interval in row.cells)
-        yield f"| {_plain(row.name)}: {_plain(row.rule)} | {row.threshold} | {cells} |"
+        here = [f"{value} ({interval})" for value, interval in row.cells]
+        there = [f"{value} ({interval})" for value, interval in row.validation] or ["–", "–"]
+        cells = " | ".join((here[0], there[0], here[1], there[1], *here[2:]))
+        names = _plain(", ".join(row.names))
+        yield f"| {names}: {_plain(row.rule)} | {row.threshold} | {cells} |"
 
 
 def _calibration(run: EvaluatedRun) -> Iterator[str]:

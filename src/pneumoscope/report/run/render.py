@@ -98,6 +98,7 @@ def _results(context: ReportContext) -> Variables:
         "notes": tables.method_notes(groups),
         "classes": tables.class_rows(context.run),
         "one_class": "roc" not in context.figures,
+        "scale": context.run.scale_words,
     }
 
 

@@ -15,7 +15,11 @@ from pneumoscope.data.prepared import facts_of, hidden_lookup, image_lookup
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.choices import Choices
 from pneumoscope.evaluation.evaluate import evaluate_split
-from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.evaluation.predictions import (
+    at_temperature,
+    predictions_text,
+    read_predictions,
+)
 from pneumoscope.evaluation.results import Evaluation, write_evaluation
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.formatting import number
@@ -64,6 +68,7 @@ def evaluate_run(
         predictions = read_predictions(run.predictions_file)
         model = model_of_run(request, run, predictions)
         rows = rows_of_run(request, run, model, predictions, listener)
+    rows = replace(rows, table=at_temperature(rows.table, model.choices.temperature))
     found = _evaluated(request, model, rows, listener)
     manifest = _manifest(model, rows, command)
     listener.stage("Write the report")

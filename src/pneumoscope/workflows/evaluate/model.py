@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import choose_device
 from pneumoscope.errors import NotARun
-from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all
+from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all, on_validation
 from pneumoscope.manifest import Manifest, SourceEntry
+from pneumoscope.metrics.resample import IntervalSettings
+from pneumoscope.metrics.scale import carried
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Calibration, Conformal, InputSpec, Listener, OperatingPoint
+from pneumoscope.records import InputSpec, Listener
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import recognise
 from pneumoscope.storage import read_json
@@ -106,7 +108,12 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         folder=folder,
         name=folder.absolute().name,
         seed=int(manifests[0]["seed"]),
-        choices=Choices(members.operating_points, conformal=members.conformal, notes=(why,)),
+        choices=Choices(
+            members.operating_points,
+            conformal=members.conformal,
+            notes=(why,),
+            members=len(places),
+        ),
         spec=members.spec,
         source=manifests[0]["source"],
         contents=frozenset(
@@ -129,22 +136,26 @@ def _known_set(manifest: Manifest) -> dict[str, Any] | None:
 def _choices(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> Choices:
     """What the model carries; what it lacks, or is asked otherwise, is fitted on its validation
     rows. The first point stays the recipe's own."""
-    about = read_json(run.model_file)
-    stored = [OperatingPoint(**point) for point in about.get("operating_points", ())]
-    if not stored:
+    about = run.model()
+    if not about.get("operating_points"):
         raise NotARun(
             "the run has not been judged yet",
             got=run.folder,
             remedy=f"complete it: pneumoscope train --resume {run.folder}",
         )
-    own, targets, miss_rate = stored[0], request.targets, request.miss_rate
-    by_name = {p.name: p for p in stored if p is own or p.name not in targets}
-    fitted = choose_all(predictions, own, targets=targets, miss_rate=miss_rate or MISS_RATE)
-    calibration, conformal = about.get("calibration"), about.get("conformal")
-    return Choices(
-        points=tuple(by_name.get(point.name, point) for point in fitted.points),
-        calibration=Calibration(**calibration) if calibration else fitted.calibration,
-        conformal=Conformal(**conformal) if conformal and not miss_rate else fitted.conformal,
-        ladder=fitted.ladder,
-        notes=fitted.notes,
+    stored = carried(about)
+    own, targets, miss_rate = stored.points[0], request.targets, request.miss_rate
+    by_name = {p.name: p for p in stored.points if p is own or p.name not in targets}
+    fitted = choose_all(
+        predictions,
+        own,
+        targets=targets,
+        miss_rate=miss_rate or MISS_RATE,
+        carried=stored.calibration,
     )
+    choices = replace(
+        fitted,
+        points=tuple(by_name.get(point.name, point) for point in fitted.points),
+        conformal=stored.conformal if stored.conformal and not miss_rate else fitted.conformal,
+    )
+    return on_validation(choices, predictions, IntervalSettings(seed=run.manifest()["seed"]))

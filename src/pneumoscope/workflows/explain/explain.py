@@ -159,6 +159,7 @@ def _explanation(
         which=found.which,
         notes=tuple(found.notes),
         methods=tuple(MethodEntry(each.name, each.title, each.about) for each in methods),
+        scale=explainer.members.scale,
     )
 
 

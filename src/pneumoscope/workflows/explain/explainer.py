@@ -37,8 +37,7 @@ class Explainer:
     explained is the logit; of several models a film's map is the mean of theirs.
 
     ``predictor`` and ``threshold``, that of the first operating point or .5 where there is none,
-    are on one scale: of one model before calibration, as in the run's own report; of several the
-    mean after it, as ``predict`` has it.
+    are on the model's scale, as in ``predict`` and in the run's report.
     """
 
     folder: Path
@@ -85,9 +84,8 @@ def load_explainer(folder: Path, methods: tuple[str, ...], listener: Listener) -
     if several:
         for note in members.notes:
             listener.choice(*note)
-    predictor = Predictor(members.bundles, choose_device(), calibrated=several)
-    # Those of the members are on the calibrated scale, those of a bundle on the plain one.
-    points = members.operating_points if several else members.bundles[0].operating_points
+    predictor = Predictor(members.bundles, choose_device(), calibrated=True)
+    points = members.operating_points
     stages = tuple({m: stage_for(b.network, m) for m in methods} for b in members.bundles)
     for method, stage in stages[0].items():
         if stage:

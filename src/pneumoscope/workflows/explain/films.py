@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData, printable
-from pneumoscope.evaluation.predictions import read_predictions
+from pneumoscope.evaluation.predictions import at_temperature, read_predictions
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
@@ -66,7 +66,8 @@ def films_of_run(
 ) -> ChosenImages:
     """Test films of the run: right and wrong ones; true positives to measure on."""
     prepared = _own_data(run, listener)
-    table = read_predictions(run.predictions_file)
+    heat = explainer.bundles[0].temperature
+    table = at_temperature(read_predictions(run.predictions_file), heat)
     table = table[table["split"] == "test"]
     return _chosen(prepared, table, explainer, count, "test films of the run, right and wrong ones")
 

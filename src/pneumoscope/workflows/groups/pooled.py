@@ -19,12 +19,10 @@ from pneumoscope.evaluation.groups import (
     OverFolds,
     PooledMetrics,
 )
-from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.evaluation.results import extended
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
-from pneumoscope.run import Run
 
 _OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
 """Metrics of the pooled probabilities; all others are of decisions at each fold's own threshold."""
@@ -34,8 +32,8 @@ _MEANING = {
     "the result moves with other folds",
     "decisions": "each film is compared with its own fold's threshold, which that fold's "
     "validation films chose, unless the recipe fixes it",
-    "probabilities": f"{', '.join(_OF_PROBABILITIES)} are of the pooled probabilities as they "
-    "are: differences in scale between the folds' models lower the pooled AUROC",
+    "probabilities": f"{', '.join(_OF_PROBABILITIES)} are of the pooled probabilities, each on the "
+    "scale of its own fold's model: differences in scale between the models lower the pooled AUROC",
     "folds": "mean and standard deviation (n - 1) over the folds' own test films; folds share "
     "training films, so the deviation is no standard error",
 }
@@ -61,8 +59,7 @@ def pool_folds(runs: Sequence[EvaluatedRun]) -> pd.DataFrame:
     """
     parts = []
     for number, run in enumerate(runs):
-        table = read_predictions(Run(run.folder).predictions_file)
-        table = table[table["split"] == "test"]
+        table = run.predictions[run.predictions["split"] == "test"]
         decision = (table["probability"] >= run.threshold).astype(int)
         parts.append(table.assign(fold=number, threshold=run.threshold, decision=decision))
     pooled = pd.concat(parts, ignore_index=True)
