@@ -20,7 +20,7 @@ from filelock import FileLock
 from PIL import Image
 from tests.helpers.commands import run
 
-from pneumoscope.cli.options import DataOptions, words_of
+from pneumoscope.cli.options import DataOptions
 from pneumoscope.data.prepare import prepare
 from pneumoscope.errors import InputError, OutputNotWritable
 from pneumoscope.records import Film, InputSpec, Record, Source
@@ -71,7 +71,7 @@ def test_the_next_commands_take_the_words_that_they_are_shown_with(films: Path, 
         *("--set", "data.most_bad=0.2", "--recipe", "demo"),
     )
     audit, train = followed(printed)
-    same = [str(films), "--classes", "normal=normal"]
+    same = [str(films), "--classes", "NORMAL=normal"]
     assert audit == ["pneumoscope", "audit", *same]
     assert train[1:] == ["train", *same, "--recipe", "demo", "--set", "data.most_bad=0.2"]
     assert say(*audit[1:])[0] == 0
@@ -83,19 +83,25 @@ def test_training_is_not_proposed_on_films_without_both_classes(films: Path, say
         assert followed(say("prepare", place)[1]) == [["pneumoscope", "audit", str(place)]]
 
 
-def test_the_words_of_a_request_make_it_again() -> None:
-    classes, columns = ["covid 19=ignore", "b=normal"], ["label=My Label"]
-    for data in ("films", "-films"):
-        given = ("table", classes, Path("l.csv"), columns, "any", [Path("l")], True)
-        asked = DataOptions(*given).request(data)
-        words = words_of(asked)
-        assert words[0] == ("films" if data == "films" else "./-films")
-        options = dict(zip(words[1:-1:2], words[2::2], strict=True))
-        assert words[-1] == "--keep-ids" and options["--form"] == "table"
-        labels, column = Path(options["--labels"]), [options["--column"]]
-        links = [Path(options["--links"])]
-        again = ("table", classes, labels, column, options["--readers"], links, True)
-        assert DataOptions(*again).request(data) == asked
+def test_what_is_proposed_next_keeps_the_words_as_typed() -> None:
+    given = DataOptions(
+        "table", ["COVID 19=ignore", "words.csv", "-1=ignore"], Path("l.csv"), ["label=My Label"],
+        "any", [Path("l")], True,
+    )  # fmt: skip
+    said = ["--form", "table", "--classes", "COVID 19=ignore", "--classes", "words.csv"]
+    said += ["--classes=-1=ignore", "--labels", "l.csv", "--column", "label=My Label"]
+    said += ["--readers", "any", "--links", "l", "--keep-ids"]
+    assert given.words("-films") == ["./-films", *said]
+    assert DataOptions().words("films") == ["films"]
+
+
+def test_what_is_proposed_next_stands_in_one_line_on_a_narrow_screen(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for verb in ("recipes", "models"):
+        proposed = next(line for line in say(verb)[1].splitlines() if line.startswith("Next: "))
+        assert len(proposed) > 40
 
 
 def test_an_option_without_meaning_is_refused_not_passed_over(films: Path, say: Say) -> None:

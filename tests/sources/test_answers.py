@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels, InputError
 from pneumoscope.records import DataRequest, Silent
+from pneumoscope.sources.asked import answered
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import file_to_fill, parse_classes
 from pneumoscope.sources.meaning.cells import Question, read_cells
@@ -99,3 +101,70 @@ def test_a_request_of_version_0_1_0_goes_on_without_asking(tmp_path: Path) -> No
     assert [r.label for r in open_source(again, tmp_path, Silent()).records] == [0, 1]
     assert DataRequest.from_json(again.to_json()).assumed == again.assumed
     assert DataRequest.from_json(asked.to_json()).assumed == {}
+
+
+def _covidx(folder: Path, films: int = 24) -> Path:
+    """A table without a header, as COVIDx has it: a number that repeats, a file, a vague word."""
+    lines = []
+    for i in range(films):
+        name = f"f{i:03d}.png"
+        (folder / name).write_bytes(b"x")
+        lines.append(f"{i // 2 * 7} {name} {('negative', 'positive')[i % 4 == 0]} rsna")
+    (folder / "list.txt").write_text("\n".join(lines))
+    return folder / "list.txt"
+
+
+def _readers(folder: Path) -> Path:
+    """Two readers a film, who disagree once, beside a word that is not known."""
+    rows = ["image,label,reader"]
+    for i, one in enumerate(("Normal", "Pneumonia", "Mass", "Pneumonia")):
+        (folder / f"{i}.png").write_bytes(b"x")
+        rows += [f"{i}.png,{one},A", f"{i}.png,{'Normal' if i == 3 else one},B"]
+    (folder / "t.csv").write_text("\n".join(rows))
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [(_covidx, ["--column", "--classes", "--classes"]), (_readers, ["--classes", "--readers"])],
+)
+def test_all_that_is_unknown_is_asked_in_one_message(
+    make: Callable[[Path], Path], options: list[str], tmp_path: Path
+) -> None:
+    request = DataRequest(str(make(tmp_path)))
+    with pytest.raises(BadLabels) as error:
+        open_source(request, tmp_path, Silent())
+    assert [word for word in error.value.answer if word.startswith("--")] == options
+    assert "; and then: " in error.value.what
+    found = open_source(answered(request, error.value.answer), tmp_path, Silent())
+    assert {record.label for record in found.records} == {0, 1}
+
+
+def test_of_a_folder_the_table_and_its_words_are_asked_in_one_message(tmp_path: Path) -> None:
+    table = _covidx(tmp_path)
+    for name in ("one", "two"):
+        words = table.read_text().replace(" ", ",")
+        (tmp_path / f"{name}.csv").write_text(f"patient_id,file,label,place\n{words}")
+    table.unlink()
+    with pytest.raises(BadLabels) as error:
+        open_source(DataRequest(str(tmp_path)), tmp_path, Silent())
+    answer = error.value.answer
+    assert answer[:2] == ("--labels", str(tmp_path / "one.csv"))
+    assert answer[2:] == ("--classes", "negative=normal", "--classes", "positive=pneumonia")
+    found = open_source(answered(DataRequest(str(tmp_path)), answer), tmp_path, Silent())
+    assert {word.word: word.films for word in found.words} == {"negative": 18, "positive": 6}
+
+
+def test_what_is_asked_beside_words_is_asked_when_these_are_written_down(tmp_path: Path) -> None:
+    file = tmp_path / "words.csv"
+    with pytest.raises(BadLabels) as error:
+        open_source(DataRequest(str(_covidx(tmp_path)), fill_in=file), tmp_path, Silent())
+    assert error.value.answer == ("--column", "patient=column 1")
+    assert parse_classes([str(file)]) == {"negative": "normal", "positive": "pneumonia"}
+
+
+def test_an_answer_that_is_no_option_of_data_is_a_fault_of_ours() -> None:
+    with pytest.raises(ValueError, match="no option of data"):
+        answered(DataRequest("x"), ("--set", "data.most_bad=.1"))
+    request = answered(DataRequest("x"), ("--classes=-1=ignore", "--links", "/a"))
+    assert request.classes == {"-1": "ignore"} and request.links == (Path("/a"),)

@@ -212,3 +212,29 @@ def test_what_the_answer_for_the_rest_drops_is_named_and_never_leaves_one_class(
     with pytest.raises(BadLabels, match="seems to mean normal") as error:
         read_cells(cells, Question("here"), {})
     assert error.value.answer == ("--classes", "words.csv")
+
+
+@pytest.mark.parametrize(
+    ("word", "offer"),
+    [
+        *[(word, "normal") for word in ("healthy control", "Normal (adults)", "helthy lungs")],
+        *[(word, "normal") for word in ("no disease", "not sick", "Disease-free", "normal_2")],
+        *[(word, "pneumonia") for word in ("virial", "bacteria infection", "Pnuemonia left")],
+    ],
+)
+def test_what_is_near_to_a_class_is_offered_as_it_and_never_left_out(word: str, offer: str) -> None:
+    cells = {word: 3, "Mass": 2, "Nodule": 1, "Pneumonia": 4, "Normal": 5}
+    with pytest.raises(BadLabels) as error:
+        read_cells(cells, Question("here"), {})
+    assert ("--classes", f"{word}={offer}") == error.value.answer[:2]
+    # An answer for all others does not answer for it.
+    with pytest.raises(BadLabels) as error:
+        read_cells(cells, Question("here"), {"other": "ignore"})
+    assert error.value.answer == ("--classes", f"{word}={offer}")
+
+
+@pytest.mark.parametrize(
+    "word", ["Pneumothorax", "Abnormal heart", "nodular", "other diseases", "non-axial changes"]
+)
+def test_what_only_sounds_like_a_class_is_offered_as_none(word: str) -> None:
+    assert misspelt(word) is None

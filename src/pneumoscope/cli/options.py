@@ -7,7 +7,7 @@ Nothing heavy is imported here, for ``--help`` loads this module.
 import inspect
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,6 +120,23 @@ class DataOptions:
             file_to_fill(self.classes or []),
         )
 
+    def words(self, data: str) -> list[str]:
+        """The words of the command line that ask the same of ``data``, as they were typed."""
+        words = [f"./{data}" if data.startswith("-") else data]
+        words += ["--form", self.form] if self.form else []
+        words += _each("--classes", self.classes)
+        words += ["--labels", str(self.labels)] if self.labels else []
+        words += _each("--column", self.column)
+        words += ["--readers", self.readers] if self.readers != READERS[0] else []
+        words += _each("--links", self.links)
+        return [*words, "--keep-ids"] if self.keep_ids else words
+
+
+def _each(option: str, values: Sequence[object] | None) -> list[str]:
+    # A value that begins with a minus would be read as an option of its own.
+    pairs = ((option, str(value)) for value in values or ())
+    return [w for o, v in pairs for w in ([f"{o}={v}"] if v.startswith("-") else [o, v])]
+
 
 def with_data_options(verb: Callable[..., None]) -> Callable[..., None]:
     """The verb with the fields of ``DataOptions`` as options of its own, in place of its parameter
@@ -138,21 +155,6 @@ def with_data_options(verb: Callable[..., None]) -> Callable[..., None]:
     # Where typer, like any other reader of signatures, looks first.
     typed.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return typed
-
-
-def words_of(request: DataRequest) -> list[str]:
-    """The words of the command line that make the same request."""
-    words = [f"./{request.data}" if request.data.startswith("-") else request.data]
-    words += ["--form", request.form] if request.form else []
-    for word, meaning in request.classes.items():
-        words += ["--classes", f"{word}={meaning}"]
-    words += ["--labels", str(request.labels)] if request.labels else []
-    for key, name in request.columns.items():
-        words += ["--column", f"{key}={name}"]
-    words += ["--readers", request.readers] if request.readers != READERS[0] else []
-    for link in request.links:
-        words += ["--links", str(link)]
-    return [*words, "--keep-ids"] if request.keep_ids else words
 
 
 def _columns(given: list[str]) -> dict[str, str]:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData, nearest
+from pneumoscope.errors import DataNotFound, InputError, UnreadableData, nearest
 from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.sources.asked import open_or_ask
 from pneumoscope.sources.fetch.download import PNEUMONIAMNIST, fetch
 from pneumoscope.sources.fetch.kermany import fetch_kermany
 from pneumoscope.sources.forms.arrays import arrays_source, looks_like_arrays
@@ -25,9 +26,7 @@ from pneumoscope.sources.forms.phantom import phantom_source
 from pneumoscope.sources.forms.rsna import looks_like_rsna, rsna_source
 from pneumoscope.sources.forms.table import looks_like_table, table_source
 from pneumoscope.sources.forms.unlabelled import unlabelled_source
-from pneumoscope.sources.meaning.answers import write_words
 from pneumoscope.sources.tables.read import TABLE_SUFFIXES
-from pneumoscope.storage import writing
 
 NAMES = ("kermany", "phantom", "pneumoniamnist")
 """Data sets that are known by name; a size may follow an ``@``."""
@@ -96,17 +95,9 @@ def open_source(request: DataRequest, downloads: Path, listener: Listener) -> So
     """The source that ``request`` names: a path, ``hf:owner/name``, or one of NAMES.
 
     A path wins over a name. Raises DataNotFound, UnreadableData or BadLabels with what was
-    expected; words that are asked about are written to ``request.fill_in``.
+    expected, and one error for all that has to be asked; see ``open_or_ask``.
     """
-    try:
-        return _open(request, downloads, listener)
-    except BadLabels as error:
-        if request.fill_in and error.words:
-            with writing(request.fill_in):
-                write_words(request.fill_in, error)
-            error.remedy = f"fill in {request.fill_in}, which was written, and do the same again"
-            error.answer = ()
-        raise
+    return open_or_ask(request, lambda asked: _open(asked, downloads, listener))
 
 
 def _open(request: DataRequest, downloads: Path, listener: Listener) -> Source:

@@ -39,7 +39,7 @@ def doctor() -> None:
         table.add_row(f"[bold]{key}[/bold]", escape(value))
     console = Console(highlight=False)
     console.print(table)
-    console.print("Next: pneumoscope demo")
+    console.print("Next: pneumoscope demo", soft_wrap=True)
 
 
 def _state(folder: Path) -> str:

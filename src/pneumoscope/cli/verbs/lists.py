@@ -28,7 +28,9 @@ def recipes(
         console.print(load_recipe(name).to_yaml(), markup=False)
         return
     _table(console, ("recipe", "about"), [(n, load_recipe(n).about) for n in recipe_names()])
-    console.print("Next: pneumoscope recipes NAME prints one, --keys explains every key")
+    console.print(
+        "Next: pneumoscope recipes NAME prints one, --keys explains every key", soft_wrap=True
+    )
 
 
 def models() -> None:
@@ -40,7 +42,7 @@ def models() -> None:
     rows = [(b.name, f"{b.parameters:.1f} M", whereabouts(b.name), b.about) for b in ZOO]
     _table(console, ("backbone", "parameters", "ImageNet weights", "about"), rows)
     console.print("Any other timm name is accepted.")
-    console.print("Next: pneumoscope train DATA --set model.backbone=NAME")
+    console.print("Next: pneumoscope train DATA --set model.backbone=NAME", soft_wrap=True)
 
 
 def _table(console: Console, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -14,7 +14,6 @@ from pneumoscope.cli.options import (
     DataOptions,
     RecipeOption,
     with_data_options,
-    words_of,
 )
 from pneumoscope.cli.results import show_findings
 from pneumoscope.cli.screen import Screen, short
@@ -60,7 +59,10 @@ def prepare(
         found = [finding for finding in first_look(prepared) if finding.code != "UNREADABLE"]
         show_findings(found, screen)
         screen.line(f"The prepared set is in {short(prepared.folder)}")
-        asked, trained = shlex.join(words_of(request)), shlex.join(_recipe_words(recipe, changes))
+        asked, trained = (
+            shlex.join(data_options.words(data)),
+            shlex.join(_recipe_words(recipe, changes)),
+        )
         then = f"Next: pneumoscope audit {asked}"
         if prepared.table["label"].nunique() == len(CLASSES):
             then += f"; pneumoscope train {asked} {trained}".rstrip()

@@ -97,7 +97,9 @@ def _classes(door: Door, kept: str) -> Iterator[DoorLine]:
         plain = [_word(word, unit) for word in words if not word.said]
         said = [_word(word, unit) for word in words if word.said]
         shown = plain + [f"said by you: {said[0]}", *said[1:]] if said else plain
-        text = f"{films:,}"
+        # Words are counted before films are left out, as where the user was asked about them.
+        labelled = films + sum(left.classes.get(name, 0) for left in door.left_out)
+        text = f"{films:,}" if labelled == films else f"{films:,} used of {labelled:,}"
         yield DoorLine(name, f"{text}: {_cut(shown, 'word', kept)}" if shown else text)
 
 

@@ -110,6 +110,9 @@ _DOUBT = re.compile(
 _STATED = re.compile(r"([01])\s*[=:]\s*([^\W\d_]+)")
 _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 _NEAR = 0.8
+_ANCHORS = ("pneumonia", "normal", "healthy", "bacterial", "viral")
+_SICK = frozenset(("sick", "ill", "infected", "infection", "disease", "diseased", "abnormality"))
+"""Words that, denied, say normal of any film."""
 
 
 @lru_cache(maxsize=65_536)
@@ -156,13 +159,25 @@ def vague(word: str) -> Verdict | None:
 
 
 def misspelt(word: str) -> Verdict | None:
-    """What a misspelt or qualified word most likely means, to be offered and never taken."""
+    """What a misspelt or qualified word most likely means, to be offered and never taken:
+    ``Pnuemonia``, ``healthy control``, ``normal (adults)``, ``no disease``."""
     folded = fold(word)
     if _NO_PNEUMONIA.search(folded):
         return None
+    words = words_of(word)
+    denied = bool(_NEGATION.search(" ".join(words)))
     if "pneumon" in folded:
-        return "normal" if _NEGATION.search(" ".join(words_of(word))) else "pneumonia"
-    close = difflib.get_close_matches(folded, ("pneumonia", "normal", "healthy"), 1, _NEAR)
+        return "normal" if denied else "pneumonia"
+    if close := _close(folded):
+        return close
+    if denied and any(one in _SICK for one in words):
+        return "normal"
+    near = {verdict for one in words if one not in _VAGUE and (verdict := _close(one))}
+    return near.pop() if len(near) == 1 and not denied else None
+
+
+def _close(word: str) -> Verdict | None:
+    close = difflib.get_close_matches(word, _ANCHORS, 1, _NEAR)
     return _KNOWN[close[0]] if close else None
 
 

@@ -4,6 +4,7 @@ train and test, so a column of ids that repeat is taken, or asked about."""
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
 
 import pandas as pd
@@ -61,13 +62,13 @@ def patient_column(
             ]
         likely = wider or likely
     if likely:
+        answer = ("--column", f"patient={likely[0]}")
         raise InputError(
             f"the column {likely[0]!r} holds ids that repeat: are they of patients?",
             got=f"{few(likely)} in {table.path}",
             expected="the column of patients, so that none lies in two splits",
-            remedy=f"say so with --column patient={likely[0]}, or, if they are not: "
-            "--column patient=none",
-            answer=("--column", f"patient={likely[0]}"),
+            remedy=f"say so with {shlex.join(answer)}, or, if they are not: --column patient=none",
+            answer=answer,
         )
     return None, []
 
