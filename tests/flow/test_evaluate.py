@@ -19,6 +19,7 @@ from tests.helpers.sources import dicom
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
+from pneumoscope.cli.verbs.evaluate import share
 from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import DataRequest, Silent
@@ -323,7 +324,9 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
     start, end = (done.output.index(word) for word in ("operating point", "The scale of"))
     table = done.output[start:end].splitlines()
     assert all(len(line.rstrip()) <= 80 and "…" not in line for line in table)
-    for wrong in (["--cost", "x"], ["--split", "tset"], ["--sensitivity", "95"]):
+    assert (share("5%"), share("0.05")) == (0.05, 0.05)
+    few = ["--prevalence", "few"]
+    for wrong in (["--cost", "x"], ["--split", "tset"], ["--sensitivity", "95"], few):
         result = CliRunner().invoke(app, ["evaluate", str(run.folder), *wrong])
         assert isinstance(result.exception, InputError), result.output
     about = CliRunner().invoke(app, ["evaluate", str(run.folder), "--keep-ids"])

@@ -34,6 +34,19 @@ _CARRIED = (
 )
 
 
+def share(text: str) -> float:
+    """A share as typed, ``0.05`` or ``5%``. Raises InputError for what is neither."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise InputError(
+            "a share is written in another form",
+            got=repr(text),
+            expected="a number between 0 and 1, or a percentage",
+            remedy="write 5% or 0.05",
+        ) from None
+
+
 @with_data_options
 def evaluate(
     run: RunArgument,
@@ -45,19 +58,23 @@ def evaluate(
         typer.Option(metavar="SPLIT", help="test, val or train; else test, or all of DATA"),
     ] = None,
     prevalence: Annotated[
-        float | None, typer.Option(metavar="P", help="Share of pneumonia to give PPV and NPV at")
+        float | None,
+        typer.Option(parser=share, metavar="P", help="Share of pneumonia to give PPV and NPV at"),
     ] = None,
     cost: Annotated[
         str | None, typer.Option(metavar="FN:FP", help="What a miss and an alarm cost, e.g. 5:1")
     ] = None,
     sensitivity: Annotated[
-        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
+        float | None,
+        typer.Option(parser=share, metavar="S", help="To hold on validation films; else 0.95"),
     ] = None,
     specificity: Annotated[
-        float | None, typer.Option(metavar="S", help="To hold on validation films; else 0.95")
+        float | None,
+        typer.Option(parser=share, metavar="S", help="To hold on validation films; else 0.95"),
     ] = None,
     miss_rate: Annotated[
-        float | None, typer.Option(metavar="R", help="Errors a class allowed before abstaining")
+        float | None,
+        typer.Option(parser=share, metavar="R", help="Errors a class allowed before abstaining"),
     ] = None,
     keep_shared: Annotated[
         bool, typer.Option("--keep-shared", help="Judge films of DATA that the model has seen too")
