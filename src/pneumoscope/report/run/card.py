@@ -23,6 +23,7 @@ from pneumoscope.report.run import tables
 from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE, views
 from pneumoscope.report.run.summary import limits
+from pneumoscope.run import Run
 
 
 def card_text(run: EvaluatedRun) -> str:
@@ -116,6 +117,12 @@ def _model(run: EvaluatedRun) -> Iterator[str]:
     )
 
 
+_KEPT = (
+    "- Kept of these films: `reference.npz`, by which who has a film can test whether it is among "
+    "them; it shows no more of any than a coarse blur. The model works without it"
+)
+
+
 def _data(run: EvaluatedRun) -> Iterator[str]:
     source = run.manifest.get("source")
     if source is None:
@@ -130,6 +137,8 @@ def _data(run: EvaluatedRun) -> Iterator[str]:
         yield from _flow(flow)
     for note in source["notes"]:
         yield f"- {_plain(note)}"
+    if Run(run.folder).reference_file.is_file():
+        yield _KEPT
 
 
 def _flow(flow: Flow) -> Iterator[str]:
