@@ -110,6 +110,17 @@ def test_a_comparison_has_the_figures_of_the_runs() -> None:
         assert not list(differences(compared[part], own[part], _DIGITS))
 
 
+def test_predict_has_the_probabilities_that_were_judged() -> None:
+    judged = read_predictions(PINS / "evaluate/predictions.csv").set_index("image_id")
+    point = _held("evaluate/metrics.json")["operating_point"]
+    read = {each["name"]: each for each in _held("predict-run/run.json")}
+    both = sorted(set(read) & set(judged.index))
+    assert both
+    for name in both:
+        assert read[name]["probability"] == pytest.approx(judged["probability"][name], abs=1e-4)
+        assert read[name]["operating_point"]["threshold"] == pytest.approx(point["threshold"])
+
+
 def test_a_summary_has_the_figures_of_its_seeds() -> None:
     runs = {run["seed"]: run for run in _held("compare-three/comparison.json")["runs"]}
     for name, over in _held("seeds/summary.json")["metrics"].items():
