@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.data import prepare as module
-from pneumoscope.data.alike import Alike
+from pneumoscope.data.together.alike import Alike
 from pneumoscope.records import DataRequest, InputSpec, Silent
 from pneumoscope.sources.detect import open_source
 

@@ -36,10 +36,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pneumoscope.data.augment import Draw, augment
-from pneumoscope.data.groups import patient_codes
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.split import assign, label_codes
+from pneumoscope.data.split import label_codes
+from pneumoscope.data.together.deal import assign
+from pneumoscope.data.together.groups import patient_codes
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.metrics.scores import auroc, probability
 from pneumoscope.metrics.thresholds import choose

@@ -118,7 +118,7 @@ def test_without_hashes_exact_duplicates_are_not_provable(make_set, drawn) -> No
 
 
 def test_a_set_of_one_film_many_times_ends_and_says_so(make_set, drawn, monkeypatch) -> None:
-    monkeypatch.setattr("pneumoscope.data.alike.MOST_PAIRS", 30)
+    monkeypatch.setattr("pneumoscope.data.together.alike.MOST_PAIRS", 30)
     films = np.repeat(drawn[:1], 12, axis=0)  # 66 pairs
     prepared = make_set(films)
     found = find_duplicates(prepared)

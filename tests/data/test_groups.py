@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.data.alike import Alike
-from pneumoscope.data.groups import FEW, divided, group_codes, groups_of, patient_codes
 from pneumoscope.data.split import plan_splits
+from pneumoscope.data.together.alike import Alike
+from pneumoscope.data.together.groups import FEW, divided, group_codes, groups_of, patient_codes
 from pneumoscope.recipe import load_recipe
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.data.groups import patient_codes
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.split import assign, folds, plan_splits, with_splits
+from pneumoscope.data.split import plan_splits, with_splits
+from pneumoscope.data.together.deal import assign, folds
+from pneumoscope.data.together.groups import patient_codes
 from pneumoscope.errors import InputError, UnreadableData
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pneumoscope.data.door import Chain, Copies, Door, DoorSplit, KnownPatients, LeftOut
-from pneumoscope.data.groups import Divided
+from pneumoscope.data.together.groups import Divided
 from pneumoscope.records import Word
 
 DOOR = Door(

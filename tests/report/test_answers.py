@@ -18,7 +18,7 @@ from pneumoscope.audit.people import AgeSpread, SplitPeople
 from pneumoscope.cli.results import show_answers
 from pneumoscope.cli.screen import Screen
 from pneumoscope.data.door import KnownPatients
-from pneumoscope.data.groups import Divided
+from pneumoscope.data.together.groups import Divided
 from pneumoscope.plain import to_plain
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.audit.features import border_segments, coarse_greys, metadata_features
 from pneumoscope.audit.findings import Finding, Severity
-from pneumoscope.data.groups import patient_codes
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.split import Labels, folds
+from pneumoscope.data.together.deal import Labels, folds
+from pneumoscope.data.together.groups import patient_codes
 from pneumoscope.formatting import brief
 from pneumoscope.metrics.intervals import delong
 from pneumoscope.metrics.scores import Floats

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.audit.findings import Finding, few
-from pneumoscope.data.alike import MOST_PAIRS, alike_of
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.together.alike import MOST_PAIRS, alike_of
 from pneumoscope.formatting import plural
 from pneumoscope.plain import to_plain
 

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.data import aside
-from pneumoscope.data.alike import Alike, read_alike
-from pneumoscope.data.groups import Divided, divided, patient_codes
 from pneumoscope.data.prepared import ALIKE, MANY_FILMS, PreparedSet
+from pneumoscope.data.together.alike import Alike, read_alike
+from pneumoscope.data.together.groups import Divided, divided, patient_codes
 from pneumoscope.manifest import PreparedManifest, SourceEntry
 from pneumoscope.records import CLASSES, SPLITS, Word
 from pneumoscope.sources.known_sets import numbers_start_anew

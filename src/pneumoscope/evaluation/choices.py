@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from pneumoscope.data.split import folds
+from pneumoscope.data.together.deal import folds
 from pneumoscope.errors import BadLabels, ChosenOnTest, UnreadableData
 from pneumoscope.evaluation.operating import evaluate_points
 from pneumoscope.evaluation.predictions import SplitRows, at_temperature, rows_of

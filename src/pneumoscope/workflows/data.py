@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from pneumoscope.data.door import Door
-from pneumoscope.data.prepare import MOST_BAD, cache_folder, prepare, prepared_name
+from pneumoscope.data.lost import MOST_BAD
+from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import Interrupted, UnreadableData

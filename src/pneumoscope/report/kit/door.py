@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pneumoscope.data import aside
 from pneumoscope.data.door import Chain, Door, DoorSplit, LeftOut
-from pneumoscope.data.groups import Divided
+from pneumoscope.data.together.groups import Divided
 from pneumoscope.formatting import listed, plural, shortened, split_name
 from pneumoscope.records import CLASSES, EXTERNAL, Word
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pneumoscope.data.alike import Alike, components
+from pneumoscope.data.together.alike import Alike, components
 from pneumoscope.records import Split
 
 Codes = NDArray[np.int64]

@@ -1,0 +1,62 @@
+"""Dealing films to parts: near a share of every label each, and no group divided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.errors import InputError
+
+Labels = NDArray[np.int64]
+Groups = NDArray[np.int64]
+
+
+def folds(labels: Labels, groups: Groups, count: int, seed: int) -> NDArray[np.int64]:
+    """The fold 0 … count-1 of each film for cross-validation, int64 (N,)."""
+    if count < 2:
+        raise InputError("cross-validation needs folds", got=count, expected="at least 2")
+    return assign(labels, groups, [1 / count] * count, seed)
+
+
+def assign(labels: Labels, groups: Groups, shares: Sequence[float], seed: int) -> Groups:
+    """The part 0 … len(shares)-1 of each film, int64 (N,); no group is divided.
+
+    ``labels`` are small integers, ``groups`` numbers from 0. Each part gets near its share of
+    every label, and one group with each label where there are enough. The largest groups are
+    dealt first, in an order drawn from ``seed``, each to the part that it fills least.
+    """
+    kinds, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((int(groups.max(initial=-1)) + 1, len(kinds)))
+    np.add.at(counts, (groups, label), 1.0)
+    want = np.outer(shares, counts.sum(axis=0))
+    enough = (counts > 0).sum(axis=0) >= len(shares)
+    want = np.maximum(np.where(enough, np.maximum(want, 1.0), want), 1e-9)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    have = np.zeros_like(want)
+    part_of = np.zeros(len(counts), dtype=np.int64)
+    for group in order:
+        present = counts[group] > 0
+        filled = ((have + counts[group]) / want)[:, present].max(axis=1, initial=0.0)
+        part = int(np.argmin(filled))
+        have[part] += counts[group]
+        part_of[group] = part
+    _give_each(part_of, counts, enough, len(shares))
+    return part_of[groups]
+
+
+def _give_each(
+    part_of: Groups, counts: NDArray[np.float64], enough: NDArray[np.bool_], parts: int
+) -> None:
+    """Move the smallest group with a label to each part that got none of it, though there are
+    ``enough``: a small share filled worst by whole patients would else stay empty."""
+    for kind in np.flatnonzero(enough):
+        there = np.flatnonzero(counts[:, kind] > 0)
+        for part in range(parts):
+            if (part_of[there] == part).any():
+                continue
+            donor = np.bincount(part_of[there], minlength=parts).argmax()
+            spare = there[part_of[there] == donor]
+            part_of[spare[counts[spare].sum(axis=1).argmin()]] = part
