@@ -27,8 +27,7 @@ from pneumoscope.cli.verbs.audit import _SEVERE
 from pneumoscope.data import draft
 from pneumoscope.data.door import Door
 from pneumoscope.evaluation.comparison import Comparison
-from pneumoscope.evaluation.groups import PooledMetrics, SeedsSummary
-from pneumoscope.evaluation.learning import LearningCurve
+from pneumoscope.evaluation.groups import LearningCurve, PooledMetrics, SeedsSummary
 from pneumoscope.evaluation.results import Evaluation
 from pneumoscope.explain.explanation import Explanation
 from pneumoscope.imaging.known.reference import Reference

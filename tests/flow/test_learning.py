@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.commands import run, train
 
 from pneumoscope.errors import InputError
-from pneumoscope.evaluation.learning import read_learning
+from pneumoscope.evaluation.groups import read_learning
 from pneumoscope.recipe import load_recipe
 from pneumoscope.workflows.groups.plan import base_name, parse_shares, recipes_of_shares
 

@@ -1,8 +1,9 @@
 """Results of runs that belong together: mean and deviation, and the records of their files.
 
-``summary.json`` sums up the seeds of one recipe; the ``metrics.json`` of a cross-validation has
-the metrics of all folds' test films pooled, beside those of each fold. The fields are the keys of
-the file, in its order; undefined numbers are null there and NaN here.
+``summary.json`` sums up the seeds of one recipe, ``learning_curve.json`` those of each share of the
+training patients; the ``metrics.json`` of a cross-validation has the metrics of all folds' test
+films pooled, beside those of each fold. The fields are the keys of the file, in its order;
+undefined numbers are null there and NaN here.
 """
 
 from __future__ import annotations
@@ -153,6 +154,47 @@ class PooledMetrics(CoreMetrics):
     official_test: OfficialTest
 
 
+@dataclass(frozen=True, slots=True)
+class LearningPoint:
+    """A recipe trained on ``share`` (0–1] of the training patients: the films and patients that
+    this was (None where some are unknown), its runs, a seed each, and each metric over them."""
+
+    recipe: str
+    share: float
+    films: int
+    positives: int
+    patients: int | None
+    runs: tuple[SeedRun, ...]
+    metrics: Mapping[str, OverSeeds]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """``learning_curve.json``: every point, recipe by recipe and from few patients to all; ``n``
+    and ``positives`` count the judged films, which are the same for all."""
+
+    schema: int
+    version: str
+    name: str
+    command: str
+    data: str
+    backbone: str
+    split: str
+    n: int
+    positives: int
+    meaning: str
+    points: tuple[LearningPoint, ...]
+
+    def of(self, recipe: str) -> list[LearningPoint]:
+        """The points of one recipe."""
+        return [point for point in self.points if point.recipe == recipe]
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """The recipes, each once, in their order."""
+        return tuple(dict.fromkeys(point.recipe for point in self.points))
+
+
 def read_summary(file: Path) -> SeedsSummary:
     """``summary.json``. Raises NotARun where it is missing or damaged."""
     return read_record(SeedsSummary, file, (1, SCHEMA))
@@ -161,3 +203,8 @@ def read_summary(file: Path) -> SeedsSummary:
 def read_pooled(file: Path) -> PooledMetrics:
     """``metrics.json`` of a cross-validation. Raises NotARun where it is missing or damaged."""
     return read_record(PooledMetrics, file, (1, SCHEMA))
+
+
+def read_learning(file: Path) -> LearningCurve:
+    """``learning_curve.json``. Raises NotARun where it is missing or damaged."""
+    return read_record(LearningCurve, file, (1, SCHEMA))

@@ -16,8 +16,7 @@ from pneumoscope.report.kit.catalogue import TERMINAL
 
 if TYPE_CHECKING:
     from pneumoscope.cli.verbs.train import TrainOptions
-    from pneumoscope.evaluation.groups import SeedsSummary
-    from pneumoscope.evaluation.learning import LearningCurve
+    from pneumoscope.evaluation.groups import LearningCurve, SeedsSummary
     from pneumoscope.evaluation.results import Evaluation
     from pneumoscope.recipe import Recipe
 
@@ -52,8 +51,7 @@ def resume_group(folder: Path) -> None:
 
 def _show(folder: Path, screen: Screen) -> None:
     from pneumoscope.evaluation.calibrate import read_evaluation
-    from pneumoscope.evaluation.groups import read_summary
-    from pneumoscope.evaluation.learning import read_learning
+    from pneumoscope.evaluation.groups import read_learning, read_summary
     from pneumoscope.run import COMPARISON, LEARNING, SUMMARY, Run
     from pneumoscope.workflows.groups.plan import read_plan
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from pneumoscope.evaluation.groups import OverSeeds
-from pneumoscope.evaluation.learning import LearningCurve, LearningPoint
+from pneumoscope.evaluation.groups import LearningCurve, LearningPoint, OverSeeds
 from pneumoscope.formatting import cell, listed, mean_sd, number, plural
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import METRICS, TERMINAL

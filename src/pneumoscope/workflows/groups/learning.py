@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pneumoscope
-from pneumoscope.evaluation.learning import LearningCurve, LearningPoint
+from pneumoscope.evaluation.groups import LearningCurve, LearningPoint
 from pneumoscope.recipe import Recipe
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.learning import write_learning_page
