@@ -232,7 +232,7 @@ def test_paths_of_another_machine_meet_by_their_ends(folder: Path) -> None:
     rows += "https://example.org/x/3.png?raw=1;0\n../input/b/c/4;1\n./1.2.840.5;0\n"
     found = source(folder, "id;pneumonia\n" + rows)
     assert reasons(found) == {}
-    assert any("lead elsewhere" in note for note in found.notes)
+    assert any("found by the end of their paths" in note for note in found.notes)
 
 
 def test_a_table_that_meets_no_film_says_how_it_was_looked_for(folder: Path) -> None:

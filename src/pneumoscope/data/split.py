@@ -246,7 +246,9 @@ def _check_usable(prepared: PreparedSet) -> None:
     if not (label >= 0).any():
         raise UnreadableData(
             f"the films of {name} have no labels",
-            expected="folders of classes, or a table with --labels FILE",
+            expected="folders of classes, or a table of labels",
+            remedy="name the table: --labels labels.csv",
+            answer=("--labels", "labels.csv"),
         )
     for split in SPLITS:
         found = np.unique(label[prepared.rows(split)])

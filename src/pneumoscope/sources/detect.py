@@ -21,7 +21,11 @@ from pneumoscope.sources.forms.huggingface import (
     huggingface_source,
     looks_like_huggingface,
 )
-from pneumoscope.sources.forms.labelled import find_labels, labelled_folder_source
+from pneumoscope.sources.forms.labelled import (
+    check_tables,
+    find_labels,
+    labelled_folder_source,
+)
 from pneumoscope.sources.forms.phantom import phantom_source
 from pneumoscope.sources.forms.rsna import looks_like_rsna, rsna_source
 from pneumoscope.sources.forms.table import looks_like_table, table_source
@@ -144,6 +148,8 @@ def _from_path(request: DataRequest, path: Path) -> Source:
     form = request.form or ("dicom" if request.labels else None)
     if form is None:
         form = next((form for form, look in _LOOKS if look(path, request)), "unlabelled")
+        if form == "unlabelled":
+            check_tables(path, request)
     if form not in _OPENERS:
         raise InputError("there is no such form", got=repr(form), expected=nearest(form, _OPENERS))
     _check_said(request, _TAKES.get(form, tuple(_OPTIONS)), f"the form {form}")

@@ -16,17 +16,24 @@ from pneumoscope.sources.film.find import Found, find_films
 from pneumoscope.sources.forms.layout import folder_of, places_of
 from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import About, Boxes, Column, FileFilms
+from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.files import FoundFile, fingerprint, typical_side
 from pneumoscope.sources.places.lists import listed_splits
 from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
-from pneumoscope.sources.tables.columns import find_columns
-from pneumoscope.sources.tables.find import LabelTable, label_tables, read_labels, table_files
+from pneumoscope.sources.tables.columns import find_columns, image_column
+from pneumoscope.sources.tables.find import (
+    LabelTable,
+    label_like,
+    label_tables,
+    read_labels,
+    table_files,
+)
 from pneumoscope.sources.tables.gather import Annotations, annotate
 from pneumoscope.sources.tables.label import is_rsna
-from pneumoscope.sources.tables.roles import few, of_studies
+from pneumoscope.sources.tables.roles import few, of_studies, said_columns
 
 NO_ROW = "no row in the label table"
 SHARED_ROW = "several films match one row of the label table"
@@ -72,7 +79,9 @@ def source_of(
 ) -> Source:
     """The films ``found`` below ``root`` with what ``labels`` say of each."""
     table, paths = labels.table, [file.image_id for file in found.listing.files]
-    columns = find_columns(table, request, Names(paths).share)
+    names = Names(paths)
+    check_names(table, request, names)  # before any question about words
+    columns = find_columns(table, request, names.share)
     annotations = annotate(table, columns, request)
     met = meet(annotations.keys, paths)
     if not met.found:
@@ -111,6 +120,26 @@ def source_of(
             drawn_on=drawn_on(table, about.boxes, side),
         )
     )
+
+
+def check_names(table: Table, request: DataRequest, names: Names) -> None:
+    """Raise BadLabels where no id of the table names a film."""
+    said = said_columns(table, request.columns)
+    image = said.get("image") or image_column(table, names.share, [])
+    keys = [key for key in table.frame[image].unique() if not is_missing(key)]
+    trimmed, short, _ = names.trimmed(keys)
+    if keys and not any(trimmed.find(key) for key in short):
+        raise no_film_met(names.paths, keys, table.path)
+
+
+def check_tables(root: Path, request: DataRequest) -> None:
+    """Raise BadLabels where a table that lies among films without classes has labels, and no id of
+    it names a film: to go on would make an unlabelled set of a labelled one."""
+    if not root.is_dir() or not table_files(root):
+        return
+    names = _names(find_films(root, request.links))
+    for table in label_like(root) if names.paths else ():
+        check_names(table, request, names)
 
 
 def with_splits(root: Path, files: Sequence[FoundFile], about: About) -> tuple[About, list[str]]:
@@ -206,8 +235,11 @@ def _unmet(annotations: Annotations, met: Met) -> list[str]:
 def no_film_met(paths: Sequence[str], keys: Sequence[str], table: Path) -> BadLabels:
     """The error for a table of which no name meets a film."""
     films = f"{len(paths)} film{'s' * (len(paths) != 1)}"
-    looked = PurePosixPath(plain_path(keys[0])).name
-    remedy = "name the column of the ids: --column image=NAME"
+    looked = PurePosixPath(plain_path(keys[0])).name or keys[0]
+    remedy = (
+        f"name the column of the ids: --labels {table} --column image=NAME; where the table is "
+        "of other films: --form unlabelled"
+    )
     elsewhere = Path(keys[0])
     if elsewhere.is_absolute() and elsewhere.is_file():
         remedy = (

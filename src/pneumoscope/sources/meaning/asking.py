@@ -14,7 +14,7 @@ Kind = Literal[
     "vague", "number", "rest", "near", "denied", "doubt", "earlier", "qualified", "other"
 ]
 
-_FEW, _MOST_DROPPED = 8, 5
+_FEW, _MOST_DROPPED, _MOST_ANSWERED = 8, 5, 10
 _WHY = {
     "vague": "words of a label do not say what for",
     "number": "numbers of a label do not say what they stand for",
@@ -67,6 +67,9 @@ def unknown_words(
     if others := _others(words):
         hints.append(f"other=ignore would leave out {_told(others, _MOST_DROPPED)}")
     answer = _answers(words)
+    if len(answer) > 2 * _MOST_ANSWERED:
+        hints.append("they are too many for a command line: fill them in there")
+        answer = ("--classes", "words.csv")
     lacking = [name for name in CLASSES if name not in {*known, *(word.offer for word in words)}]
     if lacking and any(word.offer == "ignore" for word in words):
         hints.append(f"no word is known or seems to mean {' or '.join(lacking)}: fill it in there")

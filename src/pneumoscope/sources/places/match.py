@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.sources.places.affixes import trims
 from pneumoscope.sources.places.files import suffix_of
 
 NOWHERE, SHARED = -1, -2
@@ -25,6 +26,7 @@ NOWHERE, SHARED = -1, -2
 _BEFORE = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]+://[^/]*|[A-Za-z]:)?/*")
 _BEHIND = re.compile(r"[?#].*$")
 _DEEPEST = 32
+_TRIED, _ENOUGH = 64, 0.5
 _LAST = (9, 0)  # the rank behind that of every rule
 
 _TELLS = (
@@ -86,8 +88,31 @@ class Names:
         return _Index(self.paths, _folded)
 
     def share(self, cells: Sequence[str]) -> float:
-        """The share of some cells that name a film, 0–1."""
+        """The share of some cells that name a film, 0–1, be it without what all begin or end
+        with."""
+        names, keys, _ = self.trimmed(cells)
+        return names.plain_share(keys)
+
+    def plain_share(self, cells: Sequence[str]) -> float:
+        """The share of some cells that name a film as they are, 0–1."""
         return sum(self.find(cell) is not None for cell in cells) / max(len(cells), 1)
+
+    def trimmed(self, keys: Sequence[str]) -> tuple[Names, Sequence[str], str]:
+        """Names and ``keys`` without what all keys, or all films, begin and end with (``_image``,
+        ``img_``), and what was taken away, where they meet so and no key does as it is."""
+        few = keys[:: max(1, len(keys) // _TRIED)]
+        if not self.plain_share(few):
+            for names, trim, told in self._trims(keys):
+                if names.plain_share([trim(key) for key in few]) > _ENOUGH:
+                    return names, [trim(key) for key in keys], told
+        return self, keys, ""
+
+    def _trims(self, keys: Sequence[str]) -> Iterator[tuple[Names, Callable[[str], str], str]]:
+        for trim, told in trims([plain_path(key) for key in keys]):
+            yield self, _of_plain(trim), f"{told} of the table begin or end with"
+        for trim, told in trims([_bare(path) for path in self.paths]):
+            names = Names([trim(_bare(path)) for path in self.paths])
+            yield names, _same, f"{told} of the films begin or end with"
 
     def meet(self, keys: Sequence[str]) -> list[int]:
         """The films that ``keys`` name, ascending."""
@@ -126,7 +151,7 @@ def meet(keys: Sequence[str], paths: Sequence[str]) -> Met:
     neither takes a film from a key that names it by a longer part: the row of a film that is
     missing here has no more in common with others than a last name.
     """
-    names = Names(paths)
+    names, keys, trimmed = Names(paths).trimmed(keys)
     places = np.full(len(paths), NOWHERE, dtype=np.int64)
     best: dict[int, tuple[tuple[int, int], int]] = {}
     shared: dict[int, tuple[int, int]] = {}
@@ -146,7 +171,8 @@ def meet(keys: Sequence[str], paths: Sequence[str]) -> Met:
     for film, (rank, place) in best.items():
         places[film] = place if rank < shared.get(film, _LAST) else SHARED
     places[[film for film in shared if film not in best]] = SHARED
-    return Met(places, _notes(how, tails))
+    notes = [f"Films were met without {trimmed}."] if trimmed else []
+    return Met(places, (*notes, *_notes(how, tails)))
 
 
 def plain_path(name: str) -> str:
@@ -179,6 +205,10 @@ def _longest(name: str, index: Mapping[str, Sequence[int]]) -> tuple[Sequence[in
     return None
 
 
+def _of_plain(trim: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda key: trim(plain_path(key))
+
+
 def _same(path: str) -> str:
     return path
 
@@ -197,6 +227,7 @@ def _notes(how: Counter[int], tails: int) -> tuple[str, ...]:
     notes = [f"{how[rule]:,} films were met by {_TELLS[rule]}." for rule in (1, 2, 3) if how[rule]]
     if tails:
         notes.append(
-            f"{tails:,} names of the table lead elsewhere: the end of each names one film here."
+            f"{tails:,} films were found by the end of their paths, which begin with another "
+            "folder in the table."
         )
     return tuple(notes)

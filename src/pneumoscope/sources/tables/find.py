@@ -28,6 +28,7 @@ _EXAMPLES = frozenset(("sample", "submission", "example"))
 _DEEPEST, _MOST_FILES, _LARGEST = 4, 200, 256 << 20
 _ENOUGH = 0.5
 SPLIT = "split"
+_NOTHING: Mapping[str, str] = {}
 _FEW = 3
 
 
@@ -66,16 +67,26 @@ def mention_tables(root: Path, what: str) -> list[str]:
 
 def label_tables(root: Path, films: Names, said: Mapping[str, str]) -> list[LabelTable]:
     """Every table below ``root`` that names films and says what they show."""
+    read = [(path, table) for path, table in _read(root) if _labels(table, films, said)]
+    groups = _grouped(root, read)
+    return [LabelTable(tuple(p for p, _ in group), together(root, group)) for group in groups]
+
+
+def label_like(root: Path) -> list[Table]:
+    """The tables below ``root``, no texts, in which a column says what films show, or could."""
+    return [table for path, table in _read(root) if not _is_text(path) and _says(table)]
+
+
+def _read(root: Path) -> list[tuple[Path, Table]]:
+    """The tables below ``root`` that can be read, without examples of answers."""
     read: list[tuple[Path, Table]] = []
     for path in table_files(root):
         try:
-            if 0 < path.stat().st_size <= _LARGEST:
+            if 0 < path.stat().st_size <= _LARGEST and _EXAMPLES.isdisjoint(words_of(path.stem)):
                 read.append((path, read_table(path)))
         except (InputError, OSError):  # a text that is no table
             continue
-    read = [(path, table) for path, table in read if _EXAMPLES.isdisjoint(words_of(path.stem))]
-    groups = _grouped(root, [(path, table) for path, table in read if _labels(table, films, said)])
-    return [LabelTable(tuple(p for p, _ in group), together(root, group)) for group in groups]
+    return read
 
 
 def read_labels(root: Path, path: Path) -> LabelTable:
@@ -129,9 +140,15 @@ def _labels(table: Table, films: Names, said: Mapping[str, str]) -> bool:
     """Whether a table names films, and some column says what they show."""
     try:
         image = image_column(table, films.share, [])
-        sample = table.frame[image].iloc[:: max(1, len(table.frame) // 64)].tolist()
-        if films.share(sample) < _ENOUGH:
-            return False
+    except InputError:
+        return False
+    sample = table.frame[image].iloc[:: max(1, len(table.frame) // 64)].tolist()
+    return films.share(sample) >= _ENOUGH and _says(table, said, image)
+
+
+def _says(table: Table, said: Mapping[str, str] = _NOTHING, image: str = "") -> bool:
+    """Whether some column says what films show, or could be asked."""
+    try:
         find_label(table, None, said, {image})
     except BadLabels as error:
         return bool(error.answer)  # it asks which of several

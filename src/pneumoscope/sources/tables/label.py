@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import BadLabels
@@ -24,6 +26,7 @@ from pneumoscope.sources.tables.roles import few, folded, named
 
 _MOST_WORDS = 2000  # distinct cells of a column that are looked at
 _SAMPLE = 64
+_NUMBER, _COORDINATES, _NEARLY = re.compile(r"[0-9]+(?:\.[0-9]+)?"), 4, 0.9
 _RSNA = frozenset(("patientid", "x", "y", "width", "height", "target"))
 
 
@@ -71,9 +74,9 @@ def find_label(
     distinct = {
         name: [cell for cell in table.frame[name].unique()[:_MOST_WORDS] if not is_missing(cell)]
         for name in table.frame.columns
-        if name not in besides
+        if name not in besides and (name == asked or not is_measured(table.frame[name]))
     }
-    flags = find_flags(distinct)
+    flags = with_others(table, find_flags(distinct), distinct)
     found = _one(table, asked) if asked else _found(_Words(distinct, table, said), flags, besides)
     # Whatever else says what a film shows would tell the answer as a fact.
     return replace(found, used=tuple(dict.fromkeys((*found.used, *flags.names))))
@@ -81,7 +84,7 @@ def find_label(
 
 def _found(words: _Words, flags: Flags, besides: Collection[str]) -> LabelColumn:
     table = words.table
-    by_name = named(table, "label", besides)
+    by_name = [name for name in named(table, "label", besides) if name in words.cells]
     whole = [name for name in by_name if name not in flags.names and words.whole(name)]
     if whole:
         one = [*whole, *(name for name in flags.pneumonia if not flags.several)]
@@ -104,6 +107,25 @@ def _found(words: _Words, flags: Flags, besides: Collection[str]) -> LabelColumn
         expected="a column such as label, target or class",
         remedy="name it: --column label=NAME",
     )
+
+
+def is_measured(cells: pd.Series[str]) -> bool:
+    """Whether a column is none of classes: cells of coordinates, or nearly as many as rows."""
+    there = [cell for cell in cells.unique() if not is_missing(cell)]
+    boxes = sum(len(_NUMBER.findall(cell)) >= _COORDINATES for cell in there[:_MOST_WORDS])
+    if there and 2 * boxes > min(len(there), _MOST_WORDS):
+        return True
+    return len(there) > max(_SAMPLE, _NEARLY * len(cells))
+
+
+def with_others(table: Table, flags: Flags, distinct: Mapping[str, list[str]]) -> Flags:
+    """``flags`` with columns of unknown names of which, with those, each row marks exactly one:
+    they are classes that exclude each other."""
+    rest = [n for n, cells in distinct.items() if n not in flags.names and is_flag(cells)]
+    if len(rest) < 2 or not flags.names:  # two may divide a few films alike by chance
+        return flags
+    marks = np.sum([table.frame[n].map(fold) == "1" for n in (*flags.names, *rest)], axis=0)
+    return replace(flags, others=(*flags.others, *rest)) if np.all(marks == 1) else flags
 
 
 def is_rsna(table: Table) -> bool:
