@@ -245,6 +245,8 @@ class Server:
     headers: dict[str, str] = field(default_factory=dict)
     revisions: tuple[str, ...] = (CONVERTED,)
     asked: list[str] = field(default_factory=list)
+    cut: set[str] = field(default_factory=set)
+    """Files whose answers end in their middle, with the connection closed."""
 
     @property
     def hub(self) -> HuggingFaceHub:
@@ -321,7 +323,10 @@ def _handler(answers: Server) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            if body:
+            if body and path.partition(COMMIT)[2].removeprefix("/") in answers.cut:
+                self.wfile.write(data[: len(data) // 2])
+                self.close_connection = True
+            elif body:
                 self.wfile.write(data)
 
         def log_message(self, *args: object) -> None:
@@ -352,6 +357,24 @@ def test_the_real_client_fetches_what_is_then_read(
     fetch_set("hf:a/b", tmp_path / "downloads", told, server.hub)
     assert len(server.asked) == asked
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_transfer_that_is_cut_off_is_refused_and_the_same_command_ends_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client waits before it retries
+    content = {f"default/{split}/0000.parquet": split.encode() * 500 for split in ("train", "test")}
+    server.files = content
+    server.cut = {"default/test/0000.parquet"}
+    with pytest.raises((DataNotFound, UnreadableData)) as error:
+        fetch_set("hf:a/b", tmp_path, Told(), server.hub)
+    assert "run the same command again" in str(error.value)
+    assert not list(tmp_path.rglob(MARK))
+    whole = [file for file in tmp_path.rglob("*.parquet") if file.parent.name == "test"]
+    assert not whole, "half a file bears the name of a whole one"
+    server.cut = set()
+    folder = fetch_set("hf:a/b", tmp_path, Told(), server.hub)
+    assert {name: (folder / name).read_bytes() for name in content} == content
 
 
 def test_the_real_client_falls_back_to_main(server: Server, tmp_path: Path) -> None:

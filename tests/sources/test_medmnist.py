@@ -333,6 +333,29 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
         medmnist_source(path)
 
 
+def test_members_of_other_names_are_never_unpacked(tmp_path: Path) -> None:
+    """Absolute names, names that lead out, and links beside the arrays change nothing."""
+    made = arrays()
+    (tmp_path / "in").mkdir()
+    path = save(tmp_path / "in" / "set.npz", made)
+    link = zipfile.ZipInfo("link.npy")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in ("../out.npy", "/tmp/out.npy", "a/../../out.npy", link):
+            archive.writestr(name, b"/etc/passwd")
+    assert_same(path, made)
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["set.npz"]
+
+
+def test_a_member_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    made = arrays()
+    path = save(tmp_path / "set.npz", made)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("train_labels.npy", member(1 - made["train_labels"]))
+    with pytest.raises(UnreadableData, match="stands twice"):
+        medmnist_source(path)
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,13 @@ def read_heads(archive: zipfile.ZipFile, keys: Sequence[str]) -> dict[str, Head]
             got=f"{archive.filename} with: {names}",
             expected="the arrays " + ", ".join(keys),
         )
+    if twice := [key for key in keys if found.count(f"{key}.npy") > 1]:
+        raise UnreadableData(
+            f"the array {twice[0]!r} stands twice in the archive",
+            got=f"{archive.filename}, {len(found)} members",
+            expected="each array once",
+            remedy="write the archive anew: which of the two was meant cannot be known",
+        )
     return {key: _read_head(archive, key) for key in keys}
 
 
