@@ -21,6 +21,7 @@ from pneumoscope.errors import (
     UnreadableImage,
 )
 from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
+from pneumoscope.sources.listed import CLASS_IGNORED
 
 SPEC = InputSpec(8, 8)
 MANY = 1200
@@ -109,6 +110,11 @@ def test_too_many_bad_films_are_refused_and_listed(tmp_path: Path) -> None:
     assert len(prepare(source(bad=4), SPEC, tmp_path / "set", most_bad=0.1).table) == 56
     with pytest.raises(UnreadableData, match="4 of 60"):
         prepare(source(bad=4), SPEC, tmp_path / "set")
+
+
+def test_what_was_chosen_to_be_ignored_makes_no_other_film_rarer(tmp_path: Path) -> None:
+    found = replace(source(bad=4), passed_over={CLASS_IGNORED: 20})
+    assert len(prepare(found, SPEC, tmp_path / "set").table) == 56
 
 
 def test_all_films_bad_is_refused_whatever_is_allowed(tmp_path: Path) -> None:

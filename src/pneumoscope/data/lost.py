@@ -17,6 +17,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import UnreadableData
 from pneumoscope.manifest import PreparedManifest
 from pneumoscope.records import CLASSES
+from pneumoscope.sources.listed import CLASS_IGNORED, FOLDER_IGNORED
 
 _UNEVEN, _MANY = 3, 10
 """How many times the part of one class that is lost may exceed that of the other, from so many
@@ -32,7 +33,9 @@ def check_bad(prepared: PreparedSet, most_bad: float) -> PreparedSet:
     flow = prepared.about["flow"]
     lost = lost_by_class(prepared.about)
     bad = sum(sum(counts.values()) for counts in lost.values())
-    found = flow["kept"] + bad
+    # What the user chose to ignore is there all the same: it makes no other film rarer.
+    passed = prepared.about["source"].get("passed_over", {})
+    found = flow["kept"] + bad + sum(passed.get(why, 0) for why in (CLASS_IGNORED, FOLDER_IGNORED))
     if bad <= most_bad * max(found, 1) and flow["kept"]:
         return prepared
     shown = "; ".join(

@@ -31,6 +31,7 @@ UNKNOWN, IGNORED = -1, 2
 
 NO_LABEL = "no label"
 CLASS_IGNORED = "films of a class that was said to be ignored"
+FOLDER_IGNORED = "films of a class to ignore"
 
 
 @dataclass(frozen=True, slots=True)

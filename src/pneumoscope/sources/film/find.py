@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pneumoscope.errors import UnreadableData
+from pneumoscope.sources.film.objects import object_kind
 from pneumoscope.sources.film.rule import sort_films
 from pneumoscope.sources.places.files import Listing, list_films
 
@@ -33,9 +34,17 @@ def only_films(listing: Listing, classes: Collection[str] = ()) -> Found:
     # Windows' own unpacker leaves whole paths as the names of files elsewhere.
     paths = [file.path.replace("\\", "/") for file in listing.files]
     kept = sort_films(paths, classes)
-    files = tuple(listing.files[place] for place in kept.kept)
-    passed = Counter(listing.passed_over) + Counter(kept.passed)
+    sorted_out = [(listing.files[place], _kind(listing, place)) for place in kept.kept]
+    files = tuple(file for file, kind in sorted_out if kind is None)
+    objects = Counter(kind for _, kind in sorted_out if kind is not None)
+    passed = Counter(listing.passed_over) + Counter(kept.passed) + objects
     return Found(replace(listing, files=files, passed_over=dict(passed)), kept.notes)
+
+
+def _kind(listing: Listing, place: int) -> str | None:
+    """What a DICOM file without pixels is; None for films."""
+    file = listing.files[place]
+    return object_kind(listing.root / file.path) if file.is_dicom else None
 
 
 def check_any(found: Found) -> None:

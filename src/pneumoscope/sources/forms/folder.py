@@ -18,6 +18,7 @@ from pneumoscope.errors import UnreadableData
 from pneumoscope.records import CLASSES, DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, check_links
 from pneumoscope.sources.film.find import Found, find_films
+from pneumoscope.sources.forms.dealt import dealt_again
 from pneumoscope.sources.forms.layout import (
     Copies,
     Place,
@@ -31,7 +32,7 @@ from pneumoscope.sources.forms.layout import (
     verdict_of,
     without_copied_folders,
 )
-from pneumoscope.sources.listed import About, Boxes, Column, FileFilms
+from pneumoscope.sources.listed import FOLDER_IGNORED, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.cells import DOUBT, REST, Meaning, Question, read_cells
 from pneumoscope.sources.meaning.words import LABEL_OF, fold
 from pneumoscope.sources.places.files import (
@@ -50,7 +51,6 @@ _LOOK_DEEP = 4
 _LOOK_WIDE = 200  # folders read in all
 _LOOK_LONG = 2000  # entries read of one folder
 _OUTSIDE = "films outside a class folder"
-_IGNORED = "films of a class to ignore"
 
 
 def folder_source(request: DataRequest) -> Source:
@@ -72,7 +72,10 @@ def folder_source(request: DataRequest) -> Source:
     if copies.paths:
         films = tuple(film for film in films if film.path not in copies.paths)
         passed["copies of a whole tree of folders"] += len(copies.paths)
-    used = [places[folder_of(film.path)] for film in films]
+    dealt = dealt_again(root, films, places)
+    films, used = dealt.films, dealt.places
+    if dealt.repeated:
+        passed["films that lie in another fold too"] += dealt.repeated
     meaning = _meaning(root, used, classes)
     about, notes = _about(root, films, used)
     return assemble(
@@ -90,6 +93,7 @@ def folder_source(request: DataRequest) -> Source:
                 *found.notes,
                 *doubles,
                 *_copy_notes(copies),
+                *dealt.notes,
                 *_unused(request, places),
                 *mention_tables(root, "None was read; labels are those of the folders"),
             ),
@@ -224,7 +228,7 @@ def _films(
         if verdict in CLASSES:
             kept.append(file)
         else:
-            passed[_IGNORED if verdict else _OUTSIDE] += 1
+            passed[FOLDER_IGNORED if verdict else _OUTSIDE] += 1
     return tuple(kept)
 
 

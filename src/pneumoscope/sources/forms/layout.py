@@ -25,7 +25,9 @@ from pneumoscope.sources.splits import split_of
 
 _COPY_OF = re.compile(r"(?: - (?:Copy|Kopie|copie|copia))?(?: ?\([0-9]+\))?$| copy(?: [0-9]+)?$")
 _A_SPLIT = "/split"  # no folder can have this name
-_ENOUGH = 0.9
+ENOUGH = 0.9
+"""Part of the films of a tree that must have a twin in another for the one to be its copy."""
+
 _SAMPLE = 16
 _COMPARED = 1 << 20
 _FEW = 6
@@ -196,7 +198,7 @@ def copied_trees(root: Path, films: Sequence[FoundFile], places: Mapping[str, Pl
     copied: dict[str, str] = {}
     for above in sorted(trees, key=lambda parts: (len(parts), parts)) if len(trees) > 1 else ():
         twins = [(film, *seen[key]) for film, key in trees[above] if key in seen]
-        if len(twins) >= _ENOUGH * len(trees[above]) and _alike(root, twins):
+        if len(twins) >= ENOUGH * len(trees[above]) and alike(root, twins):
             paths.update(film.path for film, _, _ in twins)
             copied["/".join(above)] = "/".join(twins[0][2])
         for film, key in trees[above]:
@@ -225,7 +227,7 @@ def without_copied_folders(root: Path, listing: Listing) -> tuple[Listing, list[
         twins = [
             (f, folders[original][key], ()) for key, f in films.items() if key in folders[original]
         ]
-        if len(twins) >= _ENOUGH * len(films) and _alike(root, twins):
+        if len(twins) >= ENOUGH * len(films) and alike(root, twins):
             copied[folder] = original
     if not copied:
         return listing, []
@@ -241,7 +243,7 @@ def without_copied_folders(root: Path, listing: Listing) -> tuple[Listing, list[
     return replace(listing, files=kept, passed_over=dict(passed)), [note]
 
 
-def _alike(root: Path, twins: Sequence[tuple[FoundFile, FoundFile, object]]) -> bool:
+def alike(root: Path, twins: Sequence[tuple[FoundFile, FoundFile, object]]) -> bool:
     """Whether a few of the twins begin with the same bytes."""
     for film, twin, _ in twins[:: max(len(twins) // _SAMPLE, 1)]:
         try:
