@@ -990,7 +990,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[PneumoscopeError], str]] = {
     "labels that differ.csv": (
         lambda: b"path,label,target\na.png,0,1\nb.png,1,0\n",
         BadLabels,
-        "two columns could be the label and differ: 'label' and 'target'",
+        "two columns could be the label and differ: 'label' and 'target'; and then: numbers of a "
+        "label do not say what they stand for",
     ),
     "unknown class.csv": (
         lambda: b"path,label\na.png,gallstones\n",
