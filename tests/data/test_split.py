@@ -151,6 +151,19 @@ def test_a_small_official_validation_split_stays_where_a_new_one_would_be_smalle
     assert plan.split.tolist() == splits
 
 
+def test_a_validation_split_of_training_films_is_pooled_and_cut_anew() -> None:
+    splits = ["train"] * 400 + ["val"] * 100 + ["test"] * 100
+    frame = table([i % 2 for i in range(600)], None, splits)
+    film = np.array([*range(400), *range(0, 60), *range(400, 440), *range(600, 700)])
+    frame = frame.assign(pixel_hash=film.astype(str), group=film)
+    plan = plan_splits(frame, CHOICES)
+    assert not set(film[plan.split == "val"]) & set(film[plan.split == "train"])
+    assert (plan.split == "test").sum() == 100
+    assert "60 of the official 100 are films of train too" in plan.choices[1][2]
+    kept = plan_splits(frame, choices(val="official"))
+    assert (kept.split == "val").tolist() == [split == "val" for split in splits]
+
+
 def test_new_splits_forget_the_official_ones() -> None:
     plan = plan_splits(kaggle(), choices(test="new", val="new"))
     assert (plan.split == "test").sum() == pytest.approx(0.2 * 336, abs=4)

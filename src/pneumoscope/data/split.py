@@ -58,6 +58,9 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
     if choices.fold != "none":
         return _fold_plan(table, choices, split)
     told = []
+    repeated = _repeats_train(table, split) if choices.val == "auto" else ""
+    if repeated:
+        split[split == "val"] = "train"
     if choices.test == "new" or not (split == "test").any():
         if choices.test == "new":
             split[:] = None
@@ -67,14 +70,16 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
         told.append(("test split", _share(choices.test_share, pool), _patients(table)))
     else:
         told.append(("test split", _official(split, "test"), "kept as the data has it"))
-    why = _why_new_val(split, labels, choices)
+    why = repeated or _why_new_val(split, labels, choices)
     if why is None:
         told.append(("val split", _official(split, "val"), "kept as the data has it"))
     else:
         pool = labelled & (split != "test")
         split[pool] = "train"
         split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
-        told.append(("val split", _share(choices.val_share, pool), _patients(table) + why))
+        told.append(
+            ("val split", _share(choices.val_share, pool), _patients(table) + why + repeated)
+        )
     split[labelled & ~np.isin(split, ("val", "test"))] = "train"
     told += _reduce_train(split, labels, groups, choices)
     return Plan(split, (*told, *_aside(table, aside, choices)))
@@ -211,6 +216,21 @@ def _patients(table: pd.DataFrame) -> str:
     if known == len(table):
         return "no patient divided"
     return f"patients known for {known:,} films only" if known else "patients unknown"
+
+
+def _repeats_train(table: pd.DataFrame, split: NDArray[np.object_]) -> str:
+    """Why an official validation split is not used as it is, as a clause to add: more than half of
+    its films have the pixels of a training film. Empty where they have not."""
+    val, train = split == "val", split == "train"
+    if "pixel_hash" not in table or not val.any():
+        return ""
+    again = int(table["pixel_hash"][val].isin(table["pixel_hash"][train].dropna()).sum())
+    if 2 * again <= val.sum():
+        return ""
+    return (
+        f"; {again:,} of the official {int(val.sum()):,} are films of train too, so it was pooled "
+        "with train (--set data.val=official keeps it)"
+    )
 
 
 def _why_new_val(split: NDArray[np.object_], labels: Labels, choices: DataChoices) -> str | None:
