@@ -75,3 +75,13 @@ def test_more_words_than_a_command_takes_are_written_down(tmp_path: Path) -> Non
     with pytest.raises(BadLabels) as error:
         read_cells({"normal": 3, **cells}, Question("here"), {})
     assert error.value.answer == ("--classes", "words.csv")
+
+
+@pytest.mark.parametrize("form", ["{:02d}.03.2023", "2023-03-{:02d}", "{:02d}/03/2023 10:15"])
+def test_a_column_of_dates_is_none_of_ids_that_repeat(form: str, tmp_path: Path) -> None:
+    rows = ["image,label,Aufnahmedatum"]
+    for i in range(24):
+        (tmp_path / f"{i}.png").write_bytes(b"x")
+        rows.append(f"{i}.png,{('normal', 'pneumonia')[i % 2]},{form.format(i // 2 + 1)}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    assert open_source(DataRequest(str(tmp_path)), tmp_path, Silent()).count == 24

@@ -27,6 +27,7 @@ reader image file path frame rows columns bits slice series follow split fold
 """
 _OTHER_WORDS = frozenset(_OTHER_WORDS_TEXT.split())
 _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:-]{3,}")
+_DATE = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}(?:[ T].*)?")
 OF_STUDIES = "Films of one study"
 """How the note begins where ids are those of studies."""
 
@@ -114,6 +115,8 @@ def _like_ids(name: str, cells: pd.Series[str], *, nameless: bool) -> bool:
     there = cells[[not is_missing(cell) for cell in cells]]
     distinct = there.unique()
     if len(there) < _MOSTLY * len(cells) or len(distinct) == len(there):
+        return False
+    if sum(bool(_DATE.fullmatch(cell)) for cell in distinct) > len(distinct) / 2:
         return False
     if len(distinct) < max(_FEWEST, _SPREAD * len(there)):
         return False
