@@ -38,6 +38,18 @@ def test_a_split_from_elsewhere_is_told_class_by_class(make_set, drawn) -> None:
     assert "normal films of test from normal films of train" in finding.title
 
 
+def test_the_answer_about_test_is_the_same_however_the_others_are_divided(make_set, drawn) -> None:
+    """A run that cuts validation films anew says of test what the audit of its data says."""
+    films = drawn.copy()
+    films[[s == "test" for s in ALTERNATE], :20] //= 2
+    divided = [s if s == "test" or i % 5 else "val" for i, s in enumerate(ALTERNATE)]
+    whole = shifts(make_set(films, split=ALTERNATE, label=LABELS))["test", "normal"]
+    cut = shifts(make_set(films, split=divided, label=LABELS))["test", "normal"]
+    assert whole.against == ("train",) and cut.against == ("train", "val")
+    assert (cut.auroc, cut.train) == (whole.auroc, whole.train)
+    assert "of test from normal films of train and validation with AUROC" in cut.finding
+
+
 def test_another_share_of_classes_is_no_shift(make_set, drawn) -> None:
     """Sick films are darker here, and test has three times as many of them."""
     films = drawn.copy()

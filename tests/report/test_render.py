@@ -292,14 +292,3 @@ def test_small_films_are_exact_and_large_ones_small() -> None:
 
 def _bytes(uri: str) -> bytes:
     return base64.b64decode(uri.split(",", 1)[1])
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_run_that_was_fitted_to_minutes_says_how_it_is_repeated(
-    make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
-) -> None:
-    whole = write_report(make_run(), film).read_text(encoding="utf-8")
-    assert '<p class="lead">The same command, seed, data and machine give the same' in whole
-    folder = make_run(epochs={"number": 3, "why": "measured"})
-    page = write_report(folder, film).read_text(encoding="utf-8")
-    assert "--set train.epochs=3" in page and '<p class="lead">The same command' not in page

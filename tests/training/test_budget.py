@@ -8,10 +8,18 @@ import pytest
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Hardware, InputSpec
+from pneumoscope.records import Hardware, InputSpec, Silent
 from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure import budget
 from pneumoscope.training.measure.budget import MOST_EPOCHS, Pace, epochs_within, pace_of
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def test_pace_of_a_worked_example() -> None:
@@ -63,7 +71,11 @@ def test_of_several_processes_one_is_timed_and_that_is_said(
     nothing: Any = None
     recipe = load_recipe("small", ["train.minutes=2"])
     job = TrainingJob(nothing, recipe, 32, 0, nothing, Hardware(devices=processes))
-    epochs, why = budget.fit_to_time(tmp_path, job, nothing)
+    heard = Heard()
+    epochs, why = budget.fit_to_time(tmp_path, job, nothing, heard)
+    assert heard.notes == [
+        "Measure how long an epoch takes, as part of the 2 minutes; judging comes on top"
+    ]
     assert epochs == int(108 / 11) and "640 films/s" in why
     assert "12 s of which went to measuring, 11 s an epoch" in why
     assert ("of one process; 4 share each batch and may end sooner" in why) == told

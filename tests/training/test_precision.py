@@ -8,7 +8,7 @@ import torch
 
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import InputSpec
+from pneumoscope.records import InputSpec, Silent
 from pneumoscope.training.measure import precision
 from pneumoscope.training.measure.precision import choose_precision
 
@@ -39,9 +39,14 @@ def test_the_answer_is_remembered(
 ) -> None:
     memory = tmp_path / "cache" / "precision.json"
     timed(monkeypatch, 2.0, 1.0)
-    choose_precision(network, "resnet18", "cpu", memory)
+    notes: list[str] = []
+    heard = Silent()
+    monkeypatch.setattr(heard, "note", notes.append)
+    choose_precision(network, "resnet18", "cpu", memory, heard)
     timed(monkeypatch, 1.0, 9.0)
-    again = choose_precision(network, "resnet18", "cpu", memory)
+    again = choose_precision(network, "resnet18", "cpu", memory, heard)
+    # Said while it takes time, and not where the answer is known.
+    assert notes == ["Measure the speed of float32 and of bf16: some seconds, once on this machine"]
     assert again.name == "bf16" and "earlier" in again.why
     assert list(json.loads(memory.read_text()).values()) == [2.0]
 

@@ -32,14 +32,19 @@ from pneumoscope.plain import to_plain
 from pneumoscope.records import CLASSES, SPLITS, Estimate
 
 TRAIN = "train"
+_AGAINST: dict[str, tuple[str, ...]] = {"val": (TRAIN,), "test": (TRAIN, "val")}
+"""What the films of a split are compared with. Test films with all others: a run may cut validation
+films anew out of those of training, and its figure is still that of the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitShift:
-    """How well thumbnails tell the films of one class in ``split`` from those in train.
+    """How well thumbnails tell the films of one class in ``split`` from those of the splits
+    ``against``.
 
-    ``films`` and ``train`` are their numbers. ``auroc`` is cross-validated over patients, .5 where
-    the two are alike; None where there are too few, which ``why_not`` says.
+    ``films`` and ``train`` are their numbers; versions before compared all splits with train.
+    ``auroc`` is cross-validated over patients, .5 where the two are alike; None where there are
+    too few, which ``why_not`` says.
     """
 
     split: str
@@ -48,15 +53,18 @@ class SplitShift:
     train: int
     auroc: Estimate | None = None
     why_not: str | None = None
+    against: tuple[str, ...] = (TRAIN,)
 
     @property
     def finding(self) -> str | None:
         """One sentence where thumbnails tell the two apart."""
         if self.auroc is None or self.auroc.low < WARNING:
             return None
+        others = "train and validation" if "val" in self.against else TRAIN
         return (
             f"8 × 8 thumbnails tell {self.label} films of {self.split} from {self.label} films of "
-            f"train with AUROC {self.auroc.value:.3f} ({self.auroc.low:.3f}–{self.auroc.high:.3f})."
+            f"{others} with AUROC {self.auroc.value:.3f} "
+            f"({self.auroc.low:.3f}–{self.auroc.high:.3f})."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -66,7 +74,8 @@ class SplitShift:
 def measure_shifts(
     prepared: PreparedSet, thumbs: NDArray[np.uint8], seed: int = 0
 ) -> tuple[SplitShift, ...]:
-    """Every official split but train against train, class by class; the same for the same seed.
+    """Every split but train against train, test also against validation, class by class; the same
+    for the same seed, however the films outside test are divided.
 
     ``thumbs`` is uint8 (N, 32, 32). Empty where the data came without a training split.
     """
@@ -76,7 +85,7 @@ def measure_shifts(
         for split in SPLITS
         if split != TRAIN and (splits == split).any() and (splits == TRAIN).any()
         for label in CLASSES
-        if (rows := np.flatnonzero((labels == label) & splits.isin([split, TRAIN]))).size
+        if (rows := np.flatnonzero((labels == label) & splits.isin([split, *_AGAINST[split]]))).size
     )
 
 
@@ -92,7 +101,7 @@ def _measure(
     elsewhere = np.asarray(split_words(part) == split, np.int64)
     there = int(elsewhere.sum())
     here = rows.size - there
-    shift = SplitShift(split, label, there, here)
+    shift = SplitShift(split, label, there, here, against=_against(split_words(part), split))
     if min(there, here) < FEWEST:
         return replace(shift, why_not=f"fewer than {FEWEST} films of a side")
     fold = patient_folds(part, elsewhere, seed)
@@ -100,6 +109,10 @@ def _measure(
         return replace(shift, why_not=f"fewer than {FOLDS} patients of a side")
     greys = coarse_greys(thumbs[rows])
     return replace(shift, auroc=cross_validated(greys, elsewhere, fold, linear))
+
+
+def _against(splits: pd.Series[Any], split: str) -> tuple[str, ...]:
+    return tuple(each for each in _AGAINST[split] if (splits == each).any())
 
 
 def shift_findings(shifts: tuple[SplitShift, ...]) -> list[Finding]:

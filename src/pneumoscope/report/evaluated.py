@@ -21,6 +21,7 @@ from pneumoscope.manifest import Manifest, ModelManifest
 from pneumoscope.metrics.scale import CALIBRATED, scale_name
 from pneumoscope.plain import from_plain
 from pneumoscope.records import Estimate
+from pneumoscope.report.repeat import cut_short, recipe_done, repeating
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import KnownSet
 
@@ -36,7 +37,8 @@ class EvaluatedRun:
     ``predictions`` holds the rows of the evaluated split only, indexed by their place in the
     whole table, on the scale of ``results``: that of the model, also where a version before wrote
     another. ``history`` is None where the run was not trained here. ``model`` is empty where
-    there is no model.json, ``recipe`` where there is no recipe.yaml.
+    there is no model.json, ``recipe`` where there is no recipe.yaml; it is the recipe of what was
+    done, and ``cut_short`` says where fewer epochs fitted into its minutes than it asked for.
     """
 
     folder: Path
@@ -46,6 +48,7 @@ class EvaluatedRun:
     predictions: pd.DataFrame
     history: pd.DataFrame | None
     recipe: str
+    cut_short: str = ""
 
     @property
     def name(self) -> str:
@@ -63,6 +66,11 @@ class EvaluatedRun:
     def best_epoch(self) -> int | None:
         """The epoch whose weights were kept, None where that is not known."""
         return self.model.get("lineage", {}).get("best_epoch")
+
+    @property
+    def command(self) -> str:
+        """The command that repeats the run; empty where it was not kept."""
+        return repeating(self.manifest.get("command", ""), _fitted(self.manifest))
 
     @property
     def members(self) -> int:
@@ -131,15 +139,22 @@ def read_evaluated(folder: Path) -> EvaluatedRun:
     heat = known.temperature if known and known.temperature else 1.0
     table = at_temperature(read_predictions(run.predictions_file), heat)
     rows = table[(table["split"] == results.split) & table["label"].isin([0, 1])]
+    manifest, recipe = run.manifest(), _read_optional(run.recipe_file)
     return EvaluatedRun(
         folder=folder,
-        manifest=run.manifest(),
+        manifest=manifest,
         model=run.model() if run.model_file.exists() else {},
         results=results,
         predictions=rows.astype({"label": int}),
         history=_read_history(run.history_file),
-        recipe=_read_optional(run.recipe_file),
+        recipe=recipe_done(recipe, _fitted(manifest)),
+        cut_short=cut_short(recipe, _fitted(manifest)),
     )
+
+
+def _fitted(manifest: Manifest) -> int | None:
+    """The epochs that were fitted to the recipe's minutes; None where none were."""
+    return manifest["epochs"]["number"] if "epochs" in manifest else None
 
 
 def _read_history(path: Path) -> pd.DataFrame | None:

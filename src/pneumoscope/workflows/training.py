@@ -71,7 +71,9 @@ def _precision(context: RunContext, network: Network) -> Precision:
         precision = Precision(kept["name"], kept["why"], context.device)
     else:
         memory = cache_folder() / "precision.json"
-        precision = settle_precision(network, context.recipe, context.device, memory)
+        precision = settle_precision(
+            network, context.recipe, context.device, memory, context.listener
+        )
     context.run.update_manifest(precision={"name": precision.name, "why": precision.why})
     context.note_choice("precision", f"{precision.name}, channels_last", precision.why)
     return precision
@@ -84,7 +86,7 @@ def _within_minutes(context: RunContext, job: TrainingJob, network: Network) -> 
 
     kept = context.run.manifest().get("epochs") or context.session.epochs.get(job.recipe.name)
     if not kept:
-        epochs, why = fit_to_time(context.run.folder, job, network)
+        epochs, why = fit_to_time(context.run.folder, job, network, context.listener)
         kept = {"number": epochs, "why": why}
     context.session.epochs[job.recipe.name] = kept
     context.run.update_manifest(epochs=kept)

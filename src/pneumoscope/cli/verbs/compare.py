@@ -21,6 +21,7 @@ from pneumoscope.formatting import (
     mean_sd,
     metric_name,
     number,
+    plural,
     signed,
     signed_interval,
 )
@@ -91,6 +92,7 @@ def _described(run: ComparedRun) -> str:
     parts = [
         f"recipe {run.recipe}" if run.recipe else "",
         f"seed {run.seed}" if run.seed is not None else "",
+        plural(run.epochs, "epoch") if run.epochs is not None else "",
         run.precision or "",
         f"{run.train_seconds:,.1f} s of training" if run.train_seconds is not None else "",
         f"threshold {number(run.operating_point.threshold)}",

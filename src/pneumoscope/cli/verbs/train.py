@@ -54,7 +54,11 @@ def train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.01, metavar="M", help="Train as many epochs as fit into M minutes"),
+        typer.Option(
+            min=0.01,
+            metavar="M",
+            help="Train as many epochs as fit into M minutes; judging comes on top",
+        ),
     ] = None,
     learning_curve: Annotated[
         str | None,

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from pneumoscope.errors import printable
 from pneumoscope.formatting import plural, split_name
+from pneumoscope.report.repeat import repeating
 
 DISCLAIMER = "Research use only. Not a medical device."
 
@@ -99,6 +100,7 @@ def _environment() -> Environment:
     environment.filters["identifier"] = identifier
     environment.filters["lines"] = lines
     environment.filters["plural"] = plural
+    environment.filters["repeating"] = repeating
     environment.filters["split_name"] = split_name
     environment.filters["unbroken"] = unbroken
     return environment

@@ -22,7 +22,7 @@ from pneumoscope.report.review.abstention import far_films
 def answers(run: EvaluatedRun) -> tuple[Remark, ...]:
     """The four questions with their answers, from the records of the run alone."""
     return (
-        Remark("Is it good?", _good(run)),
+        Remark("Is it good?", f"{_good(run)} {run.cut_short}".rstrip()),
         Remark("How sure is that?", _sure(run)),
         Remark("For whom?", people.words(run)),
         Remark("When not to trust it?", _distrust(run)),

@@ -76,4 +76,5 @@ def gather(context: ReportContext) -> Variables | None:
         "panels": panels_with_tiles(samples, context),
         "split": context.run.split,
         "shifts": shift_rows(context.run.shifts),
+        "with_val": any("val" in shift.against for shift in context.run.shifts),
     }

@@ -111,6 +111,7 @@ def _reproduce(context: ReportContext) -> Variables:
     run = context.run
     return {
         "run": run.manifest,
+        "command": run.command,
         "model": run.model,
         "recipe": run.recipe,
         "environment": run.manifest.get("environment", {}),

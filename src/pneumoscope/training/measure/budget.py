@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from pneumoscope.formatting import duration
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Silent
+from pneumoscope.records import Listener, Silent
 from pneumoscope.run import Run
 from pneumoscope.storage import writing
 from pneumoscope.training.allocator import keep_freed_memory
@@ -50,7 +50,12 @@ class Pace:
         return self.steps * self.step + self.val_batches * self.val_batch + self.besides
 
 
-def fit_to_time(folder: Path, job: TrainingJob, network: Network) -> tuple[int, str]:
+def fit_to_time(
+    folder: Path,
+    job: TrainingJob,
+    network: Network,
+    listener: Listener = Silent(),  # noqa: B008  it holds no state
+) -> tuple[int, str]:
     """The number of epochs that fit into ``recipe.train.minutes``, at least 1, and the reason.
 
     ``folder`` is that of the run, whose disk is measured too; nothing is left there. The time
@@ -62,6 +67,9 @@ def fit_to_time(folder: Path, job: TrainingJob, network: Network) -> tuple[int, 
         return recipe.train.epochs, "the recipe says so"
     start = time.perf_counter()
     seconds = 60 * recipe.train.minutes
+    listener.note(
+        f"Measure how long an epoch takes, as part of the {duration(seconds)}; judging comes on top"
+    )
     pace = measure_pace(folder, job, network)
     left = seconds - (time.perf_counter() - start)
     epochs = epochs_within(left, pace.epoch)

@@ -21,6 +21,7 @@ from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
+from pneumoscope.records import Listener, Silent
 from pneumoscope.storage import write_json
 
 Name = Literal["float32", "bf16"]
@@ -41,17 +42,26 @@ class Precision:
 
 
 def settle_precision(
-    network: Network, recipe: Recipe, device: str, memory: Path | None
+    network: Network,
+    recipe: Recipe,
+    device: str,
+    memory: Path | None,
+    listener: Listener = Silent(),  # noqa: B008  it holds no state
 ) -> Precision:
-    """The precision that the recipe asks for, or the faster one."""
+    """The precision that the recipe asks for, or the faster one; ``listener`` hears of measuring,
+    which takes seconds."""
     asked = recipe.train.precision
     if asked != "auto":
         return Precision(asked, "the recipe says so", device)
-    return choose_precision(network, recipe.model.backbone, device, memory)
+    return choose_precision(network, recipe.model.backbone, device, memory, listener)
 
 
 def choose_precision(
-    network: Network, backbone: str, device: str, memory: Path | None
+    network: Network,
+    backbone: str,
+    device: str,
+    memory: Path | None,
+    listener: Listener = Silent(),  # noqa: B008  it holds no state
 ) -> Precision:
     """The faster of float32 and bf16 for training ``network`` on ``device``.
 
@@ -63,6 +73,7 @@ def choose_precision(
     known = _recall(memory)
     if key in known:
         return _decide(known[key], "measured earlier on this machine", device)
+    listener.note("Measure the speed of float32 and of bf16: some seconds, once on this machine")
     # Rounded before deciding: what is remembered must decide alike.
     gain = round(_measure(network, device, "float32") / _measure(network, device, "bf16"), 2)
     if memory is not None:
