@@ -32,6 +32,7 @@ def test_folds_as_folders_are_read_once_and_their_dealing_forgotten(tmp_path: Pa
     assert Counter(record.split for record in found.records) == {None: 12, "test": 2}
     assert found.passed_over == {"films that lie in another fold too": 24}
     assert any("fold_1, fold_2 and fold_3 hold the same films" in note for note in found.notes)
+    assert not any("lie in no split folder" in note for note in found.notes)
     one = open_source(DataRequest(str(tmp_path / "fold_1")), tmp_path, Silent())
     assert Counter(record.split for record in one.records) == {"train": 8, "val": 4}
 

@@ -77,7 +77,7 @@ def folder_source(request: DataRequest) -> Source:
     if dealt.repeated:
         passed["films that lie in another fold too"] += dealt.repeated
     meaning = _meaning(root, used, classes)
-    about, notes = _about(root, films, used)
+    about, notes = _about(root, films, used, pooled=bool(dealt.repeated))
     return assemble(
         Listed(
             form="folder",
@@ -128,15 +128,16 @@ def _meaning(root: Path, used: Sequence[Place], classes: Mapping[str, str]) -> M
 
 
 def _about(
-    root: Path, films: Sequence[FoundFile], used: Sequence[Place]
+    root: Path, films: Sequence[FoundFile], used: Sequence[Place], *, pooled: bool
 ) -> tuple[About, list[str]]:
-    """What the folders say of each film, and what the user should know of that."""
+    """What the folders say of each film, and what the user should know of that; ``pooled`` says
+    that films were taken out of their splits."""
     labels = [LABEL_OF[place.verdict] if place.verdict else None for place in used]
     split = Column.of([place.split for place in used])
     notes: list[str] = []
     if not split.known:
         split, notes = listed_splits(root, [film.path for film in films])
-    elif loose := len(films) - split.known:
+    elif (loose := len(films) - split.known) and not pooled:
         notes.append(f"{loose} films lie in no split folder, beside others that do.")
     facts = {}
     if any(place.subtype for place in used):
