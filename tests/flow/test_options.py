@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
+from pneumoscope.errors import InputError
 
 ABOUT = ("--form", "--classes", "--labels", "--column", "--keep-ids")
 
@@ -49,3 +50,24 @@ def test_help_loads_no_library_but_the_one_that_prints_it() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "got", "expected"),
+    [
+        (["train", "D", "--seeds", "no"], "'no'", "a whole number"),
+        (["train", "D", "--seeds", "1"], "1", "2 or more"),
+        (["train", "D", "--minutes", "5m"], "'5m'", "a number"),
+        (["train", "D", "--minutes", "0"], "0.0", "0.01 or more"),
+        (["prepare", "D", "--size", "big"], "'big'", "a whole number"),
+        (["crossval", "D", "--folds", "101"], "101", "100 or less"),
+    ],
+)
+def test_a_value_that_an_option_does_not_take_is_said_in_our_words(
+    words: list[str], got: str, expected: str
+) -> None:
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InputError)
+    told = done.exception.message()
+    assert f"{words[2]} does not take this value" in told and got in told and expected in told
+    assert f"pneumoscope {words[0]} --help" in told and "Input should be" not in told

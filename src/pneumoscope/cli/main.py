@@ -31,6 +31,27 @@ from pneumoscope.cli.verbs.prepare import prepare
 from pneumoscope.cli.verbs.train import demo, train
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError, printable
 
+_KINDS = {"int": "a whole number", "float": "a number"}
+_BOUNDS = {"ge": "{} or more", "gt": "more than {}", "le": "{} or less", "lt": "less than {}"}
+
+
+def _in_our_words(error: typer.BadParameter, verb: str) -> Exception:
+    """What the value of an option was and should be; other refusals are typer's own sentence."""
+    found: Any = error.__cause__  # pydantic's, by which typer reads numbers
+    if error.param is None or not hasattr(found, "errors"):
+        return error
+    fault = found.errors()[0]
+    bounds = [
+        _BOUNDS[key].format(fault["ctx"][key]) for key in fault.get("ctx", {}) if key in _BOUNDS
+    ]
+    kind = _KINDS.get(fault["type"].partition("_")[0], "another value")
+    return InputError(
+        f"{error.param.opts[0]} does not take this value",
+        got=repr(fault["input"]),
+        expected=" and ".join(bounds) or kind,
+        remedy=f"see: pneumoscope {verb} --help",
+    )
+
 
 class _Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # Click's, which Typer may carry within itself
@@ -38,6 +59,8 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # in a verb that keeps nothing to go on with
             raise Interrupted("stopped before it was done", remedy="start it again") from None
+        except typer.BadParameter as error:
+            raise _in_our_words(error, ctx.invoked_subcommand) from None
 
 
 app = typer.Typer(
