@@ -15,7 +15,11 @@ import pytest
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.calibrate import read_evaluation
 from pneumoscope.evaluation.choices import choose_all
-from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
+from pneumoscope.evaluation.evaluate import (
+    evaluate_split,
+    evaluate_withheld,
+    operating_point_from,
+)
 from pneumoscope.evaluation.results import (
     Evaluation,
     evaluation_json,
@@ -44,14 +48,19 @@ def test_all_parts_come_back(tmp_path: Path, table: Table) -> None:
     frame = table()
     ages = pd.DataFrame({"image_id": frame.image_id, "age": np.arange(len(frame)) % 80})
     hidden = frame[["image_id"]].assign(border=0.0, centre=frame.logit, thumbnail=0.0)
+    gate = frame[["image_id"]].assign(code=np.where(np.arange(len(frame)) < 30, "ROTATED", None))
+    whole = evaluated(frame, facts=ages, prevalence=0.05, re_choose=True)
     found = replace(
-        evaluated(frame, facts=ages, prevalence=0.05, re_choose=True),
+        whole,
         shortcuts=evaluate_shortcuts(frame, hidden, split="test", settings=QUICK),
+        withheld=evaluate_withheld(frame, gate, whole, QUICK),
     )
     write_evaluation(tmp_path / "metrics.json", found)
     again = read_evaluation(tmp_path / "metrics.json")
     assert evaluation_json(again) == evaluation_json(found)
     assert again.re_chosen == found.re_chosen and again.operating_points == found.operating_points
+    assert again.withheld == found.withheld and again.withheld is not None
+    assert again.withheld.reasons == {"ROTATED": 20}
     assert again.shortcuts == found.shortcuts and again.metrics == found.metrics
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 from tests.helpers.commands import Made
 from tests.helpers.sources import dicom
 from typer.testing import CliRunner
@@ -23,6 +24,8 @@ from pneumoscope.cli.verbs.evaluate import share
 from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.records import DataRequest, Silent
+from pneumoscope.report.evaluated import read_evaluated
+from pneumoscope.report.run.card import card_text
 from pneumoscope.run import Run
 from pneumoscope.workflows import data as data_of
 from pneumoscope.workflows.evaluate.evaluate import evaluate_run
@@ -190,6 +193,47 @@ def test_what_is_judged_is_shown_and_masks_are_not_judged(
     assert "What was judged" in page[: page.index("<nav")]
 
 
+def test_films_that_predict_would_withhold_are_counted_and_stay_in_the_figures(
+    run: Run, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic = Path(shutil.copytree(films, tmp_path / "clinic"))
+    turned, inverted = clinic / "NORMAL" / "0.png", clinic / "PNEUMONIA" / "1.png"
+    Image.fromarray(np.rot90(np.asarray(Image.open(turned)), 2)).save(turned)
+    Image.fromarray(255 - np.asarray(Image.open(inverted))).save(inverted)
+    dicom(clinic / "NORMAL" / "side.dcm", 0, "LL")
+    request = EvaluateRequest(run.folder, DataRequest(str(clinic)))
+    folder = evaluate_run(request, out=tmp_path / "with")
+    found = read(folder)
+    withheld = found["withheld"]
+    assert withheld["reasons"]["ROTATED"] == withheld["reasons"]["INVERTED"] == 1
+    assert (found["n"], withheld["n"], withheld["positives"]) == (41, 3, 1)
+
+    rows = pd.read_csv(folder / "predictions.csv")
+    names = rows["image_id"].str
+    rest = rows[names.endswith(".png") & ~names.endswith(("NORMAL/0.png", "PNEUMONIA/1.png"))]
+    auroc = roc_auc_score(rest["label"], rest["calibrated_probability"])
+    assert len(rest) == 38 and withheld["metrics"]["auroc"]["value"] == pytest.approx(auroc)
+    assert [withheld["metrics"][name]["n"] for name in ("sensitivity", "specificity")] == [19, 19]
+
+    card = card_text(read_evaluated(folder))
+    said = "3 of 41 films would be withheld by predict ("
+    assert said in (folder / "report.html").read_text() and said in card
+    assert f"without them AUROC {auroc:.3f} (" in card and "All other figures count them" in card
+    # Nothing but this part knows of the gate.
+    monkeypatch.setattr("pneumoscope.workflows.evaluate.evaluate.gate_of", lambda *_: None)
+    plain = read(evaluate_run(request, out=tmp_path / "without"))
+    assert set(found) - set(plain) == {"withheld"}
+    assert {key: found[key] for key in plain if key != "timing"} == {
+        key: plain[key] for key in plain if key != "timing"
+    }
+
+
+def test_a_run_counts_them_among_its_own_test_films_and_says_so(trained: Made) -> None:
+    found = read(trained.folder)["withheld"]
+    assert found["n"] == sum(found["reasons"].values()) <= 1
+    assert "of 40 films would be withheld by predict" in " ".join(trained.printed.split())
+
+
 @pytest.fixture
 def mixed(tiny_npz: Path, films: Path, tmp_path: Path) -> Path:
     """The forty other phantoms, with three films of training at another size and grey."""
@@ -220,6 +264,9 @@ def test_films_of_training_are_found_in_other_data_and_taken_out(
         "figures are for the other 40."
     )
     assert (found["split"], found["n"]) == ("external", 40)
+    assert {"reason": "films that the model has seen", "films": 3} in [
+        {key: each[key] for key in ("reason", "films")} for each in about["door"]["left_out"]
+    ]
     assert about["shared"] == {"looked": 43, "found": {"train": 3}, "related": False, "kept": False}
     page = (folder / "report.html").read_text()
     assert "of which 3 are films of this model" in page[: page.index("<nav")]

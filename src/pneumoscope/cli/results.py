@@ -49,6 +49,14 @@ def show_answers(run: EvaluatedRun, screen: Screen) -> None:
         screen.console.print(line.append(printable(answer.text), "not bold"))
 
 
+def show_withheld(run: EvaluatedRun, screen: Screen) -> None:
+    """How many of the judged films ``predict`` would withhold, where that was looked for."""
+    from pneumoscope.report.review.withheld import words
+
+    if said := words(run):
+        screen.console.print(Text(f"  {said}"), soft_wrap=False)
+
+
 def show_findings(findings: Iterable[Finding], screen: Screen) -> None:
     """A line for each finding, the gravest first; then what cannot be known."""
     for finding in findings:

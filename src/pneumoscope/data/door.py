@@ -31,6 +31,7 @@ Splits = NDArray[np.object_]
 NO_LABEL = "films without a label"
 HELD_BACK = "films of the official test split"
 ELSEWHERE = "films of other splits"
+SHARED = "films that the model has seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +123,18 @@ class Door:
     divided: tuple[Divided, ...] = ()
 
 
-def door_of(prepared: PreparedSet, split: Splits | None = None) -> Door:
+def door_of(
+    prepared: PreparedSet, split: Splits | None = None, shared: NDArray[np.int64] | None = None
+) -> Door:
     """The door of a prepared set that has its official splits, used as ``split`` says; None where
-    nothing is cut, and all films are used in the splits that the data has."""
+    nothing is cut, and all films are used in the splits that the data has. ``shared`` are the rows
+    of films that are taken out since the model has seen them."""
     table, about = prepared.table, prepared.about
     source = about["source"]
     official = table["split"].astype("string")
     placed = official if split is None else pd.Series(split, table.index, dtype="string")
     used = np.full(len(table), True) if split is None else placed.notna().to_numpy(bool)
+    known = np.isin(np.arange(len(table)), [] if shared is None else shared)
     part = table[used].assign(split=placed[used])
     return Door(
         name=source["name"],
@@ -137,7 +142,7 @@ def door_of(prepared: PreparedSet, split: Splits | None = None) -> Door:
         why=source["why"],
         found=about["flow"]["found"] + _beside(about),
         used=int(used.sum()),
-        left_out=tuple(sorted(_left_out(prepared, used), key=lambda each: not each.lost)),
+        left_out=tuple(sorted(_left_out(prepared, used, known), key=lambda each: not each.lost)),
         aside=aside.counts(part),
         normal=int((part["label"] == 0).sum()),
         pneumonia=int((part["label"] == 1).sum()),
@@ -165,7 +170,9 @@ def _passed(about: PreparedManifest) -> Mapping[str, int]:
     return {reason: count for reason, count in passed.items() if reason != ANOTHER_KIND}
 
 
-def _left_out(prepared: PreparedSet, used: NDArray[np.bool_]) -> Iterator[LeftOut]:
+def _left_out(
+    prepared: PreparedSet, used: NDArray[np.bool_], shared: NDArray[np.bool_]
+) -> Iterator[LeftOut]:
     """Every reason for which something is not used, with what it takes away."""
     source, flow = prepared.about["source"], prepared.about["flow"]
     by_class = flow.get("dropped_by_class", {})
@@ -174,7 +181,7 @@ def _left_out(prepared: PreparedSet, used: NDArray[np.bool_]) -> Iterator[LeftOu
     for reason, counts in source.get("lost", {}).items():
         yield LeftOut(reason, sum(counts.values()), counts, lost=True)
     rest = prepared.table[~used]
-    reasons = _reasons(rest)
+    reasons = _reasons(rest).mask(shared[~used], SHARED)
     for reason in reasons.value_counts().index:
         part = rest[(reasons == reason).to_numpy(bool)]
         counts = {name: int((part["label"] == label).sum()) for label, name in enumerate(CLASSES)}

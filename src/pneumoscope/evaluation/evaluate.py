@@ -29,6 +29,7 @@ from pneumoscope.evaluation.results import (
     CoreMetrics,
     Evaluation,
     PointResult,
+    Withheld,
     extended,
 )
 from pneumoscope.evaluation.subgroups import evaluate_subgroups
@@ -37,6 +38,9 @@ from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings
 from pneumoscope.metrics.scores import Confusion, confusion
 from pneumoscope.metrics.thresholds import Rule, best_threshold, choose
 from pneumoscope.records import CLASSES, EXTERNAL, Estimate, OperatingPoint
+
+MAIN = ("auroc", "sensitivity", "specificity")
+"""Metrics that are also given without the films that ``predict`` would withhold."""
 
 
 def evaluate_split(
@@ -122,6 +126,34 @@ def core_metrics(
         confusion=counts,
         per_class=_per_class(found, counts),
         timing={"evaluate_seconds": clock() - start},
+    )
+
+
+def evaluate_withheld(
+    predictions: pd.DataFrame,
+    gate: pd.DataFrame,
+    found: Evaluation,
+    settings: IntervalSettings = DEFAULT_INTERVALS,
+) -> Withheld:
+    """What the gate for new films would withhold of the films of ``found``, and its main figures
+    without them. They stay in every other figure, which is never better by withholding.
+
+    ``predictions`` are on the scale of ``found``. ``gate`` has ``image_id`` and ``code``, the
+    gravest reason, None where there is none; a film that it lacks is not withheld.
+    """
+    rows = predictions[predictions["split"] == found.split]
+    codes = rows["image_id"].map(dict(zip(gate["image_id"], gate["code"], strict=True)))
+    out = codes.notna()
+    metrics: dict[str, Estimate] = {}
+    if out.any():
+        point, split = found.operating_point, found.split
+        core = core_metrics(rows[~out], split=split, operating_point=point, settings=settings)
+        metrics = {name: core.metrics[name] for name in MAIN}
+    return Withheld(
+        n=int(out.sum()),
+        positives=int((rows["label"][out] == 1).sum()),
+        reasons={str(code): int(n) for code, n in codes.value_counts().items()},
+        metrics=metrics,
     )
 
 

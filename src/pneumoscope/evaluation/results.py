@@ -22,7 +22,7 @@ from pneumoscope.storage import write_json
 SCHEMA = 2
 """In schema 1 probabilities and thresholds were those of raw logits, whatever temperature the model
 carried; ``calibrate.read_evaluation`` takes them to its scale."""
-ONLY_WHERE_DONE = ("re_chosen", "shortcuts")
+ONLY_WHERE_DONE = ("re_chosen", "shortcuts", "withheld")
 """Keys that the file has only where that was evaluated; all others are there, if as null."""
 Line = tuple[float, ...]
 """A curve, as its values along a grid."""
@@ -244,6 +244,20 @@ class ShortcutResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """Films among the judged ones that ``predict`` would withhold: all other figures count them.
+
+    ``reasons`` counts the gravest code of each. ``metrics`` are AUROC, sensitivity and specificity
+    of the other films at the same operating point, empty where no film would be withheld.
+    """
+
+    n: int
+    positives: int
+    reasons: Mapping[str, int]
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class CoreMetrics:
     """The metrics of one split at one operating point. ``patients`` is None when any is unknown."""
 
@@ -278,6 +292,7 @@ class Evaluation(CoreMetrics):
     subgroups: SubgroupsResult | None = None
     re_chosen: PointResult | None = None
     shortcuts: tuple[ShortcutResult, ...] | None = None
+    withheld: Withheld | None = None
     scale: str = AS_GIVEN
 
     @property

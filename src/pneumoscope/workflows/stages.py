@@ -28,7 +28,11 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.devices import use_all_cores
 from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable
 from pneumoscope.evaluation.choices import Choices, choose_all, on_validation
-from pneumoscope.evaluation.evaluate import evaluate_split, operating_point_from
+from pneumoscope.evaluation.evaluate import (
+    evaluate_split,
+    evaluate_withheld,
+    operating_point_from,
+)
 from pneumoscope.evaluation.predictions import (
     at_temperature,
     predictions_text,
@@ -41,8 +45,9 @@ from pneumoscope.evaluation.shortcuts import (
     shortcuts_text,
 )
 from pneumoscope.imaging.hidden import mean_film
-from pneumoscope.imaging.known.reference import save_reference
+from pneumoscope.imaging.known.reference import load_reference, save_reference
 from pneumoscope.imaging.thumbnails import thumbnails
+from pneumoscope.inference.gate import gate_of
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits
 from pneumoscope.manifest import Manifest
@@ -182,6 +187,10 @@ def evaluate_stage(
         for each in shortcuts:
             if each.finding:
                 context.listener.note(each.finding)
+    reference = load_reference(context.run.reference_file)
+    tested = predictions.loc[predictions["split"] == "test", "image_id"]
+    if (gate := gate_of(prepared, tested, reference)) is not None:
+        found = replace(found, withheld=evaluate_withheld(predictions, gate, found, settings))
     write_evaluation(context.run.metrics_file, found)
 
 

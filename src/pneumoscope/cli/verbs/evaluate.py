@@ -19,7 +19,7 @@ from pneumoscope.cli.options import (
     out_option,
     with_data_options,
 )
-from pneumoscope.cli.results import show_answers
+from pneumoscope.cli.results import show_answers, show_withheld
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
@@ -147,6 +147,7 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
         f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia; "
         f"AUROC {brief(found.metrics['auroc'])}"
     )
+    show_withheld(run, screen)
     _show_points(run, screen)
     by_name = f"pneumoscope predict {shlex.quote(str(request.run))} FILMS --point NAME"
     screen.line(f"To read new films at one of them: {by_name}")

@@ -18,7 +18,7 @@ from pneumoscope.cli.options import (
     command_line,
     with_data_options,
 )
-from pneumoscope.cli.results import result_table, show_answers, value_and_interval
+from pneumoscope.cli.results import result_table, show_answers, show_withheld, value_and_interval
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.verbs import checks, crossval, many
 from pneumoscope.errors import InputError
@@ -305,6 +305,7 @@ def _show(run: Run, screen: Screen) -> None:
     for name in TERMINAL:
         table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
     screen.console.print(table)
+    show_withheld(evaluated, screen)
     show_answers(evaluated, screen)
     screen.line(f"Everything is in {short(run.folder)}")
     screen.line(f"Next: open {short(run.report_file)} in a browser")

@@ -17,6 +17,7 @@ from pneumoscope.report.review import (
     people,
     points,
     shortcuts,
+    withheld,
     yardsticks,
 )
 from pneumoscope.report.run import tables
@@ -192,6 +193,9 @@ def _metrics(run: EvaluatedRun) -> Iterator[str]:
     for _, rows in tables.metric_groups(run):
         for row in rows:
             yield f"| {_plain(row.title)} | {row.value} | {row.interval} | {_plain(row.method)} |"
+    if said := withheld.words(run):
+        yield ""
+        yield _plain(said)
 
 
 def _points(run: EvaluatedRun) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pneumoscope.report.kit.gallery import choose_films
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.report.kit.page import DISCLAIMER, Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, key_figure
-from pneumoscope.report.review import people, shortcuts, yardsticks
+from pneumoscope.report.review import people, shortcuts, withheld, yardsticks
 from pneumoscope.report.review.context import ReportContext
 from pneumoscope.report.review.topics import TOPICS, draw_topics
 from pneumoscope.report.run import data, decisions, films, ranking, tables, training
@@ -99,6 +99,7 @@ def _results(context: ReportContext) -> Variables:
         "classes": tables.class_rows(context.run),
         "one_class": "roc" not in context.figures,
         "scale": context.run.scale_words,
+        "withheld": withheld.words(context.run),
     }
 
 

@@ -14,7 +14,7 @@ import pneumoscope
 from pneumoscope.data.prepared import facts_of, hidden_lookup, image_lookup
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.choices import Choices
-from pneumoscope.evaluation.evaluate import evaluate_split
+from pneumoscope.evaluation.evaluate import evaluate_split, evaluate_withheld
 from pneumoscope.evaluation.predictions import (
     at_temperature,
     predictions_text,
@@ -23,6 +23,7 @@ from pneumoscope.evaluation.predictions import (
 from pneumoscope.evaluation.results import Evaluation, write_evaluation
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.formatting import number
+from pneumoscope.inference.gate import gate_of
 from pneumoscope.manifest import Choice, Manifest
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import Listener, Silent
@@ -118,6 +119,8 @@ def _evaluated(
         re_choose=request.data is not None,
         settings=settings,
     )
+    if (gate := gate_of(rows.prepared, rows.table["image_id"], model.reference)) is not None:
+        found = replace(found, withheld=evaluate_withheld(rows.table, gate, found, settings))
     if rows.hidden is None:
         return found
     shortcuts = evaluate_shortcuts(rows.table, rows.hidden, split="test", settings=settings)

@@ -15,6 +15,7 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import choose_device
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all, on_validation
+from pneumoscope.imaging.known.reference import Reference, load_reference
 from pneumoscope.manifest import Manifest, SourceEntry
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scale import carried
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 class EvaluatedModel:
     """A model as it is evaluated. ``contents`` are those of the films that it was made from,
     ``source`` is what its run says of them, ``known_set`` what is known of their set beside, and
-    ``members`` how many models answer.
+    ``members`` how many models answer. ``reference`` is what the gate for new films holds them
+    against, None where the model keeps none.
 
     ``predictor`` is made when films are to be read: torch takes seconds to import, and evaluating
     a run's own test split needs none.
@@ -51,6 +53,7 @@ class EvaluatedModel:
     predictor: Callable[[], Predictor]
     members: int = 1
     known_set: dict[str, Any] | None = None
+    reference: Reference | None = None
 
     def read(
         self, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
@@ -80,6 +83,7 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
         contents=frozenset([manifest["content"]] if manifest.get("content") else []),
         predictor=predictor,
         known_set=_known_set(manifest),
+        reference=load_reference(run.reference_file),
     )
 
 
@@ -122,6 +126,7 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         predictor=predictor,
         members=len(places),
         known_set=_known_set(manifests[0]),
+        reference=members.reference,
     )
 
 

@@ -162,14 +162,15 @@ def rows_of_data(
     rows = _labelled(prepared, data, request.split, model, source)
     listener.stage(f"Look for {len(rows):,} films among those of the model's own data set")
     shared = find_shared_films(prepared, rows, references)
-    rows, related = _unseen(prepared, rows, shared, request), bool(shared and shared.related)
+    looked, related = rows, bool(shared and shared.related)
+    rows = _unseen(prepared, rows, shared, request)
     name = request.split or (RELATED if related else EXTERNAL)
     said = NOT_KNOWN if shared is None else shared.words(kept=request.keep_shared)
     if said:
         listener.note(said)
     splits = np.full(len(prepared.table), None, dtype=object)
     splits[rows] = name
-    door = door_of(prepared, splits)
+    door = door_of(prepared, splits, shared=np.setdiff1d(looked, rows))
     tell_door(door, listener, "What is judged")
     listener.stage(f"Read {len(rows):,} films with the model")
     table = model.read(prepared, rows, listener).assign(split=name)
