@@ -57,7 +57,7 @@ def test_prepare_says_what_was_found_and_what_comes_next(
     assert run(monkeypatch, "prepare", str(kaggle)) == 0
     printed = capsys.readouterr().out
     for line in (
-        "Found 317 films in kermany",
+        "Found 317 films in chest_xray",
         "form: folder (folders train, val and test with NORMAL and PNEUMONIA)",
         "passed over: 1 (files of another kind)",
         "films: 316 used of 317 found",
@@ -99,16 +99,16 @@ def test_audit_writes_a_page_and_ends_with_3_when_strict(
 ) -> None:
     assert run(monkeypatch, "audit", str(kaggle)) == 0
     printed = capsys.readouterr().out
-    assert "runs/001-audit-kermany/audit.html" in printed
-    holds = printed[printed.index("What the data holds") : printed.index(" findings in kermany")]
+    assert "runs/001-audit-chest_xray/audit.html" in printed
+    holds = printed[printed.index("What the data holds") : printed.index(" findings in chest_xray")]
     assert "  films: 316, all that were found\n" in holds and "official val 16 (" in holds
     assert (
         "divided: 4 of 60 test films may belong with training films: 4 by patient number" in holds
     )
-    found = json.loads(Path("runs/001-audit-kermany/audit.json").read_text())
+    found = json.loads(Path("runs/001-audit-chest_xray/audit.json").read_text())
     torn = next(f for f in found["not_provable"] if f["code"] == "PATIENT-ACROSS-SPLITS")
     assert (torn["count"], torn["severity"]) == (2, "warning")
-    page = Path("runs/001-audit-kermany/audit.html").read_text("utf-8")
+    page = Path("runs/001-audit-chest_xray/audit.html").read_text("utf-8")
     assert "A patient in two splits" in page and "pneumoscope audit" in page
     copied = next((kaggle / "train" / "NORMAL").iterdir())
     shutil.copy(copied, kaggle / "test" / "NORMAL" / "IM-9999-0001.jpeg")

@@ -23,12 +23,12 @@ from pneumoscope.cli.main import app
 from pneumoscope.cli.verbs.evaluate import share
 from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.records import DataRequest, OperatingPoint, Silent
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.run.card import card_text
 from pneumoscope.run import Run
 from pneumoscope.workflows import data as data_of
-from pneumoscope.workflows.evaluate.evaluate import evaluate_run
+from pneumoscope.workflows.evaluate.evaluate import _why, evaluate_run
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
 
@@ -378,3 +378,8 @@ def test_the_verb(run: Run, tmp_path: Path) -> None:
         assert isinstance(result.exception, InputError), result.output
     about = CliRunner().invoke(app, ["evaluate", str(run.folder), "--keep-ids"])
     assert isinstance(about.exception, InputError) and "--data DATA" in str(about.exception)
+
+
+def test_a_fixed_threshold_is_not_called_chosen() -> None:
+    assert _why(OperatingPoint("fixed", 0.5, "fixed at 0.5", "val")) == "fixed at 0.5"
+    assert _why(OperatingPoint("f1", 0.3, "largest F1", "val")) == "largest F1, chosen on val"

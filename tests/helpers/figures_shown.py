@@ -26,7 +26,7 @@ EXEMPT = {
     "headings are numbered": (r"^\d+ [A-Z][^|.]*$",),
     "levels, bounds and rules, which are fixed in the code": (
         r"\b95 ?%",
-        r"[<>≥]=? ?0\.\d+|chance 0\.5|Chance \| 0\.500\b",
+        r"[<>≥]=? ?0\.\d+|chance 0\.5|^0\.5\.$|Chance \| 0\.500\b",
         r"\b8 × 8\b|\bthumbnails of 8$|^× 8 cells",
         r"\d+ (resamples|bootstrap)",
         r"best is \d|a slope of 1|−1 to 1|given 0\.8|probability of 0\.2|threshold of 0\.5",

@@ -89,7 +89,9 @@ def test_report_card_and_terminal_say_the_same(
     for lead, text in said(run).items():
         assert f"<strong>{lead}</strong> {text}" in first
         assert f"- **{lead}** {text}" in card
-        assert f"{lead} {text}" in out.getvalue()
+        assert f"{lead} {text}" in " ".join(out.getvalue().split())
+    lines = out.getvalue().splitlines()
+    assert all(line.startswith("  ") and len(line) <= 80 for line in lines)
 
 
 def test_an_old_run_opens_with_what_it_has(make_run: MakeRun) -> None:
@@ -142,6 +144,9 @@ def test_copies_are_told_before_patients_and_doubtful_numbers_are_not_provable()
     doubtful = replace(patients, patients=KnownPatients(9, 9, "film names", start_anew=True))
     assert "not provable" in shared_words(doubtful) and "not provable" in divided_words(doubtful)
     assert "may belong" in divided_words(doubtful)
+    pairs = (*doubtful.divided, Divided("test", "val", 3, 3, 0, 0))
+    told = divided_words(replace(doubtful, divided=pairs))
+    assert told.count("may belong") == 2 and told.count("not provable") == 1
     val = replace(DOOR, divided=(Divided("val", "train", 8, 0, 8, 0),))
     assert shared_words(val) == "8 of 450 validation films are training films too, by their pixels"
 

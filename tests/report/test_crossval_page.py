@@ -11,8 +11,9 @@ from pneumoscope.audit.baselines import JudgedBaseline
 from pneumoscope.plain import to_plain
 from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import read_evaluated
-from pneumoscope.report.groups.crossval import _good, _lungs
-from pneumoscope.report.groups.seeds import one_answers
+from pneumoscope.report.groups.crossval import _forest, _good, _limits, _lungs
+from pneumoscope.report.groups.seeds import _remarks_of_use, one_answers
+from pneumoscope.report.kit.figure import house_style
 
 
 def estimate(value: float, low: float, high: float) -> Estimate:
@@ -53,6 +54,24 @@ def test_folds_are_judged_beside_models_without_lungs(make_run: Callable[..., Pa
     assert table["columns"] == ["file facts alone", "the outer tenth alone"]
     (first, cells), _ = table["rows"]
     assert first == "fold-1" and cells[2][0] == "0.800" and cells[3] == ("–", "")
+    better = pooled()
+    better.over_folds["auroc"].mean = 0.84
+    assert _good(better, runs).startswith("No better than file facts alone, which see no lungs")
+    found: Any = SimpleNamespace(found=pooled(), runs=runs)
+    with house_style():
+        figure = _forest(found)
+    assert "fold-2: 0." in figure.alt and figure.alt.endswith("pooled: 0.930 (0.900–0.950).")
+    found.found.data, found.found.patients = "phantom", None
+    limits = " ".join(_limits(found)["limits"])
+    assert "all films come from phantom" in limits and "not all patients are known" in limits
+
+
+def test_seeds_say_whether_they_are_good_and_for_whom(make_run: Callable[..., Path]) -> None:
+    auroc = SimpleNamespace(mean=0.94, sd=0.01)
+    summary: Any = SimpleNamespace(metrics={"auroc": auroc}, n=60)
+    good, whom = _remarks_of_use(summary, [read_evaluated(make_run())])
+    assert good.text == "AUROC 0.940 ± 0.010 over seeds on 60 films; chance 0.5."
+    assert whom.lead == "For whom?" and "are untested" in whom.text
 
 
 def test_a_model_of_one_answer_comes_first_on_folds_and_seeds() -> None:

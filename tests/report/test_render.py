@@ -225,8 +225,9 @@ def test_test_films_unlike_the_training_films_are_named_at_the_top(
     told = {**shift, "auroc": auroc, "finding": "as the audit says it"}
     small = {**shift, "split": "val", "auroc": None, "why_not": "too few", "finding": None}
     page = read(write_report(make_run(shifts=[told, small]), film))
-    said = "8 × 8 thumbnails tell normal films of test from normal films of train with AUROC 0.909"
-    assert f"They are unlike the training films: {said}" in page
+    said = "A model of 8 × 8 thumbnails tells normal films of test from normal films of train "
+    said += "with AUROC 0.909"
+    assert f"Some are unlike the training films: {said}" in page
     rows = re.sub(r"<[^>]+>", "|", page[page.index("Do the films of each split") :])
     assert re.search(r"test, normal\|+234\|+1,341\|+0.909\|+0.882\W+0.930", rows)
     assert re.search(r"validation, normal\|+234\|+1,341\|+–\|+too few", rows)

@@ -91,7 +91,7 @@ def test_a_finding_stands_in_the_section_the_summary_and_the_card(
     page = write_report(folder, film).read_text(encoding="utf-8")
     assert "<strong>Finding.</strong> From the outer tenth alone" in section(page)
     summary = page[page.index('id="summary"') :].split("</section>")[0]
-    assert "from their outer tenth alone it reaches AUROC" in summary
+    assert "their outer tenth alone, with little lung, gives it AUROC" in summary
     assert "<strong>Shortcuts.</strong> From the outer tenth alone" in page
     assert "- From the outer tenth alone" in (folder / "model_card.md").read_text(encoding="utf-8")
     assert "<img" not in section(page)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pneumoscope.imaging import read
 from pneumoscope.records import DataRequest
+from pneumoscope.sources import assemble
 from pneumoscope.sources.film.views import is_lateral
 from pneumoscope.sources.forms.folder import folder_source
 from pneumoscope.sources.together.names import (
@@ -120,7 +121,11 @@ def test_a_folder_of_the_set_has_patients_and_subtypes(
     odd = ("train/NORMAL/person3_virus_9.jpeg", "train/PNEUMONIA/IM-0007-0002.jpeg")
     made(tmp_path, *paths, "train/NORMAL/film.jpeg", *odd)
     source = folder_source(DataRequest(str(tmp_path)))
-    assert (source.name, source.form, source.notes) == ("kermany", "folder", (KAGGLE_NOTE,))
+    # A part of the set goes by its folder's name, the whole by its own.
+    assert (source.name, source.form) == (tmp_path.name, "folder")
+    assert source.notes == (KAGGLE_NOTE,)
+    monkeypatch.setattr(assemble, "KERMANYS_FILMS", source.count)
+    assert folder_source(DataRequest(str(tmp_path))).name == "kermany"
     found = {r.image_id.split("/")[2]: r for r in source.records}
     films = [found[n] for n in ("person3_bacteria_3.jpeg", "IM-0003-0001.jpeg", "film.jpeg")]
     assert [(r.patient_id, r.facts["subtype"]) for r in films] == [

@@ -62,8 +62,8 @@ class SplitShift:
             return None
         others = "train and validation" if "val" in self.against else TRAIN
         return (
-            f"8 × 8 thumbnails tell {self.label} films of {self.split} from {self.label} films of "
-            f"{others} with AUROC {self.auroc.value:.3f} "
+            f"A model of 8 × 8 thumbnails tells {self.label} films of {self.split} from "
+            f"{self.label} films of {others} with AUROC {self.auroc.value:.3f} "
             f"({self.auroc.low:.3f}–{self.auroc.high:.3f})."
         )
 
@@ -118,8 +118,9 @@ def _against(splits: pd.Series[Any], split: str) -> tuple[str, ...]:
 def shift_findings(shifts: tuple[SplitShift, ...]) -> list[Finding]:
     """A warning for each class of a split that thumbnails tell from train."""
     remedy = (
-        "Films held out of train cannot show how a model fares here: expect less than validation "
-        "promises and thresholds that do not carry over. Judge on films from the place of use."
+        "Validation films that come from train do not show this difference: expect lower figures "
+        "here than on them, and thresholds that do not carry over. Judge on films from the place "
+        "of use."
     )
     return [
         Finding("SPLITS-DIFFER", "warning", shift.finding, shift.films, remedy)

@@ -41,12 +41,11 @@ def value_and_interval(estimate: Estimate) -> tuple[str, str]:
 
 
 def show_answers(run: EvaluatedRun, screen: Screen) -> None:
-    """The four questions that the report begins with, a line each."""
+    """The four questions that the report begins with, a paragraph each."""
     from pneumoscope.report.run.answers import answers
 
     for answer in answers(run):
-        line = Text(f"  {answer.lead} ", "bold")
-        screen.console.print(line.append(printable(answer.text), "not bold"))
+        screen.paragraph(answer.text, answer.lead)
 
 
 def show_withheld(run: EvaluatedRun, screen: Screen) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from pneumoscope.cli import interrupts
 from pneumoscope.errors import printable
@@ -82,6 +84,13 @@ class Screen:
         for name, text in rows:
             table.add_row(_plain(name), _plain(text))
         self.console.print(table)
+
+    def paragraph(self, text: str, lead: str = "") -> None:
+        """A paragraph of the result after its ``lead`` in bold: indented as a whole, and broken
+        between words also in a file."""
+        said = Text(f"{printable(lead)} ", "bold") if lead else Text()
+        said.append(printable(text), "not bold")
+        self.console.print(Padding(said, (0, 0, 0, 2), expand=False), soft_wrap=False)
 
     def line(self, text: str) -> None:
         """A line of the result, never broken: a path must stay whole."""

@@ -16,7 +16,7 @@ from pneumoscope.sources.film.views import LATERAL, is_lateral
 from pneumoscope.sources.listed import About, Column, Films, Records
 from pneumoscope.sources.places.files import LINKS, Listing
 from pneumoscope.sources.together.ids import OF_STUDIES
-from pneumoscope.sources.together.names import Names, read_names, read_origins
+from pneumoscope.sources.together.names import KERMANYS_FILMS, Names, read_names, read_origins
 
 MOST_LOST = 0.05
 """Part of the films that may be links which are not followed."""
@@ -63,8 +63,10 @@ def assemble(listed: Listed) -> Source:
         notes.insert(0, names.kermany)
     elif names.forms:
         notes.append(_patients_note(names))
+    # A part of the set goes by the name of its own folder.
+    whole = names.kermany and len(records) == KERMANYS_FILMS
     return Source(
-        name="kermany" if names.kermany and listed.form == "folder" else listed.name,
+        name="kermany" if whole and listed.form == "folder" else listed.name,
         form=listed.form,
         why=listed.why,
         fingerprint=listed.fingerprint,

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 
 from pneumoscope.cli.options import command_line, out_option
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.errors import printable
 from pneumoscope.formatting import (
     ABSENT,
     interval,
@@ -59,26 +56,21 @@ def _show(folder: Path, screen: Screen) -> None:
     screen.stage("Result")
     screen.console.print(f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia")
     for run in found.runs:
-        _say(screen, escape(printable(_described(run))))
+        screen.paragraph(_described(run))
     abreast = _abreast(len(found.runs), screen.console.width)
     for start in range(0, len(found.runs), abreast):
         screen.console.print(_metrics_table(found.runs[start : start + abreast]))
     for group in found.seeds:
-        _say(screen, escape(printable(_seeds(group))))
+        screen.paragraph(_seeds(group))
     for recipes in found.recipes:
-        _say(screen, escape(printable(recipes.verdict)))
+        screen.paragraph(recipes.verdict)
     screen.console.print(_differences_table(found.pairs))
-    _say(screen, f"[bold]{found.headline}[/bold]")
+    screen.paragraph("", found.headline)
     for pair in found.pairs:
-        lead = f"[bold]{pair.second} and {pair.first}.[/bold] " if len(found.pairs) > 1 else ""
-        _say(screen, f"{lead}{pair.verdict}")
+        lead = f"{pair.second} and {pair.first}." if len(found.pairs) > 1 else ""
+        screen.paragraph(pair.verdict, lead)
     screen.line(f"Everything is in {short(folder)}")
     screen.line(f"Next: open {short(folder / 'comparison.html')} in a browser")
-
-
-def _say(screen: Screen, text: str) -> None:
-    """A paragraph, indented as a whole and broken between words also in a file."""
-    screen.console.print(Padding(text, (0, 0, 0, 2), expand=False), soft_wrap=False)
 
 
 def _abreast(count: int, width: int) -> int:

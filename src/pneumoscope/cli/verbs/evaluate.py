@@ -142,7 +142,7 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     found = run.results
     screen.stage("Result")
     for warning in run.manifest.get("warnings", []):
-        screen.console.print(f"  [bold]! {warning}[/bold]", soft_wrap=False)
+        screen.paragraph("", f"! {warning}")
     screen.console.print(
         f"  {found.n:,} {found.split} films, {found.positives:,} with pneumonia; "
         f"AUROC {brief(found.metrics['auroc'])}"
@@ -152,7 +152,7 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     by_name = f"pneumoscope predict {shlex.quote(str(request.run))} FILMS --point NAME"
     screen.line(f"To read new films at one of them: {by_name}")
     for remark in topic_remarks(run):
-        screen.console.print(f"  [bold]{remark.lead}[/bold] {remark.text}", soft_wrap=False)
+        screen.paragraph(remark.text, remark.lead)
     show_answers(run, screen)
     if fitted := request.fitted_options:
         screen.note(f"in this evaluation alone: {', '.join(fitted)}; {_CARRIED}")

@@ -98,8 +98,8 @@ def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
     )
     for summary in summaries:
         if same := one_answers(summary):
-            said = f"{len(same)} of {len(summary.runs)} models give one answer. {same[0]}"
-            screen.console.print(f"  [bold red]{said}[/]")
+            count = len(summary.runs)
+            screen.paragraph(same[0], f"{len(same)} of {count} models give one answer.")
     screen.console.print(table)
     for summary in summaries:
         estimate = summary.metrics["auroc"].values[0].estimate

@@ -163,7 +163,8 @@ def baselines_figure(baselines: Sequence[Baseline]) -> PageFigure | None:
             "Open diamonds: judged on the official test split, learnt from all other films; a "
             "network that is judged there compares with these. Dots: over five folds of all "
             "labelled films, the films of a patient together. Bars are 95% intervals; 0.5 is a "
-            "guess.",
+            "guess. A run’s report measures these anew at the size that its model reads, so that "
+            "its figures may differ slightly.",
             f"AUROC. {said}.",
             png=False,
         )

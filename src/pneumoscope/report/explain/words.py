@@ -65,7 +65,7 @@ def headline(found: Explanation) -> list[str]:
         if names:
             lines.append(
                 f"When the weights are randomised, the map of {', '.join(names)} {verb}: "
-                f"{'passed' if passed else 'not passed, trust it no further'}."
+                f"{'passed' if passed else 'not passed, so do not rely on it'}."
             )
     return lines
 

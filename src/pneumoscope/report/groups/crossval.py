@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
 from pneumoscope.evaluation.groups import FoldRun, OverFolds, PooledMetrics
 from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.formatting import ABSENT, Cell, brief, cell, mean_sd, number, one_call
@@ -15,7 +18,15 @@ from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
-from pneumoscope.report.kit.door import door_lines
+from pneumoscope.report.kit.door import divided_words, door_lines
+from pneumoscope.report.kit.figure import (
+    INK,
+    MUTED,
+    NORMAL,
+    PageFigure,
+    house_style,
+    make_figure,
+)
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
 from pneumoscope.report.review import people
@@ -60,8 +71,18 @@ def _good(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> str:
         if len(values) == len(runs):
             without = "without the lungs " if name == "metadata" else ""
             parts.append(f"{without}{what} {number(sum(values) / len(values))} (mean of folds)")
-    verdict = "Better than chance" if auroc.low > CHANCE else "Not shown to be better than chance"
+    verdict = _verdict(auroc, over.mean, runs)
     return f"{verdict}: AUROC {brief(auroc)} pooled, {', '.join(parts)}, chance {CHANCE:g}."
+
+
+def _verdict(pooled: Estimate, mean_of_folds: float, runs: Sequence[EvaluatedRun]) -> str:
+    """The pooled interval beside chance, the mean of folds beside that of models without lungs."""
+    if pooled.low <= CHANCE:
+        return "Not shown to be better than chance"
+    for what, values in _without_lungs(runs).values():
+        if len(values) == len(runs) and sum(values) / len(values) >= mean_of_folds:
+            return f"No better than {what}, which see no lungs"
+    return "Better than chance"
 
 
 def _without_lungs(runs: Sequence[EvaluatedRun]) -> dict[str, tuple[str, list[float]]]:
@@ -110,13 +131,76 @@ def _row(metric: Metric, found: Estimate, over: OverFolds) -> GroupRow:
 def _results(context: CrossvalContext) -> Variables:
     found = context.found
     columns = [fold.folder for fold in found.folds]
+    with house_style():
+        figure = _forest(context)
     return {
+        "figures": [figure],
         "columns": ["Pooled", "Mean ± sd of folds", *columns],
         "groups": [
             (title, [_row(m, found.metrics[m.key], found.over_folds[m.key]) for m in metrics])
             for title, metrics in grouped(found.metrics)
         ],
     }
+
+
+def _forest(context: CrossvalContext) -> PageFigure:
+    """AUROC of every fold and of all films pooled."""
+    folds = [(fold.folder, run.estimate("auroc")) for run, fold in _pairs(context)]
+    rows = [(name, found) for name, found in folds if found and math.isfinite(found.value)]
+    rows.append(("pooled", context.found.metrics["auroc"]))
+    return make_figure(
+        "folds-auroc",
+        draw_forest(rows),
+        "AUROC of each fold",
+        "Each with its 95% interval, last that of all films pooled, which the dashed line marks.",
+        f"AUROC. {'; '.join(f'{name}: {brief(found)}' for name, found in rows)}.",
+        png=False,
+    )
+
+
+def draw_forest(rows: Sequence[tuple[str, Estimate]]) -> Figure:
+    """A line for each row, from the top, the last of all folds pooled. Call within
+    ``house_style``."""
+    figure = Figure(figsize=(5.0, 1.0 + 0.3 * len(rows)))
+    axes = figure.subplots()
+    for down, (_, found) in enumerate(rows):
+        last = down == len(rows) - 1
+        axes.hlines(down, found.low, found.high, color=NORMAL, lw=2.4, alpha=0.55)
+        axes.plot(found.value, down, "D" if last else "o", color=INK if last else NORMAL, ms=5)
+    axes.axvline(rows[-1][1].value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="AUROC")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    figure.tight_layout()
+    return figure
+
+
+def _limits(context: CrossvalContext) -> Variables:
+    """What these figures cannot show, a sentence or two each."""
+    first, known = context.runs[0], context.found.patients is not None
+    limits = [
+        f"How it does elsewhere: all films come from {context.found.data}, so other hospitals, "
+        "ages and machines are untested.",
+        "What one model reaches: each film is judged by the model of its fold. A model of all "
+        "films, which one would use, is not judged here.",
+        "How far chance moves it: folds share training films, and each is trained from one seed.",
+    ]
+    if not known:
+        limits.append("Whether one patient’s films lie in two folds: not all patients are known.")
+    elif told := divided_words(first.door):
+        limits.append(f"How it does on films it has not seen. In the first fold: {told}")
+    border = sum(bool(_found_border(run)) for run in context.runs)
+    if border:
+        limits.append(
+            f"Whether it reads the lungs: in {border} of {len(context.runs)} folds the outer tenth "
+            "alone, which holds little lung, ranks films clearly better than chance."
+        )
+    return {"limits": limits}
+
+
+def _found_border(run: EvaluatedRun) -> str | None:
+    shortcuts = run.results.shortcuts or ()
+    return next((each.finding for each in shortcuts if each.variant == "border"), None)
 
 
 def _folds(context: CrossvalContext) -> Variables:
@@ -153,5 +237,6 @@ PAGE: Page[CrossvalContext] = Page(
         PageSection("results", "Results", _results),
         PageSection("lungs", "Does it read the lungs?", _lungs),
         PageSection("folds", "Folds", _folds),
+        PageSection("limits", "Limits", _limits),
     ),
 )

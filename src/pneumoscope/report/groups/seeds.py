@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.groups import OverSeeds, SeedsSummary
-from pneumoscope.formatting import cell, listed, mean_sd, number, one_call
+from pneumoscope.formatting import cell, listed, mean_sd, number, one_call, plural
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped
@@ -22,6 +22,7 @@ from pneumoscope.report.kit.draw import LOOKS, by_epoch, look_of
 from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
+from pneumoscope.report.review import people, yardsticks
 from pneumoscope.report.run.model import which_epoch
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
@@ -45,7 +46,7 @@ def write_seeds_page(folder: Path, summary: SeedsSummary, runs: Sequence[Evaluat
         SeedsContext(summary, runs),
         summary=summary,
         seeds=listed([str(run.seed) for run in summary.runs]),
-        said=list(_remarks(summary)),
+        said=[*_remarks_of_use(summary, runs), *_remarks(summary)],
         door=door_lines(runs[0].door),
         keys=[
             _key_figure(METRICS[key].title, summary.metrics[key])
@@ -77,6 +78,15 @@ def one_answers(summary: SeedsSummary) -> list[str]:
     pairs = zip(*(over.values for over in both if over), strict=True)
     same = [one_call(*(each.value for each in pair)) for pair in pairs if len(pair) == 2]
     return list(filter(None, same))
+
+
+def _remarks_of_use(summary: SeedsSummary, runs: Sequence[EvaluatedRun]) -> Iterator[Remark]:
+    """Is it good, and for whom: the mean beside the yardsticks, which all seeds share."""
+    auroc = summary.metrics.get("auroc")
+    if auroc and math.isfinite(auroc.mean):
+        said = f"AUROC {mean_sd(auroc.mean, auroc.sd)} over seeds on {plural(summary.n, 'film')}"
+        yield Remark("Is it good?", f"{said}; {yardsticks.words(runs[0])}.")
+    yield Remark("For whom?", people.words(runs[0]))
 
 
 def _remarks(summary: SeedsSummary) -> Iterator[Remark]:

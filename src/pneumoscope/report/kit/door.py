@@ -54,7 +54,14 @@ def divided_words(door: Door | None, split: str | None = None) -> str:
     each two of them; empty where nothing is found."""
     if door is None:
         return ""
-    return " ".join(_torn(each, door) for each in door.divided if split in (None, each.split))
+    found = [each for each in door.divided if split in (None, each.split)]
+    said = [_torn(each, door) for each in found]
+    if door.patients.start_anew and any(each.patients for each in found):
+        said.append(
+            "Patient numbers may start anew in each split: whether equal ones are the same "
+            "patients is not provable."
+        )
+    return " ".join(said)
 
 
 def _films(door: Door) -> str:
@@ -208,9 +215,7 @@ def _torn(each: Divided, door: Door) -> str:
     number = "patient number" if door.patients.start_anew else "patient id"
     kinds = ((each.patients, number), (each.pixels, "pixels"), (each.copies, "near copies"))
     by = listed([f"{count:,} by {kind}" for count, kind in kinds if count])
-    belong = "belong"
-    if door.patients.start_anew and not _surely(each):
-        belong, by = "may belong", f"{by}, which may start anew in each split: not provable"
+    belong = "may belong" if door.patients.start_anew and not _surely(each) else "belong"
     return (
         f"{each.films:,} of {_size(each.split, door):,} {split_name(each.split)} films {belong} "
         f"with {split_name(each.other)} films: {by}."

@@ -23,7 +23,7 @@ from pneumoscope.report.review.context import ReportContext
 
 _ROWS = (
     ("slope", "Slope", "1; below it the probabilities are too extreme"),
-    ("intercept", "Intercept", "0, beside a slope of 1"),
+    ("intercept", "Intercept", "0 at a slope of 1"),
     ("in_the_large", "Calibration in the large", "0; below it they are too high on average"),
     ("ece", "ECE", "0"),
     ("brier", "Brier score", "0"),

@@ -44,7 +44,8 @@ def _good(run: EvaluatedRun) -> str:
 def _sure(run: EvaluatedRun) -> str:
     results, auroc = run.results, run.estimate("auroc")
     of = f" of {plural(results.patients, 'patient')}" if results.patients else ""
-    said = f"{results.n:,} {split_name(run.split)} films{of}, {results.positives:,} with pneumonia"
+    said = f"{results.n:,} {split_name(run.split)} films (images){of}"
+    said += f", {results.positives:,} with pneumonia"
     if auroc and math.isfinite(auroc.high - auroc.low):
         half = (auroc.high - auroc.low) / 2
         said += f": other films of this kind move the AUROC by about ± {half:.3f}"
@@ -102,12 +103,12 @@ def _weak(run: EvaluatedRun) -> Iterator[str]:
     far = far_films(run)
     if far and far.value < far.all:
         yield (
-            f"least near the threshold: of the {far.coverage:.0%} of films farthest from it "
-            f"{percent_brief(far, 1)} are misread, of all {percent(far.all, 1)}"
+            f"near the threshold: without the {1 - far.coverage:.0%} of films nearest to it, "
+            f"{percent_brief(far, 1)} are misread, with them {percent(far.all, 1)}"
         )
     border = next((each for each in run.results.shortcuts or () if each.variant == "border"), None)
     if border and border.finding:
         yield (
-            "nor where films are framed otherwise, for from their outer tenth alone it reaches "
-            f"AUROC {brief(border.auroc)}"
+            "where films are framed in another way: their outer tenth alone, with little lung, "
+            f"gives it AUROC {brief(border.auroc)}"
         )

@@ -65,8 +65,9 @@ def _how_sure(run: EvaluatedRun) -> Iterator[str]:
     yield f"The {split} split holds {plural(n, 'film')}{of}, {positives:,} with pneumonia."
     if shifts := _shift_findings(run):
         yield (
-            f"They are unlike the training films: {' '.join(shifts)} "
-            "Films held out of the training set (hold-out, validation) do not show it."
+            f"Some are unlike the training films: {' '.join(shifts)} Validation "
+            "(hold-out) films come from the training films and do not show this difference, so "
+            "figures and thresholds need not carry over from them."
         )
     auroc = run.estimate("auroc")
     if auroc is not None and math.isfinite(auroc.high - auroc.low):

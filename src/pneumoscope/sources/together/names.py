@@ -64,6 +64,9 @@ _SHARED, _LARGEST, _FEWEST = 0.1, 0.05, 20
 _FEW_SETS = 4
 _CLASSES = 4
 
+KERMANYS_FILMS = 5856
+"""Films of the whole Kermany set, on Kaggle as on Mendeley Data."""
+
 KAGGLE_NOTE = (
     "These are the film names of the Kermany set as Kaggle has it: patients, and bacterial or "
     "viral, are read from them. Whether a personN of train and one of test are the same child is "

@@ -26,7 +26,7 @@ from pneumoscope.formatting import number
 from pneumoscope.inference.gate import gate_of
 from pneumoscope.manifest import Choice, Manifest
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import Listener, Silent
+from pneumoscope.records import Listener, OperatingPoint, Silent
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_output, create_folder, open_complete
 from pneumoscope.storage import timestamp, write_atomic, write_json
@@ -142,10 +142,16 @@ def _manifest(model: EvaluatedModel, rows: EvaluationRows, command: str) -> Mani
     }
 
 
+def _why(point: OperatingPoint) -> str:
+    """The rule of a threshold; one that is fixed was chosen on no films."""
+    chosen = "" if point.name == "fixed" else f", chosen on {point.chosen_on}"
+    return f"{point.rule}{chosen}"
+
+
 def _choices_made(choices: Choices) -> list[Choice]:
     """What decides, and where it was chosen, as a run's own ``choices`` are."""
     point, found = choices.points[0], choices.calibration
-    rows = [("threshold", number(point.threshold), f"{point.rule}, chosen on {point.chosen_on}")]
+    rows = [("threshold", number(point.threshold), _why(point))]
     if found:
         rows.append(("temperature", number(found.temperature), f"fitted on {found.chosen_on}"))
     return [{"what": what, "choice": choice, "why": why} for what, choice, why in rows]

@@ -91,7 +91,7 @@ def load_explainer(folder: Path, methods: tuple[str, ...], listener: Listener) -
         if stage:
             cells = f"{stage.cells} × {stage.cells} cells"
             why = "the deepest that is fine enough for this method"
-            listener.choice(f"layer of {method}", f"{stage.name}, {cells}", why)
+            listener.choice(f"layer for {method}", f"{stage.name}, {cells}", why)
     return Explainer(
         folder=folder,
         members=members,

@@ -46,7 +46,7 @@ def _official_test(run: EvaluatedRun) -> OfficialTest:
     if count is None:
         said = "not recorded by the version that made the folds"
     elif count:
-        said = f"its {count:,} films are left out: none trained, validated or judged any fold"
+        said = f"its {count:,} films are left out: no fold was trained, validated or judged on them"
     else:
         said = "none was left out: the folds hold all labelled films"
     return OfficialTest(count, said)
