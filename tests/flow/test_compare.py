@@ -27,7 +27,7 @@ def test_a_real_run_and_its_copy(
     shutil.copytree(finished, "runs/002-copy")
     assert run(monkeypatch, "compare", "runs/001-test_resnet-pneumonia", "runs/002-copy") == 0
     printed = capsys.readouterr().out
-    assert "They read all 40 films alike" in printed
+    assert "They read all 40 films alike" in " ".join(printed.split())
     assert "comparison.html in a browser" in printed
     assert max(map(len, printed.splitlines()[3:-2])) <= 80
     (folder,) = Path("runs").glob("003-compare-*")

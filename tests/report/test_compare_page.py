@@ -85,10 +85,10 @@ def pair(
         ),
         (
             pair((0.004, -0.011, 0.019, 0.61), 1, 0, 1.0),
-            "No difference in ranking could be shown between A and B: AUROC +0.004 for B (−0.011 "
-            "to +0.019), p = 0.61; the interval still allows B to be better by up to 0.019 or "
-            "worse by up to 0.011. Their decisions differ in 1 film, in favour of A (McNemar, "
-            "p = 1.00): no difference in errors could be shown.",
+            "No difference in ranking could be shown between A and B: the AUROC of B less that of "
+            "A is +0.004 (−0.011 to +0.019), p = 0.61; the interval still allows B to be better "
+            "by up to 0.019 or worse by up to 0.011. Their decisions differ in 1 film, in favour "
+            "of A (McNemar, p = 1.00): no difference in errors could be shown.",
         ),
         (
             pair(None, 0, 0, 1.0),

@@ -86,8 +86,8 @@ def _ranking(pair: ComparedPair, several: bool) -> str:
         size = f"{signed(found.value)} ({signed_interval(found)})"
         return f"{second} ranks better than {first}: AUROC {size}, {p}."
     return (
-        f"No difference in ranking could be shown between {first} and {second}: AUROC "
-        f"{signed(found.value)} for {second} ({signed_interval(found)}), {p}; "
+        f"No difference in ranking could be shown between {first} and {second}: the AUROC of "
+        f"{second} less that of {first} is {signed(found.value)} ({signed_interval(found)}), {p}; "
         f"{_possible(second, found)}."
     )
 
