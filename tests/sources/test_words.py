@@ -238,3 +238,12 @@ def test_what_is_near_to_a_class_is_offered_as_it_and_never_left_out(word: str, 
 )
 def test_what_only_sounds_like_a_class_is_offered_as_none(word: str) -> None:
     assert misspelt(word) is None
+
+
+def test_what_may_show_a_pneumonia_never_goes_before_what_names_one() -> None:
+    words = ["No consolidation/infiltrate", "Primary endpoint pneumonia", "Other infiltrate"]
+    with pytest.raises(BadLabels) as caught:
+        read_cells(dict.fromkeys(words, 9), Question("here"), {})
+    offered = {word: offer for word, _, offer in caught.value.words}
+    assert offered == dict(zip(words, ("normal", "ignore", "ignore"), strict=True))
+    assert caught.value.answer == ("--classes", "words.csv")  # none would be pneumonia

@@ -251,11 +251,18 @@ def _asked(
         if set(offer) == {"0", "1"}:
             offer |= offers(question.name)
         return [Unknown(word, unknown[word], "number", offer[fold(word)]) for word in numbers]
-    return [_unknown(word, n, question, labels) for word, n in unknown.most_common()]
+    # A word that names pneumonia goes before those of what may show one: "other infiltrate".
+    shows = not question.findings or "pneumonia" not in labels
+    shows = shows and not any(misspelt(word) == "pneumonia" for word in unknown)
+    return [
+        _unknown(word, n, question, shows=shows, normal="normal" in labels)
+        for word, n in unknown.most_common()
+    ]
 
 
-def _unknown(word: str, films: int, question: Question, labels: Collection[str | None]) -> Unknown:
-    """A word that is asked about: of which kind it is, and what to offer for it."""
+def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: bool) -> Unknown:
+    """A word that is asked about: of which kind it is, and what to offer for it. ``shows`` says
+    whether what shows a pneumonia may be meant for one, ``normal`` whether another word is."""
     if _unsure(word, question):
         return Unknown(word, films, "doubt", "ignore")
     if bare := vague(word):
@@ -266,10 +273,11 @@ def _unknown(word: str, films: int, question: Question, labels: Collection[str |
         return Unknown(word, films, "vague", bare)
     if is_kind(word) and kindred(word) == "normal":
         # "Non-COVID" beside "Normal" is most often another pneumonia.
-        return Unknown(word, films, "denied", "pneumonia" if "normal" in labels else "normal")
-    # Where nothing else is pneumonia, what shows one may be what is looked for.
-    kin = is_kind(word) or not question.findings or "pneumonia" not in labels
-    offer = misspelt(word) or short_normal(word) or (kindred(word) if kin else None)
+        return Unknown(word, films, "denied", "pneumonia" if normal else "normal")
+    # Where nothing else is pneumonia, what shows one may be meant; denied, it is normal.
+    kin = kindred(word)
+    kin = kin if kin == "normal" or is_kind(word) or shows else None
+    offer = misspelt(word) or short_normal(word) or kin
     if offer == "pneumonia" and (earlier(word) or (misspelt(word) and not plain(word))):
         return Unknown(word, films, "earlier" if earlier(word) else "qualified", "ignore")
     return Unknown(word, films, "near" if offer else "other", offer or "ignore")
