@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,8 @@ import pytest
 from pneumoscope.records import DataRequest, Silent
 from pneumoscope.sources.detect import open_source
 
-SMALL, LARGE, MOST = 5_000, 20_000, 8
-"""Four times as many films may take so many times as long; all pairs would take sixteen times, and
-what caches hold of few films alone takes about five."""
+SMALL, LARGE, MOST = 5_000, 20_000, 5.5
+"""Four times as many films may take so many times as long."""
 
 
 def _folder(root: Path, films: int) -> Path:
@@ -43,10 +43,15 @@ def test_opening_grows_with_the_films(make: Callable[[Path, int], Path], tmp_pat
         data = make(tmp_path / str(films), films)
         request = DataRequest(str(data), classes={"other": "ignore", "effusion": "ignore"})
         took = []
-        for _ in range(2):
-            start = time.process_time()
-            assert open_source(request, tmp_path, Silent()).count == films
-            took.append(time.process_time() - start)
+        for _ in range(3):
+            gc.collect()
+            gc.disable()  # it goes through all that other tests left behind, and grows with that
+            try:
+                start = time.process_time()
+                assert open_source(request, tmp_path, Silent()).count == films
+                took.append(time.process_time() - start)
+            finally:
+                gc.enable()
         return min(took)
 
     assert seconds(LARGE) < MOST * seconds(SMALL)
