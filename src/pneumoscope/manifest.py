@@ -117,11 +117,13 @@ class EpochsEntry(TypedDict):
 
 class WeightsEntry(TypedDict):
     """The weights that a network began from, where they lay on this machine: a local file by its
-    absolute path, or an installed package by name and version; the SHA-256 of the file's bytes."""
+    absolute path, or an installed package by name and version; the SHA-256 of the file's bytes;
+    the sets of chest films that a file was trained on, where they are known (``models.seen``)."""
 
     file: NotRequired[str]
     package: NotRequired[str]
     sha256: str
+    films: NotRequired[list[str]]
 
 
 class HardwareEntry(TypedDict):

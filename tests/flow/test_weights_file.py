@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -16,6 +17,7 @@ from pneumoscope.errors import BadWeights, InputError, WeightsNotFound
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
+from pneumoscope.sources.known_sets import NIH
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.groups.crossval import crossval, resume_crossval
 
@@ -143,3 +145,31 @@ def test_a_file_called_like_a_word_of_the_recipe_stays_a_file() -> None:
     assert recipe.shareable().model.weights == "./none"
     assert recipe.shareable().weights_file == Path("none")
     assert load_recipe("default").shareable().weights_file is None
+
+
+def test_weights_that_may_have_seen_the_films_are_named(
+    tiny_npz: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen = weights.rename(weights.with_name("nih-densenet121-d121-seed0-best.pt"))
+    for place in ("workflows.stages", "workflows.evaluate.rows"):
+        monkeypatch.setattr(f"pneumoscope.{place}.recognise", lambda *_: NIH)
+    changes = [word for change in [*CHANGES, f"model.weights={seen}"] for word in ("--set", change)]
+    assert run(monkeypatch, "train", str(tiny_npz), *changes, "--out", "begun") == 0
+    said = f"The weights in {seen.name} were trained on films of NIH ChestX-ray14"
+    assert said in " ".join(capsys.readouterr().out.split())
+    for page in ("report.html", "model_card.md"):
+        assert said[1:] in " ".join((tmp_path / "begun" / page).read_text("utf-8").split())
+
+    # Judged again, and on other films of that set, it is said again.
+    assert run(monkeypatch, "evaluate", "begun", "--out", "again") == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    other = tmp_path / "other pneumonia.npz"
+    with np.load(tiny_npz) as arrays:
+        np.savez(other, **{key: arrays[key][1:] for key in arrays.files})
+    words = ("evaluate", "begun", "--data", str(other), "--split", "test", "--keep-shared")
+    assert run(monkeypatch, *words, "--out", "abroad") == 0
+    assert said in " ".join(capsys.readouterr().out.split())

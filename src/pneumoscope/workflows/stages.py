@@ -55,12 +55,13 @@ from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.plain import to_plain
 from pneumoscope.report.run.render import write_report
-from pneumoscope.sources.known_sets import recognise
+from pneumoscope.sources.known_sets import KnownSet, recognise
 from pneumoscope.storage import write_atomic
 from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.data import prepared_for, tell_door
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.predictions import predict_rows
+from pneumoscope.workflows.weights import warn_of_seen
 
 
 def prepare_stage(context: RunContext) -> PreparedSet:
@@ -84,10 +85,20 @@ def prepare_stage(context: RunContext) -> PreparedSet:
         known_set=to_plain(known) if known else None,
         people=[to_plain(each) for each in people_of(prepared.table)],
     )
+    _warn_of_weights(context, known)
     if door != context.session.door:  # of seeds that share their splits once
         tell_door(door, context.listener)
     context.session.door = door
     return prepared
+
+
+def _warn_of_weights(context: RunContext, known: KnownSet | None) -> None:
+    """Say, here and in the run, that the weights it begins from may have seen its films."""
+    manifest = context.run.manifest()
+    warning = warn_of_seen(manifest.get("weights"), known.title if known else "")
+    if warning:
+        context.listener.note(warning)
+        context.run.update_manifest(warnings=[warning])
 
 
 def _prepared_set(context: RunContext) -> PreparedSet:

@@ -9,23 +9,44 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.manifest import WeightsEntry
 from pneumoscope.models.packaged import Package, package_of
+from pneumoscope.models.seen import films_behind, overlap_words
 from pneumoscope.recipe import Recipe
 from pneumoscope.storage import file_digest
+
+if TYPE_CHECKING:
+    from pneumoscope.models.weights import State
 
 
 def weights_entry(recipe: Recipe) -> WeightsEntry | None:
     """Place and digest of the file of pretrained weights that the recipe names or that comes with
     an installed package; None for random weights and those of a hub."""
     if file := recipe.weights_file:
-        return {"file": str(file.absolute()), "sha256": file_digest(file)}
+        entry: WeightsEntry = {"file": str(file.absolute()), "sha256": file_digest(file)}
+        films = films_behind(file.name, _tensors(file))
+        return {**entry, "films": list(films)} if films else entry
     package = _package(recipe)
     if package is None:
         return None
     return {"package": f"{package.name} {package.version}", "sha256": package.sha256}
+
+
+def _tensors(file: Path) -> State:
+    from pneumoscope.models.weights import read_state  # timm takes seconds to import
+
+    return read_state(file)
+
+
+def warn_of_seen(entry: WeightsEntry | None, known: str) -> str:
+    """The warning that the weights of a run may have seen the films of a known set, by its title;
+    empty where they have not, or nothing is known."""
+    if entry is None or "file" not in entry:
+        return ""
+    return overlap_words(Path(entry["file"]).name, entry.get("films", ()), known)
 
 
 def _package(recipe: Recipe) -> Package | None:

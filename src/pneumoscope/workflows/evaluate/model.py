@@ -16,7 +16,7 @@ from pneumoscope.devices import choose_device
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all, on_validation
 from pneumoscope.imaging.known.reference import Reference, load_reference
-from pneumoscope.manifest import Manifest, SourceEntry
+from pneumoscope.manifest import Manifest, SourceEntry, WeightsEntry
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scale import carried
 from pneumoscope.plain import to_plain
@@ -27,6 +27,7 @@ from pneumoscope.storage import read_json
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.groups.ensemble import runs_of
 from pneumoscope.workflows.predictions import predict_rows
+from pneumoscope.workflows.weights import warn_of_seen
 
 if TYPE_CHECKING:
     from pneumoscope.inference.predictor import Predictor
@@ -37,7 +38,7 @@ class EvaluatedModel:
     """A model as it is evaluated. ``contents`` are those of the films that it was made from,
     ``source`` is what its run says of them, ``known_set`` what is known of their set beside, and
     ``members`` how many models answer. ``reference`` is what the gate for new films holds them
-    against, None where the model keeps none.
+    against, None where the model keeps none; ``begun`` is what its networks began from.
 
     ``predictor`` is made when films are to be read: torch takes seconds to import, and evaluating
     a run's own test split needs none.
@@ -54,6 +55,12 @@ class EvaluatedModel:
     members: int = 1
     known_set: dict[str, Any] | None = None
     reference: Reference | None = None
+    begun: tuple[WeightsEntry | None, ...] = ()
+
+    def warn_of_weights(self, known: str) -> str:
+        """The warning that weights which it began from may have seen the films of a known set."""
+        said = (warn_of_seen(entry, known) for entry in self.begun)
+        return next((each for each in said if each), "")
 
     def read(
         self, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
@@ -84,6 +91,7 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
         predictor=predictor,
         known_set=_known_set(manifest),
         reference=load_reference(run.reference_file),
+        begun=(manifest.get("weights"),),
     )
 
 
@@ -127,6 +135,7 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         members=len(places),
         known_set=_known_set(manifests[0]),
         reference=members.reference,
+        begun=tuple(manifest.get("weights") for manifest in manifests),
     )
 
 

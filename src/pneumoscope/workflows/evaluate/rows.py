@@ -91,9 +91,12 @@ def rows_of_run(
         about["people"] = manifest["people"]
     if "baselines" in manifest and split == "test":
         about["baselines"] = manifest["baselines"]
-    if split in OPTIMISTIC:
-        about["warnings"] = [OPTIMISTIC[split]]
-        listener.note(OPTIMISTIC[split])
+    about["warnings"] = [
+        *([OPTIMISTIC[split]] if split in OPTIMISTIC else []),
+        *manifest.get("warnings", []),
+    ]
+    for warning in about["warnings"]:
+        listener.note(warning)
     if split != "train":
         table = predictions[predictions["split"] == split]
         hidden = read_shortcuts(run.shortcuts_file) if split == "test" else None
@@ -175,10 +178,13 @@ def rows_of_data(
     listener.stage(f"Read {len(rows):,} films with the model")
     table = model.read(prepared, rows, listener).assign(split=name)
     known = recognise(source.to_json(), split_counts(prepared.table))
+    seen = model.warn_of_weights(known.title if known else "")
+    if seen:
+        listener.note(seen)
     about: Manifest = {
         "source": source.to_json(),
         "flow": {**flow(prepared), "splits": {name: _counts(prepared.table.iloc[rows])}},
-        "warnings": [said] if said else [],
+        "warnings": [each for each in (said, seen) if each],
         "door": to_plain(door),
         "external": not related,
         "known_set": to_plain(known) if known else None,
