@@ -78,9 +78,14 @@ def test_cells_that_name_films_win_over_a_name_that_does_not() -> None:
 
 
 def test_without_any_column_of_films_the_user_is_asked() -> None:
-    with pytest.raises(InputError, match="--column image=NAME") as caught:
-        find({"a": ["1"] * 10, "label": ONES})
+    with pytest.raises(InputError, match="add a column of their file names") as caught:
+        find({"a": ["1"] * 10, "label": ONES}, fits=lambda cells: 0.0)
     assert caught.value.what == "no column of the table names the films"
+    assert caught.value.answer == ()
+    with pytest.raises(InputError, match="--column image=no") as caught:
+        numbers = [str(i) for i in range(10)]
+        find({"no": numbers, "label": ONES}, fits=lambda cells: float(cells[:1] == numbers[:1]) / 2)
+    assert caught.value.answer == ("--column", "image=no")
 
 
 def test_a_label_column_of_another_name_is_found_by_words_but_not_by_numbers() -> None:

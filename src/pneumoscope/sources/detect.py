@@ -63,6 +63,14 @@ def _folder(path: Path, request: DataRequest) -> str | None:
     return looks_like_folder(path, request.meanings, follow=bool(request.links))
 
 
+def _beside_numbers(path: Path, request: DataRequest) -> str | None:
+    """Folders that are only numbered, as parts of a large set are, say less than a label table
+    beside them."""
+    folders = [one.name for one in path.iterdir() if one.is_dir()] if path.is_dir() else []
+    numbered = bool(folders) and all(name.isdecimal() for name in folders)
+    return find_labels(path, request) if numbered else None
+
+
 _OPENERS: Mapping[str, Opener] = {
     "medmnist": arrays_source,
     "folder": folder_source,
@@ -88,6 +96,7 @@ _LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | None]], ...] = (
     ("rsna", lambda path, _: looks_like_rsna(path)),
     ("huggingface", lambda path, _: looks_like_huggingface(path)),
     ("table", lambda path, _: looks_like_table(path)),
+    ("dicom", lambda path, request: _beside_numbers(path, request)),
     ("folder", lambda path, request: _folder(path, request)),
     ("dicom", find_labels),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+from pneumoscope.imaging.views import aside_of
+from pneumoscope.sources.listed import Column
 from pneumoscope.sources.meaning.words import words_of
 
 LATERAL = "lateral"
@@ -22,6 +24,22 @@ def is_lateral(path: str) -> bool:
     if _BIDS.search(name.casefold().partition(".")[0]):
         return True
     return _says(name.partition(".")[0], _FILES) or _says(folder, _FOLDERS)
+
+
+def both_views(one: Column, other: Column) -> Column:
+    """The view of each film out of two columns: lateral where one says so, else the one that says
+    more than that it is frontal."""
+    values = {
+        pair: _of_both(*pair) for pair in {(one.at(i), other.at(i)) for i in range(len(one.codes))}
+    }
+    return Column.of([values[one.at(i), other.at(i)] for i in range(len(one.codes))])
+
+
+def _of_both(one: str | None, other: str | None) -> str | None:
+    if one is None or aside_of({"view": other or ""}):
+        return other if other is not None else one
+    plain = one.strip().casefold().startswith("front") and not aside_of({"view": one})
+    return other if plain and other is not None else one
 
 
 def _says(text: str, wanted: frozenset[str]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,16 +25,18 @@ from pneumoscope.sources.places.lists import listed_splits
 from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
-from pneumoscope.sources.tables.columns import find_columns, image_column
+from pneumoscope.sources.tables.columns import find_columns, image_column, to_name_films
 from pneumoscope.sources.tables.find import (
-    LabelTable,
     label_like,
     label_tables,
-    read_labels,
+    named_by,
+    places_named,
     table_files,
+    with_films,
 )
 from pneumoscope.sources.tables.gather import Annotations, annotate
 from pneumoscope.sources.tables.label import is_rsna
+from pneumoscope.sources.tables.parts import LabelTable, read_labels
 from pneumoscope.sources.tables.roles import few, of_studies, said_columns
 
 NO_ROW = "no row in the label table"
@@ -85,7 +89,7 @@ def source_of(
     annotations = annotate(table, columns, request)
     met = meet(annotations.keys, paths)
     if not met.found:
-        raise no_film_met(paths, annotations.keys, table.path)
+        raise no_film_met(paths, annotations.keys, table.path, to_name_films(table, names.share))
     kept, passed = _within(paths, met)
     files = tuple(found.listing.files[place] for place in kept)
     met = replace(met, places=met.places[kept])
@@ -129,7 +133,7 @@ def check_names(table: Table, request: DataRequest, names: Names) -> None:
     keys = [key for key in table.frame[image].unique() if not is_missing(key)]
     trimmed, short, _ = names.trimmed(keys)
     if keys and not any(trimmed.find(key) for key in short):
-        raise no_film_met(names.paths, keys, table.path)
+        raise no_film_met(names.paths, keys, table.path, to_name_films(table, names.share))
 
 
 def check_tables(root: Path, request: DataRequest) -> None:
@@ -171,27 +175,33 @@ def drawn_on(table: Table, boxes: Boxes, side: int) -> int:
 
 
 def _labels(root: Path, found: Found, request: DataRequest) -> LabelTable:
+    films = _names(found)
     if request.labels is not None:
         path = request.labels.expanduser()
         beside = root / request.labels
-        return read_labels(root, beside if not path.exists() and beside.is_file() else path)
-    tables = label_tables(root, _names(found), request.meanings)
+        path = beside if not path.exists() and beside.is_file() else path
+        labels = read_labels(root, path, partial(places_named, films))
+        return labels if "image" in request.columns else with_films(root, labels, films)
+    tables = label_tables(root, films, request.meanings)
     if len(tables) == 1:
         return tables[0]
-    names = [str(table.paths[0]) for table in tables]
-    if not names:
+    if not tables:
         raise InputError(
             "a folder of films needs a table of their labels",
             got=root,
             remedy="name it: --labels FILE",
         )
-    shown = _named(root, *tables)  # some are one table in several files
+    shown = (
+        f"{', '.join(_named(root, table))} ({named_by(table.table, films):,} films)"
+        for table in tables
+    )
+    first = str(tables[0].paths[0])
     raise InputError(
-        f"{len(shown)} tables in the folder could hold the labels",
-        got=few(shown, 12),
+        f"{len(tables)} tables in the folder could hold the labels",
+        got="; ".join(shown),
         expected="one of them",
-        remedy=f"name the right one: --labels {names[0]}",
-        answer=("--labels", names[0]),
+        remedy=f"name the right one: {shlex.join(('--labels', first))}",
+        answer=("--labels", first),
     )
 
 
@@ -232,24 +242,31 @@ def _unmet(annotations: Annotations, met: Met) -> list[str]:
     return [f"{len(left)} ids of the table name no film in the folder ({by_class})."]
 
 
-def no_film_met(paths: Sequence[str], keys: Sequence[str], table: Path) -> BadLabels:
-    """The error for a table of which no name meets a film."""
+def no_film_met(
+    paths: Sequence[str],
+    keys: Sequence[str],
+    table: Path,
+    way: tuple[str, tuple[str, ...]] = ("give the table of these films: --labels FILE", ()),
+) -> BadLabels:
+    """The error for a table of which no name meets a film; ``way`` is what to do, and the option
+    that does it."""
     films = f"{len(paths)} film{'s' * (len(paths) != 1)}"
     looked = PurePosixPath(plain_path(keys[0])).name or keys[0]
-    remedy = (
-        f"name the column of the ids: --labels {table} --column image=NAME; where the table is "
-        "of other films: --form unlabelled"
-    )
+    remedy, answer = way
+    answer = ("--labels", str(table), *answer) if answer else ()
+    remedy += "; where the table is of other films: --form unlabelled"
     elsewhere = Path(keys[0])
     if elsewhere.is_absolute() and elsewhere.is_file():
         remedy = (
             f"the films that it names lie elsewhere: give their folder, {elsewhere.parent}, and "
             f"--labels {table}"
         )
+        answer = ()
     return BadLabels(
         "no film has a row in the label table",
         got=f"{films}, {len(keys)} ids in {table}; the first was looked for as {looked!r}, and a "
         f"film is called {paths[0]!r}",
         expected="ids that are paths or file names of the films, with or without suffix",
         remedy=remedy,
+        answer=answer,
     )

@@ -23,8 +23,8 @@ from pneumoscope.sources.places.files import FoundFile, fingerprint, inside, rea
 from pneumoscope.sources.places.match import Names, meet
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns, find_columns
-from pneumoscope.sources.tables.find import read_labels
 from pneumoscope.sources.tables.gather import Annotations, annotate, slashed
+from pneumoscope.sources.tables.parts import read_labels
 from pneumoscope.sources.tables.read import TABLE_SUFFIXES
 from pneumoscope.sources.tables.roles import of_studies
 

@@ -11,7 +11,16 @@ from pneumoscope.errors import BadLabels, printable
 from pneumoscope.records import CLASSES
 
 Kind = Literal[
-    "vague", "number", "rest", "near", "denied", "doubt", "earlier", "qualified", "other"
+    "vague",
+    "number",
+    "rest",
+    "near",
+    "denied",
+    "doubt",
+    "earlier",
+    "qualified",
+    "nothing",
+    "other",
 ]
 
 _FEW, _MOST_DROPPED, _MOST_ANSWERED = 8, 5, 10
@@ -24,6 +33,7 @@ _WHY = {
     "doubt": "labels say that they are not certain",
     "earlier": "labels tell of an earlier pneumonia, which a film need not show",
     "qualified": "labels say more of a pneumonia than its place or kind",
+    "nothing": "rows say yes in none of the columns, not even in that of normal films",
     "other": "class names are neither normal nor pneumonia",
 }
 _HINTS = {
@@ -36,6 +46,7 @@ _HINTS = {
     "doubt": "uncertain=ignore leaves doubtful films out",
     "earlier": "an earlier, treated or old pneumonia is left out",
     "qualified": "what else is said may take the pneumonia back: leave it out, or look it up",
+    "nothing": "they are normal films where the columns name all findings, and else unknown",
     "other": "other=ignore leaves all words out that are not named, other=normal counts them as "
     "films without pneumonia",
 }

@@ -263,6 +263,8 @@ def _asked(
 def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: bool) -> Unknown:
     """A word that is asked about: of which kind it is, and what to offer for it. ``shows`` says
     whether what shows a pneumonia may be meant for one, ``normal`` whether another word is."""
+    if word == NOTHING_MARKED:
+        return Unknown(word, films, "nothing", "ignore" if normal else "normal")
     if _unsure(word, question):
         return Unknown(word, films, "doubt", "ignore")
     if bare := vague(word):

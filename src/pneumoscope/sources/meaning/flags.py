@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.sources.meaning.cells import NOTHING_MARKED, is_missing
-from pneumoscope.sources.meaning.words import fold, is_finding, known, words_of
+from pneumoscope.sources.meaning.words import fold, is_finding, known, misspelt, words_of
 
 _VALUES: Mapping[str, int] = {
     **dict.fromkeys(("0", "false", "no", "n", "f", "negative", "absent"), 0),
@@ -64,7 +64,8 @@ def find_flags(columns: Mapping[str, Sequence[str]]) -> Flags:
     return Flags(
         tuple(name for name in flags if by[name] == "pneumonia"),
         tuple(name for name in flags if by[name] == "normal"),
-        tuple(name for name in flags if not by[name] and is_finding(name)),
+        # "Brocho-pneumonia": a near miss is asked about, and never a fact beside the label.
+        tuple(n for n in flags if not by[n] and (is_finding(n) or misspelt(n) == "pneumonia")),
     )
 
 

@@ -57,11 +57,11 @@ zatürre; пневмония; 肺炎; 폐렴; viêm phổi
 """
 # Said of a pneumonia, these leave it one: "atypical pneumonia", "COVID-19 pneumonia (severe)".
 _KINDS_OF = """
-19; acquired; acute; aspiration; atypical; bacterial; bilateral; caused; community; confirmed;
-covid; covid19; focal; fungal; h1n1; hospital; influenza; interstitial; klebsiella; left;
-legionella; lipoid; lobar; mild; moderate; mycoplasma; necrotising; necrotizing; nosocomial;
-pediatric; pneumococcal; pneumocystis; right; round; sars; severe; streptococcus; unilateral;
-ventilator; associated; viral; virus; bacteria
+19; acquired; acute; aspiration; atypical; bacterial; bilateral; brocho; broncho; caused; community;
+confirmed; pleuro; covid; covid19; focal; fungal; h1n1; hospital; influenza; interstitial;
+klebsiella; left; legionella; lipoid; lobar; mild; moderate; mycoplasma; necrotising; necrotizing;
+nosocomial; pediatric; pneumococcal; pneumocystis; right; round; sars; severe; streptococcus;
+unilateral; ventilator; associated; viral; virus; bacteria
 """
 _VAGUE_PNEUMONIA = """
 positive; pos; sick; ill; unhealthy; infected; infection; diseased; disease; abnormal; abnormality;

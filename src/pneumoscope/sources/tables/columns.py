@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,9 +21,10 @@ from pneumoscope.sources.together.ids import patient_column
 Fits = Callable[[list[str]], float]
 """The share, 0–1, of some cells of a column that name a film."""
 
+_CORNERS = frozenset(("xmin", "ymin", "xmax", "ymax"))
 _SAMPLE = 64
 _MOST_SEARCHED = 64
-_ENOUGH = 0.5
+_ENOUGH, _SOME = 0.5, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def find_columns(table: Table, request: DataRequest, fits: Fits | None) -> Colum
     label = find_label(table, said.get("label"), request.meanings, taken)
     notes += label.notes
     taken |= set(label.used)
-    split = said["split"] if "split" in said else _split_column(table, taken)
+    split = said["split"] if "split" in said else split_column(table, taken)
     reader = next(iter(named(table, "reader", taken)), None)
     taken |= {name for name in (split, reader) if name}
     patient, why = patient_column(table, said.get("patient"), taken - {image}, image)
@@ -97,24 +99,34 @@ def image_column(table: Table, fits: Fits, notes: list[str]) -> str:
         return found
     if best is not None:
         return best
+    remedy, answer = to_name_films(table, fits)
     raise InputError(
         "no column of the table names the films",
         got=f"{few(table.frame.columns)} in {table.path}",
         expected="a column such as path, file_name or image_id",
-        remedy="name it: --column image=NAME",
+        remedy=remedy,
+        answer=answer,
     )
 
 
-def _box_columns(table: Table, taken: set[str]) -> tuple[str, str, str, str] | None:
-    by_name = {folded(name): name for name in table.frame.columns if name not in taken}
-    found = [next((by_name[n] for n in names if n in by_name), None) for names in BOX]
-    x, y, width, height = found
-    if x is None or y is None or width is None or height is None:
-        return None
-    return x, y, width, height
+def to_name_films(table: Table, fits: Fits) -> tuple[str, tuple[str, ...]]:
+    """What to do where no column was found to name films: the option that names one, where cells
+    of it do name some, else none."""
+    names = list(table.frame.columns)[:_MOST_SEARCHED]
+    share = {name: fits(_sample(table.frame[name])) for name in names}
+    best = max(names, key=lambda name: share[name], default="")
+    if share.get(best, 0) < _SOME:
+        return (
+            "add a column of their file names, or lay a table beside it that has these and a "
+            "column of the same ids",
+            (),
+        )
+    answer = ("--column", f"image={best}")
+    return f"if it is this one, name it: {shlex.join(answer)}", answer
 
 
-def _split_column(table: Table, besides: set[str]) -> str | None:
+def split_column(table: Table, besides: set[str]) -> str | None:
+    """The column of splits, by its name and cells. Raises InputError where two differ."""
     found = []
     for name in named(table, "split", besides):
         words = [word for word in table.frame[name].unique() if not is_missing(word)]
@@ -130,6 +142,21 @@ def _split_column(table: Table, besides: set[str]) -> str | None:
                 answer=("--column", f"split={found[0]}"),
             )
     return found[0] if found else None
+
+
+def has_boxes(table: Table) -> bool:
+    """Whether a table has columns of places on films, by their names."""
+    names = {folded(name) for name in table.frame.columns}
+    return _box_columns(table, set()) is not None or names >= _CORNERS
+
+
+def _box_columns(table: Table, taken: set[str]) -> tuple[str, str, str, str] | None:
+    by_name = {folded(name): name for name in table.frame.columns if name not in taken}
+    found = [next((by_name[n] for n in names if n in by_name), None) for names in BOX]
+    x, y, width, height = found
+    if x is None or y is None or width is None or height is None:
+        return None
+    return x, y, width, height
 
 
 def _sample(column: pd.Series[str]) -> list[str]:

@@ -27,7 +27,8 @@ _PRIVATE_WORDS = """
     birth birthday born dob address street city town zip zipcode postcode phone telephone mobile fax
     email mail mrn ssn nhs accession number no nr physician doctor radiologist reader operator
     hospital institution clinic ward station device serial ip url uri link path file filename folder
-    directory index unnamed comment comments note notes report text description history
+    directory index unnamed comment comments note notes report text description history indication
+comparison impression
 """
 _PRIVATE = frozenset(_PRIVATE_WORDS.split())
 _PRIVATE_END = re.compile(
@@ -35,6 +36,12 @@ _PRIVATE_END = re.compile(
     r"(patient|person|subject|study|series|image|img|instance|case|record|exam|dicom)(id|no|number))$"
 )
 _DAY = re.compile(r"(19|20)\d{2}([-/.]?)\d{2}\2\d{2}.*|\d{1,2}[-/.]\d{1,2}[-/.](19|20)?\d{2}.*")
+_VIEW = re.compile(
+    r"(?:ap|pa|ll|rl|llat|rlat|lat|l|r|(?:left |right )?lateral|frontal|antero ?posterior|"
+    r"postero ?anterior)(?: (?:view|supine|horizontal|erect|upright|portable|axial|decubitus))*"
+)
+_SURELY = frozenset(("ap", "pa", "frontal", "lateral", "anteroposterior", "posteroanterior"))
+"""Words that are of views alone: a column of L and R may say the side of a body."""
 _SAME = {
     **dict.fromkeys(("modality_dicom", "imaging_modality", "image_modality"), "modality"),
     **dict.fromkeys(
@@ -48,6 +55,8 @@ _SAME = {
             "viewposition",
             "projection",
             "frontal_lateral",
+            "ap_pa",
+            "pa_ap",
             "orientation",
             "position",
             "view_position_dicom",
@@ -59,25 +68,43 @@ _SAME = {
 }
 
 
+ABOUT_FILMS = frozenset(("age", "sex", "view", "modality", "body_part"))
+"""Facts of how, and of whom, a film was taken."""
+
+
 def fact_name(column: str) -> str:
     """The name of a fact: ``"View Position"`` and ``"viewPosition"`` become ``"view"``."""
     slug = "_".join(_words(column))
     return _SAME.get(slug, slug)
 
 
+def fact_of(frame: pd.DataFrame, column: str) -> str:
+    """The name of the fact in a column of ``frame``: that of views by their cells, or its own."""
+    return "view" if is_view(frame[column]) else fact_name(column)
+
+
+def is_view(cells: Cells) -> bool:
+    """Whether all cells that hold something are views: ``AP`` and ``PA``, ``Frontal``."""
+    words = [" ".join(_words(word)) for word in cells[_present(cells)].unique()[:MOST_VALUES]]
+    surely = any(word.partition(" ")[0] in _SURELY for word in words)
+    return surely and all(_VIEW.fullmatch(word) for word in words)
+
+
 def fact_columns(frame: pd.DataFrame, taken: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
-    """The columns of text that may travel as facts, and those left out, ``taken`` being neither."""
+    """The columns of text that may travel as facts, and those left out, ``taken`` being neither.
+    Several may be of the view, which one alone seldom tells: ``Frontal/Lateral`` and ``AP/PA``."""
     kept: dict[str, str] = {}
     left_out = []
     for column in frame.columns:
         if column in taken:
             continue
-        name = fact_name(column)
-        if name and name not in kept and not _is_private(column) and _is_scalar(frame[column]):
-            kept[name] = column
+        name = fact_of(frame, column)
+        new = name == "view" or name not in kept.values()
+        if name and new and not _is_private(column) and _is_scalar(frame[column]):
+            kept[column] = name
         else:
             left_out.append(column)
-    return tuple(kept.values()), left_out
+    return tuple(kept), left_out
 
 
 def as_numbers(cells: Cells) -> Cells | None:
@@ -111,6 +138,11 @@ def _looks_like_ids(numbers: NDArray[np.float64]) -> bool:
         return False
     all_different = len(numbers) > MOST_VALUES and len(np.unique(numbers)) == len(numbers)
     return bool(all_different or np.abs(numbers).max() >= _LARGEST_WHOLE)
+
+
+def missing(cells: Cells) -> NDArray[np.bool_]:
+    """Bool (rows,): cells that hold nothing, or a program's word for that."""
+    return np.asarray(cells.str.lower().isin(list(MISSING)), dtype=np.bool_)
 
 
 def _present(cells: Cells) -> Cells:

@@ -1,43 +1,35 @@
-"""The label tables that lie in a folder beside its films, one alone or one in each split."""
+"""The label tables that lie in a folder beside its films: one, in parts, or two to be joined."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import pandas as pd
-
 from pneumoscope.errors import BadLabels, InputError, printable
-from pneumoscope.records import Split
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.match import Names
-from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
-from pneumoscope.sources.tables.columns import image_column
-from pneumoscope.sources.tables.label import find_label
+from pneumoscope.sources.tables.columns import has_boxes, image_column
+from pneumoscope.sources.tables.join import with_labels, with_more
+from pneumoscope.sources.tables.label import find_label, is_rsna
+from pneumoscope.sources.tables.parts import LabelTable, in_parts
 from pneumoscope.sources.tables.read import read_table
-from pneumoscope.sources.tables.roles import named
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".json", ".parquet")
+_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".json", ".parquet"),
+    *(".csv.gz", ".tsv.gz"),
+)
 _EXAMPLES = frozenset(("sample", "submission", "example"))
 """Words of tables with made-up answers, as challenges hand them out."""
 
 _DEEPEST, _MOST_FILES, _LARGEST = 4, 200, 256 << 20
 _ENOUGH = 0.5
-SPLIT = "split"
 _NOTHING: Mapping[str, str] = {}
 _FEW = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LabelTable:
-    """One label table: its file, or the files of one for each split, read as one."""
-
-    paths: tuple[Path, ...]
-    table: Table
 
 
 def table_files(root: Path) -> list[Path]:
@@ -66,15 +58,55 @@ def mention_tables(root: Path, what: str) -> list[str]:
 
 
 def label_tables(root: Path, films: Names, said: Mapping[str, str]) -> list[LabelTable]:
-    """Every table below ``root`` that names films and says what they show."""
-    read = [(path, table) for path, table in _read(root) if _labels(table, films, said)]
-    groups = _grouped(root, read)
-    return [LabelTable(tuple(p for p, _ in group), together(root, group)) for group in groups]
+    """Every table below ``root`` that names films and says what they show, the one that names most
+    films first; where none does both, those that can be joined to a table that names films."""
+    read = _read(root)
+    naming = _naming(read, films)
+    saying = [(path, table) for path, table in read if _says(table, said, naming.get(path, ""))]
+    both = [(path, table) for path, table in saying if path in naming]
+    if both:
+        found = in_parts(root, both, partial(places_named, films))
+        found = _without_boxes(found, films) if len(found) > 1 else found
+    else:
+        made = [_with_films(read, naming, films, LabelTable((p,), table)) for p, table in saying]
+        found = [one for one in made if one is not None]
+    if len(found) == 1:
+        return [_completed(found[0], [one for one in read if one not in both], films)]
+    return sorted(found, key=lambda one: -named_by(one.table, films))
+
+
+def with_films(root: Path, labels: LabelTable, films: Names) -> LabelTable:
+    """``labels`` as they are where they name films, else joined to a table below ``root`` that
+    does, if there is one."""
+    if _image(labels.table, films):
+        return labels
+    read = [one for one in _read(root) if one[0] not in labels.paths]
+    found = _with_films(read, _naming(read, films), films, labels)
+    return _completed(found, read, films) if found else labels
 
 
 def label_like(root: Path) -> list[Table]:
     """The tables below ``root``, no texts, in which a column says what films show, or could."""
     return [table for path, table in _read(root) if not _is_text(path) and _says(table)]
+
+
+def places_named(films: Names, table: Table) -> list[str | int]:
+    """What each row of ``table`` names: the place of a film, or the text that names none."""
+    image = _image(table, films)
+    cells = table.frame[image].tolist() if image else [""] * len(table.frame)
+    hits = {cell: films.find(cell) for cell in set(cells)}
+    place = {cell: hit.films[0] if hit and len(hit.films) == 1 else cell
+             for cell, hit in hits.items()}  # fmt: skip
+    return [place[cell] for cell in cells]
+
+
+def named_by(table: Table, films: Names) -> int:
+    """How many films ``table`` names."""
+    return len(_films_of(table, films))
+
+
+def _films_of(table: Table, films: Names) -> set[int]:
+    return {place for place in places_named(films, table) if isinstance(place, int)}
 
 
 def _read(root: Path) -> list[tuple[Path, Table]]:
@@ -89,61 +121,19 @@ def _read(root: Path) -> list[tuple[Path, Table]]:
     return read
 
 
-def read_labels(root: Path, path: Path) -> LabelTable:
-    """The table ``path``, with its sisters where it is one of several that each hold a split."""
-    table = read_table(path)
-    split = _split(root, path)
-    if split is None:
-        return LabelTable((path,), table)
-    sisters = [(path, table)]
-    for other in _sisters(path):
-        try:
-            sister = read_table(other)
-        except InputError:
-            continue
-        if list(sister.frame.columns) == list(table.frame.columns) and _split(root, other):
-            sisters.append((other, sister))
-    sisters.sort(key=lambda pair: str(pair[0]))
-    splits = {_split(root, one) for one, _ in sisters}
-    if len(splits) < len(sisters) or len(sisters) < 2:
-        return LabelTable((path,), table)
-    return LabelTable(tuple(p for p, _ in sisters), together(root, sisters))
+def _naming(read: Sequence[tuple[Path, Table]], films: Names) -> dict[Path, str]:
+    """The tables that name films, with the column that does."""
+    return {path: image for path, table in read if (image := _image(table, films))}
 
 
-def together(root: Path, tables: Sequence[tuple[Path, Table]]) -> Table:
-    """Tables of one form as one, with the split of each as a column where they have none."""
-    (first, table), *others = tables
-    if not others:
-        return table
-    frames = []
-    image = _image_of(table)
-    for path, part in tables:
-        frame = part.frame
-        if not named(part, "split"):
-            frame = frame.assign(**{SPLIT: _split(root, path) or ""})
-        if image is not None and (folder := _folder(root, path)):
-            frame = frame.assign(**{image: folder + "/" + frame[image]})
-        frames.append(frame)
-    notes = [note for _, part in tables for note in part.notes]
-    notes.append(
-        "One table for each split: "
-        + ", ".join(f"{path.name if path.parent == root else _under(root, path)}"
-                    f" ({_split(root, path)})" for path, _ in tables)
-        + "."
-    )  # fmt: skip
-    digest = "".join(part.digest for _, part in tables)
-    whole = pd.concat(frames, ignore_index=True)
-    return Table(first, whole, digest, table.unread, tuple(notes), table.headless)
-
-
-def _labels(table: Table, films: Names, said: Mapping[str, str]) -> bool:
-    """Whether a table names films, and some column says what they show."""
+def _image(table: Table, films: Names) -> str:
+    """The column of a table that names films, empty where none does."""
     try:
         image = image_column(table, films.share, [])
     except InputError:
-        return False
+        return ""
     sample = table.frame[image].iloc[:: max(1, len(table.frame) // 64)].tolist()
-    return films.share(sample) >= _ENOUGH and _says(table, said, image)
+    return image if films.share(sample) >= _ENOUGH else ""
 
 
 def _says(table: Table, said: Mapping[str, str] = _NOTHING, image: str = "") -> bool:
@@ -157,61 +147,45 @@ def _says(table: Table, said: Mapping[str, str] = _NOTHING, image: str = "") -> 
     return True
 
 
-def _grouped(root: Path, tables: Sequence[tuple[Path, Table]]) -> list[list[tuple[Path, Table]]]:
-    """Tables of one form that each hold another split, together; others alone."""
-    forms: dict[tuple[object, ...], list[tuple[Path, Table]]] = {}
-    for path, table in tables:
-        split = _split(root, path)
-        columns = tuple(table.frame.columns)
-        key: tuple[object, ...] = (*columns, _rest(path)) if split else (path,)
-        forms.setdefault(key, []).append((path, table))
-    groups = []
-    for found in forms.values():
-        splits = {_split(root, path) for path, _ in found}
-        if len(splits) == len(found):
-            groups.append(found)
-        else:
-            groups += [[one] for one in found]
-    return groups
+def _with_films(
+    read: Sequence[tuple[Path, Table]], naming: Mapping[Path, str], films: Names, labels: LabelTable
+) -> LabelTable | None:
+    """``labels`` joined to the table that names most films, of those that share a key."""
+    bare = [(path, table) for path, table in read if path in naming]
+    for path, table in sorted(bare, key=lambda one: -named_by(one[1], films)):
+        here = LabelTable((path,), table)
+        if found := with_labels(here, naming[path], labels.paths[0], labels.table):
+            return found
+    return None
+
+
+def _completed(found: LabelTable, read: Sequence[tuple[Path, Table]], films: Names) -> LabelTable:
+    """``found`` with what the other tables say of splits, patients and views."""
+    image = _image(found.table, films)
+    for path, table in read:
+        if path not in found.paths and not _is_text(path):
+            found = with_more(found, image, path, table)
+    return found
+
+
+def _without_boxes(found: Sequence[LabelTable], films: Names) -> list[LabelTable]:
+    """``found`` without tables of boxes whose films another table names: they mark what it says."""
+    sets = [_films_of(one.table, films) for one in found]
+    boxed = [has_boxes(one.table) and not is_rsna(one.table) for one in found]
+    plain = [films for films, box in zip(sets, boxed, strict=True) if not box]
+    kept = [
+        one
+        for one, mine, box in zip(found, sets, boxed, strict=True)
+        if not (box and any(mine <= other for other in plain))
+    ]
+    left = [path.name for one in found if one not in kept for path in one.paths]
+    if not left or len(kept) != 1:
+        return kept
+    note = f"Not read, being of boxes on the same films: {', '.join(left)}."
+    table = replace(kept[0].table, notes=(*kept[0].table.notes, note))
+    return [replace(kept[0], table=table)]
 
 
 def _is_text(path: Path) -> bool:
     """Whether a file is a text for people or programs rather than a table, by its name."""
     return path.suffix.lower() in (".txt", ".json")
-
-
-def _split(root: Path, path: Path) -> Split | None:
-    """The split that a table is for, by a word of its name, or by its folder below ``root``."""
-    words = [word for word in words_of(path.stem) if split_of(word)]
-    if len(words) == 1:
-        return split_of(words[0])
-    return split_of(path.parent.name) if path.parent != root else None
-
-
-def _rest(path: Path) -> tuple[str, ...]:
-    """The words of a table's name but that of its split."""
-    return tuple(word for word in words_of(path.stem) if not split_of(word))
-
-
-def _sisters(path: Path) -> list[Path]:
-    beside = path.parent.glob(f"*{path.suffix}")
-    under = path.parent.parent.glob(f"*/{path.name}")
-    both = {one.resolve(): one for one in (*beside, *under) if one != path and one.is_file()}
-    return [one for one in both.values() if _rest(one) == _rest(path)]
-
-
-def _image_of(table: Table) -> str | None:
-    return next(iter(named(table, "image")), table.frame.columns[0] if table.headless else None)
-
-
-def _folder(root: Path, path: Path) -> str:
-    parent = path.parent
-    return (
-        parent.relative_to(root).as_posix()
-        if parent != root and parent.is_relative_to(root)
-        else ""
-    )
-
-
-def _under(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels
 from pneumoscope.records import DataRequest, Word
-from pneumoscope.sources.listed import NO_LABEL, About, Boxes, Codes, Column
+from pneumoscope.sources.film.boxes import boxes_of
+from pneumoscope.sources.film.views import both_views
+from pneumoscope.sources.listed import NO_LABEL, About, Codes, Column
 from pneumoscope.sources.meaning.cells import (
-    MISSING,
     Meaning,
     Question,
     is_missing,
@@ -29,7 +30,7 @@ from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns
-from pneumoscope.sources.tables.facts import Cells, as_numbers, fact_name
+from pneumoscope.sources.tables.facts import Cells, as_numbers, fact_of, missing
 from pneumoscope.sources.together.ids import one_spelling
 
 _FINE, _NO_PATH, _NO_LABEL, _TWO_LABELS, _TWO_PATIENTS, _TWO_SPLITS, _BOX_0, _NO_BOX = range(8)
@@ -78,7 +79,7 @@ def annotate(
     count = len(keys)
     reason = np.zeros(count, dtype=np.int64)
     if columns.image is not None:
-        reason[np.unique(film[_missing(frame[columns.image])])] = _NO_PATH
+        reason[np.unique(film[missing(frame[columns.image])])] = _NO_PATH
     meaning = _meaning(frame[_LABEL], film, count, columns.label.question, request)
     code = _codes(frame[_LABEL], meaning.code)
     notes, readers = [*columns.notes], ""
@@ -97,11 +98,11 @@ def annotate(
     _mark(reason, two, _TWO_PATIENTS)
     split, two = _splits(table, columns, film, frame, count)
     _mark(reason, two, _TWO_SPLITS)
-    boxes = _boxes(film, frame, columns, reason, label, notes)
+    found = boxes_of(film, frame, columns.box, count)
+    notes += found.notes
+    _mark(reason, found.boxed & (label == 0), _BOX_0)
     if boxes_complete:
-        boxed = np.zeros(count, dtype=bool)
-        boxed[film[_box_cells(frame, columns)]] = True
-        _mark(reason, (label == 1) & ~boxed, _NO_BOX)
+        _mark(reason, (label == 1) & ~found.marked, _NO_BOX)
     if not ((label >= 0) & (reason != _NO_PATH)).any():
         raise BadLabels(
             "no row of the table has a path and a label"
@@ -111,11 +112,14 @@ def annotate(
             expected=f"labels in {columns.label.name!r}"
             + (f", and films in {columns.image!r}" if columns.image else ""),
         )
-    facts = {fact_name(name): _fact(film, frame, name, count) for name in columns.facts}
+    facts: dict[str, Column] = {}
+    for column in columns.facts:
+        name, fact = fact_of(frame, column), _fact(film, frame, column, count)
+        facts[name] = both_views(facts[name], fact) if name in facts else fact
     if meaning.subtypes:
         facts["subtype"] = _subtypes(film, frame, meaning, label, count)
     notes += _notes(repeated, columns, patient, split, reason)
-    about = About(label, Column(reason, list(_REASONS)), patient, split, facts, boxes)
+    about = About(label, Column(reason, list(_REASONS)), patient, split, facts, found.boxes)
     return Annotations(keys, about, meaning.words, tuple(notes), readers)
 
 
@@ -177,15 +181,11 @@ def _subtypes(
 
 
 def _keys(cells: Cells) -> Cells:
-    empty = _missing(cells)
+    empty = missing(cells)
     keys = cells.map(slashed)
     # Rows that name no film are films of their own, each to be counted.
     keys[empty] = [f"row {row} without a path" for row in np.flatnonzero(empty)]
     return keys
-
-
-def _missing(cells: Cells) -> NDArray[np.bool_]:
-    return cast("NDArray[np.bool_]", cells.str.lower().isin(list(MISSING)).to_numpy(dtype=bool))
 
 
 def _mark(reason: Codes, where: NDArray[np.bool_], code: int) -> None:
@@ -248,42 +248,6 @@ def _fact(film: Codes, frame: pd.DataFrame, name: str, count: int) -> Column:
     if numbers is None:
         return column
     return Column(column.codes, [int(v) if v.is_integer() else v for v in numbers.tolist()])
-
-
-def _box_cells(frame: pd.DataFrame, columns: Columns) -> NDArray[np.bool_]:
-    """Bool (rows,): those that say something of a box."""
-    cells = [_missing(frame[name]) for name in columns.box or ()]
-    return np.asarray(~np.column_stack(cells).all(axis=1), dtype=np.bool_)
-
-
-def _boxes(
-    film: Codes,
-    frame: pd.DataFrame,
-    columns: Columns,
-    reason: Codes,
-    label: Codes,
-    notes: list[str],
-) -> Boxes:
-    """The boxes by film; marks films with a box that contradicts the label. A box that is no
-    rectangle is dropped and told, and costs no film."""
-    count = len(reason)
-    if columns.box is None:
-        return Boxes(np.empty((0, 4)), np.zeros(count + 1, dtype=np.int64))
-    corners = np.column_stack(
-        [pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64) for name in columns.box]
-    )
-    there = _box_cells(frame, columns)
-    x_y, size = corners[:, :2], corners[:, 2:]
-    good = np.isfinite(corners).all(axis=1) & (x_y >= 0).all(axis=1) & (size > 0).all(axis=1)
-    if (bad := there & ~good).any():
-        notes.append(f"{int(bad.sum()):,} boxes of the table are no rectangles and were dropped.")
-    boxed = np.zeros(count, dtype=bool)
-    boxed[film[there & good]] = True
-    _mark(reason, boxed & (label == 0), _BOX_0)
-    rows = np.flatnonzero(there & good)
-    rows = rows[np.argsort(film[rows], kind="stable")]
-    starts = np.searchsorted(film[rows], np.arange(count + 1))
-    return Boxes(corners[rows], starts.astype(np.int64))
 
 
 def _notes(

@@ -22,6 +22,7 @@ from pneumoscope.sources.meaning.cells import (
 from pneumoscope.sources.meaning.flags import Flags, about, find_flags, is_flag, joined
 from pneumoscope.sources.meaning.words import fold, known, speaks, vague
 from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.facts import ABOUT_FILMS, fact_of
 from pneumoscope.sources.tables.roles import few, folded, named
 
 _MOST_WORDS = 2000  # distinct cells of a column that are looked at
@@ -74,7 +75,7 @@ def find_label(
     distinct = {
         name: [cell for cell in table.frame[name].unique()[:_MOST_WORDS] if not is_missing(cell)]
         for name in table.frame.columns
-        if name not in besides and (name == asked or not is_measured(table.frame[name]))
+        if name not in besides and (name == asked or _may_be_label(table, name))
     }
     flags = with_others(table, find_flags(distinct), distinct)
     found = _one(table, asked) if asked else _found(_Words(distinct, table, said), flags, besides)
@@ -107,6 +108,12 @@ def _found(words: _Words, flags: Flags, besides: Collection[str]) -> LabelColumn
         expected="a column such as label, target or class",
         remedy="name it: --column label=NAME",
     )
+
+
+def _may_be_label(table: Table, name: str) -> bool:
+    """Whether a column may say what films show: none of views, ages and sexes, or of measures."""
+    how = fact_of(table.frame, name) in ABOUT_FILMS
+    return not how and not is_measured(table.frame[name])
 
 
 def is_measured(cells: pd.Series[str]) -> bool:

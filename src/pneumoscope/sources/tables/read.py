@@ -5,9 +5,11 @@ Nothing is ever unpickled, and no cell appears in a message: a table may name pe
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,23 @@ from pneumoscope.sources.tables.text import read_text
 TABLE_SUFFIXES = frozenset(
     (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls")
 )
+_PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")
 _LINES, _BOOKS = (".jsonl", ".ndjson", ".json"), (".xlsx", ".xlsm")
+
+
+def is_table(path: Path) -> bool:
+    """Whether ``path`` is named as a table, be it packed by gzip."""
+    name = path.name.lower()
+    return path.suffix.lower() in TABLE_SUFFIXES or name.endswith(_PACKED)
 
 
 def read_table(path: Path) -> Table:
     """Read a table; which kind it is is told by its content, and JSON and workbooks by name.
 
     CSV has commas, semicolons, tabs or blanks; UTF-8 with or without BOM, UTF-16 or Windows-1252;
-    without a header the columns are called by their position. Raises DataNotFound, and
-    UnreadableData for what is empty, ragged, binary, has a column name twice, or exceeds bounds.
+    without a header the columns are called by their position; gzip is unpacked. Raises
+    DataNotFound, and UnreadableData for what is empty, ragged, binary, has a column name twice, or
+    exceeds bounds.
     """
     if not path.is_file():
         raise DataNotFound(
@@ -52,7 +62,21 @@ def read_table(path: Path) -> Table:
             return _read_book(path)
         if path.suffix.lower() in _LINES:
             return _read_json(path)
-        return read_text(path, head)
+        packed = _unpacked(path) if head.startswith(b"\x1f\x8b") else None
+        return read_text(path, head, packed)
+
+
+def _unpacked(path: Path) -> bytes:
+    """What a table packed by gzip holds. Raises UnreadableData where it is more than may be."""
+    try:
+        with gzip.open(path) as file:
+            text = file.read(bounds.MOST_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise UnreadableData("the packed table cannot be read", got=path) from None
+    if len(text) > bounds.MOST_BYTES:
+        most = f"{bounds.MOST_BYTES >> 20} MiB"
+        raise bounds.too(path, "large", "more unpacked text", most)
+    return text
 
 
 def _read_json(path: Path) -> Table:

@@ -69,6 +69,10 @@ BOX = (
 )
 
 
+COUNTS = frozenset(("", "column1", "unnamed0", "index", "row", "rownumber"))
+"""Folded names of columns that number the rows of their own table."""
+
+
 def folded(name: str) -> str:
     """``name`` without case, spaces and punctuation: ``Image Index``, ``image_index`` are one."""
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())

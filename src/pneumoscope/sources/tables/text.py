@@ -28,28 +28,28 @@ _BLANKS = re.compile(r"[ \t]+")
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or a spreadsheet workbook",
     b"\xd0\xcf\x11\xe0": "a spreadsheet workbook",
-    b"\x1f\x8b": "gzip-compressed",
 }
 _UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _FALLBACK = "cp1252"
 
 
-def read_text(path: Path, head: bytes) -> Table:
-    """The table in a text file. Raises UnreadableData."""
+def read_text(path: Path, head: bytes, unpacked: bytes | None = None) -> Table:
+    """The table in a text file, or in what was ``unpacked`` of it. Raises UnreadableData."""
     for mark, kind in _FOREIGN.items():
         if head.startswith(mark):
             raise UnreadableData(
                 "the table is no text in UTF-8", got=f"{kind}: {path}", remedy=bounds.AS_TEXT
             )
-    encoding = _encoding(path, head)
-    digest = bounds.digest(path, no_zeros=encoding != "utf-16")
+    stream: IO[bytes] | Path = path if unpacked is None else io.BytesIO(unpacked)
+    start = _start(stream)
+    encoding = _encoding(start)
+    digest = bounds.digest(path, no_zeros=unpacked is None and encoding != "utf-16")
     notes = []
-    stream: IO[bytes] | Path = path
     if encoding != "utf-8":
-        text = path.read_bytes().decode(encoding)
+        text = (path.read_bytes() if unpacked is None else unpacked).decode(encoding)
         stream = io.BytesIO(text.encode())
         notes.append(f"The table {path.name} is not UTF-8: it was read as {encoding}.")
-    start = _start(stream)
+        start = _start(stream)
     names, delimiter = header(start)
     if not any(name.strip() for name in names):
         raise UnreadableData("the table is empty", got=path, expected="a header and rows")
@@ -88,12 +88,10 @@ def lines_of(path: Path, most: int) -> list[str]:
     return [line.strip() for line in text.splitlines()[:most] if line.strip()]
 
 
-def _encoding(path: Path, head: bytes) -> str:
+def _encoding(start: bytes) -> str:
     for mark, name in _UTF16.items():
-        if head.startswith(mark):
+        if start.startswith(mark):
             return name
-    with path.open("rb") as file:
-        start = file.read(bounds.CHUNK)
     cut = start.rpartition(b"\n")[0] or start
     try:
         cut.decode("utf-8")
@@ -111,6 +109,7 @@ def _start(stream: IO[bytes] | Path) -> bytes:
     if isinstance(stream, Path):
         with stream.open("rb") as file:
             return file.read(bounds.CHUNK)
+    stream.seek(0)
     return stream.read(bounds.CHUNK)
 
 

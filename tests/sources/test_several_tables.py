@@ -1,0 +1,200 @@
+"""Several tables of one set: parts with a split in each name, one within another, and joins."""
+
+import gzip
+from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pneumoscope.errors import InputError
+from pneumoscope.records import DataRequest, Record, Silent, Source
+from pneumoscope.sources.detect import open_source
+
+Rows = Sequence[Sequence[object]]
+
+
+def draw(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (24, 20), 90).save(root / name, format="PNG")
+
+
+def write(file: Path, head: str, rows: Rows, mark: str = ",") -> None:
+    text = "".join(mark.join(map(str, row)) + "\n" for row in [head.split(","), *rows])
+    if file.suffix == ".gz":
+        file.write_bytes(gzip.compress(text.encode()))
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+def opened(root: Path, **said: object) -> Source:
+    return open_source(DataRequest(str(root), **said), root, Silent())  # type: ignore[arg-type]
+
+
+def counts(found: Source) -> Counter[tuple[str | None, int | None]]:
+    return Counter((one.split, one.label) for one in found.records)
+
+
+def records(found: Source) -> dict[str, Record]:
+    return {one.image_id: one for one in found.records}
+
+
+WORDS = ("normal", "pneumonia")
+
+
+def rows_of(root: Path, first: int, count: int) -> list[tuple[str, str]]:
+    names = [f"f{number}.png" for number in range(first, first + count)]
+    draw(root / "pics", *names)
+    return [(name, WORDS[place % 2]) for place, name in enumerate(names)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("cohort_train.csv", "cohort_balanced-val.csv", "cohort_test.csv"),
+        ("Train_data.tsv", "valid.tsv", "films for testing.tsv"),
+        ("development/train.csv", "development/dev.csv", "held/Test-list.csv"),
+    ],
+)
+def test_tables_of_the_same_columns_are_one_in_parts_whose_names_give_the_splits(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for place, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        mark = "\t" if name.endswith("tsv") else ","
+        write(tmp_path / name, "film,finding", rows_of(tmp_path, 10 * place, 6), mark)
+    found = opened(tmp_path)
+    assert counts(found) == dict.fromkeys(product(("train", "val", "test"), (0, 1)), 3)
+    assert any(note.startswith("One table for each split: ") for note in found.notes)
+
+
+@pytest.mark.parametrize("names", [("fold1", "fold2"), ("north", "south"), ("part_a", "part_b")])
+def test_tables_that_share_no_film_are_parts_without_splits(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for place, name in enumerate(names):
+        write(tmp_path / f"{name}.csv", "film,finding", rows_of(tmp_path, 10 * place, 6))
+    assert counts(opened(tmp_path)) == {(None, 0): 6, (None, 1): 6}
+
+
+@pytest.mark.parametrize("name", ["test_balanced.csv", "a-small-test.csv", "pick.csv"])
+def test_a_table_within_another_is_said_and_counts_once(tmp_path: Path, name: str) -> None:
+    train, test = rows_of(tmp_path, 0, 8), rows_of(tmp_path, 10, 6)
+    write(tmp_path / "train.csv", "film,finding", train)
+    write(tmp_path / "test.csv", "film,finding", test)
+    write(tmp_path / name, "film,finding", test[:4])
+    found = opened(tmp_path)
+    assert counts(found) == {("train", 0): 4, ("train", 1): 4, ("test", 0): 3, ("test", 1): 3}
+    assert any(f"{name} is no part of its own: its 4 rows" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("whole", ["all.csv", "train.csv", "metadata.csv"])
+def test_a_split_within_the_whole_counts_for_its_split(tmp_path: Path, whole: str) -> None:
+    rows = rows_of(tmp_path, 0, 12)
+    write(tmp_path / whole, "film,finding", rows)
+    write(tmp_path / "val.csv", "film,finding", rows[:4])
+    found = counts(opened(tmp_path))
+    rest = "train" if whole == "train.csv" else None
+    assert found == {("val", 0): 2, ("val", 1): 2, (rest, 0): 4, (rest, 1): 4}
+
+
+def test_readings_of_the_same_films_are_asked_about_the_largest_first(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, 0, 12)
+    write(tmp_path / "anna.csv", "film,finding", [(f, "pneumonia") for f, _ in rows[:4]])
+    write(tmp_path / "zoe.csv", "film,finding", rows)
+    with pytest.raises(InputError, match="2 tables in the folder") as error:
+        opened(tmp_path)
+    assert error.value.got == "zoe.csv (12 films); anna.csv (4 films)"
+    assert error.value.answer == ("--labels", str(tmp_path / "zoe.csv"))
+    assert counts(opened(tmp_path, labels=tmp_path / "zoe.csv")) == {(None, 0): 6, (None, 1): 6}
+
+
+def test_a_table_of_boxes_is_no_rival_of_one_that_names_all_films(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, 0, 12)
+    boxes = [(film, word, 1, 2, 5, 6) for film, word in rows if word == "pneumonia"]
+    write(tmp_path / "boxes.csv", "film,finding,x_min,y_min,x_max,y_max", boxes)
+    write(tmp_path / "reports.csv", "film,finding", rows)
+    found = opened(tmp_path)
+    assert counts(found) == {(None, 0): 6, (None, 1): 6}
+    assert "Not read, being of boxes on the same films: boxes.csv." in found.notes
+
+
+JOINS = {
+    "a column of one name": ("visit", "visit", [f"v-{i}" for i in range(12)], str),
+    "ids with a tail": ("StudyInstanceUID", "id", [f"{i:08x}a" for i in range(12)], "{}_study"),
+    "numbers": ("patient", "patient", list(range(101, 113)), str),
+}
+
+
+@pytest.mark.parametrize("case", JOINS)
+def test_labels_are_joined_to_the_films_that_share_a_key(tmp_path: Path, case: str) -> None:
+    mine, theirs, keys, tail = JOINS[case]
+    films = [(f"f{i}.png", key, "Frontal" if i % 3 else "Lateral")
+             for i, key in enumerate([*keys, *keys[:4]])]  # fmt: skip
+    draw(tmp_path / "pics", *(name for name, *_ in films))
+    write(tmp_path / "pictures.csv", f"file,{mine},projection", films)
+    written = [tail.format(key) if isinstance(tail, str) else key for key in keys]
+    labels = [(key, WORDS[place % 2], "free text") for place, key in enumerate(written)]
+    write(tmp_path / "cases.csv.gz", f"{theirs},outcome,report", labels[::-1])
+    found = opened(tmp_path)
+    assert counts(found) == {(None, 0): 8, (None, 1): 8}
+    assert any("joined to the films of pictures.csv" in note for note in found.notes)
+    at_key = {key: place % 2 for place, key in enumerate(keys)}
+    assert {n: r.label for n, r in records(found).items()} == {
+        f"pics/{name}": at_key[key] for name, key, _ in films
+    }
+    again = opened(tmp_path, labels=tmp_path / "cases.csv.gz")
+    assert counts(again) == counts(found)
+    views = Counter(r.facts.get("view") for r in found.records)
+    assert views == {"Lateral": 6, "Frontal": 10}
+
+
+def test_splits_patients_and_views_of_other_tables_come_along(tmp_path: Path) -> None:
+    names = [f"f{i}.png" for i in range(12)]
+    draw(tmp_path / "pics", *names)
+    write(tmp_path / "labels.csv", "study,finding", [(f"s{i}x", WORDS[i % 2]) for i in range(12)])
+    write(tmp_path / "studies.csv", "film,study", [(n, f"s{i}x") for i, n in enumerate(names)])
+    parts = [(n, ("train", "test")[i // 8], f"p{i // 2}") for i, n in enumerate(names)]
+    write(tmp_path / "splits.tsv", "film,split,patient_id", parts, "\t")
+    views = [(n[:-4], ("AP", "LL")[i % 2]) for i, n in enumerate(names)]
+    write(tmp_path / "how.csv", "film,taken_as", views)
+    found = opened(tmp_path)
+    assert counts(found) == {("train", 0): 4, ("train", 1): 4, ("test", 0): 2, ("test", 1): 2}
+    assert len({one.patient_id for one in found.records}) == 6
+    one = records(found)["pics/f3.png"]
+    assert one.facts["view"] == "LL"
+
+
+def test_two_tables_of_labels_for_the_same_films_are_asked_about(tmp_path: Path) -> None:
+    films = [(f"f{i}.png", f"s{i}x") for i in range(12)]
+    draw(tmp_path / "pics", *(name for name, _ in films))
+    write(tmp_path / "films.csv", "file,study", films)
+    for name, shift in (("chest.csv", 0), ("neg.csv", 1)):
+        rows = [(study, WORDS[(i + shift) % 2]) for i, (_, study) in enumerate(films)]
+        write(tmp_path / name, "study,finding", rows)
+    with pytest.raises(InputError, match="2 tables in the folder") as error:
+        opened(tmp_path)
+    assert error.value.answer == ("--labels", str(tmp_path / "chest.csv"))
+    assert counts(opened(tmp_path, labels=tmp_path / "neg.csv")) == {(None, 0): 6, (None, 1): 6}
+
+
+def test_labels_of_visits_are_not_joined_by_the_patient_alone(tmp_path: Path) -> None:
+    films = [(f"f{i}.png", f"p{i % 6}x") for i in range(12)]
+    draw(tmp_path / "pics", *(name for name, _ in films))
+    write(tmp_path / "films.csv", "file,patient", films)
+    visits = [(f"p{i % 6}x", i // 6, WORDS[i // 6]) for i in range(12)]
+    write(tmp_path / "visits.csv", "patient,visit,finding", visits)
+    with pytest.raises(InputError, match="lay a table beside it") as error:
+        opened(tmp_path)
+    assert "image=" not in error.value.remedy
+
+
+def test_numbered_folders_say_less_than_a_table_beside_them(tmp_path: Path) -> None:
+    names = [f"{i % 3}/f{i}.png" for i in range(12)]
+    draw(tmp_path, *names)
+    rows = [(name[2:], name[0], f"['{WORDS[i // 6]}']") for i, name in enumerate(names)]
+    write(tmp_path / "labels.csv", "ImageID,ImageDir,Labels", rows)
+    assert counts(opened(tmp_path)) == {(None, 0): 6, (None, 1): 6}
