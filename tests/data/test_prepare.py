@@ -21,7 +21,7 @@ from pneumoscope.errors import (
     UnreadableImage,
 )
 from pneumoscope.records import SPLITS, Film, InputSpec, Record, Source
-from pneumoscope.sources.listed import CLASS_IGNORED
+from pneumoscope.sources.listed import CLASS_IGNORED, IN_ANOTHER, refuse
 
 SPEC = InputSpec(8, 8)
 MANY = 1200
@@ -110,6 +110,23 @@ def test_too_many_bad_films_are_refused_and_listed(tmp_path: Path) -> None:
     assert len(prepare(source(bad=4), SPEC, tmp_path / "set", most_bad=0.1).table) == 56
     with pytest.raises(UnreadableData, match="4 of 60"):
         prepare(source(bad=4), SPEC, tmp_path / "set")
+
+
+@pytest.mark.parametrize("kind", ["most films", "no training film", "named elsewhere"])
+def test_no_way_is_offered_to_lose_what_a_set_needs(tmp_path: Path, kind: str) -> None:
+    bad = 32 if kind == "most films" else 4
+    records = list(source(bad=bad).records)
+    expected = "more than half"
+    if kind == "no training film":
+        records = [replace(r, split=("val", "test")[i // 2 % 2]) for i, r in enumerate(records)]
+        expected = kind
+    if kind == "named elsewhere":
+        refused = partial(refuse, f"{IN_ANOTHER} train.csv")
+        records = [replace(r, read=refused) if i < 4 else r for i, r in enumerate(records)]
+        expected = "train.csv names them"
+    with pytest.raises(UnreadableData, match=expected) as caught:
+        prepare(replace(source(), records=records), SPEC, tmp_path / "set")
+    assert caught.value.answer == () and "most_bad" not in caught.value.remedy
 
 
 def test_what_was_chosen_to_be_ignored_makes_no_other_film_rarer(tmp_path: Path) -> None:

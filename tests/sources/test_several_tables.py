@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pneumoscope.errors import InputError
+from pneumoscope.errors import InputError, UnreadableImage
 from pneumoscope.records import DataRequest, Record, Silent, Source
 from pneumoscope.sources.detect import open_source
 
@@ -198,3 +198,15 @@ def test_numbered_folders_say_less_than_a_table_beside_them(tmp_path: Path) -> N
     rows = [(name[2:], name[0], f"['{WORDS[i // 6]}']") for i, name in enumerate(names)]
     write(tmp_path / "labels.csv", "ImageID,ImageDir,Labels", rows)
     assert counts(opened(tmp_path)) == {(None, 0): 6, (None, 1): 6}
+
+
+@pytest.mark.parametrize("rest", ["train.csv", "others.csv", "cases-2.csv"])
+def test_films_that_another_table_names_are_lost_with_its_name(tmp_path: Path, rest: str) -> None:
+    rows = rows_of(tmp_path, 0, 12)
+    write(tmp_path / "mine.csv", "film,finding", rows[:6])
+    write(tmp_path / rest, "film,diagnosis,place", [(*row, "x") for row in rows[6:]])
+    found = opened(tmp_path, labels=tmp_path / "mine.csv")
+    lost = [one for one in found.records if one.label is None]
+    assert len(lost) == 6
+    with pytest.raises(UnreadableImage, match=f"but in {rest}"):
+        lost[0].read(0)

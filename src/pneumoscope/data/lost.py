@@ -17,8 +17,9 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import UnreadableData
 from pneumoscope.manifest import PreparedManifest
 from pneumoscope.records import CLASSES
-from pneumoscope.sources.listed import CLASS_IGNORED, FOLDER_IGNORED
+from pneumoscope.sources.listed import CLASS_IGNORED, FOLDER_IGNORED, IN_ANOTHER
 
+_MOST = 0.5
 _UNEVEN, _MANY = 3, 10
 """How many times the part of one class that is lost may exceed that of the other, from so many
 films on."""
@@ -46,7 +47,7 @@ def check_bad(prepared: PreparedSet, most_bad: float) -> PreparedSet:
     )
     remedy = f"they are listed in {prepared.folder / 'dropped.csv'}"
     enough = math.ceil(100 * bad / max(found, 1)) / 100
-    harm = _harm(prepared.table, lost)
+    harm = _harm(prepared.table, lost, bad / max(found, 1))
     allow = ("--set", f"data.most_bad={enough}")
     if harm or not flow["kept"]:
         remedy += f"; {harm}" if harm else ""
@@ -75,9 +76,19 @@ def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
-def _harm(table: pd.DataFrame, lost: Mapping[str, Mapping[str, int]]) -> str:
-    """Why what is left would mislead: a class that is gone, or that lost far more than the other;
-    empty where it would not, or where classes are unknown."""
+def _harm(table: pd.DataFrame, lost: Mapping[str, Mapping[str, int]], part: float) -> str:
+    """Why what is left, without the ``part`` that is lost, would mislead: no training film, most
+    films gone, or known to another table, a class that is gone, or that lost far more than the
+    other; empty where it would not."""
+    split = table["split"].dropna()
+    if len(split) == len(table) and "train" not in set(split):
+        return "no training film is left"
+    if elsewhere := [reason for reason in lost if reason.startswith(IN_ANOTHER)]:
+        return (
+            f"{elsewhere[0].removeprefix(IN_ANOTHER).strip()} names them: read both, as one table"
+        )
+    if part > _MOST:
+        return "they are more than half: mend the cause"
     gone = {name: sum(counts.get(name, 0) for counts in lost.values()) for name in CLASSES}
     left = {name: int((table["label"] == label).sum()) for label, name in enumerate(CLASSES)}
     if not any(gone.values()) or not any(left.values()):

@@ -30,6 +30,8 @@ UNKNOWN, IGNORED = -1, 2
 """Codes beside the labels 0 and 1: no label is known; of a class that is to be left out."""
 
 NO_LABEL = "no label"
+IN_ANOTHER = "no row in the label table, but in"
+"""How the reason begins where films have a row in another table, which is named behind."""
 CLASS_IGNORED = "films of a class that was said to be ignored"
 FOLDER_IGNORED = "films of a class to ignore"
 

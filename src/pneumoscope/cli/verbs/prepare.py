@@ -64,7 +64,7 @@ def prepare(
             shlex.join(_recipe_words(recipe, changes)),
         )
         then = f"Next: pneumoscope audit {asked}"
-        if prepared.table["label"].nunique() == len(CLASSES):
+        if plan and prepared.table["label"][plan.split == "train"].nunique() == len(CLASSES):
             then += f"; pneumoscope train {asked} {trained}".rstrip()
         screen.line(then)
 

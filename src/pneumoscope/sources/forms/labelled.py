@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -13,11 +13,11 @@ import numpy as np
 
 from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData
 from pneumoscope.records import CLASSES, DataRequest, Source
-from pneumoscope.sources.assemble import Listed, assemble, check_links
+from pneumoscope.sources.assemble import MOST_LOST, Listed, assemble, check_links
 from pneumoscope.sources.film.find import Found, find_films
 from pneumoscope.sources.forms.layout import folder_of, places_of
 from pneumoscope.sources.forms.said import told
-from pneumoscope.sources.listed import About, Boxes, Column, FileFilms
+from pneumoscope.sources.listed import IN_ANOTHER, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.files import FoundFile, fingerprint, typical_side
@@ -27,9 +27,11 @@ from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import find_columns, image_column, to_name_films
 from pneumoscope.sources.tables.find import (
+    films_of,
     label_like,
     label_tables,
     named_by,
+    naming_tables,
     places_named,
     table_files,
     with_films,
@@ -91,9 +93,10 @@ def source_of(
     if not met.found:
         raise no_film_met(paths, annotations.keys, table.path, to_name_films(table, names.share))
     kept, passed = _within(paths, met)
+    reasons = _reasons(root, labels, names, {int(i) for i in kept if met.places[i] == NOWHERE})
     files = tuple(found.listing.files[place] for place in kept)
     met = replace(met, places=met.places[kept])
-    about = annotations.about.take(met.places, _REASONS)
+    about = annotations.about.take(met.places, reasons)
     about, notes = with_splits(root, files, about)
     links = Counter({"unknown": len(found.listing.links)})
     side = typical_side(root, files)
@@ -215,6 +218,20 @@ def _named(root: Path, *tables: LabelTable) -> list[str]:
         for table in tables
         for path in table.paths
     ]
+
+
+def _reasons(
+    root: Path, labels: LabelTable, names: Names, without: Collection[int]
+) -> Mapping[int, str]:
+    """Why films have no row; where those ``without`` are many, with the other table that names
+    most of them."""
+    if len(without) <= MOST_LOST * len(names.paths):
+        return _REASONS
+    for path, table in naming_tables(root, names):
+        here = films_of(table, names).intersection(without)
+        if path not in labels.paths and len(here) > len(without) / 2:
+            return {**_REASONS, NOWHERE: f"{IN_ANOTHER} {path.name}"}
+    return _REASONS
 
 
 def _within(paths: Sequence[str], met: Met) -> tuple[np.ndarray, Counter[str]]:

@@ -102,11 +102,17 @@ def places_named(films: Names, table: Table) -> list[str | int]:
 
 def named_by(table: Table, films: Names) -> int:
     """How many films ``table`` names."""
-    return len(_films_of(table, films))
+    return len(films_of(table, films))
 
 
-def _films_of(table: Table, films: Names) -> set[int]:
+def films_of(table: Table, films: Names) -> set[int]:
+    """The places of the films that ``table`` names."""
     return {place for place in places_named(films, table) if isinstance(place, int)}
+
+
+def naming_tables(root: Path, films: Names) -> list[tuple[Path, Table]]:
+    """The tables below ``root``, no texts, that name films."""
+    return [one for one in _read(root) if not _is_text(one[0]) and _image(one[1], films)]
 
 
 def _read(root: Path) -> list[tuple[Path, Table]]:
@@ -170,7 +176,7 @@ def _completed(found: LabelTable, read: Sequence[tuple[Path, Table]], films: Nam
 
 def _without_boxes(found: Sequence[LabelTable], films: Names) -> list[LabelTable]:
     """``found`` without tables of boxes whose films another table names: they mark what it says."""
-    sets = [_films_of(one.table, films) for one in found]
+    sets = [films_of(one.table, films) for one in found]
     boxed = [has_boxes(one.table) and not is_rsna(one.table) for one in found]
     plain = [films for films, box in zip(sets, boxed, strict=True) if not box]
     kept = [
