@@ -84,9 +84,8 @@ def _harm(table: pd.DataFrame, lost: Mapping[str, Mapping[str, int]], part: floa
     if len(split) == len(table) and "train" not in set(split):
         return "no training film is left"
     if elsewhere := [reason for reason in lost if reason.startswith(IN_ANOTHER)]:
-        return (
-            f"{elsewhere[0].removeprefix(IN_ANOTHER).strip()} names them: read both, as one table"
-        )
+        other = elsewhere[0].removeprefix(IN_ANOTHER).strip()
+        return f"{other} names them: name that one, or put the rows of both into one table"
     if part > _MOST:
         return "they are more than half: mend the cause"
     gone = {name: sum(counts.get(name, 0) for counts in lost.values()) for name in CLASSES}
