@@ -267,7 +267,8 @@ def _idle(recipe: Recipe) -> dict[str, str]:
     if model.freeze == "all" and not model.unfreeze_every:
         idle["optim.layer_decay"] = "a part of the backbone that learns; model.freeze is all"
     if train.minutes is not None:
-        idle["train.epochs"] = "train.minutes=null; as many epochs as fit into the minutes are run"
+        fits = "train.minutes=null; as many epochs as fit into the minutes are run"
+        idle |= {"train.epochs": fits, "train.min_steps": fits}
     if train.views > 1 and not recipe.augment.any_random:
         idle["train.views"] = "random changes (augment.*); without them all views are alike"
     if data.fold != "none":

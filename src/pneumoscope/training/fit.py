@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import load_file
@@ -22,7 +20,7 @@ from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.training.features.batches import feature_loaders
 from pneumoscope.training.features.store import drop_features
-from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.job import TrainingJob, steps_of_epoch
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.module import ClassifierModule
 from pneumoscope.training.trainer import make_trainer, quiet
@@ -95,7 +93,7 @@ def assemble(
     train = make_loader(prepared, "train", size, job.seed, sampling, part, rising=not blended)
     labels = prepared.labels(prepared.rows("train"))
     loss = Loss(recipe.loss, int(labels.sum()), len(labels))
-    steps = math.ceil(len(train) / recipe.train.accumulate) * recipe.train.epochs
+    steps = steps_of_epoch(prepared, recipe) * recipe.train.epochs
     module = ClassifierModule(
         network, recipe, loss, steps=steps, seed=job.seed, features=features, part=part
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from pneumoscope.data.loader import make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.network import Network, pretrained_grey
@@ -33,6 +35,13 @@ class TrainingJob:
     seed: int
     precision: Precision
     hardware: Hardware = Hardware()
+
+
+def steps_of_epoch(prepared: PreparedSet, recipe: Recipe) -> int:
+    """The optimiser steps of an epoch."""
+    train = recipe.train
+    batches = len(make_loader(prepared, "train", train.batch_size, 0, train.sampling))
+    return math.ceil(batches / train.accumulate)
 
 
 def build_network(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import launched, use_all_cores
+from pneumoscope.formatting import plural
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.models.packaged import package_of
 from pneumoscope.training.features.store import drop_features
@@ -42,6 +44,8 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     job = TrainingJob(prepared, context.recipe, side, context.seed, precision, context.hardware)
     if context.recipe.train.minutes is not None:
         job = _within_minutes(context, job, network)
+    elif context.recipe.train.min_steps:
+        job = _at_least(context, job)
     if context.hardware.processes == 1:
         return fit(context.run, job, network, context.listener)
     return _train_together(context, job, network)
@@ -91,7 +95,24 @@ def _within_minutes(context: RunContext, job: TrainingJob, network: Network) -> 
     context.session.epochs[job.recipe.name] = kept
     context.run.update_manifest(epochs=kept)
     context.note_choice("epochs", str(kept["number"]), kept["why"])
-    train = job.recipe.train.model_copy(update={"epochs": int(kept["number"])})
+    return _for_epochs(job, int(kept["number"]))
+
+
+def _at_least(context: RunContext, job: TrainingJob) -> TrainingJob:
+    """The job with the epochs that its training films need for the least number of steps."""
+    from pneumoscope.training.job import steps_of_epoch
+
+    each, train = steps_of_epoch(job.prepared, job.recipe), job.recipe.train
+    epochs = math.ceil(train.min_steps / each)
+    if epochs <= train.epochs:
+        return job
+    why = f"{plural(each, 'step')} an epoch, and the recipe asks for {train.min_steps:,} at least"
+    context.note_choice("epochs", f"{epochs:,}", why)
+    return _for_epochs(job, epochs)
+
+
+def _for_epochs(job: TrainingJob, epochs: int) -> TrainingJob:
+    train = job.recipe.train.model_copy(update={"epochs": epochs})
     return replace(job, recipe=job.recipe.model_copy(update={"train": train}))
 
 

@@ -1,0 +1,36 @@
+"""A recipe that asks for a number of steps gives few training films more epochs."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pneumoscope.recipe import load_recipe
+from pneumoscope.training.job import TrainingJob, steps_of_epoch
+from pneumoscope.workflows.training import _at_least
+
+
+@pytest.mark.parametrize(
+    ("films", "accumulate", "epochs"), [(80, 1, 8), (80, 2, 14), (84, 1, 8), (6400, 1, 3)]
+)
+def test_few_films_take_more_epochs_and_many_none(films: int, accumulate: int, epochs: int) -> None:
+    changes = ["train.min_steps=40", "train.epochs=3", "train.batch_size=16"]
+    recipe = load_recipe("small", [*changes, f"train.accumulate={accumulate}"])
+    labels = np.resize([0, 1], films)
+    prepared: Any = SimpleNamespace(
+        images=None,
+        table=pd.DataFrame({"label": labels}),
+        rows=lambda _: np.arange(films),
+        labels=lambda rows: labels[rows],
+    )
+    told: list[tuple[str, str, str]] = []
+    context: Any = SimpleNamespace(note_choice=lambda *words: told.append(words))
+    nothing: Any = None
+    job = _at_least(context, TrainingJob(prepared, recipe, 32, 0, nothing))
+    assert job.recipe.train.epochs == epochs
+    steps = steps_of_epoch(prepared, recipe)
+    assert steps * epochs >= 40 and (epochs == 3 or steps * (epochs - 1) < 40)
+    assert [choice for what, choice, _ in told if what == "epochs"] == [str(epochs)] * bool(told)
+    assert bool(told) == (epochs > 3)
