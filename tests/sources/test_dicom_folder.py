@@ -11,7 +11,7 @@ from PIL import Image
 from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData, UnreadableImage
 from pneumoscope.records import DataRequest, Record, Source
 from pneumoscope.sources.forms.labelled import labelled_folder_source
-from pneumoscope.sources.places.match import meet
+from pneumoscope.sources.places.match import Names, meet
 
 BITS = {"0": "normal", "1": "pneumonia"}
 FILMS = ("a/1.dcm", "a/2.DCM", "b/3.png", "b/c/4", "1.2.840.5")
@@ -303,11 +303,11 @@ def test_the_row_of_a_missing_film_takes_no_film_from_its_own_row() -> None:
     """Stems repeat in each patient's folder; the table names one patient more than there is."""
     paths = [f"pat{n}/thx_{k}.png" for n in range(4) for k in range(2)]
     keys = [f"X:\\Export\\PAT{n}\\THX_{k}.DCM" for n in (*range(4), 9) for k in range(2)]
-    met = meet(keys, paths)
+    met = meet(keys, Names(paths))
     assert met.places.tolist() == list(range(8))
     # Where nothing but the shared name meets, it says nothing of any film.
-    assert meet(["thx_0.dcm"], paths).places.tolist() == [-2, -1] * 4
-    assert meet(["a/thx.dcm", "b/thx.dcm"], ["thx.png"]).places.tolist() == [-2]
+    assert meet(["thx_0.dcm"], Names(paths)).places.tolist() == [-2, -1] * 4
+    assert meet(["a/thx.dcm", "b/thx.dcm"], Names(["thx.png"])).places.tolist() == [-2]
 
 
 def test_patients_of_names_go_before_a_column_of_their_studies(tmp_path: Path) -> None:

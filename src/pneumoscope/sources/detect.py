@@ -63,9 +63,9 @@ def _folder(path: Path, request: DataRequest) -> str | None:
     return looks_like_folder(path, request.meanings, follow=bool(request.links))
 
 
-def _beside_numbers(path: Path, request: DataRequest) -> str | None:
-    """Folders that are only numbered, as parts of a large set are, say less than a label table
-    beside them."""
+def _beside_numbers(path: Path, request: DataRequest) -> Opener | None:
+    """As ``find_labels``: folders that are only numbered, as parts of a large set are, say less
+    than a label table beside them."""
     folders = [one.name for one in path.iterdir() if one.is_dir()] if path.is_dir() else []
     numbered = bool(folders) and all(name.isdecimal() for name in folders)
     return find_labels(path, request) if numbered else None
@@ -91,7 +91,7 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 }
 """What a user may say of data in these forms; of others, anything."""
 
-_LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | None]], ...] = (
+_LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | Opener | None]], ...] = (
     ("medmnist", lambda path, _: _looks_like_medmnist(path) or looks_like_arrays(path)),
     ("rsna", lambda path, _: looks_like_rsna(path)),
     ("huggingface", lambda path, _: looks_like_huggingface(path)),
@@ -155,14 +155,17 @@ def _expected(data: str) -> str:
 def _from_path(request: DataRequest, path: Path) -> Source:
     _check_there(path)
     form = request.form or ("dicom" if request.labels else None)
+    seen: str | Opener | None = None
     if form is None:
-        form = next((form for form, look in _LOOKS if look(path, request)), "unlabelled")
+        looks = ((form, look(path, request)) for form, look in _LOOKS)
+        form, seen = next((one for one in looks if one[1]), ("unlabelled", None))
         if form == "unlabelled":
             check_tables(path, request)
     if form not in _OPENERS:
         raise InputError("there is no such form", got=repr(form), expected=nearest(form, _OPENERS))
     _check_said(request, _TAKES.get(form, tuple(_OPTIONS)), f"the form {form}")
-    return _OPENERS[form](request)
+    opener = seen if callable(seen) else _OPENERS[form]
+    return opener(request)
 
 
 def _check_said(request: DataRequest, taken: tuple[str, ...], where: str) -> None:

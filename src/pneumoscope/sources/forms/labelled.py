@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -64,32 +64,35 @@ def labelled_folder_source(request: DataRequest) -> Source:
     if not found.listing.files:
         check_links(found.listing, 0, {"unknown": len(found.listing.links)})
         raise UnreadableData("the folder holds no films", got=root, expected="DICOM or image files")
-    labels = _labels(root, found, request)
-    return source_of(root, found, labels, request, "dicom")
+    names = _names(found)
+    return _source(root, found, names, _labels(root, names, request), request)
 
 
-def find_labels(root: Path, request: DataRequest) -> str | None:
-    """Why ``root`` seems to hold films and a table of their labels, None where it does not."""
+def find_labels(root: Path, request: DataRequest) -> Callable[[DataRequest], Source] | None:
+    """How ``root`` is opened where it holds films and a table of their labels, with what was found
+    in it; None where it does not."""
     if not root.is_dir() or not table_files(root):
         return None
     try:
         found = find_films(root, request.links)
-        tables = label_tables(root, _names(found), request.meanings) if found.listing.files else []
+        names = _names(found)
+        tables = label_tables(root, names, request.meanings) if names.paths else []
     except InputError:
         return None
-    return f"a label table lies in it: {tables[0].paths[0].name}" if tables else None
+    if not tables:
+        return None
+    return lambda asked: _source(root, found, names, _one_of(root, tables, names), asked)
 
 
-def source_of(
-    root: Path, found: Found, labels: LabelTable, request: DataRequest, form: str
+def _source(
+    root: Path, found: Found, names: Names, labels: LabelTable, request: DataRequest
 ) -> Source:
-    """The films ``found`` below ``root`` with what ``labels`` say of each."""
-    table, paths = labels.table, [file.image_id for file in found.listing.files]
-    names = Names(paths)
+    """The films ``found`` below ``root``, called ``names``, with what ``labels`` say of each."""
+    table, paths = labels.table, names.paths
     check_names(table, request, names)  # before any question about words
     columns = find_columns(table, request, names.share)
     annotations = annotate(table, columns, request)
-    met = meet(annotations.keys, paths)
+    met = meet(annotations.keys, names)
     if not met.found:
         raise no_film_met(paths, annotations.keys, table.path, to_name_films(table, names.share))
     kept, passed = _within(paths, met)
@@ -102,7 +105,7 @@ def source_of(
     side = typical_side(root, files)
     return assemble(
         Listed(
-            form=form,
+            form="dicom",
             name=root.resolve().name or "folder",
             why=f"a folder of films and the table {few(_named(root, labels))}, which names them in "
             f"{columns.image!r} and gives labels in {columns.label.name!r}",
@@ -177,15 +180,18 @@ def drawn_on(table: Table, boxes: Boxes, side: int) -> int:
     return _RSNA_SIDE if np.mean(ends > side) > _FAULTY else 0
 
 
-def _labels(root: Path, found: Found, request: DataRequest) -> LabelTable:
-    films = _names(found)
+def _labels(root: Path, films: Names, request: DataRequest) -> LabelTable:
     if request.labels is not None:
         path = request.labels.expanduser()
         beside = root / request.labels
         path = beside if not path.exists() and beside.is_file() else path
         labels = read_labels(root, path, partial(places_named, films))
         return labels if "image" in request.columns else with_films(root, labels, films)
-    tables = label_tables(root, films, request.meanings)
+    return _one_of(root, label_tables(root, films, request.meanings), films)
+
+
+def _one_of(root: Path, tables: Sequence[LabelTable], films: Names) -> LabelTable:
+    """The only one of ``tables``. Raises InputError where there is none, or several."""
     if len(tables) == 1:
         return tables[0]
     if not tables:

@@ -20,7 +20,7 @@ from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import About, FileFilms
 from pneumoscope.sources.meaning.cells import Question
 from pneumoscope.sources.places.files import FoundFile, Listing, fingerprint, typical_side
-from pneumoscope.sources.places.match import NOWHERE, SHARED, meet
+from pneumoscope.sources.places.match import NOWHERE, SHARED, Names, meet
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns
 from pneumoscope.sources.tables.gather import annotate
@@ -82,7 +82,7 @@ def rsna_source(request: DataRequest) -> Source:
         columns = replace(columns, facts=("detail",))
     annotations = annotate(table, columns, request, boxes_complete=True)
     paths = [file.image_id for file in listing.files]
-    met = meet(annotations.keys, paths)
+    met = meet(annotations.keys, Names(paths))
     if not met.found:
         raise no_film_met(paths, annotations.keys, place.labels)
     about = annotations.about.take(met.places, {NOWHERE: NO_ROW, SHARED: SHARED_ROW})

@@ -84,8 +84,9 @@ class Names:
 
     @cached_property
     def _in_any_case(self) -> _Index:
-        """Made only where a key names no film as it is written."""
-        return _Index(self.paths, _folded)
+        """Made only where a key names no film as it is written, and folding changes any."""
+        same = all(path == _folded(path) for path in self.paths)
+        return self._as_written if same else _Index(self.paths, _folded)
 
     def share(self, cells: Sequence[str]) -> float:
         """The share of some cells that name a film, 0–1, be it without what all begin or end
@@ -144,15 +145,15 @@ class Names:
         return None
 
 
-def meet(keys: Sequence[str], paths: Sequence[str]) -> Met:
-    """The key of each film: the one that gives the longest part of its path.
+def meet(keys: Sequence[str], films: Names) -> Met:
+    """The key of each of ``films``: the one that gives the longest part of its path.
 
     A key that several films match says nothing of any of them, nor do two keys of one film; but
     neither takes a film from a key that names it by a longer part: the row of a film that is
     missing here has no more in common with others than a last name.
     """
-    names, keys, trimmed = Names(paths).trimmed(keys)
-    places = np.full(len(paths), NOWHERE, dtype=np.int64)
+    names, keys, trimmed = films.trimmed(keys)
+    places = np.full(len(films.paths), NOWHERE, dtype=np.int64)
     best: dict[int, tuple[tuple[int, int], int]] = {}
     shared: dict[int, tuple[int, int]] = {}
     how: Counter[int] = Counter()
@@ -214,6 +215,8 @@ def _same(path: str) -> str:
 
 
 def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
