@@ -28,7 +28,7 @@ def test_each_line_has_its_counts() -> None:
     assert said(DOOR) == {
         "films": "4,285 used of 4,411 found",
         "left out": "16 × no image (6 normal, 10 pneumonia); 100 lateral views (100 pneumonia); "
-        "10 films of a class that was said to be ignored (COVID)",
+        "10 films of a class that was said to be ignored: COVID (10 readings)",
         "read as": "films in the column 'image', labels in 'finding'. Several readers: a "
         "film has the label that more than half of them gave.",
         "normal": "410 used of 416: No Finding (200 readings), said by you: Finding 0 "

@@ -91,9 +91,10 @@ def test_without_any_column_of_films_the_user_is_asked() -> None:
 def test_a_label_column_of_another_name_is_found_by_words_but_not_by_numbers() -> None:
     words = ["Normal", "PNEUMONIA"] * 5
     assert find({"path": FILMS, "outcome": words}).label.name == "outcome"
-    with pytest.raises(BadLabels, match="no column of the table holds labels"):
+    with pytest.raises(BadLabels, match="'outcome': '0' × 5, '1' × 5") as asked:
         find({"path": FILMS, "outcome": ONES})
-    with pytest.raises(BadLabels, match="'outcome', 'outcome2'"):
+    assert asked.value.answer == ("--column", "label=outcome")
+    with pytest.raises(BadLabels, match="'outcome': .*; 'outcome2': "):
         find({"path": FILMS, "outcome": words, "outcome2": words[::-1]})
 
 

@@ -19,7 +19,8 @@ from pneumoscope.imaging import read
 from pneumoscope.records import DataRequest, Film, Record, Source
 from pneumoscope.sources.forms import folder
 from pneumoscope.sources.forms.folder import folder_source, looks_like_folder
-from pneumoscope.sources.forms.layout import places_of, unknown_class_folders
+from pneumoscope.sources.forms.layout import places_of
+from pneumoscope.sources.forms.levels import unknown_class_folders
 from pneumoscope.sources.listed import About, FileFilms, Records
 from pneumoscope.sources.places.files import FoundFile
 from pneumoscope.sources.splits import split_of
@@ -167,7 +168,8 @@ def test_an_unknown_class_beside_known_ones_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_stands_where_classes_stand(paths: tuple[str, ...], unknown: list[str]) -> None:
-    assert unknown_class_folders(places_of(paths, {}).values()) == unknown
+    places = dict.fromkeys(places_of(paths, {}).values(), 1)
+    assert unknown_class_folders(places) == unknown
 
 
 def test_masks_are_no_films(tmp_path: Path) -> None:
@@ -403,7 +405,8 @@ def test_one_answer_serves_all_other_folders(tmp_path: Path) -> None:
     found = opened(tmp_path, other="ignore", pnemonia="pneumonia")
     assert sorted(seen(found)) == ["NORMAL/a.png", "PNEUMONIA/b.png", "Pnemonia/e.png"]
     assert {(w.word, w.meaning, w.films) for w in found.words} == {
-        *(("NORMAL", "normal", 1), ("PNEUMONIA", "pneumonia", 1), ("Pnemonia", "pneumonia", 1))
+        *(("NORMAL", "normal", 1), ("PNEUMONIA", "pneumonia", 1), ("Pnemonia", "pneumonia", 1)),
+        *(("TB", "ignore", 1), ("mass", "ignore", 1)),
     }
     assert found.passed_over["films of a class to ignore"] == 2
     with pytest.raises(BadLabels):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData, nearest
 from pneumoscope.records import DataRequest, Listener, Source
 from pneumoscope.sources.asked import open_or_ask
+from pneumoscope.sources.candidates import NoLabelColumn
 from pneumoscope.sources.fetch.download import PNEUMONIAMNIST, fetch
 from pneumoscope.sources.fetch.kermany import fetch_kermany
 from pneumoscope.sources.forms.arrays import arrays_source, looks_like_arrays
@@ -26,11 +28,14 @@ from pneumoscope.sources.forms.labelled import (
     find_labels,
     labelled_folder_source,
 )
+from pneumoscope.sources.forms.levels import looks_parted
 from pneumoscope.sources.forms.phantom import phantom_source
 from pneumoscope.sources.forms.rsna import looks_like_rsna, rsna_source
 from pneumoscope.sources.forms.table import looks_like_table, table_source
 from pneumoscope.sources.forms.unlabelled import unlabelled_source
+from pneumoscope.sources.tables.find import POSSIBLE
 from pneumoscope.sources.tables.read import TABLE_SUFFIXES
+from pneumoscope.sources.unread import check_unread
 
 NAMES = ("kermany", "phantom", "pneumoniamnist")
 """Data sets that are known by name; a size may follow an ``@``."""
@@ -101,7 +106,17 @@ _LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | Opener | None]], ..
     ("dicom", find_labels),
 )
 """In this order: a form that shows itself by a file of its own goes before one that any folder
-could have. What shows none of them is taken for films without labels."""
+could have."""
+
+_GUESSES: tuple[tuple[str, Callable[[Path, DataRequest], str | Opener | None]], ...] = (
+    ("folder", partial(looks_parted, likely=True)),
+    ("dicom", partial(find_labels, least=POSSIBLE)),
+)
+"""What might hold labels where no form shows itself, the likeliest first: it is asked about. Then
+comes what is not read, then folders of any words; where there is none of it either, films are taken
+for what they are without labels."""
+
+_NO_LABELS = "where the films have no labels: --form unlabelled"
 
 
 def open_source(request: DataRequest, downloads: Path, listener: Listener) -> Source:
@@ -154,18 +169,45 @@ def _expected(data: str) -> str:
 
 def _from_path(request: DataRequest, path: Path) -> Source:
     _check_there(path)
-    form = request.form or ("dicom" if request.labels else None)
-    seen: str | Opener | None = None
-    if form is None:
-        looks = ((form, look(path, request)) for form, look in _LOOKS)
-        form, seen = next((one for one in looks if one[1]), ("unlabelled", None))
-        if form == "unlabelled":
-            check_tables(path, request)
+    form, seen = request.form or ("dicom" if request.labels else ""), None
+    guessed = False
+    if not form:
+        form, seen = _first(_LOOKS, path, request)
+    if not form:
+        guessed, (form, seen) = True, _guessed(path, request)
     if form not in _OPENERS:
         raise InputError("there is no such form", got=repr(form), expected=nearest(form, _OPENERS))
     _check_said(request, _TAKES.get(form, tuple(_OPTIONS)), f"the form {form}")
     opener = seen if callable(seen) else _OPENERS[form]
-    return opener(request)
+    try:
+        return opener(request)
+    except InputError as error:
+        unsaid = isinstance(error, NoLabelColumn) or not (request.classes or request.columns)
+        if error.answer and unsaid and (guessed or isinstance(error, NoLabelColumn)):
+            error.remedy = f"{error.remedy}; {_NO_LABELS}"
+        raise
+
+
+def _guessed(path: Path, request: DataRequest) -> tuple[str, str | Opener | None]:
+    """The form by what might hold labels, where no form shows itself. Raises where something that
+    is not read could."""
+    form, seen = _first(_GUESSES, path, request)
+    if form:
+        return form, seen
+    check_tables(path, request)
+    check_unread(path, request)
+    parted = looks_parted(path, request, likely=False)
+    return "folder" if parted else "unlabelled", parted
+
+
+def _first(
+    looks: Sequence[tuple[str, Callable[[Path, DataRequest], str | Opener | None]]],
+    path: Path,
+    request: DataRequest,
+) -> tuple[str, str | Opener | None]:
+    """The first form that ``path`` shows, with what shows it; empty without one."""
+    seen = ((form, look(path, request)) for form, look in looks)
+    return next((one for one in seen if one[1]), ("", None))
 
 
 def _check_said(request: DataRequest, taken: tuple[str, ...], where: str) -> None:

@@ -14,6 +14,9 @@ from pneumoscope.records import CLASSES, EXTERNAL, Word
 _FEW = 4
 """Words, reasons and pairs that are shown; the file has all."""
 
+_MOST_IGNORED = 10
+"""Words of films that were left out: a frequent one may be what should have been learnt."""
+
 _LONGEST = 40
 
 
@@ -74,19 +77,19 @@ def _films(door: Door) -> str:
 
 
 def _left_out(door: Door, kept: str) -> str:
-    ignored = [word.word for word in door.words if word.meaning == "ignore"]
-    parts = [_reason(each, ignored) for each in door.left_out]
+    unit = " readings" if door.readers else ""
+    ignored = [_word(word, unit) for word in door.words if word.meaning == "ignore"]
+    told = _cut(ignored, "word", kept, most=_MOST_IGNORED) if ignored else ""
+    parts = [_reason(each, told) for each in door.left_out]
     return _cut(parts, "reason", kept, "; ")
 
 
-def _reason(left: LeftOut, ignored: Sequence[str]) -> str:
+def _reason(left: LeftOut, ignored: str) -> str:
     times = " ×" if left.lost or left.films == 1 else ""
     text = f"{left.films:,}{times} {left.reason}"
     if set(left.classes) & set(CLASSES):
         text += f" ({_counts(left.classes)})"
-    if "ignored" in left.reason and ignored:
-        text += f" ({', '.join(shortened(word, _LONGEST) for word in ignored[:_FEW])})"
-    return text
+    return f"{text}: {ignored}" if ignored and "ignore" in left.reason else text
 
 
 def _counts(classes: Mapping[str, int]) -> str:
@@ -115,9 +118,9 @@ def _word(word: Word, unit: str) -> str:
     return f"{f'“{name}”' if name.isdecimal() else name} ({word.films:,}{unit})"
 
 
-def _cut(parts: Sequence[str], noun: str, kept: str, between: str = ", ") -> str:
-    text = between.join(parts[:_FEW])
-    more = len(parts) - _FEW
+def _cut(parts: Sequence[str], noun: str, kept: str, between: str = ", ", most: int = _FEW) -> str:
+    text = between.join(parts[:most])
+    more = len(parts) - most
     return f"{text} … and {plural(more, f'more {noun}')}, all in {kept}" if more > 0 else text
 
 

@@ -24,14 +24,13 @@ from pneumoscope.sources.forms.layout import (
     Place,
     copied_trees,
     folder_of,
-    like_classes,
     places_of,
     told,
     told_layout,
-    unknown_class_folders,
     verdict_of,
     without_copied_folders,
 )
+from pneumoscope.sources.forms.levels import like_classes, unknown_class_folders
 from pneumoscope.sources.listed import FOLDER_IGNORED, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.cells import DOUBT, REST, Meaning, Question, read_cells
 from pneumoscope.sources.meaning.words import LABEL_OF, fold
@@ -76,7 +75,7 @@ def folder_source(request: DataRequest) -> Source:
     films, used = dealt.films, dealt.places
     if dealt.repeated:
         passed["films that lie in another fold too"] += dealt.repeated
-    meaning = _meaning(root, used, classes)
+    meaning = _meaning(root, used, _ignored(listing, places), classes)
     about, notes = _about(root, films, used, pooled=bool(dealt.repeated))
     return assemble(
         Listed(
@@ -108,7 +107,7 @@ def _understood(root: Path, files: Sequence[FoundFile], request: DataRequest) ->
     Raises BadLabels for those that are not understood."""
     counts = Counter(folder_of(file.path) for file in files)
     places = places_of(counts, request.meanings)
-    unknown = unknown_class_folders(places.values())
+    unknown = unknown_class_folders({places[folder]: count for folder, count in counts.items()})
     beside = (place.parts[place.class_at] for place in places.values() if place.verdict)
     films = dict.fromkeys((*unknown, *beside), 0)
     for folder, count in counts.items():
@@ -122,8 +121,16 @@ def _understood(root: Path, files: Sequence[FoundFile], request: DataRequest) ->
     }
 
 
-def _meaning(root: Path, used: Sequence[Place], classes: Mapping[str, str]) -> Meaning:
-    words = Counter(place.parts[place.class_at] for place in used)
+def _ignored(listing: Listing, places: Mapping[str, Place]) -> list[Place]:
+    """The place of each film of a class to ignore."""
+    there = (places[folder_of(file.path)] for file in listing.files)
+    return [place for place in there if place.verdict == "ignore"]
+
+
+def _meaning(
+    root: Path, used: Sequence[Place], ignored: Sequence[Place], classes: Mapping[str, str]
+) -> Meaning:
+    words = Counter(place.parts[place.class_at] for place in (*used, *ignored))
     return read_cells(words, Question(f"the folder {root}"), classes)
 
 

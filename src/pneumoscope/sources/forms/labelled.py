@@ -27,6 +27,8 @@ from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import find_columns, image_column, to_name_films
 from pneumoscope.sources.tables.find import (
+    LIKELY,
+    POSSIBLE,
     films_of,
     label_like,
     label_tables,
@@ -68,15 +70,17 @@ def labelled_folder_source(request: DataRequest) -> Source:
     return _source(root, found, names, _labels(root, names, request), request)
 
 
-def find_labels(root: Path, request: DataRequest) -> Callable[[DataRequest], Source] | None:
-    """How ``root`` is opened where it holds films and a table of their labels, with what was found
-    in it; None where it does not."""
+def find_labels(
+    root: Path, request: DataRequest, least: int = LIKELY
+) -> Callable[[DataRequest], Source] | None:
+    """How ``root`` is opened where it holds films and a table that says what they show, at
+    ``least`` so surely, with what was found in it; None where it does not."""
     if not root.is_dir() or not table_files(root):
         return None
     try:
         found = find_films(root, request.links)
         names = _names(found)
-        tables = label_tables(root, names, request.meanings) if names.paths else []
+        tables = label_tables(root, names, request.meanings, least=least) if names.paths else []
     except InputError:
         return None
     if not tables:
@@ -187,7 +191,7 @@ def _labels(root: Path, films: Names, request: DataRequest) -> LabelTable:
         path = beside if not path.exists() and beside.is_file() else path
         labels = read_labels(root, path, partial(places_named, films))
         return labels if "image" in request.columns else with_films(root, labels, films)
-    return _one_of(root, label_tables(root, films, request.meanings), films)
+    return _one_of(root, label_tables(root, films, request.meanings, least=POSSIBLE), films)
 
 
 def _one_of(root: Path, tables: Sequence[LabelTable], films: Names) -> LabelTable:

@@ -11,27 +11,17 @@ from typing import cast
 
 from pneumoscope.errors import printable
 from pneumoscope.records import SPLITS, Split
-from pneumoscope.sources.meaning.words import (
-    Verdict,
-    fold,
-    kindred,
-    known,
-    misspelt,
-    subtype_of,
-    vague,
-)
+from pneumoscope.sources.meaning.words import Verdict, fold, known, subtype_of
 from pneumoscope.sources.places.files import FoundFile, Listing
 from pneumoscope.sources.splits import split_of
 
 _COPY_OF = re.compile(r"(?: - (?:Copy|Kopie|copie|copia))?(?: ?\([0-9]+\))?$| copy(?: [0-9]+)?$")
-_A_SPLIT = "/split"  # no folder can have this name
 ENOUGH = 0.9
 """Part of the films of a tree that must have a twin in another for the one to be its copy."""
 
 _SAMPLE = 16
 _COMPARED = 1 << 20
 _FEW = 6
-_MOST_NUMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,50 +88,6 @@ def _one_further(place: Place, index: int, verdict: Verdict | None, split: Split
         split or place.split,
         index if split else place.split_at,
     )
-
-
-def unknown_class_folders(places: Iterable[Place]) -> list[str]:
-    """The names of folders with films that stand where class folders stand, but are none.
-
-    A folder stands there when it lies directly beside a class folder, or at the same place below
-    another split: in ``{train,test}/…`` what stands beside ``train/NORMAL`` or ``test/NORMAL``.
-    Where no folder is known, two that lie side by side and are named for something like classes
-    (positive and negative, 0 and 1) stand there too, and all beside them.
-    """
-    places = list(places)
-    beside = {_blurred(p.parts[: p.class_at]) for p in places if p.verdict}
-    if not beside:
-        beside = _likely_parents(places)
-    unknown = {}
-    for place in places:
-        for index in range(place.class_at + 1, len(place.parts)):
-            name = place.parts[index]
-            if not split_of(name) and _blurred(place.parts[:index]) in beside:
-                unknown[name] = True
-                break
-    return sorted(unknown)
-
-
-def like_classes(names: Iterable[str]) -> bool:
-    """Whether folders side by side are named for something like two classes."""
-    folded = {fold(name) for name in names}
-    numbers = {name for name in folded if name.isdecimal()}
-    if numbers:  # folders of patients may be numbered too
-        return {"0", "1"} <= folded and len(folded) < _MOST_NUMBERED and numbers == folded
-    return sum(bool(vague(n) or misspelt(n) or kindred(n)) for n in set(names)) > 1
-
-
-def _likely_parents(places: Iterable[Place]) -> set[tuple[str, ...]]:
-    children: dict[tuple[str, ...], set[str]] = {}
-    for place in places:
-        for index, part in enumerate(place.parts):
-            children.setdefault(_blurred(place.parts[:index]), set()).add(part)
-    return {parent for parent, names in children.items() if like_classes(names)}
-
-
-def _blurred(parts: Sequence[str]) -> tuple[str, ...]:
-    """``parts`` with all splits alike."""
-    return tuple(_A_SPLIT if split_of(part) else part for part in parts)
 
 
 def told_layout(places: Iterable[Place]) -> str:

@@ -8,6 +8,7 @@ from pneumoscope.errors import DataNotFound, UnreadableData
 from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, check_links
 from pneumoscope.sources.film.find import Found, check_any, find_films
+from pneumoscope.sources.forms.labelled import with_splits
 from pneumoscope.sources.listed import About, FileFilms
 from pneumoscope.sources.places.files import FoundFile, Listing, fingerprint, typical_side
 from pneumoscope.sources.tables.find import mention_tables
@@ -16,7 +17,8 @@ _UNREAD = "None was seen to name films and say what they show"
 
 
 def unlabelled_source(request: DataRequest) -> Source:
-    """The film, or every film below the folder, that ``request.data`` names; label and split None.
+    """The film, or every film below the folder, that ``request.data`` names; label None, split
+    that of its folder where there are several.
 
     A file that is named is taken whatever its name; its content decides when it is read.
     Raises DataNotFound where nothing is there, UnreadableData where there is no film.
@@ -34,16 +36,17 @@ def unlabelled_source(request: DataRequest) -> Source:
     lost = check_links(listing, len(listing.files), {"unknown": len(listing.links)})
     check_any(found)
     count = len(listing.files)
+    about, splits = with_splits(listing.root, listing.files, About.nothing(count))
     return assemble(
         Listed(
             form="unlabelled",
             name=(path.stem if single else path.resolve().name) or "films",
             why="a single file" if single else f"a folder of {count} files without class folders",
             films=FileFilms(listing.root.resolve(), listing.files),
-            about=About.nothing(count),
+            about=about,
             fingerprint=fingerprint("unlabelled", listing.files),
             native_size=typical_side(listing.root, listing.files),
-            notes=(*found.notes, *([] if single else mention_tables(path, _UNREAD))),
+            notes=(*found.notes, *splits, *([] if single else mention_tables(path, _UNREAD))),
             passed=listing.passed_over,
             lost=lost,
             unlabelled=True,

@@ -20,10 +20,14 @@ Kind = Literal[
     "earlier",
     "qualified",
     "nothing",
+    "unmarked",
     "other",
 ]
+NO_BOX = "no box"
+"""The label of a film that a set of boxes has none of."""
 
-_FEW, _MOST_DROPPED, _MOST_ANSWERED = 8, 5, 10
+_FEW, _MOST_DROPPED, _MOST_ANSWERED = 12, 5, 10
+_FREQUENT, _MOST_FREQUENT = 0.02, 20
 _WHY = {
     "vague": "words of a label do not say what for",
     "number": "numbers of a label do not say what they stand for",
@@ -34,6 +38,7 @@ _WHY = {
     "earlier": "labels tell of an earlier pneumonia, which a film need not show",
     "qualified": "labels say more of a pneumonia than its place or kind",
     "nothing": "rows say yes in none of the columns, not even in that of normal films",
+    "unmarked": "films without a box say nothing of themselves",
     "other": "class names are neither normal nor pneumonia",
 }
 _HINTS = {
@@ -47,6 +52,7 @@ _HINTS = {
     "earlier": "an earlier, treated or old pneumonia is left out",
     "qualified": "what else is said may take the pneumonia back: leave it out, or look it up",
     "nothing": "they are normal films where the columns name all findings, and else unknown",
+    "unmarked": "they may be meant as normal, or were only never looked at",
     "other": "other=ignore leaves all words out that are not named, other=normal counts them as "
     "films without pneumonia",
 }
@@ -76,7 +82,7 @@ def unknown_words(
     if more > 0:
         hints.append("--classes words.csv writes all of them down, to be filled in")
     if others := _others(words):
-        hints.append(f"other=ignore would leave out {_told(others, _MOST_DROPPED)}")
+        hints.append(f"other=ignore would leave out {_told(others, _frequent(others))}")
     answer = _answers(words)
     if len(answer) > 2 * _MOST_ANSWERED:
         hints.append("they are too many for a command line: fill them in there")
@@ -126,6 +132,13 @@ def _others(words: Sequence[Unknown]) -> list[Unknown]:
     """The words that one answer for all others is offered for, the most frequent first."""
     others = [word for word in words if word.kind == "other"]
     return sorted(others, key=lambda word: -word.films) if len(others) > 1 else []
+
+
+def _frequent(others: Sequence[Unknown]) -> int:
+    """How many of the words to name: a few, and all that many films have."""
+    films = sum(word.films for word in others)
+    many = sum(word.films >= _FREQUENT * films for word in others)
+    return max(_MOST_DROPPED, min(many, _MOST_FREQUENT))
 
 
 def _told(words: Sequence[Unknown], most: int) -> str:

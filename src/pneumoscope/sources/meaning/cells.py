@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from pneumoscope.records import Word
-from pneumoscope.sources.meaning.asking import Unknown, measured, unknown_words
+from pneumoscope.sources.meaning.asking import NO_BOX, Unknown, measured, unknown_words
 from pneumoscope.sources.meaning.qualified import earlier, plain, short_normal
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
@@ -197,7 +197,12 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
         return _Read("normal", (f"{question.name} {cell}".strip(),))
     rest = said.get(REST)
     sure = not kindred(cell) or (question.findings and not is_kind(cell))
-    if rest and not (bare_verdict or misspelt(cell) or short_normal(cell)) and sure:
+    if (
+        rest
+        and cell != NO_BOX
+        and not (bare_verdict or misspelt(cell) or short_normal(cell))
+        and sure
+    ):
         return _Read(cast(Verdict, rest), (cell,), said=True)
     return _lost(cell)
 
@@ -267,6 +272,8 @@ def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: 
         return Unknown(word, films, "nothing", "ignore" if normal else "normal")
     if _unsure(word, question):
         return Unknown(word, films, "doubt", "ignore")
+    if word == NO_BOX:
+        return Unknown(word, films, "unmarked", "ignore" if normal else "normal")
     if bare := vague(word):
         if question.about == "normal":  # what is not normal there
             return Unknown(word, films, "rest", "pneumonia")

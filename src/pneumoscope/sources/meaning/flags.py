@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.sources.meaning.cells import NOTHING_MARKED, is_missing
-from pneumoscope.sources.meaning.words import fold, is_finding, known, misspelt, words_of
+from pneumoscope.sources.meaning.words import fold, is_finding, known, misspelt, vague, words_of
 
 _VALUES: Mapping[str, int] = {
     **dict.fromkeys(("0", "false", "no", "n", "f", "negative", "absent"), 0),
@@ -26,6 +26,7 @@ _VALUES: Mapping[str, int] = {
 _SAYING = frozenset(("0", "1", "true", "false", "yes", "no", "y", "n"))
 _ABOUT = frozenset(("has", "is", "label", "labels", "class", "target", "finding", "status", "flag"))
 _NO_FINDING = "no finding"
+_LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,10 @@ def _values(cells: pd.Series[str]) -> np.ndarray:
     codes, words = pd.factorize(cells)
     meaning = [np.nan if is_missing(w) else float(_VALUES.get(fold(w), np.nan)) for w in words]
     return np.array([*meaning, np.nan])[codes]
+
+
+def speaks(name: str) -> bool:
+    """Whether the name of a column of 0 and 1 seems to say what films show."""
+    words = [word for word in words_of(name) if len(word) > 2]
+    named = any(known(w) or vague(w) or w in _LABEL_WORDS for w in words)
+    return named or bool(misspelt(name)) and "pneumon" in fold(name)

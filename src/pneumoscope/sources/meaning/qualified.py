@@ -7,7 +7,7 @@ import difflib
 import re
 import unicodedata
 
-from pneumoscope.sources.meaning.words import Verdict, fold, is_finding, words_of
+from pneumoscope.sources.meaning.words import Verdict, fold, is_finding, kindred, known, words_of
 
 _EARLIER = re.compile(
     r"\bz\.?\s?n\.?(?=\s)|\bzustand nach\b|\bstatus post\b|\bs/p\b|\bs\.p\.|\bhistory\b|\bh/o\b|"
@@ -26,7 +26,8 @@ _KINDS_TEXT = """
 acute aspiration atypical bacterial bacteria viral virus fungal interstitial lobar focal multifocal
 confirmed severe mild moderate community hospital acquired associated ventilator covid sars mers
 influenza round necrotizing necrotising mycoplasma legionella klebsiella pneumococcal bronchial
-typical classic infection infectious organizing organising
+typical classic infection infectious organizing organising infectieuse
+bacterienne virale aigue lobaire broncho brocho bronco pleuro
 """
 _FILLING_TEXT = """
 chest x ray rays xray xrays cxr cxrs radiograph radiographs image images img imgs film films case
@@ -59,6 +60,9 @@ def plain(word: str) -> bool:
         or one.isdecimal()
         or is_finding(one)
         or "pneumon" in one
+        or "pneumopat" in one
+        or known(one) == "pneumonia"
+        or kindred(one) == "pneumonia"
         or bool(difflib.get_close_matches(one, _PNEUMONIA, 1, _NEAR))
         for one in words_of(word)
     )

@@ -27,18 +27,23 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 
 _NORMAL = """
-normal; normals; norm; normality; healthy; health; no finding; no findings; no pneumonia;
-non pneumonia; not pneumonia; without pneumonia; pneumonia negative; negative for pneumonia;
-pneumonia free; pneumonia absent; control; controls; clear; clear lung; clear lungs; normal lung;
-normal lungs; healthy lung; healthy lungs; unremarkable; no abnormality; no abnormalities;
-no acute findings; no acute disease; no active disease; nothing abnormal detected;
-within normal limits; gesund; normalbefund; kein befund; ohne befund; ohne pathologischen befund;
-keine pneumonie; unauffällig; unauffaellig; unauffälliger befund; sin alteraciones;
-sin hallazgos patológicos; radiografía normal; rien à signaler;
-sain; normale;
-normales; normaux; sano; sanos; sana; sin hallazgo; sin hallazgos; sin neumonía; sem pneumonia;
-saudável; normaal; gezond; normalny; zdrowy; zdrowe; sağlıklı; норма; нормальный; здоровый;
-здоровые; 正常; 健康; 정상; bình thường
+normal; normals; norm; normality; healthy; health; no finding; no findings; no pneumonia; non
+pneumonia; not pneumonia; without pneumonia; pneumonia negative; negative for pneumonia;
+pneumonia free; pneumonia absent; control; controls; clear; clear lung; clear lungs; normal
+lung; normal lungs; healthy lung; healthy lungs; unremarkable; no abnormality; no
+abnormalities; no acute findings; no acute disease; no active disease; nothing abnormal
+detected; within normal limits; gesund; normalbefund; kein befund; ohne befund; ohne
+pathologischen befund; keine pneumonie; unauffällig; unauffaellig; unauffälliger befund; sin
+alteraciones; sin hallazgos patológicos; radiografía normal; rien à signaler; sain; normale;
+normales; normaux; sano; sanos; sana; sin hallazgo; sin hallazgos; sin neumonía; sem
+pneumonia; saudável; normaal; gezond; normalny; zdrowy; zdrowe; sağlıklı; норма; нормальный;
+здоровый; здоровые; 正常; 健康; 정상; bình thường; normalbefunde; gesunde; gesunder; unauffälliger
+thorax; sains; saine; saines; normais; sanas; sani; sane; saudáveis; sem alterações; sem
+achados; sem achado; sans anomalie; sans anomalies; pas d'anomalie; sans particularité; pas de
+pneumonie; sans pneumonie; pas de pneumopathie; sin anomalías; sin patología; sin
+bronconeumonía; senza alterazioni; senza polmonite; nessuna polmonite; nessun reperto; nella
+norma; polmoni sani; poumons sains; pulmones sanos; geen afwijkingen; geen longontsteking; bez
+zmian
 """
 _BACTERIAL = """
 bacterial; bacteria; bacterial pneumonia; pneumonia bacterial; bacteria pneumonia;
@@ -53,7 +58,9 @@ _PNEUMONIA = """
 pneumonia; pneumonias; pneumonic; pneu; pneumonia positive; positive for pneumonia;
 pneumonia present; bronchopneumonia; lung opacity; lung opacities; pneumonie; pneumonien;
 lungenentzündung; lungenentzuendung; neumonía; polmonite; longontsteking; zapalenie płuc; pnömoni;
-zatürre; пневмония; 肺炎; 폐렴; viêm phổi
+zatürre; пневмония; 肺炎; 폐렴; viêm phổi; pneumonies; bronchopneumonie; bronchopneumonien;
+lungenentzündungen; neumonías; bronconeumonía; pulmonía; broncopneumonia; broncopneumonias;
+polmoniti; broncopolmonite; longontstekingen
 """
 # Said of a pneumonia, these leave it one: "atypical pneumonia", "COVID-19 pneumonia (severe)".
 _KINDS_OF = """
@@ -66,10 +73,11 @@ unilateral; ventilator; associated; viral; virus; bacteria
 _VAGUE_PNEUMONIA = """
 positive; pos; sick; ill; unhealthy; infected; infection; diseased; disease; abnormal; abnormality;
 affected; present; yes; true; 1; +; case; cases; y; t; krank; malade; enfermo; malato; positiv;
+positif; positivo; malato; malati; enfermos; kranke; pathologique; patologico; patológico;
 auffällig; pathologic; pathological; not normal
 """
 _VAGUE_NORMAL = """
-negative; neg; uninfected; absent; no; false; 0; n; f; negativ
+negative; neg; uninfected; absent; no; false; 0; n; f; negativ; négatif; negativo
 """
 # Kinds of pneumonia by names that do not say so: never offered to be ignored. And what shows one,
 # which beside pneumonia itself is a finding of its own.
@@ -95,10 +103,13 @@ _TAIL = re.compile("(?:images?|imgs?|cases?|patients?|films?|xrays?|cxrs?|radiog
 _ENDS_TEXT = "chest x ray rays xray xrays cxr cxrs radiograph radiographs image images"
 _ENDS = frozenset(_ENDS_TEXT.split())
 _NO_PNEUMONIA = re.compile(
-    "pneumothora|pneumonitis|pneumoconio|pneumomediast|pneumoperit|pneumonectom|pneumatoc"
+    "pneumothora|pneumonitis|pneumoconio|pneumomediast|pneumoperit|pneumonectom|pneumatoc|"
+    "bronch?opneumopat"  # what COPD is called in French and Italian
 )
+_LIKE_PNEUMONIA = re.compile("pneumon|pneumopat")  # "pneumopathie" is said of others too
 _NEGATION = re.compile(
-    r"\b(no|non|not|without|negative|absent|ruled? out|excluded|free|ohne|kein\w*|sin|sans|sem)\b"
+    r"\b(no|non|not|without|negative|absent|ruled? out|excluded|free|ohne|kein\w*|sin|sans|sem|"
+    r"pas|aucune?|senza|nessun[ao]?|ningun[ao]?|nenhuma?|geen)\b"
 )
 _DOUBT = re.compile(
     r"\b(uncertain\w*|possibl[ey]|probabl[ey]|suspect\w*|suspicious|equivocal|indeterminate|"
@@ -108,7 +119,6 @@ _DOUBT = re.compile(
     r"auszuschliessen|sospech\w*|posible)\b|\bv\.\s?a\.?(?=\s|$)|^va\s|\bz\.\s?a\.|^\s*\?|\?\s*$|\(\?\)"
 )
 _STATED = re.compile(r"([01])\s*[=:]\s*([^\W\d_]+)")
-_LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 _NEAR = 0.8
 _ANCHORS = ("pneumonia", "normal", "healthy", "bacterial", "viral")
 _SICK = frozenset(("sick", "ill", "infected", "infection", "disease", "diseased", "abnormality"))
@@ -166,14 +176,19 @@ def misspelt(word: str) -> Verdict | None:
         return None
     words = words_of(word)
     denied = bool(_NEGATION.search(" ".join(words)))
-    if "pneumon" in folded:
+    if _LIKE_PNEUMONIA.search(folded):
         return "normal" if denied else "pneumonia"
     if close := _close(folded):
         return close
     if denied and any(one in _SICK for one in words):
         return "normal"
     near = {verdict for one in words if one not in _VAGUE and (verdict := _close(one))}
-    return near.pop() if len(near) == 1 and not denied else None
+    near |= {
+        "pneumonia" for one in words if one not in _SUBTYPES and _KNOWN.get(one) == "pneumonia"
+    }
+    if denied and near != {"pneumonia"}:
+        return None
+    return "normal" if denied else near.pop() if len(near) == 1 else None
 
 
 def _close(word: str) -> Verdict | None:
@@ -193,13 +208,6 @@ def kindred(word: str) -> Verdict | None:
 def is_kind(word: str) -> bool:
     """Whether ``word`` names a kind of pneumonia without saying so, or denies one: COVID-19."""
     return fold(word) in _KIND_WORDS or not _KIND_WORDS.isdisjoint(words_of(word))
-
-
-def speaks(name: str) -> bool:
-    """Whether the name of a column of 0 and 1 seems to say what films show."""
-    words = [word for word in words_of(name) if len(word) > 2]
-    named = any(known(w) or vague(w) or w in _LABEL_WORDS for w in words)
-    return named or bool(misspelt(name)) and "pneumon" in fold(name)
 
 
 def offers(name: str) -> dict[str, Verdict]:

@@ -100,7 +100,7 @@ def fact_columns(frame: pd.DataFrame, taken: Collection[str]) -> tuple[tuple[str
             continue
         name = fact_of(frame, column)
         new = name == "view" or name not in kept.values()
-        if name and new and not _is_private(column) and _is_scalar(frame[column]):
+        if name and new and not is_private(column) and _is_scalar(frame[column]):
             kept[column] = name
         else:
             left_out.append(column)
@@ -114,7 +114,7 @@ def as_numbers(cells: Cells) -> Cells | None:
     return numbers if np.isfinite(numbers[present]).all() else None
 
 
-def _is_private(column: str) -> bool:
+def is_private(column: str) -> bool:
     words = _words(column)
     return any(w in _PRIVATE for w in words) or bool(_PRIVATE_END.search("".join(words)))
 

@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 from pneumoscope.errors import BadLabels, InputError, printable
+from pneumoscope.sources.candidates import NoLabelColumn
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.match import Names
+from pneumoscope.sources.rows.detections import of_boxes
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import has_boxes, image_column
 from pneumoscope.sources.tables.join import with_labels, with_more
@@ -19,27 +21,37 @@ from pneumoscope.sources.tables.label import find_label, is_rsna
 from pneumoscope.sources.tables.parts import LabelTable, in_parts
 from pneumoscope.sources.tables.read import read_table
 
+_LISTS = (".yaml", ".yml")
 _SUFFIXES = (
     *(".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".json", ".parquet"),
-    *(".csv.gz", ".tsv.gz"),
+    *(".csv.gz", ".tsv.gz", *_LISTS),
 )
+_TEXTS = (".txt", ".json", *_LISTS)
 _EXAMPLES = frozenset(("sample", "submission", "example"))
 """Words of tables with made-up answers, as challenges hand them out."""
 
 _DEEPEST, _MOST_FILES, _LARGEST = 4, 200, 256 << 20
 _ENOUGH = 0.5
+NEVER, POSSIBLE, LIKELY, KNOWN = range(4)
+"""How surely a table says what films show."""
+
 _NOTHING: Mapping[str, str] = {}
 _FEW = 3
 
 
 def table_files(root: Path) -> list[Path]:
     """The files below ``root`` that may be tables, those nearest to it first."""
+    return files_below(root, _SUFFIXES)
+
+
+def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The first files below ``root`` that end so, those nearest to it first."""
     found: list[Path] = []
     for folder, below, names in os.walk(root):
         here = Path(folder)
         deep = len(here.relative_to(root).parts) >= _DEEPEST
         below[:] = [] if deep else sorted(name for name in below if not name.startswith("."))
-        wanted = (n for n in sorted(names) if n.lower().endswith(_SUFFIXES) and n[0] != ".")
+        wanted = (n for n in sorted(names) if n.lower().endswith(suffixes) and n[0] != ".")
         found += [here / name for name in islice(wanted, _MOST_FILES)]
         if len(found) >= _MOST_FILES:
             break
@@ -57,22 +69,36 @@ def mention_tables(root: Path, what: str) -> list[str]:
     return [f"Tables lie in the folder: {told}{more}. {what}; --labels FILE reads one."]
 
 
-def label_tables(root: Path, films: Names, said: Mapping[str, str]) -> list[LabelTable]:
-    """Every table below ``root`` that names films and says what they show, the one that names most
-    films first; where none does both, those that can be joined to a table that names films."""
+def label_tables(
+    root: Path, films: Names, said: Mapping[str, str], *, least: int = LIKELY
+) -> list[LabelTable]:
+    """Every table below ``root`` that names films and says what they show, as surely as any does,
+    the one that names most films first; where none does both, those that can be joined to a table
+    that names films; else those that name films and could say it, if ``least`` is that low."""
     read = _read(root)
     naming = _naming(read, films)
-    saying = [(path, table) for path, table in read if _says(table, said, naming.get(path, ""))]
-    both = [(path, table) for path, table in saying if path in naming]
-    if both:
-        found = in_parts(root, both, partial(places_named, films))
-        found = _without_boxes(found, films) if len(found) > 1 else found
-    else:
+    sure = {path: _says(table, said, naming.get(path, "")) for path, table in read}
+    here = [one for one in read if one[0] in naming]
+    both, found = _surest(here, sure, LIKELY), []
+    if not both:
+        saying = [one for one in read if sure[one[0]] >= LIKELY]
         made = [_with_films(read, naming, films, LabelTable((p,), table)) for p, table in saying]
         found = [one for one in made if one is not None]
+    if not found:
+        both = both or _surest(here, sure, least)
+        found = in_parts(root, both, partial(places_named, films))
+        found = _without_boxes(found, films) if len(found) > 1 else found
     if len(found) == 1:
         return [_completed(found[0], [one for one in read if one not in both], films)]
     return sorted(found, key=lambda one: -named_by(one.table, films))
+
+
+def _surest(
+    tables: Sequence[tuple[Path, Table]], sure: Mapping[Path, int], least: int
+) -> list[tuple[Path, Table]]:
+    """The tables that say what films show as surely as any of them, at ``least`` so."""
+    most = max((sure[path] for path, _ in tables), default=NEVER)
+    return [one for one in tables if sure[one[0]] == most >= least]
 
 
 def with_films(root: Path, labels: LabelTable, films: Names) -> LabelTable:
@@ -87,7 +113,11 @@ def with_films(root: Path, labels: LabelTable, films: Names) -> LabelTable:
 
 def label_like(root: Path) -> list[Table]:
     """The tables below ``root``, no texts, in which a column says what films show, or could."""
-    return [table for path, table in _read(root) if not _is_text(path) and _says(table)]
+    return [
+        table
+        for path, table in _read(root)
+        if not (_is_text(path) and not of_boxes(table)) and _says(table) >= LIKELY
+    ]
 
 
 def places_named(films: Names, table: Table) -> list[str | int]:
@@ -142,15 +172,17 @@ def _image(table: Table, films: Names) -> str:
     return image if films.share(sample) >= _ENOUGH else ""
 
 
-def _says(table: Table, said: Mapping[str, str] = _NOTHING, image: str = "") -> bool:
-    """Whether some column says what films show, or could be asked."""
+def _says(table: Table, said: Mapping[str, str] = _NOTHING, image: str = "") -> int:
+    """How surely some column says what films show: KNOWN, LIKELY by words, POSSIBLE or NEVER."""
     try:
         find_label(table, None, said, {image})
+    except NoLabelColumn as error:
+        return LIKELY if error.likely else POSSIBLE
     except BadLabels as error:
-        return bool(error.answer)  # it asks which of several
+        return KNOWN if error.answer else NEVER  # it asks which of several
     except InputError:
-        return False
-    return True
+        return NEVER
+    return KNOWN
 
 
 def _with_films(
@@ -194,4 +226,4 @@ def _without_boxes(found: Sequence[LabelTable], films: Names) -> list[LabelTable
 
 def _is_text(path: Path) -> bool:
     """Whether a file is a text for people or programs rather than a table, by its name."""
-    return path.suffix.lower() in (".txt", ".json")
+    return path.suffix.lower() in _TEXTS

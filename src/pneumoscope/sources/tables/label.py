@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import BadLabels
+from pneumoscope.sources.candidates import ask_column, likely_label
 from pneumoscope.sources.meaning.cells import (
     DOUBT,
     REST,
@@ -19,8 +20,8 @@ from pneumoscope.sources.meaning.cells import (
     read_cells,
     understood,
 )
-from pneumoscope.sources.meaning.flags import Flags, about, find_flags, is_flag, joined
-from pneumoscope.sources.meaning.words import fold, known, speaks, vague
+from pneumoscope.sources.meaning.flags import Flags, about, find_flags, is_flag, joined, speaks
+from pneumoscope.sources.meaning.words import fold, known, vague
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.facts import ABOUT_FILMS, fact_of
 from pneumoscope.sources.tables.roles import few, folded, named
@@ -98,11 +99,16 @@ def _found(words: _Words, flags: Flags, besides: Collection[str]) -> LabelColumn
     if found := _by_content(words, flags):
         return found
     bits = [name for name, cells in words.cells.items() if is_flag(cells)]
+    what = "no column is named for labels, though some could hold them"
+    unsaid = ask_column(table, list(words.cells), what)
+    said = any(likely_label(cell) for name in by_name for cell in words.cells[name])
+    if unsaid and unsaid.likely and not said:
+        raise unsaid
     _check_alike(table, [name for name in by_name if name in bits])
     spoken = [name for name in bits if speaks(name)]
     if asked := (*by_name, *flags.normal, *spoken):
         return _one(table, asked[0])
-    raise BadLabels(
+    raise unsaid or BadLabels(
         "no column of the table holds labels",
         got=f"{few(table.frame.columns)} in {table.path}",
         expected="a column such as label, target or class",
@@ -213,18 +219,12 @@ def _by_content(words: _Words, flags: Flags) -> LabelColumn | None:
     bits = [name for name, found in cells.items() if is_flag(found)]
     found = [name for name in cells if name not in bits and words.whole(name)]
     if not found and not flags.normal:
-        spoken = {n: sum(map(_like_class, c)) for n, c in words.cells.items() if n not in bits}
-        best = max(spoken, key=lambda name: spoken[name], default=None)
-        found = [best] if best is not None and spoken[best] else []
+        found = [n for n, c in words.cells.items() if n not in bits and any(map(_like_class, c))]
     if not found and words.table.headless and len(bits) == 1:
         found = bits
     if len(found) > 1:
-        raise BadLabels(
-            "two columns could be the label: " + few(found),
-            got=f"{few(words.table.frame.columns)} in {words.table.path}",
-            expected="a column such as label, target or class",
-            remedy="name it: --column label=NAME",
-            answer=("--column", f"label={found[0]}"),
+        raise ask_column(words.table, found, "several columns could hold the label") or _differ(
+            words.table, *found[:2]
         )
     if not found:
         return None

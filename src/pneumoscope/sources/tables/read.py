@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from pneumoscope.errors import DataNotFound, UnreadableData
+from pneumoscope.sources.rows.detections import coco_rows, yolo_rows
 from pneumoscope.sources.tables import bounds
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.parquet import read_parquet
@@ -26,6 +27,7 @@ TABLE_SUFFIXES = frozenset(
     (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls")
 )
 _PACKED = (".csv.gz", ".tsv.gz", ".txt.gz")
+_LISTS = (".yaml", ".yml")
 _LINES, _BOOKS = (".jsonl", ".ndjson", ".json"), (".xlsx", ".xlsm")
 
 
@@ -60,6 +62,9 @@ def read_table(path: Path) -> Table:
             return read_parquet(path)
         if head == b"PK\x03\x04" and path.suffix.lower() in _BOOKS:
             return _read_book(path)
+        if path.suffix.lower() in _LISTS:
+            rows = yolo_rows(path)
+            return _table(path, list(rows[0]), map(list, rows[1:]), bounds.digest(path))
         if path.suffix.lower() in _LINES:
             return _read_json(path)
         packed = _unpacked(path) if head.startswith(b"\x1f\x8b") else None
@@ -107,11 +112,26 @@ def _listed(found: Any) -> list[Any]:
     """The objects of a list, or of what is kept by name: ``{"a.png": "normal"}``, or objects."""
     if not isinstance(found, dict):
         return found if isinstance(found, list) else []
+    if (detected := coco_rows(found)) is not None:
+        return detected
     if all(isinstance(value, dict) for value in found.values()):
         return [{"name": name, **value} for name, value in found.items()]
-    if any(isinstance(value, dict | list) for value in found.values()):
+    records = [value for value in found.values() if _are_records(value)]
+    if records:
+        return records[0] if len(records) == 1 else []
+    if any(isinstance(value, dict) for value in found.values()):
+        return []
+    if found and all(value == [] or _are_lists(value) for value in found.values()):
         return []
     return [{"name": name, "label": value} for name, value in found.items()]
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+
+
+def _are_lists(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, list) for one in value)
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,157 @@
+"""Columns of unknown names that could hold the label, by what is in their cells, the best first."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from pneumoscope.errors import BadLabels, printable
+from pneumoscope.sources.meaning.cells import is_missing, parts_of
+from pneumoscope.sources.meaning.flags import is_flag
+from pneumoscope.sources.meaning.qualified import short_normal
+from pneumoscope.sources.meaning.words import (
+    fold,
+    is_finding,
+    kindred,
+    known,
+    misspelt,
+    vague,
+    words_of,
+)
+from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.facts import fact_name, is_private
+from pneumoscope.sources.tables.roles import has_a_role
+
+_MOST_WORDS, _MOST_SHOWN, _MOST_COLUMNS, _LONGEST = 20, 6, 8, 40
+_MOST_LOOKED_AT = 500
+_LONGEST_LABEL = 120  # longer cells are reports
+_DAY = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}.*|(?:19|20)[0-9]{2}(?:[01][0-9]){0,2}")
+_DECIMAL = re.compile(r"[-+]?[0-9]*[.,][0-9]*[1-9][0-9]*")
+_FACTS_TEXT = """
+place ort lieu lugar luogo region city
+sex age view modality body_part age_months age_group visit site hospital center centre country
+manufacturer model device scanner vendor year month rows columns width height bits kvp ward
+geschlecht smoker smoking male female ap pa lat portable icu intubated died death dead survival
+fever cough vaccinated diabetes hypertension weight height alter sexe sexo edad
+idade eta sesso ansicht
+"""
+_FACTS = frozenset(_FACTS_TEXT.split())
+_FINAL_TEXT = """
+final consensus agreed adjudicated adjudication gold truth reference majority overall confirmed
+konsens endgultig definitivo definitif finale
+"""
+_FINAL = frozenset(_FINAL_TEXT.split())
+_NAMED_TEXT = """
+dx diagnosis diagnose diagnostic diagnostico diagnosi diagnoses befund beurteilung outcome result
+resultado resultat risultato ergebnis label class status finding findings impression conclusion
+choice annotation reading interpretation pneumonia hallazgo hallazgos clase classe klasse y
+"""
+_NAMED = frozenset(_NAMED_TEXT.split())
+_SPOKEN = re.compile("pneu|diag|label|finding|befund")
+_READERS_TEXT = """
+reader readers rad radiologist radiologists rater annotator observer expert arbiter physician doctor
+befunder lecteur lector leser medecin medico
+"""
+_READERS = frozenset(_READERS_TEXT.split())
+
+
+class NoLabelColumn(BadLabels):
+    """No column is known to hold the label, though some could; ``answer`` names the best, which is
+    ``likely`` where its cells have words for classes."""
+
+    likely = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A column, how many rows have each of its cells, and what its name and cells say of it."""
+
+    name: str
+    cells: Mapping[str, int]
+    likely: bool
+    words: frozenset[str]
+
+    @property
+    def of_reader(self) -> bool:
+        return bool(self.words & _READERS) and not self.words & _FINAL
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, bool, int]:
+        """The lower, the likelier: not of one reader, with words for classes, by name, of words
+        rather than of 0 and 1, with the most rows."""
+        spoken = self.words & _NAMED or _SPOKEN.search(self.name.casefold())
+        named = 0 if self.words & _FINAL else 1 if spoken else 2
+        return (
+            self.of_reader,
+            not self.likely,
+            named,
+            is_flag(self.cells),
+            -sum(self.cells.values()),
+        )
+
+
+def ask_column(table: Table, names: Sequence[str], what: str) -> NoLabelColumn | None:
+    """The question which of the columns ``names`` holds the label, each with its values and how
+    many rows have them; None where none of them could."""
+    read = [_candidate(table, name) for name in names]
+    found = sorted((one for one in read if one), key=lambda one: one.rank)
+    if not found:
+        return None
+    shown = [one for place, one in enumerate(found) if one.likely or place < _MOST_COLUMNS]
+    more = len(found) - len(shown)
+    answer = ("--column", f"label={found[0].name}")
+    readers = [repr(one.name) for one in found if one.of_reader]
+    beside = f"; {', '.join(readers)} seem to be of one reader each" if readers else ""
+    error = NoLabelColumn(
+        what,
+        got="; ".join(map(_told, shown)) + (f"; and {more} more" if more else "")
+        + f" in {table.path}",
+        expected="the column that says what films show",
+        remedy=f"name it: {shlex.join(answer)}, or another of them{beside}",
+        answer=answer,
+    )  # fmt: skip
+    error.likely = found[0].likely
+    return error
+
+
+def likely_label(cell: str) -> bool:
+    """Whether a cell holds a word that means, or could mean, normal or pneumonia."""
+    return len(cell) <= _LONGEST_LABEL and any(
+        known(part) or misspelt(part) or kindred(part) or short_normal(part)
+        or (vague(part) and len(fold(part)) > 1)
+        for part in parts_of(cell)
+    )  # fmt: skip
+
+
+def _candidate(table: Table, name: str) -> _Candidate | None:
+    counts = table.frame[name].value_counts()
+    cells = {str(cell): int(n) for cell, n in counts.items() if not is_missing(str(cell))}
+    likely = any(map(likely_label, islice(cells, _MOST_LOOKED_AT))) and not is_flag(cells)
+    if not likely and not _could_be_label(name, cells):
+        return None
+    return _Candidate(name, cells, likely, frozenset(words_of(name)))
+
+
+def _could_be_label(name: str, cells: Mapping[str, int]) -> bool:
+    """Whether a column without class words may be one of classes: few values, none of another
+    use."""
+    if not 2 <= len(cells) <= min(_MOST_WORDS, sum(cells.values()) // 2):
+        return False
+    words = {fact_name(name), *words_of(name)}
+    if has_a_role(name, "label") or words & _FACTS or is_finding(name) or is_private(name):
+        return False
+    return not any(_DAY.fullmatch(cell) or _DECIMAL.fullmatch(cell) for cell in cells)
+
+
+def _told(one: _Candidate) -> str:
+    pairs = [f"{_short(cell)!r} × {n:,}" for cell, n in list(one.cells.items())[:_MOST_SHOWN]]
+    more = len(one.cells) - _MOST_SHOWN
+    return f"{one.name!r}: {', '.join(pairs)}" + (f" and {more:,} more" if more > 0 else "")
+
+
+def _short(cell: str) -> str:
+    text = printable(cell)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
