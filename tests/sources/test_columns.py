@@ -10,7 +10,7 @@ from pneumoscope.errors import BadLabels, InputError
 from pneumoscope.records import DataRequest
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns, find_columns
-from pneumoscope.sources.tables.facts import fact_columns, fact_name
+from pneumoscope.sources.tables.facts import fact_columns, fact_name, is_view
 
 FILMS = [f"f{i}.png" for i in range(10)]
 ONES = ["0", "1"] * 5
@@ -381,3 +381,44 @@ def test_numbers_of_a_table_without_names_may_be_patients() -> None:
     assert "--column patient=none" in asked.value.remedy
     named = Table(Path("t.txt"), frame.rename(columns={"column 1": "weight"}), "")
     assert find_columns(named, DataRequest("t.txt"), films).patient is None
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("AP/PA", ["AP", "PA"]),
+        ("taken", ["Frontal", "Lateral"]),
+        ("projection_type", ["AP_horizontal", "PA", "L"]),
+        ("how", ["PA", "AP Supine", ""]),
+    ],
+)
+def test_columns_of_views_are_told_by_their_cells_and_are_no_labels(
+    name: str, cells: list[str]
+) -> None:
+    count = 12
+    table = {
+        "path": [f"{i}.png" for i in range(count)],
+        name: [cells[i % len(cells)] for i in range(count)],
+        "outcome": [("normal", "pneumonia")[i % 2] for i in range(count)],
+    }
+    found = find(table)
+    assert found.label.name == "outcome"
+    assert found.patient is None
+    assert found.facts == (name,)
+    assert is_view(pd.Series(table[name], dtype="str"))
+
+
+@pytest.mark.parametrize("cells", [["L", "R"], ["normal", "AP"], ["left", "right"]])
+def test_a_side_of_the_body_is_no_view(cells: list[str]) -> None:
+    assert not is_view(pd.Series(cells * 5, dtype="str"))
+
+
+@pytest.mark.parametrize("name", ["scanner_id", "doctor code", "WardNumber", "serial_no"])
+def test_ids_of_places_machines_and_staff_are_not_asked_about_as_patients(name: str) -> None:
+    count = 24
+    table = {
+        "path": [f"{i}.png" for i in range(count)],
+        name: [f"X{i % 8}901" for i in range(count)],
+        "label": [("normal", "pneumonia")[i % 2] for i in range(count)],
+    }
+    assert find(table).patient is None

@@ -148,6 +148,7 @@ def test_labels_are_joined_to_the_films_that_share_a_key(tmp_path: Path, case: s
     }
     again = opened(tmp_path, labels=tmp_path / "cases.csv.gz")
     assert counts(again) == counts(found)
+    assert counts(opened(tmp_path / "cases.csv.gz")) == counts(found)
     views = Counter(r.facts.get("view") for r in found.records)
     assert views == {"Lateral": 6, "Frontal": 10}
 
@@ -210,3 +211,38 @@ def test_films_that_another_table_names_are_lost_with_its_name(tmp_path: Path, r
     assert len(lost) == 6
     with pytest.raises(UnreadableImage, match=f"but in {rest}"):
         lost[0].read(0)
+
+
+@pytest.mark.parametrize(
+    "names", ["splits/{}.csv", "{}_list.txt", "official/{} films.tsv"], ids=["csv", "txt", "tsv"]
+)
+def test_lists_of_names_alone_say_the_splits(tmp_path: Path, names: str) -> None:
+    rows = rows_of(tmp_path, 0, 12)
+    write(tmp_path / "labels.csv", "film,finding", rows)
+    for split, part in (("train", rows[:8]), ("test", rows[8:])):
+        file = tmp_path / names.format(split)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("film\n" * (file.suffix != ".txt") + "\n".join(n for n, _ in part))
+    found = counts(opened(tmp_path))
+    assert found == {("train", 0): 4, ("train", 1): 4, ("test", 0): 2, ("test", 1): 2}
+
+
+@pytest.mark.parametrize(("normal", "offer"), [("No finding", "normal"), ("healthy", "normal")])
+def test_rows_without_any_mark_are_asked_about_by_themselves(
+    tmp_path: Path, normal: str, offer: str
+) -> None:
+    rows = [(film, int(word == "pneumonia"), 0, 0) for film, word in rows_of(tmp_path, 0, 12)]
+    write(tmp_path / "marks.csv", f"film,Pneumonia,Effusion,{normal}", rows)
+    with pytest.raises(InputError, match="none of the columns") as error:
+        opened(tmp_path)
+    assert "'none of the columns' × 6" in error.value.got
+    assert error.value.answer == ("--classes", f"none of the columns={offer}")
+
+
+def test_both_columns_of_views_count(tmp_path: Path) -> None:
+    films = rows_of(tmp_path, 0, 12)
+    views = [("Frontal", "AP"), ("Frontal", "PA"), ("Lateral", "")]
+    rows = [(*film, *views[i % 3]) for i, film in enumerate(films)]
+    write(tmp_path / "cohort.csv", "film,finding,Frontal/Lateral,AP/PA", rows)
+    found = Counter(one.facts["view"] for one in opened(tmp_path).records)
+    assert found == {"AP": 4, "PA": 4, "Lateral": 4}

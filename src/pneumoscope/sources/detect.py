@@ -34,7 +34,7 @@ from pneumoscope.sources.forms.rsna import looks_like_rsna, rsna_source
 from pneumoscope.sources.forms.table import looks_like_table, table_source
 from pneumoscope.sources.forms.unlabelled import unlabelled_source
 from pneumoscope.sources.tables.find import POSSIBLE
-from pneumoscope.sources.tables.read import TABLE_SUFFIXES
+from pneumoscope.sources.tables.read import TABLE_SUFFIXES, is_table
 from pneumoscope.sources.unread import check_unread
 
 NAMES = ("kermany", "phantom", "pneumoniamnist")
@@ -231,7 +231,7 @@ def _check_there(path: Path) -> None:
             remedy="check the path, or give a name: " + ", ".join(NAMES),
         )
     suffix = path.suffix.lower()
-    if path.is_file() and suffix in _ARCHIVES:
+    if path.is_file() and suffix in _ARCHIVES and not is_table(path):
         folder = shlex.quote(str(path)[: -len(suffix)].removesuffix(".tar"))
         quoted = shlex.quote(str(path))
         unpack = f"python -m zipfile -e {quoted} {folder}"

@@ -22,11 +22,11 @@ from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import Column, FileFilms, Reader
 from pneumoscope.sources.places.files import FoundFile, fingerprint, inside, read_file, typical_side
 from pneumoscope.sources.places.match import Names, meet
-from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns, find_columns
+from pneumoscope.sources.tables.find import with_films
 from pneumoscope.sources.tables.gather import Annotations, annotate, slashed
-from pneumoscope.sources.tables.parts import read_labels
-from pneumoscope.sources.tables.read import TABLE_SUFFIXES
+from pneumoscope.sources.tables.parts import LabelTable, read_labels
+from pneumoscope.sources.tables.read import is_table
 from pneumoscope.sources.tables.roles import of_studies
 
 _NO_FILE = -1
@@ -39,10 +39,9 @@ _Found = tuple[Listed, Sequence[FoundFile]]
 
 def looks_like_table(path: Path) -> str | None:
     """Why ``path`` looks like a table of films, or None. Told by its name only."""
-    suffix = path.suffix.lower()
-    if suffix not in TABLE_SUFFIXES or not path.is_file():
+    if not is_table(path) or not path.is_file():
         return None
-    return f"a table: a {suffix} file"
+    return f"a table: a {path.suffix.lower()} file"
 
 
 def table_source(request: DataRequest) -> Source:
@@ -56,8 +55,8 @@ def table_source(request: DataRequest) -> Source:
     path = Path(request.data).expanduser()
     root = path.parent
     labels = read_labels(root, path)
+    labels, columns, names = _columns(root, labels, request)
     table = labels.table
-    columns, names = _columns(root, table, request)
     annotations = annotate(table, columns, request)
     listed, files = _where_it_says(root, columns, annotations, request)
     if names is None and _there(files) < _MOSTLY * len(files):
@@ -110,23 +109,26 @@ class _Rows:
         return (partial(_read, self.root, file.path, self.also) for file in self.files)
 
 
-def _columns(root: Path, table: Table, request: DataRequest) -> tuple[Columns, Names | None]:
-    """The columns of the table; with the films below its folder, where its paths lead nowhere."""
+def _columns(
+    root: Path, labels: LabelTable, request: DataRequest
+) -> tuple[LabelTable, Columns, Names | None]:
+    """The table with its columns, and the films below its folder where its paths lead nowhere;
+    joined to a table there that names them, where it does not itself."""
+    columns, sample = None, []
     try:
-        columns = find_columns(table, request, partial(_share_there, root))
+        columns = find_columns(labels.table, request, partial(_share_there, root))
+        cells = labels.table.frame[columns.image]
+        sample = [cell for cell in cells.iloc[:: max(1, len(cells) // _SAMPLE)] if cell]
+        if _share_there(root, sample) >= _MOSTLY:
+            return labels, columns, None
     except InputError as error:
         if "names the films" not in error.what:
             raise
-        names = _below(root, request)
-        return find_columns(table, request, names.share), names
-    cells = table.frame[columns.image]
-    sample = [cell for cell in cells.iloc[:: max(1, len(cells) // _SAMPLE)] if cell]
-    if _share_there(root, sample) >= _MOSTLY:
-        return columns, None
     names = _below(root, request)
-    if not names.share(sample) and "image" not in request.columns:
-        columns = find_columns(table, request, names.share)
-    return columns, names
+    if columns is None or (not names.share(sample) and "image" not in request.columns):
+        labels = with_films(root, labels, names)
+        columns = find_columns(labels.table, request, names.share)
+    return labels, columns, names
 
 
 def _below(root: Path, request: DataRequest) -> Names:

@@ -129,7 +129,7 @@ def _is_scalar(cells: Cells) -> bool:
         return not _looks_like_ids(numbers.to_numpy())
     longest = max(len(word) for word in distinct)
     few = len(distinct) <= min(MOST_VALUES, len(there) // _ROWS_A_WORD)
-    return few and longest <= _LONGEST_WORD
+    return (few and longest <= _LONGEST_WORD) or is_view(there)
 
 
 def _looks_like_ids(numbers: NDArray[np.float64]) -> bool:

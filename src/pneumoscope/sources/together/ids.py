@@ -24,6 +24,8 @@ _OTHER_WORDS_TEXT = """
 age sex date time year birth class label finding view width height size model device
 manufacturer station institution hospital site location city country license url doi source
 reader image file path frame rows columns bits slice series follow split fold
+scanner serial operator technician technologist physician doctor referrer department ward clinic
+centre center room zip postcode batch
 """
 _OTHER_WORDS = frozenset(_OTHER_WORDS_TEXT.split())
 _CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._:-]{3,}")
