@@ -246,3 +246,20 @@ def test_both_columns_of_views_count(tmp_path: Path) -> None:
     write(tmp_path / "cohort.csv", "film,finding,Frontal/Lateral,AP/PA", rows)
     found = Counter(one.facts["view"] for one in opened(tmp_path).records)
     assert found == {"AP": 4, "PA": 4, "Lateral": 4}
+
+
+@pytest.mark.parametrize("report", ["impression", "conclusion", "finding text"])
+def test_of_words_and_reports_the_words_are_offered(tmp_path: Path, report: str) -> None:
+    films = [(f"f{i}.png", f"s{i}x") for i in range(24)]
+    draw(tmp_path / "pics", *(name for name, _ in films))
+    write(tmp_path / "films.tsv", "file,study", films, "\t")
+    words = ("normal", "Pneumonia;Effusion", "Cardiomegaly")
+    texts = ("No sign of pneumonia.", "Consistent with pneumonia.", "No pneumonia. Large heart.")
+    terms = ("normal", "Pneumonia", "Cardiomegaly/mild", "normal", "Pneumonia/left lobe", "Heart")
+    rows = [(s, texts[i % 3], terms[i % 6], words[i % 3]) for i, (_, s) in enumerate(films)]
+    write(tmp_path / "reports.tsv", f"study,{report},terms,problems", rows, "\t")
+    with pytest.raises(InputError) as error:
+        opened(tmp_path)
+    assert error.value.answer[:2] == ("--column", "label=problems")
+    found = opened(tmp_path, columns={"label": "problems"}, classes={"cardiomegaly": "ignore"})
+    assert counts(found) == {(None, 0): 8, (None, 1): 8}

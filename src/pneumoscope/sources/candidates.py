@@ -27,6 +27,7 @@ from pneumoscope.sources.tables.roles import has_a_role
 
 _MOST_WORDS, _MOST_SHOWN, _MOST_COLUMNS, _LONGEST = 20, 6, 8, 40
 _MOST_LOOKED_AT = 500
+_MOST_IN_A_CLASS = 6  # words
 _LONGEST_LABEL = 120  # longer cells are reports
 _DAY = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}.*|(?:19|20)[0-9]{2}(?:[01][0-9]){0,2}")
 _DECIMAL = re.compile(r"[-+]?[0-9]*[.,][0-9]*[1-9][0-9]*")
@@ -79,16 +80,24 @@ class _Candidate:
         return bool(self.words & _READERS) and not self.words & _FINAL
 
     @property
-    def rank(self) -> tuple[bool, bool, int, bool, int]:
-        """The lower, the likelier: not of one reader, with words for classes, by name, of words
-        rather than of 0 and 1, with the most rows."""
+    def of_sentences(self) -> bool:
+        """Whether most rows hold a report, of which single words say little: "no pneumonia"."""
+        long = sum(n for cell, n in self.cells.items() if any(map(_is_sentence, parts_of(cell))))
+        return 2 * long > sum(self.cells.values())
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, int, bool, int, int]:
+        """The lower, the likelier: not of one reader, with words for classes, no report, by name,
+        of words rather than of 0 and 1, with the most rows of known words, and the most at all."""
         spoken = self.words & _NAMED or _SPOKEN.search(self.name.casefold())
         named = 0 if self.words & _FINAL else 1 if spoken else 2
         return (
             self.of_reader,
             not self.likely,
+            self.of_sentences,
             named,
             is_flag(self.cells),
+            -sum(n for cell, n in self.cells.items() if any(map(known, parts_of(cell)))),
             -sum(self.cells.values()),
         )
 
@@ -115,6 +124,10 @@ def ask_column(table: Table, names: Sequence[str], what: str) -> NoLabelColumn |
     )  # fmt: skip
     error.likely = found[0].likely
     return error
+
+
+def _is_sentence(text: str) -> bool:
+    return len(text.split()) > _MOST_IN_A_CLASS or text.endswith(".")
 
 
 def likely_label(cell: str) -> bool:
