@@ -14,7 +14,8 @@ from pneumoscope.records import DataRequest, Silent
 from pneumoscope.sources.asked import answered
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import file_to_fill, parse_classes
-from pneumoscope.sources.meaning.cells import Question, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import read_cells
 from pneumoscope.sources.meaning.words import fold
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels
 from pneumoscope.sources.meaning.answers import parse_classes
-from pneumoscope.sources.meaning.cells import IGNORED, UNSAID, Question, parts_of, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import IGNORED, UNSAID, parts_of, read_cells
 from pneumoscope.sources.meaning.flags import Flags, about, find_flags, joined
 from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
 

@@ -11,7 +11,8 @@ from pneumoscope.errors import BadLabels
 from pneumoscope.records import DataRequest, Silent
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import parse_classes
-from pneumoscope.sources.meaning.cells import Question, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import read_cells
 
 
 @pytest.mark.parametrize(

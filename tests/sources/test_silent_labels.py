@@ -14,7 +14,8 @@ from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.records import DataRequest, Silent, Source
 from pneumoscope.sources.asked import answered
 from pneumoscope.sources.detect import open_source
-from pneumoscope.sources.meaning.cells import Question, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import read_cells
 
 Counts = dict[tuple[int | None, str | None], int]
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels
-from pneumoscope.sources.meaning.cells import Question, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import read_cells
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     doubtful,

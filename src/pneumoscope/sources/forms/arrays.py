@@ -19,7 +19,8 @@ from pneumoscope.errors import BadLabels, DataNotFound, UnreadableData
 from pneumoscope.records import SPLITS, DataRequest, Film, Grey, Source
 from pneumoscope.sources.assemble import Listed, assemble
 from pneumoscope.sources.listed import About, Boxes, Column, Reader
-from pneumoscope.sources.meaning.cells import Question, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import read_cells
 from pneumoscope.sources.rows.pairs import Pair, Pixels, find_pairs
 from pneumoscope.sources.tables.bounds import digest
 

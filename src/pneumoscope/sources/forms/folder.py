@@ -32,7 +32,8 @@ from pneumoscope.sources.forms.layout import (
 )
 from pneumoscope.sources.forms.levels import like_classes, unknown_class_folders
 from pneumoscope.sources.listed import FOLDER_IGNORED, About, Boxes, Column, FileFilms
-from pneumoscope.sources.meaning.cells import DOUBT, REST, Meaning, Question, read_cells
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import DOUBT, REST, Meaning, read_cells
 from pneumoscope.sources.meaning.words import LABEL_OF, fold
 from pneumoscope.sources.places.files import (
     FoundFile,

@@ -1,14 +1,26 @@
-"""The one message that asks what words mean, with the words of the command line that answer it."""
+"""The one message that asks what words mean: what is offered for each, and the words of the command
+line that answer it."""
 
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pneumoscope.errors import BadLabels, printable
 from pneumoscope.records import CLASSES
+from pneumoscope.sources.meaning.qualified import earlier, plain, short_normal
+from pneumoscope.sources.meaning.words import (
+    doubtful,
+    fold,
+    is_kind,
+    kindred,
+    misspelt,
+    offers,
+    vague,
+)
 
 Kind = Literal[
     "vague",
@@ -23,6 +35,8 @@ Kind = Literal[
     "unmarked",
     "other",
 ]
+NOTHING_MARKED = "none of the columns"
+"""The cell of a row that has no 1 in any of several columns, where one of them says normal."""
 NO_BOX = "no box"
 """The label of a film that a set of boxes has none of."""
 
@@ -56,6 +70,23 @@ _HINTS = {
     "other": "other=ignore leaves all words out that are not named, other=normal counts them as "
     "films without pneumonia",
 }
+
+
+_BARE = frozenset(("0", "1", "no", "yes", "false", "true", "n", "y", "f", "t", "absent", "present"))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Where the cells stand. ``where`` is for messages. ``about`` is what the place itself says
+    of a bare 1 or yes: the column ``pneumonia``, or one of normal films. ``findings`` says that a
+    film may have several of the words, so that an opacity beside pneumonia is another finding.
+    ``name`` is that of the column, to be shown with a bare word.
+    """
+
+    where: str
+    about: Literal["pneumonia", "normal", ""] = ""
+    findings: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +180,57 @@ def _told(words: Sequence[Unknown], most: int) -> str:
 def _option(pair: str) -> tuple[str, ...]:
     # A word that begins with a minus would be read as an option of its own.
     return (f"--classes={pair}",) if pair.startswith("-") else ("--classes", pair)
+
+
+def unsure(cell: str, question: Question) -> bool:
+    """Whether a cell says that it is not sure: by its words, or by CheXpert's sign for that."""
+    return doubtful(cell) or (bool(question.about) and fold(cell) in ("-1", "u"))
+
+
+def asked_words(
+    unknown: Counter[str], question: Question, labels: Collection[str | None]
+) -> list[Unknown]:
+    """The words that are asked about, with what to offer; ``labels`` are those known already."""
+    numbers = sorted(
+        (word for word in unknown if fold(word).isdecimal()), key=lambda word: int(fold(word))
+    )
+    if len(numbers) == len(unknown) > 1:
+        # Numbers do not say which is which; the lowest is most often the normal one.
+        offer = dict.fromkeys(map(fold, numbers), "pneumonia") | {fold(numbers[0]): "normal"}
+        if set(offer) == {"0", "1"}:
+            offer |= offers(question.name)
+        return [Unknown(word, unknown[word], "number", offer[fold(word)]) for word in numbers]
+    # A word that names pneumonia goes before those of what may show one: "other infiltrate".
+    shows = not question.findings or "pneumonia" not in labels
+    shows = shows and not any(misspelt(word) == "pneumonia" for word in unknown)
+    return [
+        _unknown(word, n, question, shows=shows, normal="normal" in labels)
+        for word, n in unknown.most_common()
+    ]
+
+
+def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: bool) -> Unknown:
+    """A word that is asked about: of which kind it is, and what to offer for it. ``shows`` says
+    whether what shows a pneumonia may be meant for one, ``normal`` whether another word is."""
+    if word == NOTHING_MARKED:
+        return Unknown(word, films, "nothing", "ignore" if normal else "normal")
+    if unsure(word, question):
+        return Unknown(word, films, "doubt", "ignore")
+    if word == NO_BOX:
+        return Unknown(word, films, "unmarked", "ignore" if normal else "normal")
+    if bare := vague(word):
+        if question.about == "normal":  # what is not normal there
+            return Unknown(word, films, "rest", "pneumonia")
+        if fold(word) in _BARE:  # what "yes" means, the name of its column may tell
+            bare = offers(question.name)["1" if bare == "pneumonia" else "0"]
+        return Unknown(word, films, "vague", bare)
+    if is_kind(word) and kindred(word) == "normal":
+        # "Non-COVID" beside "Normal" is most often another pneumonia.
+        return Unknown(word, films, "denied", "pneumonia" if normal else "normal")
+    # Where nothing else is pneumonia, what shows one may be meant; denied, it is normal.
+    kin = kindred(word)
+    kin = kin if kin == "normal" or is_kind(word) or shows else None
+    offer = misspelt(word) or short_normal(word) or kin
+    if offer == "pneumonia" and (earlier(word) or (misspelt(word) and not plain(word))):
+        return Unknown(word, films, "earlier" if earlier(word) else "qualified", "ignore")
+    return Unknown(word, films, "near" if offer else "other", offer or "ignore")

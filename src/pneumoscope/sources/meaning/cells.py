@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import cast
 
 from pneumoscope.records import Word
-from pneumoscope.sources.meaning.asking import NO_BOX, Unknown, measured, unknown_words
-from pneumoscope.sources.meaning.qualified import earlier, plain, short_normal
+from pneumoscope.sources.meaning.asking import (
+    NO_BOX,
+    Question,
+    asked_words,
+    measured,
+    unknown_words,
+    unsure,
+)
+from pneumoscope.sources.meaning.qualified import earlier, short_normal
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     VERDICTS,
@@ -26,7 +33,6 @@ from pneumoscope.sources.meaning.words import (
     kindred,
     known,
     misspelt,
-    offers,
     subtype_of,
     vague,
 )
@@ -40,29 +46,11 @@ MISSING = frozenset(("", "nan", "null", "none", "<na>", "na", "n/a", "[]", "()",
 REST, DOUBT = "other", "uncertain"
 """What --classes calls all words that it does not name, and all that say they are not sure."""
 
-NOTHING_MARKED = "none of the columns"
-"""The cell of a row that has no 1 in any of several columns, where one of them says normal."""
-
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _LIST = re.compile(r"[|;,]")
 _MOST_SHOWN = 40
 _MEASURE, _MOST_MEASURED = re.compile(r"\s*[-+]?[0-9]*[.,][0-9]*[1-9][0-9]*\s*"), 8
-_BARE = frozenset(("0", "1", "no", "yes", "false", "true", "n", "y", "f", "t", "absent", "present"))
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Where the cells stand. ``where`` is for messages. ``about`` is what the place itself says
-    of a bare 1 or yes: the column ``pneumonia``, or one of normal films. ``findings`` says that a
-    film may have several of the words, so that an opacity beside pneumonia is another finding.
-    ``name`` is that of the column, to be shown with a bare word.
-    """
-
-    where: str
-    about: Literal["pneumonia", "normal", ""] = ""
-    findings: bool = False
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +115,7 @@ def read_cells(cells: Mapping[str, int], question: Question, said: Mapping[str, 
         raise measured(list(unknown), question.where)
     if unknown:
         labels = {one.verdict for one in read.values()} & {"normal", "pneumonia"}
-        raise unknown_words(_asked(unknown, question, labels), question.where, labels)
+        raise unknown_words(asked_words(unknown, question, labels), question.where, labels)
     code = {}
     for cell, found in read.items():
         label = LABEL_OF[found.verdict] if found.verdict else UNSAID
@@ -181,7 +169,7 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     folded = fold(cell)
     if folded in said:
         return _Read(cast(Verdict, said[folded]), (cell.strip(),), said=True)
-    if _unsure(cell, question):
+    if unsure(cell, question):
         verdict = said.get(DOUBT)
         return _Read(cast(Verdict, verdict), (cell,), said=True) if verdict else _lost(cell)
     verdict = known(cell)
@@ -205,11 +193,6 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     ):
         return _Read(cast(Verdict, rest), (cell,), said=True)
     return _lost(cell)
-
-
-def _unsure(cell: str, question: Question) -> bool:
-    """Whether a cell says that it is not sure: by its words, or by CheXpert's sign for that."""
-    return doubtful(cell) or (bool(question.about) and fold(cell) in ("-1", "u"))
 
 
 def _lost(cell: str) -> _Read:
@@ -241,55 +224,6 @@ def _together(parts: list[_Read], cell: str) -> _Read:
             words = tuple(word for part in speaking for word in part.deciding)
             return _Read(verdict, words, said=any(part.said for part in speaking))
     return _Read(None)
-
-
-def _asked(
-    unknown: Counter[str], question: Question, labels: Collection[str | None]
-) -> list[Unknown]:
-    """The words that are asked about, with what to offer; ``labels`` are those known already."""
-    numbers = sorted(
-        (word for word in unknown if fold(word).isdecimal()), key=lambda word: int(fold(word))
-    )
-    if len(numbers) == len(unknown) > 1:
-        # Numbers do not say which is which; the lowest is most often the normal one.
-        offer = dict.fromkeys(map(fold, numbers), "pneumonia") | {fold(numbers[0]): "normal"}
-        if set(offer) == {"0", "1"}:
-            offer |= offers(question.name)
-        return [Unknown(word, unknown[word], "number", offer[fold(word)]) for word in numbers]
-    # A word that names pneumonia goes before those of what may show one: "other infiltrate".
-    shows = not question.findings or "pneumonia" not in labels
-    shows = shows and not any(misspelt(word) == "pneumonia" for word in unknown)
-    return [
-        _unknown(word, n, question, shows=shows, normal="normal" in labels)
-        for word, n in unknown.most_common()
-    ]
-
-
-def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: bool) -> Unknown:
-    """A word that is asked about: of which kind it is, and what to offer for it. ``shows`` says
-    whether what shows a pneumonia may be meant for one, ``normal`` whether another word is."""
-    if word == NOTHING_MARKED:
-        return Unknown(word, films, "nothing", "ignore" if normal else "normal")
-    if _unsure(word, question):
-        return Unknown(word, films, "doubt", "ignore")
-    if word == NO_BOX:
-        return Unknown(word, films, "unmarked", "ignore" if normal else "normal")
-    if bare := vague(word):
-        if question.about == "normal":  # what is not normal there
-            return Unknown(word, films, "rest", "pneumonia")
-        if fold(word) in _BARE:  # what "yes" means, the name of its column may tell
-            bare = offers(question.name)["1" if bare == "pneumonia" else "0"]
-        return Unknown(word, films, "vague", bare)
-    if is_kind(word) and kindred(word) == "normal":
-        # "Non-COVID" beside "Normal" is most often another pneumonia.
-        return Unknown(word, films, "denied", "pneumonia" if normal else "normal")
-    # Where nothing else is pneumonia, what shows one may be meant; denied, it is normal.
-    kin = kindred(word)
-    kin = kin if kin == "normal" or is_kind(word) or shows else None
-    offer = misspelt(word) or short_normal(word) or kin
-    if offer == "pneumonia" and (earlier(word) or (misspelt(word) and not plain(word))):
-        return Unknown(word, films, "earlier" if earlier(word) else "qualified", "ignore")
-    return Unknown(word, films, "near" if offer else "other", offer or "ignore")
 
 
 def _told(cells: Mapping[str, int], read: Mapping[str, _Read]) -> tuple[Word, ...]:

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pneumoscope.sources.meaning.cells import NOTHING_MARKED, is_missing
+from pneumoscope.sources.meaning.asking import NOTHING_MARKED
+from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import fold, is_finding, known, misspelt, vague, words_of
 
 _VALUES: Mapping[str, int] = {

@@ -20,12 +20,8 @@ from pneumoscope.records import DataRequest, Word
 from pneumoscope.sources.film.boxes import boxes_of
 from pneumoscope.sources.film.views import both_views
 from pneumoscope.sources.listed import NO_LABEL, About, Codes, Column
-from pneumoscope.sources.meaning.cells import (
-    Meaning,
-    Question,
-    is_missing,
-    read_cells,
-)
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import Meaning, is_missing, read_cells
 from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table

@@ -11,10 +11,10 @@ import pandas as pd
 
 from pneumoscope.errors import BadLabels
 from pneumoscope.sources.candidates import ask_column, likely_label
+from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import (
     DOUBT,
     REST,
-    Question,
     is_missing,
     parts_of,
     read_cells,
