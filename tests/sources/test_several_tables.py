@@ -112,6 +112,25 @@ def test_readings_of_the_same_films_are_asked_about_the_largest_first(tmp_path: 
     assert counts(opened(tmp_path, labels=tmp_path / "zoe.csv")) == {(None, 0): 6, (None, 1): 6}
 
 
+@pytest.mark.parametrize("name", ["fold{}_{}.csv", "{1}-cv{0}.csv", "{}/{}.csv"])
+def test_folds_of_the_same_films_are_asked_about_each_with_the_test_films(
+    tmp_path: Path, name: str
+) -> None:
+    rows = rows_of(tmp_path, 0, 12)
+    for fold in range(2):
+        here = rows[4 * fold : 4 * fold + 4]
+        for split, part in (("val", here), ("train", [r for r in rows[:8] if r not in here])):
+            (tmp_path / name.format(fold, split)).parent.mkdir(exist_ok=True)
+            write(tmp_path / name.format(fold, split), "film,finding", part)
+    write(tmp_path / "test.csv", "film,finding", rows[8:])
+    with pytest.raises(InputError, match="2 tables in the folder") as error:
+        opened(tmp_path)
+    option, first = error.value.answer
+    assert option == "--labels"
+    both = dict.fromkeys(product(("train", "val", "test"), (0, 1)), 2)
+    assert counts(opened(tmp_path, labels=Path(first))) == both
+
+
 def test_a_table_of_boxes_is_no_rival_of_one_that_names_all_films(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, 0, 12)
     boxes = [(film, word, 1, 2, 5, 6) for film, word in rows if word == "pneumonia"]

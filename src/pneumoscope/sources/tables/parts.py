@@ -57,10 +57,28 @@ def in_parts(
         if whole is not None:
             found.append(whole)
             continue
-        for group in _by(alike, lambda path, _: _rest(path)):
+        for group in _rivals(root, _by(alike, lambda path, _: _set_of(path)), films):
             whole = together(root, group, films)
             found += [whole] if whole else [LabelTable((p,), table) for p, table in group]
     return found
+
+
+def _rivals(
+    root: Path, groups: list[list[tuple[Path, Table]]], films: Films | None
+) -> list[list[tuple[Path, Table]]]:
+    """``groups`` that share films, each with those that share none: ``test.csv`` beside folds."""
+    named_films = [
+        {film for path, table in group for film in _part(root, path, table, films).films}
+        for group in groups
+    ]
+    apart = [
+        all(mine.isdisjoint(other) for other in named_films if other is not mine)
+        for mine in named_films
+    ]
+    if all(apart):
+        return groups
+    common = [one for group, alone in zip(groups, apart, strict=True) if alone for one in group]
+    return [[*group, *common] for group, alone in zip(groups, apart, strict=True) if not alone]
 
 
 def read_labels(root: Path, path: Path, films: Films | None = None) -> LabelTable:
@@ -207,16 +225,18 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rpartition(".")[0]
 
 
-def _rest(path: Path) -> tuple[str, ...]:
-    """The words of a table's name but that of its split."""
-    return tuple(word for word in words_of(_stem(path)) if not split_of(word))
+def _set_of(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """What tables that differ by their split alone share: the folder, and the other words of their
+    names."""
+    home = path.parent.parent if split_of(path.parent.name) else path.parent
+    return home, tuple(word for word in words_of(_stem(path)) if not split_of(word))
 
 
 def _sisters(root: Path, path: Path) -> list[Path]:
-    beside = path.parent.iterdir()
-    under = path.parent.parent.glob(f"*/{path.name}")
-    both = {one.resolve(): one for one in (*beside, *under) if one != path and one.is_file()}
-    return [one for one in both.values() if is_table(one) and split_in_name(root, one)]
+    places = (path.parent.iterdir(), path.parent.parent.glob(f"*/{path.name}"), root.iterdir())
+    near = (one for place in places for one in place if is_table(one) and one != path)
+    both = {one.resolve(): one for one in near if one.is_file()}
+    return [one for one in both.values() if split_in_name(root, one)]
 
 
 def _image_of(table: Table) -> str | None:
