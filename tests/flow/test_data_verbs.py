@@ -84,6 +84,17 @@ def test_prepare_says_what_was_found_and_what_comes_next(
     assert "val split: official, 16 films" in capsys.readouterr().out
 
 
+def test_without_training_films_no_training_comes_next(
+    kaggle: Path, wide: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "val"):
+        shutil.rmtree(kaggle / split)
+    assert run(monkeypatch, "prepare", str(kaggle)) == 0
+    printed = capsys.readouterr().out
+    assert f"Next: pneumoscope audit {kaggle}" in printed
+    assert "pneumoscope train" not in printed
+
+
 def test_prepare_to_a_folder_of_the_users_choice(
     kaggle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
