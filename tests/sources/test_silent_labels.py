@@ -288,6 +288,7 @@ def test_links_out_of_a_folder_without_films_are_told_as_such(tmp_path: Path) ->
     with pytest.raises(UnreadableData, match="symbolic links") as error:
         opened(tmp_path / "set")
     assert error.value.answer[0] == "--links"
+    assert "--form unlabelled" not in error.value.remedy
 
 
 @pytest.mark.parametrize(

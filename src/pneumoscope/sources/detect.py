@@ -183,7 +183,8 @@ def _from_path(request: DataRequest, path: Path) -> Source:
         return opener(request)
     except InputError as error:
         unsaid = isinstance(error, NoLabelColumn) or not (request.classes or request.columns)
-        if error.answer and unsaid and (guessed or isinstance(error, NoLabelColumn)):
+        asked = error.answer and not isinstance(error, UnreadableData)  # links are no labels
+        if asked and unsaid and (guessed or isinstance(error, NoLabelColumn)):
             error.remedy = f"{error.remedy}; {_NO_LABELS}"
         raise
 
