@@ -247,11 +247,28 @@ def test_a_killed_draft_is_gone_on_with(tmp_path: Path, cut: str) -> None:
     got = prepare(killed_at(2 * MANY), SPEC, tmp_path / "set")
     assert sorted(reads) == list(range(done, MANY))
     whole = prepare(killed_at(2 * MANY), SPEC, tmp_path / "whole")
-    names = ["images.npy", "masks.npy", "table.parquet", "alike.parquet"]
+    names = ["images.npy", "thumbs.npy", "masks.npy", "table.parquet", "alike.parquet"]
     names += ["dropped.csv", "prepared.json"]
     for name in names:
         assert (got.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert sorted(f.name for f in got.folder.iterdir()) == sorted(names)
+
+
+def test_thumbnails_are_of_whole_films_whatever_the_recipe_stores(tmp_path: Path) -> None:
+    """What is told by them, as the border's AUROC is, is one figure in a report and in an audit."""
+    rng = np.random.default_rng(4)
+    films = [Film(rng.integers(0, 256, (96, 64), np.uint8), 96, 64) for _ in range(6)]
+    records = [Record(f"film-{i}", partial(given, film), i % 2) for i, film in enumerate(films)]
+    noise = Source("toy", "toy", "made by a test", "f00d", 6, 8, records)
+    specs = (InputSpec(16, 16), InputSpec(48, 48), InputSpec(16, 16, fit="crop"))
+    sets = [prepare(noise, spec, tmp_path / str(n)) for n, spec in enumerate(specs)]
+    cells = np.stack([film.pixels.reshape(32, 3, 32, 2).mean(axis=(1, 3)) for film in films])
+    for found in sets:
+        assert (found.thumbs == sets[0].thumbs).all()
+        # From looks of 48 px, so that a cell is no plain mean.
+        assert np.abs(found.thumbs - cells).mean() < 20
+    (tmp_path / "0" / "thumbs.npy").unlink()
+    assert open_prepared(tmp_path / "0").thumbs.shape == (6, 32, 32)  # as sets of before
 
 
 @pytest.mark.parametrize(

@@ -181,10 +181,10 @@ def test_other_splits_are_refused(tmp_path: Path) -> None:
         compare(runs)
 
 
-def test_comparing_loads_no_torch() -> None:
-    """Nor scipy.stats, whose import takes longer than a comparison."""
+def test_judging_and_comparing_load_no_torch() -> None:
+    """Nor scipy.stats, whose import takes longer than a comparison, nor what only masks need."""
     code = (
-        "import sys, pneumoscope.workflows.compare; "
-        "sys.exit(not {'torch', 'scipy.stats'}.isdisjoint(sys.modules))"
+        "import sys, pneumoscope.workflows.compare, pneumoscope.workflows.evaluate.evaluate; "
+        "sys.exit(not {'torch', 'scipy.stats', 'scipy.ndimage'}.isdisjoint(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -64,6 +64,8 @@ def test_folds_are_judged_on_the_official_test_split(folds: Path, tiny_npz: Path
     np.testing.assert_allclose(table["logit"], np.mean(logits, axis=0), atol=1e-6)
     card = json.loads((judged / "run.json").read_text("utf-8"))
     assert card["members"] == 2 and card["judges"] == "cv"
+    names = ["metadata", "thumbnail", "border"]
+    assert [each["name"] for each in card["baselines"]] == names
     assert "One training seed" not in (judged / "report.html").read_text("utf-8")
     assert "One training seed" in (folds / "fold-0/report.html").read_text("utf-8")
     page = (judged / "report.html").read_text("utf-8")

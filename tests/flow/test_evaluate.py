@@ -99,13 +99,15 @@ def test_heat_is_made_once_and_other_films_get_their_own(
     assert page.count("as the network saw it") == 5
     drawn: list[int] = []
 
-    def draw(folder: Path, films: np.ndarray, listener: object) -> tuple[str, np.ndarray]:
+    def draw(models: object, films: np.ndarray, listener: object) -> tuple[str, np.ndarray]:
         drawn.append(len(films))
         return "drawn anew", np.full(films.shape, 255, np.uint8)
 
     monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._drawn", draw)
     again = evaluate_run(EvaluateRequest(run.folder), out=tmp_path / "again") / "report.html"
     assert re.findall(r'class="heat" src="([^"]+)"', again.read_text()) == heats and not drawn
+    # The model that read the films draws their heat: it is not loaded a second time.
+    monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._load", None)
     # Other films may bear the names of the run's own: what is kept is not even looked at.
     monkeypatch.setattr("pneumoscope.workflows.explain.heatmaps._kept", None)
     other = evaluate_run(
@@ -294,12 +296,18 @@ def test_the_models_own_films_in_another_edition_are_no_external_test(
     assert (found["split"], found["n"]) == ("related", 40)  # its test films
     assert "this is no external test" in about["warnings"][0] and not about["external"]
     assert about["shared"]["found"] == {"train": 80, "val": 40, "test": 40}
+    assert len(about["warnings"]) == 1  # all that is left is of one split
     few = EvaluateRequest(run.folder, DataRequest(str(edition)), "val")
     with pytest.raises(InputError, match="too few films are left") as raised:
         evaluate_run(few, out=tmp_path / "none")
     assert "--keep-shared" in str(raised.value)
     seen = evaluate_run(replace(few, keep_shared=True), out=tmp_path / "seen")
     assert read(seen)["n"] == 40
+    whole = evaluate_run(replace(few, split=None, keep_shared=True), out=tmp_path / "whole")
+    said = "Films of the official splits train, val and test of "
+    assert said in read(whole, "run.json")["warnings"][1]
+    page = (whole / "report.html").read_text()
+    assert said in page[: page.index("<nav")]
 
 
 def test_where_nothing_is_kept_of_the_films_it_is_not_known(

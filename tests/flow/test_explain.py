@@ -82,14 +82,21 @@ def test_given_films_by_the_command_line(run: Path, tmp_path: Path) -> None:
     films = tmp_path / "films"
     films.mkdir()
     rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (70, 90), dtype=np.uint8)).save(films / "one.png")
+    for name in ("one.png", "person7_virus_11.png", "VIRUS-7345678-1.png"):
+        Image.fromarray(rng.integers(0, 256, (70, 90), dtype=np.uint8)).save(films / name)
     (films / "two.png").write_bytes(b"no picture")
     arguments = ["explain", str(run), str(films), "--method", "hirescam", "--out", "made"]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert "two.png was not read" in done.output and "explain.html" in done.output
+    assert "two was not read" in done.output and "explain.html" in done.output
     kept = json.loads(Path("made/explain.json").read_text("utf-8"))
-    assert [film["label"] for film in kept["films"]] == [None]
+    assert [film["label"] for film in kept["films"]] == [None] * 3
+    # A name that tells of the patient is shown nowhere, as in reports.
+    names = [film["name"] for film in kept["films"]]
+    assert sorted(names) == ["film 1", "one", "…virus_11"]
+    written = [Path(f"made/explain.{kind}").read_text("utf-8") for kind in ("html", "json")]
+    texts = [done.output, *written, *map(str, Path("made").rglob("*"))]
+    assert not [text for text in texts if "person7" in text or "7345678" in text]
     assert kept["localisation"] is None
     with pytest.raises(OutputExists):
         explain_run(ExplainRequest(run, (str(films),)), out=Path("made"))

@@ -52,6 +52,18 @@ def test_help_loads_no_library_but_the_one_that_prints_it() -> None:
     assert out.stdout.strip() == "[]"
 
 
+def test_a_process_looks_for_cycles_seldom_and_not_on_leaving() -> None:
+    """It took an eighth of an evaluation, most of it after the last line was printed."""
+    code = (
+        "import atexit, gc, sys; from pneumoscope.cli.main import run; "
+        "seldom = lambda: gc.get_threshold()[0] >= 50_000 and gc.get_freeze_count() > 0; "
+        "atexit.register(lambda: print(seldom())); "
+        "sys.argv = ['pneumoscope', '--version']; run()"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "True"
+
+
 @pytest.mark.parametrize(
     ("words", "got", "expected"),
     [

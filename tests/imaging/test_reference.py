@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.errors import BadWeights
+from pneumoscope.errors import BadWeights, DiskFull
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.known.reference import (
     LEAST_FILMS,
@@ -130,6 +135,48 @@ def test_another_version_is_not_known_and_damage_is_said(
     np.savez(file, schema=np.array(1), codes=np.zeros(3))
     with pytest.raises(BadWeights):
         load_reference(file)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pneumoscope.imaging.known.reference import load_reference, save_reference
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+place, name = {"flushed": (os, "fsync"), "moved": (Path, "replace")}[sys.argv[1]]
+setattr(place, name, die)
+save_reference(Path(sys.argv[3]), load_reference(Path(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("moment", ["flushed", "moved"])
+def test_a_kill_while_it_is_written_leaves_none_or_the_old_one(
+    reference: Reference, tmp_path: Path, moment: str
+) -> None:
+    whole, new = tmp_path / "whole.npz", tmp_path / "reference.npz"
+    save_reference(whole, reference)
+    words = [sys.executable, "-c", KILLED, moment, str(whole), str(new)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert load_reference(new) is None
+    new.write_bytes(whole.read_bytes())
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    found = load_reference(new)
+    assert found is not None and np.array_equal(found.codes, reference.codes)
+
+
+def test_a_full_disk_leaves_the_old_one(
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = tmp_path / "reference.npz"
+    save_reference(file, reference)
+    monkeypatch.setattr(os, "fsync", full)
+    for place in (file, tmp_path / "other.npz"):
+        with pytest.raises(DiskFull):
+            save_reference(place, reference)
+    assert [path.name for path in tmp_path.iterdir()] == ["reference.npz"]
+    assert load_reference(file) is not None
 
 
 def test_distances_tell_what_is_unlike_the_training_films() -> None:

@@ -92,6 +92,15 @@ def test_abstaining_that_does_not_help_is_called_so(reported: Path) -> None:
 
     assert "does not help" not in abstention.words(changed(reported, better))
 
+    def none(metrics: dict[str, Any]) -> None:
+        found = metrics["abstention"]["conformal"]
+        found["read"], found["withheld"] = 60, 0
+        found["wrong"] = found["wrong_without"]
+
+    text = abstention.words(changed(reported, none))
+    assert "none of 60 films is left to a person, so this rule changes nothing: " in text
+    assert "with none left out" not in text
+
 
 @pytest.mark.parametrize(
     ("slope", "large", "wanted"),

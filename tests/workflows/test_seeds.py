@@ -86,6 +86,26 @@ def test_the_page_says_what_sd_is_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("epochs", "command", "told"),
+    [
+        ((3, 3, 3), "--seeds 3 --set train.epochs=3", "name those that were trained"),
+        ((3, 4, 3), "--seeds 3 --minutes 2", "in the order of the seeds: 3, 4, 3"),
+        ((), "--seeds 3", ""),
+    ],
+)
+def test_the_command_names_the_epochs_that_fitted_into_its_minutes(
+    tmp_path: Path, epochs: tuple[int, ...], command: str, told: str
+) -> None:
+    runs = [judged(tmp_path, seed, value) for seed, value in enumerate(VALUES)]
+    for run, number in zip(runs, epochs, strict=False):
+        run.manifest["epochs"] = {"number": number}
+    typed = f"pneumoscope train x --seeds 3{' --minutes 2' if epochs else ''} --out y"
+    page = write_seeds_page(tmp_path, summarise_seeds(tmp_path, runs, typed), runs).read_text()
+    assert f"<code>pneumoscope train x {command}</code>" in page
+    assert told in page and ("fitted into the minutes" in page) == bool(epochs)
+
+
+@pytest.mark.parametrize(
     ("monitor", "told"),
     [("val_auroc", "helped to choose the epoch"), ("the last epoch", "The last epoch was kept")],
 )

@@ -103,9 +103,9 @@ def audit(
     listener.stage("Compare all pairs of films")
     duplicates: Duplicates = find_duplicates(prepared)
     listener.stage("Predict the label without the lungs")
-    baselines = measure_baselines(prepared, thumbs, seed)
+    baselines = measure_baselines(prepared, prepared.thumbs, seed)
     listener.stage("Tell the splits apart")
-    shifts = measure_shifts(prepared, thumbs, seed)
+    shifts = measure_shifts(prepared, prepared.thumbs, seed)
     genealogy = None
     if against is not None:
         listener.stage("Look for shared films")

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pandas as pd
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
@@ -32,6 +33,7 @@ from pneumoscope.data.prepared import (
     PREPARED,
     SCHEMA,
     TABLE,
+    THUMBS,
     PreparedSet,
     open_prepared,
 )
@@ -171,7 +173,9 @@ def _write(
         draft.close()
     about = _about(source, spec, table, dropped)
     table = table.drop(columns="boxes_lost", errors="ignore")
-    alike = find_alike(Looks(folder / LOOKS), table["pixel_hash"], _if_long(advance, len(table)))
+    looks = Looks(folder / LOOKS)
+    np.save(folder / THUMBS, looks.thumbs())
+    alike = find_alike(looks, table["pixel_hash"], _if_long(advance, len(table)))
     write_alike(folder / ALIKE, alike)
     groups = groups_of(table, alike)
     table["group"] = groups.codes

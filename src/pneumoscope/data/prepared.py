@@ -1,8 +1,9 @@
 """Prepared set: the first door of the house, and all that training knows of the data.
 
 A folder of ``images.npy`` (uint8 (N, S, S), 0–255, air dark, memory-mapped), ``table.parquet``
-(row i describes image i), ``prepared.json`` (spec, source, counts) and, where the truth is known,
-``masks.npy`` (uint8 (N, S, S), 1 inside the abnormality).
+(row i describes image i), ``thumbs.npy`` (uint8 (N, 32, 32), of whole films), ``prepared.json``
+(spec, source, counts) and, where the truth is known, ``masks.npy`` (uint8 (N, S, S), 1 inside the
+abnormality).
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from pneumoscope.manifest import Flow, Population, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, Grey, InputSpec, Split
 from pneumoscope.storage import read_json
 
-SCHEMA = 3
+SCHEMA = 4
 
 # The files of a prepared set; the last one is written last, so a set that has it is whole.
 IMAGES = "images.npy"
 MASKS = "masks.npy"
 LOOKS = "looks.npy"
+THUMBS = "thumbs.npy"
 ALIKE = "alike.parquet"
 TABLE = "table.parquet"
 PREPARED = "prepared.json"
@@ -66,6 +68,14 @@ class PreparedSet:
     def content(self) -> str:
         """Digest of all pixels, labels and official splits; the same wherever the data lies."""
         return str(self.about["content"])
+
+    @property
+    def thumbs(self) -> NDArray[np.uint8]:
+        """Thumbnails, uint8 (N, 32, 32), of whole films: the same whatever size is stored, so that
+        what is measured on them is one figure in every command. In sets that were made before
+        these were kept they are of the stored films."""
+        file = self.folder / THUMBS
+        return np.load(file, allow_pickle=False) if file.is_file() else thumbnails(self.images)
 
     def rows(self, split: Split) -> NDArray[np.int64]:
         """Row numbers of a split, ascending, int64 (n,)."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.localise import Masks, boxes_to_mask
@@ -54,6 +53,8 @@ def marks_of(prepared: PreparedSet, row: int) -> tuple[Box, ...]:
 
 def boxes_around(mask: NDArray[np.bool_]) -> tuple[Box, ...]:
     """A box around each connected part of a mask bool (S, S)."""
+    from scipy.ndimage import find_objects, label  # a tenth of a second that boxes never need
+
     return tuple(
         (float(x.start), float(y.start), float(x.stop - x.start), float(y.stop - y.start))
         for y, x in find_objects(label(mask)[0])

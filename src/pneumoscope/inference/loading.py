@@ -30,12 +30,14 @@ _LOOK = InputSpec(64, 64)
 
 @dataclass(frozen=True, slots=True)
 class LoadedFilm:
-    """A film as the network takes it, uint8 (S, S), or the reason why there is none."""
+    """A film as the network takes it, uint8 (S, S), or the reason why there is none.
+    ``patient_id`` is the one that the file itself names."""
 
     name: str
     square: Grey | None = None
     findings: tuple[str, ...] = ()
     error: str | None = None
+    patient_id: str | None = None
 
 
 def load_films(
@@ -81,7 +83,7 @@ def _load(
         found = (*found, "SMALL")
     square = fit_square(read.pixels, spec)
     looks = square if spec.fit == "squash" else fit_square(read.pixels, _LOOK)
-    return LoadedFilm(film.name, square, found), looks
+    return LoadedFilm(film.name, square, found, patient_id=read.patient_id), looks
 
 
 def _with(film: LoadedFilm, codes: tuple[str, ...]) -> LoadedFilm:

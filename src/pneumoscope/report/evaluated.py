@@ -70,7 +70,12 @@ class EvaluatedRun:
     @property
     def command(self) -> str:
         """The command that repeats the run; empty where it was not kept."""
-        return repeating(self.manifest.get("command", ""), _fitted(self.manifest))
+        return repeating(self.manifest.get("command", ""), self.fitted_epochs)
+
+    @property
+    def fitted_epochs(self) -> int | None:
+        """The epochs that were fitted to the recipe's minutes; None where none were."""
+        return _fitted(self.manifest)
 
     @property
     def members(self) -> int:
@@ -153,7 +158,6 @@ def read_evaluated(folder: Path) -> EvaluatedRun:
 
 
 def _fitted(manifest: Manifest) -> int | None:
-    """The epochs that were fitted to the recipe's minutes; None where none were."""
     return manifest["epochs"]["number"] if "epochs" in manifest else None
 
 

@@ -110,8 +110,8 @@ NIH = KnownSet(
 )
 PHANTOM = KnownSet(
     title="synthetic films, drawn by pneumoscope",
-    whom="nobody: the films are drawn and show no patient",
-    place="nowhere",
+    whom="no patient",
+    place="the films are drawn",
     year="drawn when they are asked for",
     labels="drawn with the film",
     licence="that of pneumoscope",

@@ -46,7 +46,6 @@ from pneumoscope.evaluation.shortcuts import (
 )
 from pneumoscope.imaging.hidden import mean_film
 from pneumoscope.imaging.known.reference import load_reference, save_reference
-from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.gate import gate_of
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.inference.shortcuts import shortcut_logits
@@ -222,7 +221,7 @@ def shift_stage(context: RunContext, prepared: PreparedSet) -> None:
     if "shifts" in context.run.manifest():
         return
     context.listener.stage("Tell the splits apart")
-    shifts = measure_shifts(prepared, thumbnails(prepared.images), context.seed)
+    shifts = measure_shifts(prepared, prepared.thumbs, context.seed)
     for shift in shifts:
         if shift.finding:
             context.listener.note(shift.finding)
@@ -235,7 +234,7 @@ def baseline_stage(context: RunContext, prepared: PreparedSet) -> None:
     if "baselines" in context.run.manifest():
         return
     context.listener.stage("Predict the label without the lungs")
-    found = judge_baselines(prepared.table, thumbnails(prepared.images))
+    found = judge_baselines(prepared.table, prepared.thumbs)
     context.run.update_manifest(baselines=[to_plain(each) for each in found])
 
 

@@ -305,6 +305,11 @@ def _show(run: Run, screen: Screen) -> None:
     for name in TERMINAL:
         table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
     screen.console.print(table)
+    if found.operating_points:
+        screen.line(
+            "The other operating points are in the report; new films are read at one of them by: "
+            "pneumoscope predict RUN FILMS --point NAME"
+        )
     show_withheld(evaluated, screen)
     show_answers(evaluated, screen)
     screen.line(f"Everything is in {short(run.folder)}")

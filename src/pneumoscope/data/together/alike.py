@@ -29,7 +29,7 @@ from pneumoscope.imaging.similar import (
     coarse_cosines,
     likeness,
 )
-from pneumoscope.imaging.thumbnails import LOOK, Floats32, batches, spreads, thumbnails
+from pneumoscope.imaging.thumbnails import LOOK, SIDE, Floats32, batches, spreads, thumbnails
 from pneumoscope.records import Advance
 
 MOST_PAIRS = 20_000
@@ -65,6 +65,13 @@ class Looks:
         part: NDArray[np.uint8] = np.array(self._looks[rows])
         give_back(self._mapped)
         return part
+
+    def thumbs(self) -> NDArray[np.uint8]:
+        """Uint8 (N, 32, 32)."""
+        small = np.empty((len(self), SIDE, SIDE), np.uint8)
+        for part in batches(len(self)):
+            small[part] = thumbnails(self[part])
+        return small
 
 
 @dataclass(frozen=True, slots=True)

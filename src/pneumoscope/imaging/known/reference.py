@@ -112,11 +112,20 @@ def load_reference(file: Path) -> Reference | None:
             reference = Reference(*(found[field.name] for field in fields(Reference)))
         shapes = [getattr(reference, field.name).shape for field in fields(Reference)]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadWeights("the training reference is damaged", got=f"{file} ({error})") from None
+        raise _damaged(f"{file} ({error})") from None
     count, side = len(reference), _THUMB**2
     if shapes != [(count, WAVES, WAVES), (WAVES, WAVES), (count,), (side,), (side, side), (2,)]:
-        raise BadWeights("the training reference is damaged", got=f"{file} {shapes}")
+        raise _damaged(f"{file} {shapes}")
     return reference
+
+
+def _damaged(got: str) -> BadWeights:
+    return BadWeights(
+        "the training reference is damaged",
+        got=got,
+        remedy="delete that file: the model works without it, and which films it has seen is then "
+        "not known",
+    )
 
 
 def _place(split: str | None) -> int:

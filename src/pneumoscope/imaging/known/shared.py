@@ -11,7 +11,7 @@ whole, at 28 px and mirrored; test films against the others; phantoms): the most
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -95,22 +95,30 @@ def _search(
     best = np.full(len(films), -1.0, np.float32)
     match, seen = np.full(len(films), -1, np.int64), np.zeros(len(films), np.int64)
     blurs = blurred(films)
-    for view in views:
-        window, other = _VIEWS[view]
+    for other, windows in _by_window(views):
         white = _Whitening(reference, other)
-        codes = white.codes(_through(window, blurs))
+        codes = {view: white.codes(_through(window, blurs)) for view, window in windows}
         for part in batches(len(reference)):
-            cosine = codes @ white.codes(_through(other, reference.waves(part))).T
-            top = cosine.argmax(axis=1)
-            value = cosine[np.arange(len(films)), top]
-            better = value > best
-            best[better], match[better], seen[better] = (
-                value[better],
-                top[better] + part.start,
-                view,
-            )
+            known = white.codes(_through(other, reference.waves(part))).T
+            for view, own in codes.items():
+                cosine = own @ known
+                top = cosine.argmax(axis=1)
+                value = cosine[np.arange(len(films)), top]
+                better = value > best
+                best[better], match[better] = value[better], top[better] + part.start
+                seen[better] = view
     match[best < SHARED] = -1
     return match, seen
+
+
+def _by_window(views: Iterable[int]) -> Iterator[tuple[Crop, list[tuple[int, Crop]]]]:
+    """The views by their window of the reference, of which the codes are then made once: half of
+    the views see it whole."""
+    windows: dict[Crop, list[tuple[int, Crop]]] = {}
+    for view in views:
+        window, other = _VIEWS[view]
+        windows.setdefault(other, []).append((view, window))
+    yield from windows.items()
 
 
 class _Whitening:

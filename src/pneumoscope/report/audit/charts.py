@@ -163,8 +163,8 @@ def baselines_figure(baselines: Sequence[Baseline]) -> PageFigure | None:
             "Open diamonds: judged on the official test split, learnt from all other films; a "
             "network that is judged there compares with these. Dots: over five folds of all "
             "labelled films, the films of a patient together. Bars are 95% intervals; 0.5 is a "
-            "guess. A run’s report measures these anew at the size that its model reads, so that "
-            "its figures may differ slightly.",
+            "guess. A run’s report measures them on the same thumbnails: figures differ there only "
+            "where it judges or learns from other films.",
             f"AUROC. {said}.",
             png=False,
         )

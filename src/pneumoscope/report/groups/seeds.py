@@ -22,6 +22,7 @@ from pneumoscope.report.kit.draw import LOOKS, by_epoch, look_of
 from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
+from pneumoscope.report.repeat import repeating
 from pneumoscope.report.review import people, yardsticks
 from pneumoscope.report.run.model import which_epoch
 from pneumoscope.run import Run
@@ -144,7 +145,28 @@ def _runs(context: SeedsContext) -> Variables:
 
 
 def _reproduce(context: SeedsContext) -> Variables:
-    return {"summary": context.summary, "recipe": context.runs[0].recipe}
+    fitted = [run.fitted_epochs for run in context.runs]
+    alike = len(set(fitted)) == 1
+    return {
+        "command": repeating(context.summary.command, fitted[0] if alike else None),
+        "recipe": context.runs[0].recipe,
+        "minutes": "" if alike and fitted[0] is None else _minutes(fitted, alike=alike),
+    }
+
+
+def _minutes(fitted: Sequence[int | None], *, alike: bool) -> str:
+    """What is said of epochs that were fitted to minutes, by a measured speed."""
+    if alike:
+        return (
+            "How many epochs fitted into the minutes was measured, and another time it may be "
+            "another number: so the command and the recipe name those that were trained."
+        )
+    said = ", ".join("not known" if epochs is None else f"{epochs:,}" for epochs in fitted)
+    return (
+        "How many epochs fitted into the minutes was measured for each seed, and this command "
+        f"measures again. Trained were, in the order of the seeds: {said}; the recipe names those "
+        "of the first."
+    )
 
 
 PAGE: Page[SeedsContext] = Page(

@@ -92,8 +92,9 @@ def shown_rows(predictions: pd.DataFrame, threshold: float) -> tuple[Shown, ...]
     )
 
 
-def printable_name(image_id: str, patient_id: str, line: int) -> str:
-    """The end of the image's name, or ``row N`` where that end would tell of the patient's id.
+def printable_name(image_id: str, patient_id: str, line: int, thing: str = "row") -> str:
+    """The end of the image's name, or ``row N`` where that end would tell of the patient's id;
+    ``thing`` is what is counted, if not rows.
 
     RSNA names the image by the patient, Kermany begins the file name with the person; of
     ``IM-0022-0001`` the end still holds most of the number of patient ``IM-0022``.
@@ -103,7 +104,7 @@ def printable_name(image_id: str, patient_id: str, line: int) -> str:
     bare = tail.lstrip("…")
     parts = {patient_id[at : at + TELLING] for at in range(max(1, len(patient_id) - TELLING + 1))}
     if patient_id and (bare in patient_id or any(part in bare for part in parts)):
-        return f"row {line + 1}"
+        return f"{thing} {line + 1}"
     return tail
 
 

@@ -38,15 +38,8 @@ def words(run: EvaluatedRun) -> str:
     found = _carried(run)
     if found is None:
         return ""
-    said = (
-        f"{_by_distance(run)}At an error rate of {found.miss_rate:g} for each class, "
-        f"{found.withheld:,} of {found.withheld + found.read:,} films are left to a person; of the "
-        f"others {percent_brief(found.wrong, 1)} are misread, against "
-        f"{percent_brief(found.wrong_without, 1)} with none left out."
-    )
-    # A film that is withheld may have been read rightly, so withholding can leave a worse rest.
-    if found.withheld and found.wrong.value >= found.wrong_without.value:
-        said += " Withholding by this rule does not help on these films."
+    said = f"{_by_distance(run)}At an error rate of {found.miss_rate:g} for each class, "
+    said += _withheld(found) if found.withheld else _none_withheld(found)
     # The guarantee is a mean over validation sets: of one set the true share strays by ``spread``.
     kinds = (
         (found.missed, "missed pneumonia", "pneumonia"),
@@ -62,6 +55,25 @@ def words(run: EvaluatedRun) -> str:
             f" The guarantee does not hold on these films for {' and '.join(broken)}: they are not "
             "like the validation films."
         )
+    return said
+
+
+def _none_withheld(found: AbstentionFigures) -> str:
+    return (
+        f"none of {found.read:,} films is left to a person, so this rule changes nothing: "
+        f"{percent_brief(found.wrong, 1)} are misread."
+    )
+
+
+def _withheld(found: AbstentionFigures) -> str:
+    said = (
+        f"{found.withheld:,} of {found.withheld + found.read:,} films are left to a person; of the "
+        f"others {percent_brief(found.wrong, 1)} are misread, against "
+        f"{percent_brief(found.wrong_without, 1)} with none left out."
+    )
+    # A film that is withheld may have been read rightly, so withholding can leave a worse rest.
+    if round(found.wrong.value, 3) >= round(found.wrong_without.value, 3):
+        said += " Withholding by this rule does not help on these films."
     return said
 
 

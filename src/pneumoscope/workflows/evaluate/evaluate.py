@@ -83,7 +83,7 @@ def evaluate_run(
         write_report(
             draft,
             image_lookup(rows.prepared),
-            heat=heat_of(model.folder, rows.prepared, listener, own=own),
+            heat=heat_of(model.folder, rows.prepared, listener, own=own, bundles=model.bundles),
             hidden=hidden_lookup(rows.prepared) if rows.prepared and own else None,
             card=False,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from pneumoscope.workflows.predictions import predict_rows
 from pneumoscope.workflows.weights import warn_of_seen
 
 if TYPE_CHECKING:
-    from pneumoscope.inference.predictor import Predictor
+    from pneumoscope.models.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ class EvaluatedModel:
     ``members`` how many models answer. ``reference`` is what the gate for new films holds them
     against, None where the model keeps none; ``begun`` is what its networks began from.
 
-    ``predictor`` is made when films are to be read: torch takes seconds to import, and evaluating
-    a run's own test split needs none.
+    ``bundles`` are loaded when films are to be read, once: torch takes seconds to import, and
+    evaluating a run's own test split needs none. ``calibrated`` says that each answers on its own
+    scale, as the mean of several needs (``inference.predictor.Predictor``).
     """
 
     folder: Path
@@ -51,7 +53,8 @@ class EvaluatedModel:
     spec: InputSpec
     source: SourceEntry
     contents: frozenset[str]
-    predictor: Callable[[], Predictor]
+    bundles: Callable[[], Sequence[Bundle]]
+    calibrated: bool = False
     members: int = 1
     known_set: dict[str, Any] | None = None
     reference: Reference | None = None
@@ -66,7 +69,10 @@ class EvaluatedModel:
         self, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
     ) -> pd.DataFrame:
         """The table of predictions of rows of a prepared set."""
-        return predict_rows(self.predictor(), prepared, rows, listener)
+        from pneumoscope.inference.predictor import Predictor
+
+        predictor = Predictor(self.bundles(), choose_device(), calibrated=self.calibrated)
+        return predict_rows(predictor, prepared, rows, listener)
 
 
 def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> EvaluatedModel:
@@ -74,11 +80,11 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
     ``predictions``. Raises NotARun where the run has no operating point yet."""
     manifest = run.manifest()
 
-    def predictor() -> Predictor:
-        from pneumoscope.inference.predictor import Predictor
+    @cache
+    def bundles() -> Sequence[Bundle]:
         from pneumoscope.models.bundle import load_bundle
 
-        return Predictor([load_bundle(run.folder)], choose_device())
+        return [load_bundle(run.folder)]
 
     return EvaluatedModel(
         folder=run.folder,
@@ -88,7 +94,7 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
         spec=InputSpec(**read_json(run.model_file)["input"]),
         source=manifest["source"],
         contents=frozenset([manifest["content"]] if manifest.get("content") else []),
-        predictor=predictor,
+        bundles=bundles,
         known_set=_known_set(manifest),
         reference=load_reference(run.reference_file),
         begun=(manifest.get("weights"),),
@@ -99,7 +105,6 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
     """The mean of several runs, which decides as ``predict`` does. Raises NotARun where a member
     is no run, or was not evaluated yet."""
     from pneumoscope.inference.members import load_members
-    from pneumoscope.inference.predictor import Predictor
 
     runs, members = runs_of(places), load_members(folder)
     if not members.operating_points:
@@ -110,9 +115,6 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         )
     for note in members.notes:
         listener.choice(*note)
-
-    def predictor() -> Predictor:
-        return Predictor(members.bundles, choose_device(), calibrated=True)
 
     manifests = [run.manifest() for run in runs]
     why = "the mean of several models: no temperature, no abstention of its own was fitted"
@@ -131,7 +133,8 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         contents=frozenset(
             manifest["content"] for manifest in manifests if manifest.get("content")
         ),
-        predictor=predictor,
+        bundles=lambda: members.bundles,
+        calibrated=True,
         members=len(places),
         known_set=_known_set(manifests[0]),
         reference=members.reference,

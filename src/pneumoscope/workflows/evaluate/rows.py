@@ -16,16 +16,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pneumoscope.audit.baselines import judge_baselines
 from pneumoscope.audit.people import people_of
 from pneumoscope.data.aside import masks
 from pneumoscope.data.door import door_of
 from pneumoscope.data.prepared import PreparedSet, flow, split_counts
 from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.shortcuts import read_shortcuts
+from pneumoscope.formatting import listed
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.manifest import Manifest, SplitCount
 from pneumoscope.plain import to_plain
-from pneumoscope.records import EXTERNAL, RELATED, DataRequest, Listener, Source
+from pneumoscope.records import EXTERNAL, RELATED, SPLITS, DataRequest, Listener, Source
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import recognise
 from pneumoscope.workflows.data import data_of_run, find_data, prepare_source, tell_door
@@ -78,18 +80,10 @@ def rows_of_run(
     lacking += ": no films and no subgroups"
     own = _if_there(lambda: data_of_run(run, listener), lacking, listener)
     split, manifest = request.split or "test", run.manifest()
-    about: Manifest = {"source": manifest["source"]}
-    # One after the other, since a run of an older version has not all of them.
-    if "flow" in manifest:
-        about["flow"] = manifest["flow"]
-    if "door" in manifest:
-        about["door"] = manifest["door"]
-    if "shifts" in manifest:
-        about["shifts"] = manifest["shifts"]
-    about["known_set"] = model.known_set
-    if "people" in manifest:
-        about["people"] = manifest["people"]
-    if "baselines" in manifest and split == "test":
+    about: Manifest = {**_kept(manifest), "known_set": model.known_set}
+    if split == "val":
+        about["baselines"] = _without_lungs(own, split)
+    elif "baselines" in manifest and split == "test":
         about["baselines"] = manifest["baselines"]
     about["warnings"] = [
         *([OPTIMISTIC[split]] if split in OPTIMISTIC else []),
@@ -110,6 +104,21 @@ def rows_of_run(
     rows = own.rows("train")
     listener.stage(f"Read {len(rows):,} films with the model")
     return EvaluationRows(model.read(own, rows, listener), split, own, about)
+
+
+def _kept(manifest: Manifest) -> Manifest:
+    """What is said of a run's data, whichever of its splits is judged."""
+    about: Manifest = {"source": manifest["source"]}
+    # One after the other, since a run of an older version has not all of them.
+    if "flow" in manifest:
+        about["flow"] = manifest["flow"]
+    if "door" in manifest:
+        about["door"] = manifest["door"]
+    if "shifts" in manifest:
+        about["shifts"] = manifest["shifts"]
+    if "people" in manifest:
+        about["people"] = manifest["people"]
+    return about
 
 
 def rows_of_ensemble(
@@ -138,6 +147,7 @@ def rows_of_ensemble(
         "door": door,
         "known_set": model.known_set,
         "people": _people(own.table),
+        "baselines": _without_lungs(own, "test"),
     }
     return EvaluationRows(model.read(own, fresh, listener), "test", own, about)
 
@@ -149,9 +159,9 @@ def rows_of_data(
     references: Sequence[Reference],
     listener: Listener,
 ) -> EvaluationRows:
-    """The labelled films of ``data``, or of one of its official splits, read by
-    ``model``; without those that it has seen, by its ``references``, unless they are to be kept.
-    Raises InputError, BadLabels, UnreadableData."""
+    """The labelled films of ``data``, or of one of its official splits, read by ``model``; without
+    those it has seen, by ``references``, unless kept. Raises InputError, BadLabels, UnreadableData.
+    """
     source = find_data(data, listener)
     # What cannot be read is counted, here and in the report, however much it is.
     prepared = prepare_source(source, model.spec, listener, keep_ids=data.keep_ids, most_bad=1.0)
@@ -169,22 +179,21 @@ def rows_of_data(
     rows = _unseen(prepared, rows, shared, request)
     name = request.split or (RELATED if related else EXTERNAL)
     said = NOT_KNOWN if shared is None else shared.words(kept=request.keep_shared)
-    if said:
-        listener.note(said)
+    known = recognise(source.to_json(), split_counts(prepared.table))
+    seen = model.warn_of_weights(known.title if known else "")
+    warnings = [w for w in (said, seen, _several_splits(prepared, rows, source.name)) if w]
+    for warning in warnings:
+        listener.note(warning)
     splits = np.full(len(prepared.table), None, dtype=object)
     splits[rows] = name
     door = door_of(prepared, splits, shared=np.setdiff1d(looked, rows))
     tell_door(door, listener, "What is judged")
     listener.stage(f"Read {len(rows):,} films with the model")
     table = model.read(prepared, rows, listener).assign(split=name)
-    known = recognise(source.to_json(), split_counts(prepared.table))
-    seen = model.warn_of_weights(known.title if known else "")
-    if seen:
-        listener.note(seen)
     about: Manifest = {
         "source": source.to_json(),
         "flow": {**flow(prepared), "splits": {name: _counts(prepared.table.iloc[rows])}},
-        "warnings": [each for each in (said, seen) if each],
+        "warnings": warnings,
         "door": to_plain(door),
         "external": not related,
         "known_set": to_plain(known) if known else None,
@@ -194,6 +203,18 @@ def rows_of_data(
     if shared is not None:
         about["shared"] = shared.to_json(kept=request.keep_shared)
     return EvaluationRows(table, name, prepared, about)
+
+
+def _several_splits(prepared: PreparedSet, rows: NDArray[np.int64], name: str) -> str:
+    """What is said where ``rows`` are of several official splits; empty where they are of one."""
+    found = set(prepared.table["split"].iloc[rows].dropna())
+    if len(found) < 2:
+        return ""
+    splits = listed([split for split in SPLITS if split in found])
+    return (
+        f"Films of the official splits {splits} of {name} are judged together. What others publish "
+        "on one of them is of other films; --split judges one alone."
+    )
 
 
 def _unseen(
@@ -261,6 +282,13 @@ def _labelled(
 
 def _people(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [to_plain(each) for each in people_of(table)]
+
+
+def _without_lungs(own: PreparedSet | None, split: str) -> list[dict[str, Any]]:
+    """What models without lungs reach on the films of ``split``, when they learn from all others;
+    empty where the films are gone."""
+    found = judge_baselines(own.table, own.thumbs, split) if own else ()
+    return [to_plain(each) for each in found]
 
 
 def _counts(part: pd.DataFrame) -> SplitCount:

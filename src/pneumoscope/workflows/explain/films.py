@@ -19,8 +19,9 @@ from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_kn
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
 from pneumoscope.records import Grey, Listener
-from pneumoscope.report.kit.gallery import Shown, choose_films, shown_rows
+from pneumoscope.report.kit.gallery import Shown, choose_films, printable_name, shown_rows
 from pneumoscope.run import Run
+from pneumoscope.sources.together.names import read_names
 from pneumoscope.workflows.data import data_of_run
 from pneumoscope.workflows.explain.explainer import Explainer
 from pneumoscope.workflows.groups.ensemble import check_unseen, films_of_members
@@ -147,7 +148,8 @@ def _own_data(run: Run, listener: Listener) -> PreparedSet:
 def given_films(
     named: Sequence[str], members: Members, count: int | None, listener: Listener
 ) -> ChosenImages:
-    """The films that the user names, with what ``predict`` remarks of them."""
+    """The films that the user names, with what ``predict`` remarks of them, under names that tell
+    of no patient: a page is shown to others."""
     from pneumoscope.inference.loading import load_films
 
     most = min(count or MOST_SHOWN, MOST_SHOWN)
@@ -159,11 +161,15 @@ def given_films(
     found = ChosenImages([], "films named on the command line")
     if len(files.files) > most:
         found.notes.append(f"The first {most} of {len(files.files):,} films are explained.")
-    for film in load_films(files.files[:most], members.spec, members.population, members.reference):
+    given = files.files[:most]
+    told = read_names([film.name for film in given], [None] * len(given)).patient
+    loaded = load_films(given, members.spec, members.population, members.reference)
+    for place, (film, patient) in enumerate(zip(loaded, told, strict=True)):
+        owner = film.patient_id or patient or ""
+        name = printable(printable_name(film.name, owner, place, "film"))
         if film.square is None:
-            found.notes.append(f"{printable(film.name)} was not read: {film.error}.")
+            found.notes.append(f"{name} was not read: {film.error}.")
         else:
-            name = printable(film.name)
             found.cases.append(Case(name, film.square, name, findings=film.findings))
     for note in found.notes:
         listener.note(note)

@@ -6,9 +6,10 @@ Judging a run again needs no model then, and shows the same heat.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,17 +23,27 @@ from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
+if TYPE_CHECKING:  # torch takes seconds to import, and kept heatmaps need none
+    from pneumoscope.models.bundle import Bundle
+
 GONE = "the films could not be read"
 
 
 def heat_of(
-    run: Path, prepared: PreparedSet | None, listener: Listener, *, own: bool, keep: bool = False
+    run: Path,
+    prepared: PreparedSet | None,
+    listener: Listener,
+    *,
+    own: bool,
+    keep: bool = False,
+    bundles: Callable[[], Sequence[Bundle]] | None = None,
 ) -> HeatLookup:
     """The heatmaps of films of ``prepared`` as the model in the folder ``run`` sees them, or the
     mean of the models of an ensemble there, by the first method of ``explain``.
 
     ``own`` says that the films are the run's own, so that kept heatmaps are theirs; ``keep``
-    keeps what was made. Where none can be made, the answer says why, and the listener hears it.
+    keeps what was made. ``bundles`` gives the models where they are at hand; else they are loaded.
+    Where no heatmap can be made, the answer says why, and the listener hears it.
     """
     file = Run(run).heatmaps_file
 
@@ -44,7 +55,8 @@ def heat_of(
         about, maps = _kept(file) if own else ("", {})
         if not films.keys() <= maps.keys():
             try:
-                about, made = _drawn(run, np.stack([*films.values()]), listener)
+                models = bundles() if bundles else _load(run)
+                about, made = _drawn(models, np.stack([*films.values()]), listener)
             except (InputError, RuntimeError) as error:
                 # Hours of training must not end without a report for want of its pictures.
                 why = _reason(error)
@@ -59,17 +71,21 @@ def heat_of(
     return heat
 
 
-def _drawn(run: Path, films: Grey, listener: Listener) -> tuple[str, Grey]:
+def _load(run: Path) -> Sequence[Bundle]:
+    from pneumoscope.inference.members import load_members
+
+    return load_members(run).bundles
+
+
+def _drawn(bundles: Sequence[Bundle], films: Grey, listener: Listener) -> tuple[str, Grey]:
     """How the heat of films (N, S, S) was made, and it, in 256 steps."""
     from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.explain.cam import DEFAULT, find_method
     from pneumoscope.explain.members import mean_heat
-    from pneumoscope.inference.members import load_members
 
     method = find_method(DEFAULT[0])
     listener.stage(f"Heatmaps of {len(films):,} films: {method.title}")
     use_all_cores()
-    bundles = load_members(run).bundles
     for bundle in bundles:
         # Only the features' gradients are needed; those of the weights cost a third of the time.
         bundle.network.requires_grad_(False).to(choose_device())
