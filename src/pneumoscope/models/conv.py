@@ -5,6 +5,7 @@ long as the arithmetic; there a convolution is one matrix product over the patch
 such layers are cast to bf16 in the order in which they lie. ``benchmarks/small_maps.py`` measures
 both. Films of one cell are always computed so: with padding and a stride of 2, oneDNN 3.13 leaves
 part of their bf16 weight gradient unwritten, and what lay in memory there becomes a step.
+Depthwise layers learn by ``depthwise``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from pneumoscope.models.depthwise import depthwise, is_depthwise, learns_on_cpu
 
 # Below this many cells, and from this many channels, the product was faster in bf16 and in float32.
 _CELLS = 16
@@ -34,6 +37,8 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, films: Tensor) -> Tensor:
         """Float (B, C, H, W) to (B, O, h, w), channels last where the map is small."""
+        if is_depthwise(self) and learns_on_cpu(films, self.weight):
+            return depthwise(films, self.weight, self.stride[0], self._pads()[0])
         if not self._is_small(films):
             return super().forward(films)
         weight = self.weight

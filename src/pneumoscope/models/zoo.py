@@ -9,6 +9,7 @@ from torch import nn
 
 from pneumoscope.errors import UnknownBackbone, nearest
 from pneumoscope.models.conv import fast_on_cpu
+from pneumoscope.models.efficientnet import efficient_on_cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +56,4 @@ def build_backbone(name: str) -> nn.Module:
             got=" ".join(str(error).split())[:160],
             remedy="see: pneumoscope models",
         ) from None
-    return fast_on_cpu(backbone)
+    return efficient_on_cpu(fast_on_cpu(backbone))

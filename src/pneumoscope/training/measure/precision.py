@@ -19,6 +19,7 @@ import torch
 
 from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
+from pneumoscope.models.efficientnet import NormClip
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Listener, Silent
@@ -114,7 +115,9 @@ def _key(network: Network, backbone: str, device: str) -> str:
     side = network.spec.network
     films = f"{_batch(side)} x {side}"
     frozen = f"{len(network.frozen_parts)} parts frozen"
-    parts = (chip, torch.__version__, torch.get_num_threads(), backbone, films, frozen)
+    parts = [chip, torch.__version__, torch.get_num_threads(), backbone, films, frozen]
+    if any(isinstance(part, NormClip) for part in network.modules()):
+        parts.append("norms folded")  # answers of earlier versions are of other layers
     return " · ".join(map(str, parts))
 
 

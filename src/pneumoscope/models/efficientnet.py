@@ -1,0 +1,92 @@
+"""EfficientNets that train fast on a CPU: timm's layers under their names, in fewer passes.
+
+Layers become ours by their class alone, so parameters, weights files and everything in evaluation
+mode or on a GPU stay timm's. ``benchmarks/efficientnet.py`` measures what it brings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.norm_act import BatchNormAct2d
+from timm.layers.padding import pad_same_arg
+from timm.models._efficientnet_blocks import InvertedResidual
+from torch import Tensor, nn
+
+from pneumoscope.models.depthwise import depthwise, is_depthwise, learns_on_cpu
+from pneumoscope.models.norm import Pads, norm_clip, pointwise_norm_clip
+
+
+def efficient_on_cpu(network: nn.Module) -> nn.Module:
+    """The same network, the same weights and names: timm's layers become ours where they can."""
+    for part in network.modules():
+        if type(part) is BatchNormAct2d and type(part.act) is nn.ReLU6 and part.affine:
+            part.__class__ = NormClip
+        elif type(part) is Conv2dSame and is_depthwise(part):
+            part.__class__ = SameDepthwise
+    for part in network.modules():
+        if type(part) is InvertedResidual and _expands(part):
+            part.__class__ = Inverted
+    return network
+
+
+class NormClip(BatchNormAct2d):
+    """timm's batch norm with ReLU6: one operation while it trains on a CPU."""
+
+    def forward(self, films: Tensor) -> Tensor:
+        """Float (B, C, H, W), 0–6."""
+        if self.training and learns_on_cpu(films, self.weight) and _several(films):
+            return norm_clip(films, self)
+        return cast(Tensor, super().forward(films))  # type: ignore[no-untyped-call]
+
+
+class SameDepthwise(Conv2dSame):
+    """timm's depthwise convolution with as many zeros around as TensorFlow lays there."""
+
+    def forward(self, films: Tensor) -> Tensor:
+        """Float (B, C, H, W) to (B, C, ceil(H / stride), ceil(W / stride))."""
+        if not learns_on_cpu(films, self.weight):
+            return cast(Tensor, super().forward(films))  # type: ignore[no-untyped-call]
+        padded = nn.functional.pad(films, _pads(self, films))
+        return depthwise(padded, self.weight, self.stride[0], 0)
+
+
+class Inverted(InvertedResidual):
+    """timm's inverted residual block, the norm of its widest maps folded into their making."""
+
+    def forward(self, films: Tensor) -> Tensor:
+        """Float (B, C, H, W) to (B, O, h, w)."""
+        fits = self.training and self.bn1.training and self.bn2.training and _several(films)
+        if not fits or not learns_on_cpu(films, self.conv_pw.weight):
+            return cast(Tensor, super().forward(films))  # type: ignore[no-untyped-call]
+        deep: Any = self.conv_dw
+        pads = _pads(deep, films) if isinstance(deep, SameDepthwise) else (0, 0, 0, 0)
+        maps: Any = pointwise_norm_clip(films, self.conv_pw.weight, cast(NormClip, self.bn1), pads)
+        maps = depthwise(maps, deep.weight, deep.stride[0], deep.padding[0])
+        rest: Any = (self.bn2, self.aa, self.se, self.conv_pwl, self.bn3)
+        for part in rest:
+            maps = part(maps)
+        return cast(Tensor, self.drop_path(maps) + films if self.has_skip else maps)
+
+
+def _expands(block: InvertedResidual) -> bool:
+    wide = block.conv_pw
+    return (
+        block.conv_s2d is None
+        and isinstance(block.bn1, NormClip)
+        and isinstance(wide, nn.Conv2d)
+        and (wide.kernel_size, wide.stride, wide.groups) == ((1, 1), (1, 1), 1)
+        and wide.bias is None
+        and (isinstance(block.conv_dw, SameDepthwise) or is_depthwise(block.conv_dw))
+    )
+
+
+def _pads(layer: Conv2dSame, films: Tensor) -> Pads:
+    size, kernel, stride = list(films.shape[2:]), list(layer.kernel_size), list(layer.stride)
+    return cast(Pads, tuple(pad_same_arg(size, kernel, stride)))
+
+
+def _several(films: Tensor) -> bool:
+    """Whether a variance can be had: torch refuses a single cell in its own words."""
+    return films.numel() > films.shape[1]
