@@ -29,6 +29,7 @@ from pneumoscope.report.run.card import card_text
 from pneumoscope.run import Run
 from pneumoscope.workflows import data as data_of
 from pneumoscope.workflows.evaluate.evaluate import _why, evaluate_run
+from pneumoscope.workflows.evaluate.model import _known_set
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
 
@@ -321,6 +322,15 @@ def test_where_nothing_is_kept_of_the_films_it_is_not_known(
     request = EvaluateRequest(copy.folder, DataRequest(str(films)))
     about = read(evaluate_run(request, out=tmp_path / "out"), "run.json")
     assert "took part in training is not known" in about["warnings"][0] and "shared" not in about
+
+
+def test_a_run_of_before_known_sets_is_recognised_by_its_splits() -> None:
+    splits = {"train": 3882, "val": 524, "test": 624}
+    flow = {"splits": {name: {"n": films} for name, films in splits.items()}}
+    source = {"form": "medmnist", "notes": []}
+    found = _known_set({"source": source, "flow": flow})  # type: ignore[typeddict-item]
+    assert found is not None and found["title"].startswith("PneumoniaMNIST")
+    assert _known_set({"source": source}) is None  # type: ignore[typeddict-item]
 
 
 def test_data_that_is_gone_leaves_the_figures(run: Run, tiny_npz: Path, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def _known_set(manifest: Manifest) -> dict[str, Any] | None:
     """What a run keeps of its data set; of a run before that was kept, what its source tells."""
     if "known_set" in manifest:
         return manifest["known_set"]
-    known = recognise(manifest["source"], {})
+    known = recognise(manifest["source"], manifest.get("flow", {}).get("splits", {}))
     return to_plain(known) if known else None
 
 
