@@ -153,7 +153,9 @@ that they are; empty where they are not."""
 
 class Lineage(TypedDict, total=False):
     """What a model was trained on and how; ``weights_sha256`` is of the file that it began from,
-    and ``weights_package`` the package, with its version, that the file came in."""
+    and ``weights_package`` the package, with its version, that the file came in. Of a model that
+    was adapted to a site ``parent_sha256`` is the digest of the model that it was, ``site`` the
+    fingerprint of the films, and ``changed`` says what of it is another."""
 
     recipe: str
     data: str
@@ -164,6 +166,9 @@ class Lineage(TypedDict, total=False):
     population: Population
     weights_sha256: str
     weights_package: str
+    parent_sha256: str
+    site: str
+    changed: list[str]
 
 
 class Normalisation(TypedDict):
@@ -206,6 +211,19 @@ class SharedEntry(TypedDict):
     kept: bool
 
 
+class AdaptedEntry(TypedDict):
+    """Of a model that was adapted to a site: the parent by name, the digest of its model, the
+    films that it was adapted to by name, fingerprint and number, and what was changed."""
+
+    parent: str
+    parent_sha256: str
+    data: str
+    fingerprint: str
+    films: int
+    labelled: int
+    changed: list[str]
+
+
 class Manifest(TypedDict, total=False):
     """``run.json``: what was asked, found, chosen and measured.
 
@@ -213,7 +231,8 @@ class Manifest(TypedDict, total=False):
     ``sources.known_sets.KnownSet``, or null where the set is not known, ``people`` are
     ``audit.people.SplitPeople``, ``baselines`` ``audit.baselines.JudgedBaseline``; ``trained_on``
     is the ``known_set`` of the model where it is judged on other films than its own.
-    ``judges``, ``members``, ``external`` and ``shared`` stand in the folder of an evaluation.
+    ``judges``, ``members``, ``external`` and ``shared`` stand in the folder of an evaluation,
+    ``adapted`` in that of a model that was carried to a site.
     """
 
     schema: int
@@ -245,6 +264,7 @@ class Manifest(TypedDict, total=False):
     members: int
     external: bool
     shared: SharedEntry
+    adapted: AdaptedEntry
 
 
 class PreparedManifest(TypedDict, total=False):

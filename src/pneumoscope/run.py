@@ -114,6 +114,21 @@ class Run:
         return self.folder / "report.html"
 
     @property
+    def site_file(self) -> Path:
+        """Of an adapted model: what is known of it at the site."""
+        return self.folder / "site.json"
+
+    @property
+    def site_films_file(self) -> Path:
+        """A row for each film of the site, with what the models say of it."""
+        return self.folder / "site.csv"
+
+    @property
+    def to_label_file(self) -> Path:
+        """The films of the site that a person should label first."""
+        return self.folder / "to_label.csv"
+
+    @property
     def local_data(self) -> Path:
         """Where the prepared set lies when the cache folder cannot be written."""
         return self.folder / "prepared"

@@ -29,6 +29,7 @@ from pneumoscope.data.door import Door
 from pneumoscope.evaluation.comparison import Comparison
 from pneumoscope.evaluation.groups import LearningCurve, PooledMetrics, SeedsSummary
 from pneumoscope.evaluation.results import Evaluation
+from pneumoscope.evaluation.site.card import SiteCard
 from pneumoscope.explain.explanation import Explanation
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.image_warnings import WARNINGS
@@ -56,6 +57,7 @@ FILES = (
         Explanation,
         Audit,
         Reading,
+        SiteCard,
     ),
 )
 """The records that files are made of; those within them are found."""

@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from pneumoscope import __version__
 from pneumoscope.cli import interrupts
+from pneumoscope.cli.verbs.adapt import adapt
 from pneumoscope.cli.verbs.audit import audit
 from pneumoscope.cli.verbs.compare import compare
 from pneumoscope.cli.verbs.crossval import crossval
@@ -104,6 +105,7 @@ for _verb in (
     prepare,
     audit,
     evaluate,
+    adapt,
     predict,
     compare,
     explain,

@@ -9,7 +9,7 @@ readings = classifier.read("films/")
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from pneumoscope.metrics.conformal import readings as conformal_readings
 from pneumoscope.metrics.scores import Floats, probability
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.inference import optimize_for_inference
-from pneumoscope.records import CLASSES, OperatingPoint, Reading
+from pneumoscope.records import CLASSES, Grey, OperatingPoint, Reading
 
 Images = Any
 """A path, a folder, an array uint8 (H, W) or (H, W, 3), 0–255, air dark, or many of these."""
@@ -40,7 +40,8 @@ class Classifier:
 
     ``spec`` says how a film becomes the network's input. Of ``operating_points`` the first decides
     unless another is named; ``scale`` names that of probabilities and thresholds. ``notes`` are
-    (what, choice, why) of what was settled on loading.
+    (what, choice, why) of what was settled on loading; ``reference`` is what the model keeps of
+    its training films, None where it keeps nothing.
     """
 
     def __init__(self, members: Members, device: str) -> None:
@@ -49,7 +50,7 @@ class Classifier:
         quick = [replace(b, network=optimize_for_inference(b.network, b.precision)) for b in fitted]
         self._predictor = Predictor(quick, device, calibrated=True)
         self._population = members.population
-        self._reference = members.reference
+        self.reference = members.reference
         self._conformal = members.conformal
         self.device = device
         self.spec = members.spec
@@ -112,25 +113,37 @@ class Classifier:
         return list(self.stream(_films_of(images), point=point, decide_all=decide_all))
 
     def stream(
-        self, films: Iterable[FilmInput], *, point: str | None = None, decide_all: bool = False
+        self,
+        films: Iterable[FilmInput],
+        *,
+        point: str | None = None,
+        decide_all: bool = False,
+        seen: Callable[[Grey], None] | None = None,
     ) -> Iterator[Reading]:
         """As ``read``, one after another with a few films in memory; warnings are silenced while
-        it runs, for decoders in threads have nowhere to send theirs."""
+        it runs, for decoders in threads have nowhere to send theirs. ``seen`` is given each batch
+        of films as the network takes them, uint8 (B, S, S)."""
         decided_at = self.point(point)
         waiting: list[LoadedFilm] = []
         squares = 0
-        for film in load_films(films, self.spec, self._population, self._reference):
+        for film in load_films(films, self.spec, self._population, self.reference):
             waiting.append(film)
             squares += film.square is not None
             if squares == BATCH:
-                yield from self._answers(waiting, decided_at, decide_all)
+                yield from self._answers(waiting, decided_at, decide_all, seen)
                 waiting, squares = [], 0
-        yield from self._answers(waiting, decided_at, decide_all)
+        yield from self._answers(waiting, decided_at, decide_all, seen)
 
     def _answers(
-        self, films: list[LoadedFilm], point: OperatingPoint | None, decide_all: bool
+        self,
+        films: list[LoadedFilm],
+        point: OperatingPoint | None,
+        decide_all: bool,
+        seen: Callable[[Grey], None] | None,
     ) -> Iterator[Reading]:
         squares = [film.square for film in films if film.square is not None]
+        if squares and seen:
+            seen(np.stack(squares))
         logits = self._predictor.batch(np.stack(squares)) if squares else np.empty(0)
         chances = probability(logits)
         withheld = self._withheld(chances, point)

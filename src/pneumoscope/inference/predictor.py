@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -68,21 +68,49 @@ def film_batches(
             advance(start + len(films), len(rows))
 
 
+def pooled_features(
+    bundle: Bundle,
+    images: Grey,
+    rows: NDArray[np.int64],
+    device: str,
+    *,
+    advance: Advance | None = None,
+) -> Floats:
+    """What the head of ``bundle`` is given of ``rows`` of ``images`` uint8 (N, S, S), float64
+    (n, features): the mean over the views that its logit is the mean of, so that a linear head on
+    them is one within the network."""
+    bundle.network.to(device)
+    parts = [
+        _computed(bundle, bundle.network.pooled, films, device)
+        for _, films in film_batches(images, rows, advance)
+    ]
+    return np.concatenate(parts)
+
+
 def _network_logits(bundle: Bundle, films: Grey, device: str) -> Floats:
+    return _computed(bundle, bundle.network, films, device)
+
+
+def _computed(
+    bundle: Bundle, compute: Callable[[Tensor], Tensor], films: Grey, device: str
+) -> Floats:
+    """The mean of ``compute`` over the views of each film, float64, in the bundle's precision."""
     dtype = torch.bfloat16 if bundle.precision == "bf16" else torch.float32
     autocast = torch.autocast(device.split(":")[0], dtype, enabled=dtype is torch.bfloat16)
     with torch.inference_mode(), autocast:
-        logits = _mean_of_views(bundle, torch.from_numpy(films).to(device)).double().cpu().numpy()
-    return np.asarray(logits, dtype=np.float64)
+        views = views_of(bundle, torch.from_numpy(films).to(device))
+        mean = torch.stack([compute(view) for view in views]).mean(0)
+    return np.asarray(mean.double().cpu().numpy(), dtype=np.float64)
 
 
-def _mean_of_views(bundle: Bundle, films: Tensor) -> Tensor:
+def views_of(bundle: Bundle, films: Tensor) -> list[Tensor]:
+    """All that the bundle reads of films (B, S, S): as they are, turned, mirrored."""
     views = [films]
     if bundle.turn_average:
         views += [turned(films, degrees) for degrees in (bundle.turn_average, -bundle.turn_average)]
     if bundle.flip_average:
         views += [view.flip(-1) for view in views]
-    return torch.stack([bundle.network(view) for view in views]).mean(0)
+    return views
 
 
 def turned(films: Tensor, degrees: float) -> Tensor:

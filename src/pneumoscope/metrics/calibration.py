@@ -114,6 +114,31 @@ def recalibrate(
     return Recalibration(slope, slope_error, intercept, intercept_error, *large)
 
 
+def platt(labels: Labels, logits: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Offset and slope, float (R, 1) each, of P(pneumonia) = σ(offset + slope · logit), fitted to
+    films (N,) under each row of ``weights`` (R, N) by Newton's steps.
+
+    Platt's targets (1999), a little within 0 and 1, keep the slope finite where the classes are
+    apart. Both classes must be there.
+    """
+    sick = labels == 1
+    scale = float(logits.std()) or 1.0
+    x = logits / scale
+    ill, well = (weights[:, each].sum(axis=1, keepdims=True) for each in (sick, ~sick))
+    targets = np.where(sick, (ill + 1) / (ill + 2), 1 / (well + 2))
+    offset, slope = np.log(ill / well), np.ones_like(ill)
+    powers = (np.ones_like(x), x, np.square(x))
+    for _ in range(25):
+        fitted = probability(offset + slope * x)
+        gap, bend = weights * (targets - fitted), weights * fitted * (1 - fitted)
+        a, b, c = ((bend * power).sum(axis=1, keepdims=True) + 1e-6 for power in powers)
+        g, h = gap.sum(axis=1, keepdims=True), (gap * x).sum(axis=1, keepdims=True)
+        size = np.maximum(a * c - b * b, 1e-9)
+        offset = offset + np.clip((c * g - b * h) / size, -2, 2)
+        slope = slope + np.clip((a * h - b * g) / size, -2, 2)
+    return offset, slope / scale
+
+
 def _logistic(
     design: Floats, labels: Labels, offset: Floats, patients: NDArray[Any] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

@@ -77,3 +77,19 @@ def moved_conformal(fitted: Conformal, heat: float) -> Conformal:
         pneumonia_from=moved(fitted.pneumonia_from, heat),
         normal_to=moved(fitted.normal_to, heat),
     )
+
+
+def shifted(threshold: float, offset: float) -> float:
+    """A probability as it is when ``offset`` is added to its logit; 0 and 1 stay."""
+    if not 0 < threshold < 1:
+        return threshold
+    return float(probability(np.log(threshold / (1 - threshold)) + offset))
+
+
+def shifted_conformal(fitted: Conformal, offset: float) -> Conformal:
+    """Abstention when ``offset`` is added to every logit: the same films are withheld."""
+    return replace(
+        fitted,
+        pneumonia_from=shifted(fitted.pneumonia_from, offset),
+        normal_to=shifted(fitted.normal_to, offset),
+    )

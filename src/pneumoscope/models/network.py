@@ -106,6 +106,12 @@ class Network(nn.Module):
         does not tell them from stored ones: given as such they would be cropped once more."""
         return self._judge(self.backbone(self._normalise(_planes(films))))
 
+    def pooled(self, films: Tensor) -> Tensor:
+        """What the head is given of stored films, (B, features): what the backbone leaves of each
+        film, all places together."""
+        found: Tensor = self.backbone(self._normalise(self.seen(films)))
+        return found
+
     def _judge(self, features: Tensor) -> Tensor:
         # The last product in float32: in bf16 the logits would have 256 steps and many ties.
         with torch.autocast(features.device.type, enabled=False):

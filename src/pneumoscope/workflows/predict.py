@@ -20,6 +20,8 @@ from pneumoscope.inference.output import (
     csv_rows,
     json_rows,
 )
+from pneumoscope.inference.sets import SetCheck, words
+from pneumoscope.metrics.shift.distance import LEAST, SetDifference
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import Run, check_new, no_run
 
@@ -53,7 +55,8 @@ class PredictRequest:
 @dataclass
 class Summary:
     """What came of it, without the rows. ``shown`` are all rows where they fit a screen, else the
-    first with errors or findings; ``odd`` counts those there are."""
+    first with errors or findings; ``odd`` counts those there are. ``as_a_set`` says how far all
+    films together are from the training films; None for one film, or where that is not known."""
 
     total: int
     point: OperatingPoint | None = None
@@ -64,6 +67,7 @@ class Summary:
     findings: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     withheld: Counter[str] = field(default_factory=Counter)
+    as_a_set: SetDifference | None = None
     shown: list[Reading] = field(default_factory=list)
 
     def add(self, reading: Reading) -> None:
@@ -123,12 +127,21 @@ def _answer(
             listener.choice(*note)
         summary.point = classifier.point(request.point)
         listener.stage(f"Read on {classifier.device}")
-        readings = classifier.stream(files, point=request.point, decide_all=request.decide_all)
+        check = SetCheck(classifier.reference)
+        readings = classifier.stream(
+            files, point=request.point, decide_all=request.decide_all, seen=check.add
+        )
+        told = False
         for done, reading in enumerate(readings, 1):
             for add in takers:
                 add(reading)
+            if not told and check.count >= LEAST and done < len(files):
+                told = True  # of the first films, for those who can stop here
+                if (first := check.verdict) and first.unlike:
+                    listener.note(words(first))
             if done % 16 == 0 or done == len(files):
                 listener.progress(done, len(files), "film")
+        summary.as_a_set = check.verdict if check.count > 1 else None
     # Films are read anew: the rows are whole first, and no film waits in memory to be drawn.
     if heat and request.heatmaps and summary.read:
         heat.write(files, request.heatmaps, listener)

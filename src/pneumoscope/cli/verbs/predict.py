@@ -20,6 +20,7 @@ from pneumoscope.formatting import plural, shortened
 from pneumoscope.records import Reading
 
 if TYPE_CHECKING:
+    from pneumoscope.metrics.shift.distance import SetDifference
     from pneumoscope.workflows.predict import Summary
 
 _NAME = 32
@@ -75,6 +76,8 @@ def predict(
         screen.line("Every film on its own: --csv FILE or --json FILE")
     if summary.withheld:
         screen.line(_withheld(summary))
+    if summary.as_a_set:
+        _show_set(summary.as_a_set, screen)
     screen.line("Research use only: not a medical device.")
 
 
@@ -125,6 +128,14 @@ def _withheld(summary: Summary) -> str:
         for code, count in summary.withheld.most_common()
     )
     return f"Of {plural(summary.total, 'film')}, {total:,} withheld: {reasons}"
+
+
+def _show_set(found: SetDifference, screen: Screen) -> None:
+    """Whether the films together are like the training films."""
+    from pneumoscope.inference.sets import UNLIKE_MEANS, words
+
+    said = words(found)
+    screen.paragraph(f"{said} {UNLIKE_MEANS}" if found.unlike else said, "As a set.")
 
 
 def _title(summary: Summary) -> str:

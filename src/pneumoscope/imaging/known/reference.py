@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,18 @@ def make_reference(looks: NDArray[np.uint8], splits: Sequence[str | None]) -> Re
     places = np.array([_place(split) for split in splits], np.uint8)
     training = looks[places == SPLITS.index("train")]
     return Reference(codes, steps.astype(np.float32), places, *_spread(training))
+
+
+def with_films(reference: Reference, looks: NDArray[np.uint8], split: str) -> Reference:
+    """The reference with the codes of more films, uint8 (N, S, S), as of ``split``; what new films
+    are held against stays that of the films that the model was trained on."""
+    waves = np.concatenate(
+        [reference.waves(slice(None)), *(blurred(looks[part]) for part in batches(len(looks)))]
+    )
+    steps = np.maximum(np.abs(waves).max(axis=0, initial=0.0), 1e-3) / 127
+    places = np.append(reference.splits, np.full(len(looks), _place(split), np.uint8))
+    codes = np.rint(waves / steps).astype(np.int8)
+    return replace(reference, codes=codes, steps=steps.astype(np.float32), splits=places)
 
 
 def blurred(films: NDArray[Any]) -> Floats32:

@@ -170,6 +170,8 @@ def _choices(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> C
         miss_rate=miss_rate or MISS_RATE,
         carried=stored.calibration,
     )
+    if not fitted.ladder:  # no validation film of a class is there: what is carried is all
+        return Choices(stored.points, stored.calibration, stored.conformal, notes=fitted.notes)
     choices = replace(
         fitted,
         points=tuple(by_name.get(point.name, point) for point in fitted.points),

@@ -1,0 +1,132 @@
+"""Parent of an adaptation: the model that is carried, and what is known of the films it is from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.devices import choose_device
+from pneumoscope.errors import InputError
+from pneumoscope.evaluation.predictions import at_temperature, read_predictions, rows_of
+from pneumoscope.imaging.known.reference import Reference
+from pneumoscope.inference.predictor import Predictor
+from pneumoscope.manifest import Manifest
+from pneumoscope.metrics.scores import Floats
+from pneumoscope.metrics.shift.share import Scored
+from pneumoscope.models.bundle import Bundle, load_bundle
+from pneumoscope.records import InputSpec, Listener
+from pneumoscope.run import Run, open_complete
+from pneumoscope.workflows.adapt.request import AdaptRequest
+from pneumoscope.workflows.data import data_of_run
+from pneumoscope.workflows.evaluate.shared import references_of
+from pneumoscope.workflows.groups.ensemble import ensemble_folders
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A finished run as it is carried: ``predictions`` are of its own films, ``own`` the films
+    themselves, None where they are gone. Nothing of it is altered."""
+
+    run: Run
+    bundle: Bundle
+    manifest: Manifest
+    predictions: pd.DataFrame
+    own: PreparedSet | None
+    references: tuple[Reference, ...]
+    device: str
+
+    @property
+    def spec(self) -> InputSpec:
+        return self.bundle.network.spec
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest.get("name") or self.run.folder.name)
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        return (self.manifest["content"],) if self.manifest.get("content") else ()
+
+    @property
+    def reference(self) -> Reference | None:
+        return self.references[0] if self.references else None
+
+    @property
+    def threshold(self) -> float:
+        """That of the point that decides, as a logit on the model's scale."""
+        inside = np.clip(self.bundle.operating_points[0].threshold, 1e-9, 1 - 1e-9)
+        return float(np.log(inside / (1 - inside)))
+
+    def digest(self) -> str:
+        """SHA-256 of the weights and of what ``model.json`` says of them, 64 hex digits."""
+        found = hashlib.sha256()
+        for file in (self.run.weights_file, self.run.model_file):
+            found.update(file.read_bytes())
+        return found.hexdigest()
+
+    def validation(self) -> Scored:
+        """What the model gives its own validation films, on its scale."""
+        rows = rows_of(at_temperature(self.predictions, self.bundle.temperature), "val")
+        patients = (
+            np.arange(rows.labels.size)
+            if rows.patients is None
+            else np.unique(rows.patients, return_inverse=True)[1]
+        )
+        return Scored(rows.logits, rows.labels, patients.astype(np.int64))
+
+    def logits(
+        self, bundle: Bundle, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
+    ) -> Floats:
+        """Raw logits of ``bundle``, this or one made of it, with progress told."""
+        predictor = Predictor([bundle], self.device)
+
+        def advance(done: int, total: int) -> None:
+            listener.progress(done, total, "film")
+
+        return predictor.logits(prepared.images, rows, advance=advance)
+
+
+def open_parent(request: AdaptRequest, listener: Listener) -> Parent:
+    """The run that is to be carried. Raises NotARun for one that is not complete, InputError for
+    an ensemble, or a model that was not judged yet."""
+    if places := ensemble_folders(request.run):
+        raise InputError(
+            "an ensemble is not adapted as a whole",
+            got=f"{request.run}, {len(places)} models",
+            expected="one run",
+            remedy=f"adapt its members one by one: pneumoscope adapt {places[0]} DATA",
+        )
+    run = open_complete(request.run)
+    bundle = load_bundle(run.folder)
+    if not bundle.operating_points:
+        raise InputError(
+            "the run has not been judged yet, so there is no threshold to carry",
+            got=run.folder,
+            remedy=f"complete it: pneumoscope train --resume {run.folder}",
+        )
+    own = _own_films(run, listener)
+    return Parent(
+        run,
+        bundle,
+        run.manifest(),
+        read_predictions(run.predictions_file),
+        own,
+        references_of([run.folder], lambda: own),
+        choose_device(),
+    )
+
+
+def _own_films(run: Run, listener: Listener) -> PreparedSet | None:
+    try:
+        return data_of_run(run, listener)
+    except InputError as error:
+        listener.note(
+            f"The films that the model was trained on cannot be read ({error.what}): what it "
+            "makes of them after the change is not known."
+        )
+        return None

@@ -1,0 +1,213 @@
+"""``adapt`` end to end: a run carried to the films of another site, with labels and without."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tests.helpers.commands import Made, run
+
+from pneumoscope import Classifier
+from pneumoscope.errors import DiskFull, InputError
+from pneumoscope.evaluation.site.card import NOT_VALIDATED, read_card
+from pneumoscope.imaging.phantom import draw_phantom
+from pneumoscope.models.bundle import load_bundle
+from pneumoscope.records import DataRequest
+from pneumoscope.run import Run
+from pneumoscope.workflows.adapt import write
+from pneumoscope.workflows.adapt.adapt import adapt
+from pneumoscope.workflows.adapt.request import AdaptRequest
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 other phantoms of another exposure, in folders by class, two films a patient."""
+    folder = tmp_path_factory.mktemp("site") / "clinic"
+    draw = np.random.default_rng(0)
+    for index in range(120):
+        label = index // 2 % 2
+        film = draw_phantom(31, index, label=label, size=48, patient=index // 2).image
+        film = np.clip(0.6 * film + 30 + draw.normal(0, 6, film.shape), 0, 255).astype(np.uint8)
+        place = folder / ("PNEUMONIA" if label else "NORMAL")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(film).save(place / f"patient{index // 2:03d}_{index % 2}.png")
+    return folder
+
+
+def digest(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def without(trained: Made, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Adapted without labels. No test changes it."""
+    place = tmp_path_factory.mktemp("without") / "adapted"
+    request = AdaptRequest(trained.folder, DataRequest(str(site)), use_labels=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+        return adapt(request, out=place, command="pneumoscope adapt RUN DATA")
+
+
+@pytest.fixture(scope="module")
+def with_labels(trained: Made, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with all labels."""
+    place = tmp_path_factory.mktemp("with") / "adapted"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+        return adapt(AdaptRequest(trained.folder, DataRequest(str(site))), out=place)
+
+
+def test_it_makes_a_new_model_and_says_what_of_it_is_another(
+    trained: Made, without: Path, site: Path
+) -> None:
+    parent, found = Run(trained.folder), read_card(Run(without).site_file)
+    assert found.films.used == 120 and found.films.labelled == 0 and found.local is None
+    assert found.differences[0].films == len(list(site.rglob("*_0.png"))) == 60
+    lineage = load_bundle(without).lineage
+    wanted = hashlib.sha256(parent.weights_file.read_bytes() + parent.model_file.read_bytes())
+    assert lineage["parent_sha256"] == found.parent_sha256 == wanted.hexdigest()
+    assert lineage["site"] == found.fingerprint and lineage["changed"] == list(found.changed)
+    assert Run(without).manifest()["adapted"]["parent"] == parent.manifest()["name"]
+    points = load_bundle(without).operating_points
+    assert all(point.rule.endswith(NOT_VALIDATED) for point in points)
+    assert [each.threshold for each in points] == [
+        each.threshold for each in load_bundle(trained.folder).operating_points
+    ]
+    page = (without / "report.html").read_text()
+    assert "Site card" in page or "site card" in page
+    assert "not validated at this site" in page and "patient0" not in page
+
+
+def test_films_to_label_are_listed_and_the_list_is_read_back(
+    trained: Made, without: Path, site: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = pd.read_csv(without / "to_label.csv", dtype=str)
+    assert set(table["why"]) == {"random", "uncertain"} and table["label"].isna().all()
+    card = read_card(Run(without).site_file)
+    assert sum(card.to_label.values()) == len(table) == 50
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for film in site.rglob("*.png"):
+        shutil.copy(film, flat / film.name)
+    truth = {path.name: path.parent.name for path in site.rglob("*.png")}
+    names = table["image"].map(lambda name: Path(name).name)
+    filled = table.assign(image=names, label=names.map(truth))
+    filled.to_csv(tmp_path / "to_label.csv", index=False)
+    words = ["--labels", str(tmp_path / "to_label.csv"), "--out", "labelled"]
+    assert run(monkeypatch, "adapt", str(trained.folder), str(flat), *words) == 0
+    assert read_card(Run(Path("labelled")).site_file).films.labelled == 50
+
+
+def test_the_folder_opens_in_every_command(
+    trained: Made, without: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+    before = digest(trained.folder)
+    film = next(site.rglob("*.png"))
+    adapted, parent = str(without), str(trained.folder)
+    assert Classifier.load(without).read(film)[0].probability is not None
+    assert run(monkeypatch, "predict", adapted, str(film)) == 0
+    assert run(monkeypatch, "evaluate", adapted, "--out", "own") == 0
+    assert run(monkeypatch, "compare", parent, adapted, "--out", "both") == 0
+    assert run(monkeypatch, "explain", adapted, str(film), "--out", "maps") == 0
+    assert digest(trained.folder) == before
+
+
+def test_films_that_it_was_adapted_on_are_known_again(
+    trained: Made,
+    with_labels: Path,
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+    changed = read_card(Run(with_labels).site_file).changed
+    code = run(monkeypatch, "evaluate", str(with_labels), "--data", str(site), "--out", "again")
+    said = " ".join(capsys.readouterr().err.split())
+    assert (code == 2 and "it has seen the others" in said) if changed else code == 0
+
+
+def test_labels_judge_the_model_as_it_comes_and_then_each_way(
+    trained: Made, with_labels: Path, site: Path
+) -> None:
+    local = read_card(Run(with_labels).site_file).local
+    assert local is not None and (local.films, local.positives, local.patients) == (120, 60, 60)
+    assert [each.name for each in local.candidates][:2] == ["carried", "temperature and offset"]
+    assert sum(each.kept for each in local.candidates) == 1
+    assert [point.films for point in local.curve] == [25, 50]
+    assert {each.measure for each in local.needed} == {"sensitivity", "specificity"}
+    rows = pd.read_csv(with_labels / "site.csv")
+    assert len(rows) == 120 and rows["label"].sum() == 60
+    if local.local_thresholds:
+        predictions = pd.read_csv(with_labels / "predictions.csv")
+        assert (predictions["split"] == "val").sum() == 120
+        assert (predictions["split"] == "test").sum() == 40
+        assert "labelled films of this site" in load_bundle(with_labels).operating_points[0].rule
+
+
+def test_probabilities_move_to_a_share_on_request_and_decisions_stay(
+    trained: Made, site: Path, without: Path, tmp_path: Path
+) -> None:
+    request = AdaptRequest(trained.folder, DataRequest(str(site)), use_labels=False, share=0.1)
+    moved = adapt(request, out=tmp_path / "moved")
+    films = sorted(site.rglob("*.png"))[:20]
+    before, after = (Classifier.load(folder).read(films) for folder in (without, moved))
+    assert [each.decision for each in before] == [each.decision for each in after]
+    assert [each.abstained for each in before] == [each.abstained for each in after]
+    chances = [[each.probability or 0 for each in part] for part in (before, after)]
+    assert all(new < old for old, new in zip(*chances, strict=True))
+    assert read_card(Run(moved).site_file).moved == 0.1
+    with pytest.raises(InputError, match="share of pneumonia"):
+        adapt(AdaptRequest(trained.folder, DataRequest(str(site)), share=1.5))
+
+
+def test_what_is_no_new_site_is_refused(
+    trained: Made, site: Path, tiny_npz: Path, two_folds: Made, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no new site"):
+        adapt(AdaptRequest(trained.folder, DataRequest(str(tiny_npz))))
+    with np.load(tiny_npz) as arrays:
+        (tmp_path / "own").mkdir()
+        for place, film in enumerate(arrays["train_images"]):
+            big = Image.fromarray(film).resize((56, 56), Image.Resampling.BICUBIC)
+            big.save(tmp_path / "own" / f"{place}.png")
+    with pytest.raises(InputError, match="no new site"):
+        adapt(AdaptRequest(trained.folder, DataRequest(str(tmp_path / "own"))))
+    few = tmp_path / "few"
+    few.mkdir()
+    for film in sorted(site.rglob("*.png"))[:20]:
+        shutil.copy(film, few / film.name)
+    with pytest.raises(InputError, match="too few films"):
+        adapt(AdaptRequest(trained.folder, DataRequest(str(few))))
+    with pytest.raises(InputError, match="ensemble"):
+        adapt(AdaptRequest(two_folds.folder, DataRequest(str(site))))
+    assert not (Path("runs")).exists() or not list(Path("runs").iterdir())
+
+
+def test_nothing_half_made_is_left(
+    trained: Made, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model comes last: then all else is written already."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(write, "save_bundle", full)
+    place, data = tmp_path / "results", DataRequest(str(site))
+    request = AdaptRequest(trained.folder, data, use_labels=False, share=0.1)
+    with pytest.raises(DiskFull):
+        adapt(request, out=place / "adapted")
+    assert list(place.iterdir()) == []
+
+
+def test_the_card_names_no_film(without: Path) -> None:
+    text = Run(without).site_file.read_text()
+    assert "patient0" not in text and json.loads(text)["schema"] == 1
