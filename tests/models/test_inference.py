@@ -7,6 +7,7 @@ import torch
 from tests.helpers.networks import BACKBONES, shaken
 from torch import nn
 
+from pneumoscope.models import inference
 from pneumoscope.models.inference import QuickReLU, optimize_for_inference
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import plain_resnet
@@ -53,7 +54,10 @@ def test_logits_stay(name: str, films: torch.Tensor) -> None:
         assert torch.equal(value, before[key])
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121", "efficientnet_b0", "convnext_tiny"])
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18", "densenet121", "efficientnet_b0", "tf_efficientnet_lite0", "convnext_tiny"],
+)
 def test_bf16_is_no_coarser_than_it_was(name: str, films: torch.Tensor) -> None:
     network = trained(build_backbone(name), films)
     quick = optimize_for_inference(network, "bf16")
@@ -81,3 +85,21 @@ def test_relu_by_the_sign_bit(kind: torch.dtype, form: torch.memory_format) -> N
     wanted = films.relu()
     got = QuickReLU()(films)
     assert got is films and torch.equal(got, wanted)
+
+
+@pytest.mark.parametrize("side", [48, 65, 75])
+def test_convolutions_clip_by_themselves_at_every_size(side: int) -> None:
+    """Sizes at which strides leave other cells over; without the library's fused pass too."""
+    plain = shaken(build_backbone("tf_efficientnet_lite0")).eval()
+    quick = copy.deepcopy(plain).requires_grad_(False)
+    inference._fold(quick)
+    inference._clip_early(quick)
+    assert not any(isinstance(part, nn.ReLU6) for part in quick.modules())
+    films = torch.randn(2, 1, side, side)
+    with torch.inference_mode():
+        wanted = plain(films)
+        for has_library in (True, False):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(torch.backends.mkldnn, "is_available", lambda: has_library)  # noqa: B023
+                got = quick(films)
+            assert (got - wanted).norm() <= 1e-5 * wanted.norm()

@@ -1,9 +1,9 @@
 """Depthwise convolutions that learn fast on a CPU: their gradients, composed of what is fast there.
 
-oneDNN has quick loops for all of the forward pass, and for the gradients of 3 x 3 kernels; where it
-has none it takes ten to fifty times as long. So, to the same result: the gradient of films at a
-stride of 1 is a forward convolution with the kernel turned round, in bf16 at a stride of 2 it is
-computed in float32, and that of a 5 x 5 kernel is four gradients of its 3 x 3 corners.
+oneDNN has quick loops for all of the forward pass, and for the gradients of kernels of up to three
+columns; where it has none it takes ten to fifty times as long. So, to the same result: the gradient
+of films at a stride of 1 is a forward convolution with the kernel turned round, in bf16 at a stride
+of 2 it is computed in float32, and a 5 x 5 kernel's is that of three columns and of two.
 """
 
 from __future__ import annotations
@@ -77,20 +77,19 @@ def _of_films(pull: Tensor, films: Tensor, weight: Tensor, stride: int, padding:
 
 
 def _of_weight(pull: Tensor, films: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    three_wide = weight.new_empty((len(weight), 1, 3, 3), dtype=films.dtype)
-    if weight.shape[-1] == 3 or (stride == 2 and films.dtype == torch.float32):
-        like = three_wide if weight.shape[-1] == 3 else weight
-        return _backward(pull, films, like, stride, padding)
-    films = F.pad(films, (padding,) * 4)
-    height, width = ((side - 1) * stride + 3 for side in pull.shape[2:])
-    found = torch.empty_like(weight, dtype=torch.promote_types(films.dtype, torch.float32))
-    for y in (0, 2):
-        for x in (0, 2):
-            seen = films[:, :, y : y + height, x : x + width]
-            seen = seen.contiguous(memory_format=torch.channels_last)
-            corner = _backward(pull, seen, three_wide, stride, 0)
-            found[:, :, y : y + 3, x : x + 3] = corner
-    return found
+    size = weight.shape[-1]
+    if size == 3:
+        return _backward(pull, films, weight.to(films.dtype), stride, padding)
+    height, width = ((side - 1) * stride for side in pull.shape[2:])
+    below = height + size - padding - films.shape[2]
+    found = []
+    for first, columns in ((0, 3), (3, size - 3)):
+        right = first + width + columns - padding - films.shape[3]
+        seen = F.pad(films, (padding - first, right, padding, below))  # below 0 cells are cut off
+        seen = seen.contiguous(memory_format=torch.channels_last)
+        like = weight.new_empty((len(weight), 1, size, columns), dtype=films.dtype)
+        found.append(_backward(pull, seen, like, stride, 0))
+    return torch.cat(found, -1)
 
 
 def _backward(

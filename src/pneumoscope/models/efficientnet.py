@@ -15,7 +15,7 @@ from timm.models._efficientnet_blocks import InvertedResidual
 from torch import Tensor, nn
 
 from pneumoscope.models.depthwise import depthwise, is_depthwise, learns_on_cpu
-from pneumoscope.models.norm import Pads, norm_clip, pointwise_norm_clip
+from pneumoscope.models.norm import Pads, clear, conv_clip, norm_clip, pointwise_norm_clip
 
 
 def efficient_on_cpu(network: nn.Module) -> nn.Module:
@@ -48,7 +48,7 @@ class SameDepthwise(Conv2dSame):
         """Float (B, C, H, W) to (B, C, ceil(H / stride), ceil(W / stride))."""
         if not learns_on_cpu(films, self.weight):
             return cast(Tensor, super().forward(films))  # type: ignore[no-untyped-call]
-        padded = nn.functional.pad(films, _pads(self, films))
+        padded = nn.functional.pad(films, same_pads(self, films))
         return depthwise(padded, self.weight, self.stride[0], 0)
 
 
@@ -61,13 +61,58 @@ class Inverted(InvertedResidual):
         if not fits or not learns_on_cpu(films, self.conv_pw.weight):
             return cast(Tensor, super().forward(films))  # type: ignore[no-untyped-call]
         deep: Any = self.conv_dw
-        pads = _pads(deep, films) if isinstance(deep, SameDepthwise) else (0, 0, 0, 0)
+        pads = same_pads(deep, films) if isinstance(deep, SameDepthwise) else (0, 0, 0, 0)
         maps: Any = pointwise_norm_clip(films, self.conv_pw.weight, cast(NormClip, self.bn1), pads)
         maps = depthwise(maps, deep.weight, deep.stride[0], deep.padding[0])
         rest: Any = (self.bn2, self.aa, self.se, self.conv_pwl, self.bn3)
         for part in rest:
             maps = part(maps)
         return cast(Tensor, self.drop_path(maps) + films if self.has_skip else maps)
+
+
+class ClippedConv(nn.Module):
+    """A convolution with its bias and the ReLU6 behind it, for networks that only read.
+
+    Zeros that TensorFlow lays around belong to the layer before where that is ours, which lays
+    fewer channels around: ``after`` is the layer that wants them.
+    """
+
+    def __init__(self, conv: nn.Conv2d, after: nn.Conv2d | None = None) -> None:
+        super().__init__()
+        self.conv = conv
+        self.pads_itself = isinstance(conv, Conv2dSame)
+        self._after = (after,)  # no part of this one
+
+    def forward(self, films: Tensor) -> Tensor:
+        """Float (B, C, H, W) to (B, O, h, w), 0–6, in the precision of the weights."""
+        conv, (after,) = self.conv, self._after
+        films = films.to(conv.weight.dtype)
+        if self.pads_itself:
+            films = nn.functional.pad(films, same_pads(conv, films))
+        pads = (0, 0, 0, 0) if after is None else same_pads(after, films)
+        if any(pads):
+            films = nn.functional.pad(films, pads)
+        padding, stride = cast(Any, conv.padding), cast(Any, conv.stride)
+        maps = conv_clip(films, conv.weight, conv.bias, conv.groups, stride, padding)
+        clear(maps, pads)
+        return maps
+
+
+def clip_with_convolutions(network: nn.Module) -> None:
+    """Let each convolution clip by itself where just ReLU6 comes behind it, in place: batch norms
+    are folded already."""
+    parts = list(network.named_children())
+    for (name, part), (next_name, after) in zip(parts, parts[1:], strict=False):
+        if isinstance(after, nn.ReLU6) and isinstance(part, nn.Conv2d) and part.dilation == (1, 1):
+            network.register_module(name, ClippedConv(part))
+            network.register_module(next_name, nn.Identity())
+        clip_with_convolutions(part)
+    if parts:
+        clip_with_convolutions(parts[-1][1])
+    wide, deep = getattr(network, "conv_pw", None), getattr(network, "conv_dw", None)
+    if isinstance(network, Inverted) and isinstance(deep, ClippedConv) and deep.pads_itself:
+        network.conv_pw = ClippedConv(cast(ClippedConv, wide).conv, deep.conv)
+        deep.pads_itself = False
 
 
 def _expands(block: InvertedResidual) -> bool:
@@ -82,7 +127,8 @@ def _expands(block: InvertedResidual) -> bool:
     )
 
 
-def _pads(layer: Conv2dSame, films: Tensor) -> Pads:
+def same_pads(layer: nn.Conv2d, films: Tensor) -> Pads:
+    """Zeros to the left, right, top and bottom, as TensorFlow lays them around its films."""
     size, kernel, stride = list(films.shape[2:]), list(layer.kernel_size), list(layer.stride)
     return cast(Pads, tuple(pad_same_arg(size, kernel, stride)))
 

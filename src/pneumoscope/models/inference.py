@@ -1,8 +1,8 @@
 """Network optimised for inference: the same answers, less work, and no way back to training.
 
-Batch norms become part of the convolutions before them; convolutions in bf16 are rounded once and
-not in each batch; ReLU of bf16 looks at the sign bit; a max pool comes before the ReLU that it
-follows. Only float rounding differs. Nothing of this is ever saved.
+Batch norms become part of the convolutions before them, and so does ReLU6; convolutions in bf16 are
+rounded once and not in each batch; ReLU of bf16 looks at the sign bit; a max pool comes before the
+ReLU that it follows. Only float rounding differs. Nothing of this is ever saved.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def optimize_for_inference(network: Network, precision: str) -> Network:
     _fold(quick.backbone)
     _pool_first(quick.backbone)
     _swap_relu(quick.backbone)
+    _clip_early(quick.backbone)
     if precision == "bf16":
         for part in quick.backbone.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
@@ -67,6 +68,14 @@ def _pool_first(module: nn.Module) -> None:
         if isinstance(part, nn.ReLU) and isinstance(pool, nn.MaxPool2d):
             module.register_module(name, pool)
             module.register_module(pool_name, part)
+
+
+def _clip_early(backbone: nn.Module) -> None:
+    if any(isinstance(part, nn.ReLU6) for part in backbone.modules()):
+        # timm takes more than a second to import; who has a ReLU6 has it already.
+        from pneumoscope.models.efficientnet import clip_with_convolutions
+
+        clip_with_convolutions(backbone)
 
 
 def _swap_relu(module: nn.Module) -> None:

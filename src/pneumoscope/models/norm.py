@@ -47,15 +47,33 @@ def pointwise_norm_clip(films: Tensor, weight: Tensor, norm: nn.BatchNorm2d, pad
     return found
 
 
-def conv_clip(films: Tensor, weight: Tensor, bias: Tensor, groups: int = 1) -> Tensor:
-    """A 1 x 1 convolution, clipped to 0–6 in the same pass where the library can. No gradient.
+def conv_clip(
+    films: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    groups: int = 1,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+) -> Tensor:
+    """A convolution, clipped to 0–6 in the same pass where the library can. No gradient.
     ``weight`` is of the precision of ``films``, ``bias`` may be of a finer one."""
-    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if films.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         clipped: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            films, weight, bias, [0, 0], [1, 1], [1, 1], groups, "hardtanh", [0.0, TOP], ""
+            films, weight, bias, padding, stride, [1, 1], groups, "hardtanh", [0.0, TOP], ""
         )
         return clipped
-    return F.conv2d(films, weight, bias.to(films.dtype), groups=groups).clamp_(0, TOP)
+    bias = bias if bias is None else bias.to(films.dtype)
+    return F.conv2d(films, weight, bias, stride, padding, groups=groups).clamp_(0, TOP)
+
+
+def clear(maps: Tensor, pads: Pads) -> None:
+    """Make the outermost cells of (B, C, H, W) zeros, in place."""
+    left, right, top, bottom = pads
+    height, width = maps.shape[2:]
+    maps[:, :, :top] = 0
+    maps[:, :, height - bottom :] = 0
+    maps[:, :, :, :left] = 0
+    maps[:, :, :, width - right :] = 0
 
 
 def _follow(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: int) -> None:
@@ -116,7 +134,7 @@ class _PointwiseNormClip(torch.autograd.Function):
         folded = (scale[:, None, None, None] * weight).to(films.dtype)
         given = F.pad(_maps(around, films).to(films.dtype), pads)
         clipped = conv_clip(given, folded, shift)
-        _clear(clipped, pads)
+        clear(clipped, pads)
         ctx.save_for_backward(given, clipped, weight, gain, var, spread)
         ctx.form = eps, pads
         ctx.mark_non_differentiable(mean, var)
@@ -171,12 +189,3 @@ def _inside(maps: Tensor, pads: Pads) -> Tensor:
     """``maps`` without the cells around."""
     left, right, top, bottom = pads
     return maps[:, :, top : maps.shape[2] - bottom, left : maps.shape[3] - right]
-
-
-def _clear(maps: Tensor, pads: Pads) -> None:
-    left, right, top, bottom = pads
-    height, width = maps.shape[2:]
-    maps[:, :, :top] = 0
-    maps[:, :, height - bottom :] = 0
-    maps[:, :, :, :left] = 0
-    maps[:, :, :, width - right :] = 0
