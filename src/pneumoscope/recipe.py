@@ -1,6 +1,6 @@
 """Recipes: every choice of an experiment in one validated, readable file.
 
-A recipe file may be partial: what it leaves out is taken from ``default``. What is stored in a
+A recipe file may be partial: what it leaves out is taken from ``scratch``. What is stored in a
 run folder is always complete, so a run can be repeated from it alone.
 """
 
@@ -30,7 +30,6 @@ from pneumoscope.sections import (
 
 # PyYAML lets through what int() and date() say of an impossible number or day, and deep nesting.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
-
 
 _NO_FILES = ("none", "imagenet")
 """What ``model.weights`` may be beside the name of a file."""
@@ -104,6 +103,16 @@ class Recipe(Section):
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
 
+_BASE = "scratch"
+"""The complete recipe that others are laid over."""
+
+_BELONGS = (
+    ("decide", "rule", "target", None),  # a threshold of .5 would become a sensitivity of .5
+    ("train", "epochs", "min_steps", 0),
+)
+"""What a key of a section becomes where the key before it changes and it is not said."""
+
+
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the package."""
     folder = resources.files("pneumoscope") / "recipes"
@@ -114,11 +123,11 @@ def recipe_names() -> list[str]:
 def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of that name or file, with ``section.key=value`` changes laid over it.
 
-    A change of ``decide.rule`` leaves the old rule's target behind. Raises BadRecipe for an
-    unknown recipe, section or key (with the nearest known name), a value out of range, a change
-    that is not of the form ``section.key=value``, and one that would change nothing.
+    A change leaves behind what belongs to the value that it replaces (``_BELONGS``). Raises
+    BadRecipe for an unknown recipe, section or key (with the nearest known name), a value out of
+    range, a change that is not of the form ``section.key=value``, and one that would do nothing.
     """
-    base = _read_packaged("default")
+    base = _read_packaged(_BASE)
     asked = (
         _read_file(Path(name_or_file))
         if _is_file_name(name_or_file)
@@ -135,7 +144,7 @@ def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
 
 def stored_recipe(path: Path) -> Recipe:
     """The complete recipe that a run keeps. A key that did not exist in its day has the schema's
-    default, which leaves all as it was; today's ``default`` may have chosen otherwise."""
+    default, which leaves all as it was; today's recipe may have chosen otherwise."""
     return validate_recipe(_read_file(path))
 
 
@@ -225,15 +234,18 @@ def _merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str
 
 
 def _lay(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
-    """``above`` over ``below``; a target belongs to its rule, so another rule does not inherit it:
-    a threshold of .5 would silently become a sensitivity of .5."""
+    """``above`` over ``below``, without what belongs to a value that ``above`` replaces."""
     merged = _merge(below, above)
-    was, now = below.get("decide"), above.get("decide")
-    if isinstance(was, Mapping) and isinstance(now, Mapping):
-        other = now.get("rule", was.get("rule")) != was.get("rule")
-        if other and "target" not in now:
-            merged["decide"] = {**_merge(was, now), "target": None}
+    for section, key, follower, off in _BELONGS:
+        was, now = _section(below, section), _section(above, section)
+        if now.get(key, was.get(key)) != was.get(key) and follower not in now:
+            merged[section] = {**_section(merged, section), follower: off}
     return merged
+
+
+def _section(values: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = values.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _refuse_idle(
@@ -242,16 +254,14 @@ def _refuse_idle(
     """Refuse a change that does nothing beside the recipe's other choices."""
     for key, why in _idle(recipe).items():
         section, _, name = key.partition(".")
-        asked = changed.get(section)
-        if isinstance(asked, Mapping) and name in asked:
-            before, value = below.get(section), getattr(getattr(recipe, section), name)
-            if value != (before.get(name) if isinstance(before, Mapping) else None):
-                raise BadRecipe(
-                    f"{key} would do nothing in the recipe {recipe.name!r}",
-                    got=f"{key}={value}",
-                    expected=why,
-                    remedy=f"leave {key} out, or change what it depends on",
-                )
+        value = getattr(getattr(recipe, section), name)
+        if name in _section(changed, section) and value != _section(below, section).get(name):
+            raise BadRecipe(
+                f"{key} would do nothing in the recipe {recipe.name!r}",
+                got=f"{key}={value}",
+                expected=why,
+                remedy=f"leave {key} out, or change what it depends on",
+            )
 
 
 def _idle(recipe: Recipe) -> dict[str, str]:

@@ -194,13 +194,13 @@ class TrainChoices(Section):
     """How long, how large, how precise."""
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(description="passes over train")
+    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        description="time for training: epochs becomes what fits into it; null: epochs decides"
+    )
     min_steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         0,
         description="at least so many optimiser steps: few training films take more epochs; 0 is "
         "off",
-    )
-    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
-        description="time for training: epochs becomes what fits into it; null: epochs decides"
     )
     batch_size: Annotated[int, Field(ge=2, le=8192)] = Field(
         description="films that go through the network together"
