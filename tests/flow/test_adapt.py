@@ -28,10 +28,10 @@ from pneumoscope.workflows.adapt.request import AdaptRequest
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 other phantoms of another exposure, in folders by class, two films a patient."""
+    """96 other phantoms of another exposure, in folders by class, two films a patient."""
     folder = tmp_path_factory.mktemp("site") / "clinic"
     draw = np.random.default_rng(0)
-    for index in range(120):
+    for index in range(96):
         label = index // 2 % 2
         film = draw_phantom(31, index, label=label, size=48, patient=index // 2).image
         film = np.clip(0.6 * film + 30 + draw.normal(0, 6, film.shape), 0, 255).astype(np.uint8)
@@ -69,8 +69,8 @@ def test_it_makes_a_new_model_and_says_what_of_it_is_another(
     trained: Made, without: Path, site: Path
 ) -> None:
     parent, found = Run(trained.folder), read_card(Run(without).site_file)
-    assert found.films.used == 120 and found.films.labelled == 0 and found.local is None
-    assert found.differences[0].films == len(list(site.rglob("*_0.png"))) == 60
+    assert found.films.used == 96 and found.films.labelled == 0 and found.local is None
+    assert found.differences[0].films == len(list(site.rglob("*_0.png"))) == 48
     lineage = load_bundle(without).lineage
     wanted = hashlib.sha256(parent.weights_file.read_bytes() + parent.model_file.read_bytes())
     assert lineage["parent_sha256"] == found.parent_sha256 == wanted.hexdigest()
@@ -92,7 +92,7 @@ def test_films_to_label_are_listed_and_the_list_is_read_back(
     table = pd.read_csv(without / "to_label.csv", dtype=str)
     assert set(table["why"]) == {"random", "uncertain"} and table["label"].isna().all()
     card = read_card(Run(without).site_file)
-    assert sum(card.to_label.values()) == len(table) == 50
+    assert sum(card.to_label.values()) == len(table) == 48
     flat = tmp_path / "flat"
     flat.mkdir()
     for film in site.rglob("*.png"):
@@ -103,7 +103,7 @@ def test_films_to_label_are_listed_and_the_list_is_read_back(
     filled.to_csv(tmp_path / "to_label.csv", index=False)
     words = ["--labels", str(tmp_path / "to_label.csv"), "--out", "labelled"]
     assert run(monkeypatch, "adapt", str(trained.folder), str(flat), *words) == 0
-    assert read_card(Run(Path("labelled")).site_file).films.labelled == 50
+    assert read_card(Run(Path("labelled")).site_file).films.labelled == 48
 
 
 def test_the_folder_opens_in_every_command(
@@ -139,16 +139,16 @@ def test_labels_judge_the_model_as_it_comes_and_then_each_way(
     trained: Made, with_labels: Path, site: Path
 ) -> None:
     local = read_card(Run(with_labels).site_file).local
-    assert local is not None and (local.films, local.positives, local.patients) == (120, 60, 60)
+    assert local is not None and (local.films, local.positives, local.patients) == (96, 48, 48)
     assert [each.name for each in local.candidates][:2] == ["carried", "temperature and offset"]
     assert sum(each.kept for each in local.candidates) == 1
     assert [point.films for point in local.curve] == [25, 50]
     assert {each.measure for each in local.needed} == {"sensitivity", "specificity"}
     rows = pd.read_csv(with_labels / "site.csv")
-    assert len(rows) == 120 and rows["label"].sum() == 60
+    assert len(rows) == 96 and rows["label"].sum() == 48
     if local.local_thresholds:
         predictions = pd.read_csv(with_labels / "predictions.csv")
-        assert (predictions["split"] == "val").sum() == 120
+        assert (predictions["split"] == "val").sum() == 96
         assert (predictions["split"] == "test").sum() == 40
         assert "labelled films of this site" in load_bundle(with_labels).operating_points[0].rule
 

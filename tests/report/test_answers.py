@@ -168,3 +168,11 @@ def test_who_is_in_it_is_told_and_what_is_not_known_too(make_run: MakeRun) -> No
     assert "of children of one to five years" in sentence and "mostly adults" in sentence
     assert "children and adults are not alike" in sentence
     assert dict(people.set_lines(None))["Place"] == "not known"
+
+
+def test_the_first_answer_says_that_no_other_hospital_was_judged(make_run: MakeRun) -> None:
+    good = said(known(make_run))["Is it good?"]
+    assert "No film of another hospital was judged" in good
+    assert "pneumoscope evaluate RUN --data" in good
+    there = said(known(make_run, name="there", external=True))["Is it good?"]
+    assert "another hospital" not in there

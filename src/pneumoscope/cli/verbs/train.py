@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -313,7 +314,8 @@ def _show(run: Run, screen: Screen) -> None:
     show_withheld(evaluated, screen)
     show_answers(evaluated, screen)
     screen.line(f"Everything is in {short(run.folder)}")
-    screen.line(f"Next: open {short(run.report_file)} in a browser")
+    elsewhere = f"pneumoscope evaluate {shlex.quote(short(run.folder))} --data OTHER"
+    screen.line(f"Next: open {short(run.report_file)} in a browser; {elsewhere}")
 
 
 def _origin(point: OperatingPoint) -> str:

@@ -99,7 +99,7 @@ def _judged(found: ShareEstimate, index: float) -> ShareEstimate:
     if index < LEAST_INDEX:
         why = "the model tells validation films apart too poorly"
     elif found.fit is not None and found.fit < _FITS:
-        why = "more than the share is another: the scores are no mixture of validation films' own"
+        why = "more than the share is another: the scores are no mixture of validation films’ own"
     elif one and other and (one.low > other.high or other.low > one.high):
         why = "the two estimates contradict each other, so more than the share is another"
     else:

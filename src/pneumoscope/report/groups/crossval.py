@@ -30,6 +30,7 @@ from pneumoscope.report.kit.figure import (
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
 from pneumoscope.report.review import people
+from pneumoscope.report.run.reach import reach_words
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
@@ -103,7 +104,7 @@ def _remarks(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> list[Remark]
         else f"They are of {patients:,} patients, none of them divided between folds."
     )
     return [
-        Remark("Is it good?", _good(found, runs)),
+        Remark("Is it good?", f"{_good(found, runs)} {reach_words(external=False)}"),
         Remark(
             "For whom?",
             f"All films are {people.whose(runs[0])}; other ages, places and machines are untested.",

@@ -25,6 +25,7 @@ from pneumoscope.report.kit.rows import KeyFigure, Remark, whisker
 from pneumoscope.report.repeat import repeating
 from pneumoscope.report.review import people, yardsticks
 from pneumoscope.report.run.model import which_epoch
+from pneumoscope.report.run.reach import reach_words
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
@@ -86,7 +87,8 @@ def _remarks_of_use(summary: SeedsSummary, runs: Sequence[EvaluatedRun]) -> Iter
     auroc = summary.metrics.get("auroc")
     if auroc and math.isfinite(auroc.mean):
         said = f"AUROC {mean_sd(auroc.mean, auroc.sd)} over seeds on {plural(summary.n, 'film')}"
-        yield Remark("Is it good?", f"{said}; {yardsticks.words(runs[0])}.")
+        beside = f"{said}; {yardsticks.words(runs[0])}."
+        yield Remark("Is it good?", f"{beside} {reach_words(external=False)}")
     yield Remark("For whom?", people.words(runs[0]))
 
 

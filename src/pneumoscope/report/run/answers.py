@@ -17,16 +17,21 @@ from pneumoscope.report.kit.door import shared_words
 from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.review import people, yardsticks
 from pneumoscope.report.review.abstention import far_films
+from pneumoscope.report.run.reach import reach_words
 
 
 def answers(run: EvaluatedRun) -> tuple[Remark, ...]:
     """The four questions with their answers, from the records of the run alone."""
     return (
-        Remark("Is it good?", f"{_good(run)} {run.cut_short}".rstrip()),
+        Remark("Is it good?", " ".join(filter(None, (_good(run), run.cut_short, _reach(run))))),
         Remark("How sure is that?", _sure(run)),
         Remark("For whom?", people.words(run)),
         Remark("When not to trust it?", _distrust(run)),
     )
+
+
+def _reach(run: EvaluatedRun) -> str:
+    return reach_words(external=bool(run.manifest.get("external")))
 
 
 def _good(run: EvaluatedRun) -> str:

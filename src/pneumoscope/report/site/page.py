@@ -109,12 +109,13 @@ class CandidateRow:
 
 def _known(card: SiteCard) -> Variables | None:
     local = card.local
-    share = (words.share_words(card), _share_rows(card))
+    share, told = (words.share_words(card), _share_rows(card)), card.share.told is not None
     if local is None:
-        return {"local": None, "share": share}
+        return {"local": None, "share": share, "told": told}
     return {
         "local": local,
         "share": share,
+        "told": told,
         "measures": _measure_rows(local.carried, local.adapted),
         "ways": [
             CandidateRow(

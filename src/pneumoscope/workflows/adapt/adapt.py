@@ -21,6 +21,7 @@ from pneumoscope.evaluation.site.card import NOT_VALIDATED, SCHEMA, SiteCard
 from pneumoscope.evaluation.site.labelling import films_to_label
 from pneumoscope.metrics.scale import shifted, shifted_conformal
 from pneumoscope.metrics.scores import Floats
+from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.metrics.shift.share import ShareEstimate, estimate_share
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.heads import rescaled
@@ -32,7 +33,11 @@ from pneumoscope.workflows.adapt.local import LocalModel, local_model, why_no_la
 from pneumoscope.workflows.adapt.parent import Parent, open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.adapt.site import Site, read_site
-from pneumoscope.workflows.adapt.statistics import Statistics, choose_statistics
+from pneumoscope.workflows.adapt.statistics import (
+    Statistics,
+    choose_statistics,
+    own_statistics,
+)
 from pneumoscope.workflows.adapt.ways import Material, features_of, ways_of
 from pneumoscope.workflows.adapt.write import Adapted, write_adapted
 
@@ -56,25 +61,55 @@ def adapt(
     use_all_cores()
     listener.stage("Open the model")
     parent = open_parent(request, listener)
-    site = read_site(request, parent, listener)
+    material = _read(parent, read_site(request, parent, listener), listener)
+    found = _found_out(request, material)
+    decided = _decided(request, found)
+    card = _card(material, found, decided, command)
+    validation = _validation(found.local)
+    site, logits = material.site, material.logits
+    adapted = Adapted(parent, site, decided.bundle, card, logits, validation)
+    listener.stage("Write the model and the site card")
+    return write_adapted(adapted, _to_label(site, logits, parent), out, listener)
+
+
+def _read(parent: Parent, site: Site, listener: Listener) -> Material:
+    """What the model makes of the films."""
     listener.stage(f"Read {len(site):,} films with the model")
     logits = parent.logits(parent.bundle, site.prepared, site.rows, listener)
-    logits = logits / parent.bundle.temperature
     features = features_of(parent, site, partial(listener.progress, unit="film"))
+    return Material(parent, site, logits / parent.bundle.temperature, features, listener)
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What the films told. ``local`` is None where labels decided nothing, which ``notes`` say."""
+
+    differences: tuple[SetDifference, ...]
+    share: ShareEstimate
+    statistics: Statistics
+    local: LocalModel | None
+    notes: tuple[str, ...] = ()
+
+
+def _found_out(request: AdaptRequest, material: Material) -> _Findings:
+    parent, site, logits = material.parent, material.site, material.logits
+    listener = material.listener
     listener.stage("Compare with the training films")
-    differences = differences_of(parent, site, features, listener)
+    differences = differences_of(parent, site, material.features, listener)
     share = estimate_share(parent.validation(), logits, site.patients, parent.threshold)
-    statistics = choose_statistics(parent, site, logits, differences, listener)
-    notes = []
-    local = None
     if why := why_no_labels(site):
-        notes += [f"Labels decided nothing: {why}."] if request.use_labels else []
-    else:
-        material = Material(parent, site, logits, features, listener)
-        ways = ways_of(material, fine_tune=request.fine_tune)
-        local = local_model(parent, site, ways, listener)
-    found = _decided(request, parent, statistics, share, local)
-    card = SiteCard(
+        notes = (f"Labels decided nothing: {why}.",) if request.use_labels else ()
+        statistics = choose_statistics(parent, site, logits, differences, listener)
+        return _Findings(differences, share, statistics, None, notes)
+    ways = ways_of(material, fine_tune=request.fine_tune)
+    local = local_model(parent, site, ways, listener)
+    statistics = own_statistics(parent, logits, "labelled films decide what is changed")
+    return _Findings(differences, share, statistics, local)
+
+
+def _card(material: Material, found: _Findings, decided: _Decided, command: str) -> SiteCard:
+    parent, site = material.parent, material.site
+    return SiteCard(
         name="",
         schema=SCHEMA,
         version=pneumoscope.__version__,
@@ -85,18 +120,15 @@ def adapt(
         trained_on=str(parent.manifest["source"]["name"]),
         fingerprint=site.source.fingerprint,
         films=site.counts(parent.reference),
-        differences=differences,
-        statistics=statistics.choice,
-        share=share,
-        points=found.bundle.operating_points,
-        changed=tuple(found.changed),
-        notes=tuple(notes),
-        moved=found.moved,
-        local=local.result if local else None,
+        differences=found.differences,
+        statistics=found.statistics.choice,
+        share=found.share,
+        points=decided.bundle.operating_points,
+        changed=decided.changed,
+        notes=found.notes,
+        moved=decided.moved,
+        local=found.local.result if found.local else None,
     )
-    adapted = Adapted(parent, site, found.bundle, card, logits, _validation(parent, found, local))
-    listener.stage("Write the model and the site card")
-    return write_adapted(adapted, _to_label(site, logits, parent), out, listener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +141,8 @@ class _Decided:
     moved: float | None = None
 
 
-def _decided(
-    request: AdaptRequest,
-    parent: Parent,
-    statistics: Statistics,
-    share: ShareEstimate,
-    local: LocalModel | None,
-) -> _Decided:
+def _decided(request: AdaptRequest, findings: _Findings) -> _Decided:
+    statistics, share, local = findings.statistics, findings.share, findings.local
     if local is not None:
         found = _Decided(local.bundle, _changed_locally(local))
         base = local.result.positives / local.result.films
@@ -182,7 +209,7 @@ def _moved(found: _Decided, base: float, share: float) -> _Decided:
     return _Decided(moved, (*found.changed, said), share)
 
 
-def _validation(parent: Parent, found: _Decided, local: LocalModel | None) -> pd.DataFrame | None:
+def _validation(local: LocalModel | None) -> pd.DataFrame | None:
     """The rows on which the thresholds were chosen, where those are films of this site."""
     if local is None or not local.result.local_thresholds:
         return None

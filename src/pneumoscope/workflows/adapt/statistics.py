@@ -56,12 +56,8 @@ def choose_statistics(
     listener: Listener,
 ) -> Statistics:
     """The statistics that the rule takes. ``logits`` (N,) are the carried model's, on its scale."""
-    none = StatisticsChoice(
-        "none", "none", "", len(site), (_called(parent, logits),) * 2, np.nan, np.nan
-    )
-    why = _why_not(parent, site, differences)
-    if why:
-        return Statistics(replace(none, why=why), parent.bundle)
+    if why := _why_not(parent, site, differences):
+        return own_statistics(parent, logits, why)
     listener.stage(f"Take the statistics of {len(site):,} films")
     bundles = tried_statistics(parent, site.prepared, balanced_rows(parent, site, logits))
     refused = ""
@@ -74,6 +70,13 @@ def choose_statistics(
             return Statistics(replace(choice, part=part, why=said), bundle)
         refused = f"; those of all layers were refused, for {wrong}"
     return Statistics(replace(choice, why=f"refused, for {wrong}"), parent.bundle)
+
+
+def own_statistics(parent: Parent, logits: Floats, why: str) -> Statistics:
+    """The statistics that the model came with, and why it keeps them."""
+    called = (_called(parent, logits),) * 2
+    choice = StatisticsChoice("none", "none", why, logits.size, called, np.nan, np.nan)
+    return Statistics(choice, parent.bundle)
 
 
 _PARTS = {"all": "the batch norms of all layers", "early": "the batch norms of the early layers"}
