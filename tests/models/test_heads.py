@@ -11,10 +11,10 @@ from tests.helpers.networks import make_bundle, shaken
 from torch import nn
 
 from pneumoscope.inference.predictor import Predictor, pooled_features
+from pneumoscope.models.adapted.heads import rescaled, with_head
+from pneumoscope.models.adapted.statistics import batch_norms, estimated, with_statistics
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.models.heads import rescaled, with_head
 from pneumoscope.models.network import Network
-from pneumoscope.models.statistics import batch_norms, estimated, with_statistics
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
 

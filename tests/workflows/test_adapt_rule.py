@@ -17,9 +17,9 @@ from tests.helpers.networks import make_bundle
 from pneumoscope.evaluation.predictions import COLUMNS
 from pneumoscope.metrics.scores import probability
 from pneumoscope.metrics.shift.distance import SetDifference
+from pneumoscope.models.adapted.statistics import estimated, with_statistics
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
-from pneumoscope.models.statistics import estimated, with_statistics
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec, OperatingPoint, Silent
 from pneumoscope.workflows.adapt.local import why_no_labels

@@ -23,8 +23,8 @@ from pneumoscope.metrics.scale import shifted, shifted_conformal
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.metrics.shift.share import ShareEstimate, estimate_share
+from pneumoscope.models.adapted.heads import rescaled
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.models.heads import rescaled
 from pneumoscope.records import Listener, Silent
 from pneumoscope.run import check_output
 from pneumoscope.storage import timestamp

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pneumoscope.inference.predictor import pooled_features
 from pneumoscope.metrics.calibration import platt
 from pneumoscope.metrics.scores import Floats, Labels
+from pneumoscope.models.adapted.heads import rescaled, with_head
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.models.heads import rescaled, with_head
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import stored_recipe
 from pneumoscope.records import Listener
