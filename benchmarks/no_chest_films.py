@@ -34,7 +34,7 @@ from pneumoscope.records import Grey
 _SIDE = 256
 
 
-def _scaled(array: NDArray[Any]) -> Grey:
+def scaled(array: NDArray[Any]) -> Grey:
     """Any numbers (H, W) as grey levels from 0, the least, to 255."""
     array = np.asarray(array, np.float64)
     array = np.nan_to_num(array, nan=float(np.nanmin(array)))
@@ -42,7 +42,7 @@ def _scaled(array: NDArray[Any]) -> Grey:
     return ((array - array.min()) / span * 255).round().astype(np.uint8)
 
 
-def _grey(picture: Any) -> Grey:
+def grey(picture: Any) -> Grey:
     """A picture file, or an array (H, W, 3), as Rec. 601 luma on white."""
     image = picture if isinstance(picture, np.ndarray) else Image.open(picture)
     image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
@@ -54,19 +54,19 @@ def _sample(name: str) -> Path:
     return Path(str(cbook.get_sample_data(name, asfileobj=False)))
 
 
-def _dicom(name: str) -> Grey:
+def dicom(name: str) -> Grey:
     pixels = dcmread(str(get_testdata_file(name, download=False))).pixel_array
     if pixels.ndim == 4:
         pixels = pixels[0]
-    return _grey(pixels) if pixels.ndim == 3 else _scaled(pixels)
+    return grey(pixels) if pixels.ndim == 3 else scaled(pixels)
 
 
 def _head() -> Grey:
     with gzip.open(_sample("s1045.ima.gz")) as file:
-        return _scaled(np.frombuffer(file.read(), np.uint16).reshape(256, 256))
+        return scaled(np.frombuffer(file.read(), np.uint16).reshape(256, 256))
 
 
-def _page(lines: list[str], size: int) -> Grey:
+def page(lines: list[str], size: int) -> Grey:
     page = Image.new("L", (600, 800), 255)
     font = ImageFont.load_default(size)
     for row, line in enumerate(lines):
@@ -74,12 +74,12 @@ def _page(lines: list[str], size: int) -> Grey:
     return np.asarray(page)
 
 
-def _chart(draw: Callable[[Any], object]) -> Grey:
+def drawn(draw: Callable[[Any], object]) -> Grey:
     figure = Figure(figsize=(4, 3))
     canvas = FigureCanvasAgg(figure)
     draw(figure.add_subplot())
     canvas.draw()
-    return _grey(np.asarray(canvas.buffer_rgba())[:, :, :3])
+    return grey(np.asarray(canvas.buffer_rgba())[:, :, :3])
 
 
 def _random() -> np.random.Generator:
@@ -119,65 +119,65 @@ _TABLE = [f"{n:3}   {n * 37 % 101:4}   {n * 53 % 997:5}   {n / 7:.3f}" for n in 
 PICTURES: dict[str, tuple[str, Callable[[], Grey]]] = {
     "photograph of a palace (scikit-learn)": (
         "photograph",
-        lambda: _grey(load_sample_image("china.jpg")),
+        lambda: grey(load_sample_image("china.jpg")),
     ),
     "photograph of a flower (scikit-learn)": (
         "photograph",
-        lambda: _grey(load_sample_image("flower.jpg")),
+        lambda: grey(load_sample_image("flower.jpg")),
     ),
-    "portrait (matplotlib)": ("photograph", lambda: _grey(_sample("grace_hopper.jpg"))),
-    "logo (matplotlib)": ("drawing", lambda: _grey(_sample("logo2.png"))),
+    "portrait (matplotlib)": ("photograph", lambda: grey(_sample("grace_hopper.jpg"))),
+    "logo (matplotlib)": ("drawing", lambda: grey(_sample("logo2.png"))),
     "ornament (matplotlib)": (
         "drawing",
-        lambda: _grey(_sample("Minduka_Present_Blue_Pack.png")),
+        lambda: grey(_sample("Minduka_Present_Blue_Pack.png")),
     ),
     "chess board": (
         "drawing",
         lambda: (np.indices((_SIDE, _SIDE)) // 32).sum(0).astype(np.uint8) % 2 * 200 + 20,
     ),
-    "stripes": ("drawing", lambda: _scaled(np.sin(_axes()[1] * 40) + 0.2 * _axes()[0])),
-    "line chart": ("chart", lambda: _chart(lambda ax: ax.plot(_random().normal(size=99).cumsum()))),
-    "bar chart": ("chart", lambda: _chart(lambda ax: ax.bar(range(9), _random().random(9)))),
-    "page of text": ("text", lambda: _page(_LINES, 18)),
-    "table of figures": ("text", lambda: _page(_TABLE, 16)),
+    "stripes": ("drawing", lambda: scaled(np.sin(_axes()[1] * 40) + 0.2 * _axes()[0])),
+    "line chart": ("chart", lambda: drawn(lambda ax: ax.plot(_random().normal(size=99).cumsum()))),
+    "bar chart": ("chart", lambda: drawn(lambda ax: ax.bar(range(9), _random().random(9)))),
+    "page of text": ("text", lambda: page(_LINES, 18)),
+    "table of figures": ("text", lambda: page(_TABLE, 16)),
     "black": ("blank", lambda: np.zeros((_SIDE, _SIDE), np.uint8)),
     "white": ("blank", lambda: np.full((_SIDE, _SIDE), 255, np.uint8)),
     "grey with a little noise": (
         "blank",
         lambda: _random().integers(126, 131, (_SIDE, _SIDE)).astype(np.uint8),
     ),
-    "gradient downwards": ("gradient", lambda: _scaled(_axes()[0])),
-    "gradient to the right": ("gradient", lambda: _scaled(_axes()[1])),
+    "gradient downwards": ("gradient", lambda: scaled(_axes()[0])),
+    "gradient to the right": ("gradient", lambda: scaled(_axes()[1])),
     "bright in the middle": (
         "gradient",
-        lambda: _scaled(-np.hypot(_axes()[0] - 0.5, _axes()[1] - 0.5)),
+        lambda: scaled(-np.hypot(_axes()[0] - 0.5, _axes()[1] - 0.5)),
     ),
     "white noise": ("noise", lambda: _random().integers(0, 256, (_SIDE, _SIDE)).astype(np.uint8)),
     "clouds": (
         "noise",
-        lambda: _scaled(gaussian_filter(_random().normal(size=(_SIDE, _SIDE)), 24)),
+        lambda: scaled(gaussian_filter(_random().normal(size=(_SIDE, _SIDE)), 24)),
     ),
     "salt and pepper": (
         "noise",
         lambda: (_random().random((_SIDE, _SIDE)) < 0.5).astype(np.uint8) * 255,
     ),
-    "CT, small (pydicom)": ("other modality", lambda: _dicom("CT_small.dcm")),
-    "CT, 512 px (pydicom)": ("other modality", lambda: _dicom("693_J2KI.dcm")),
-    "MR, small (pydicom)": ("other modality", lambda: _dicom("MR_small.dcm")),
-    "MR of an abdomen (pydicom)": ("other modality", lambda: _dicom("examples_overlay.dcm")),
+    "CT, small (pydicom)": ("other modality", lambda: dicom("CT_small.dcm")),
+    "CT, 512 px (pydicom)": ("other modality", lambda: dicom("693_J2KI.dcm")),
+    "MR, small (pydicom)": ("other modality", lambda: dicom("MR_small.dcm")),
+    "MR of an abdomen (pydicom)": ("other modality", lambda: dicom("examples_overlay.dcm")),
     "MR of a head (matplotlib)": ("other modality", _head),
-    "ultrasound (pydicom)": ("other modality", lambda: _dicom("examples_rgb_color.dcm")),
-    "ultrasound, palette (pydicom)": ("other modality", lambda: _dicom("examples_palette.dcm")),
-    "scintigram (pydicom)": ("other modality", lambda: _dicom("JPEG2000.dcm")),
+    "ultrasound (pydicom)": ("other modality", lambda: dicom("examples_rgb_color.dcm")),
+    "ultrasound, palette (pydicom)": ("other modality", lambda: dicom("examples_palette.dcm")),
+    "scintigram (pydicom)": ("other modality", lambda: dicom("JPEG2000.dcm")),
     "elevation of a county (matplotlib)": (
         "map",
-        lambda: _scaled(np.load(_sample("jacksboro_fault_dem.npz"))["elevation"]),
+        lambda: scaled(np.load(_sample("jacksboro_fault_dem.npz"))["elevation"]),
     ),
     "elevation of the earth (matplotlib)": (
         "map",
-        lambda: _scaled(np.load(_sample("topobathy.npz"))["topo"]),
+        lambda: scaled(np.load(_sample("topobathy.npz"))["topo"]),
     ),
-    "handwritten digit (scikit-learn)": ("drawing", lambda: _scaled(load_digits().images[0])),
+    "handwritten digit (scikit-learn)": ("drawing", lambda: scaled(load_digits().images[0])),
     "phantom turned by 90 degrees": (
         "turned film",
         lambda: TREATMENTS["turned by 90 degrees"](_film(0)),
@@ -240,7 +240,7 @@ def more() -> dict[str, Grey]:
 
     found = {name: np.asarray(getattr(data, name)()) for name in MORE}
     return {
-        name: _grey(array) if array.ndim == 3 else _scaled(array) for name, array in found.items()
+        name: grey(array) if array.ndim == 3 else scaled(array) for name, array in found.items()
     }
 
 

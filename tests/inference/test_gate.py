@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import compress
+from typing import Literal
 
 import numpy as np
 import pytest
 from benchmarks.no_chest_films import PICTURES, TREATMENTS, pictures
+from benchmarks.other_pictures import MADE
+from benchmarks.site_changes import CHANGES
+from PIL import Image
 
 from pneumoscope.imaging.geometry import fit_square
-from pneumoscope.imaging.known.reference import make_reference
+from pneumoscope.imaging.known.reference import Reference, make_reference
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.films import given_film
@@ -26,9 +30,23 @@ def phantoms() -> list[Grey]:
     return [draw_phantom(31, i, label=i % 2, size=96).image for i in range(60)]
 
 
-def findings_of(films: list[Grey]) -> list[tuple[str, ...]]:
+@pytest.fixture(scope="module")
+def reference(phantoms: list[Grey]) -> Reference:
+    """Of 360 films: the phantoms in six framings each."""
+    films = [film for seed in range(6) for film in changed("other aspect", phantoms, seed)]
+    return make_reference(np.stack([fit_square(film, SPEC) for film in films]), ["train"] * 360)
+
+
+def changed(name: str, films: list[Grey], seed: int = 0) -> list[Grey]:
+    rng = np.random.default_rng(seed)
+    return [CHANGES[name](film, rng) for film in films]
+
+
+def findings_of(
+    films: list[Grey], spec: InputSpec = SPEC, reference: Reference | None = None
+) -> list[tuple[str, ...]]:
     given = [given_film(str(place), film) for place, film in enumerate(films)]
-    return [film.findings for film in load_films(given, SPEC, {})]
+    return [film.findings for film in load_films(given, spec, {}, reference)]
 
 
 def test_of_forty_pictures_of_other_things_at_most_four_are_decided_none_unremarked() -> None:
@@ -59,6 +77,49 @@ def test_what_is_unlike_the_training_films_is_remarked_and_far_from_them_withhel
     for codes, distance in zip(compress(found, plain), far[plain], strict=True):
         beyond = ("FAR-FROM-TRAINING",) if distance > bounds[1] else ("UNLIKE-TRAINING",)
         assert codes == (beyond if distance > bounds[0] else ())
+
+
+@pytest.mark.parametrize("name", ["black frame", "white frame", "black bars"])
+def test_a_border_is_not_of_the_film(name: str, phantoms: list[Grey], reference: Reference) -> None:
+    framed = changed(name, phantoms)
+    for known in (None, reference):
+        withheld = [withholding(codes) for codes in findings_of(framed, reference=known)]
+        assert sum(code is not None for code in withheld) <= 2
+
+
+def test_training_films_bear_out_a_turn_and_clear_a_film_that_is_a_little_odd(
+    phantoms: list[Grey], reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in ("turned by 90 degrees", "turned by 180 degrees", "inverted"):
+        made = [np.ascontiguousarray(TREATMENTS[turn](film)) for film in phantoms]
+        codes = [withholding(found) for found in findings_of(made, reference=reference)]
+        assert sum(code is None for code in codes) <= 1, turn
+    # Bounds past which every film is odd to the drawn reference, and seems turned.
+    monkeypatch.setattr("pneumoscope.imaging.known.frontal.LEAST_ALIKE", 9.0)
+    monkeypatch.setattr("pneumoscope.imaging.known.frontal.TURNED", -9.0)
+    monkeypatch.setattr("pneumoscope.imaging.known.frontal.LEANS", -9.0)
+    assert all(withholding(codes) for codes in findings_of(phantoms))
+    cleared = findings_of(phantoms, reference=reference)
+    assert sum(withholding(codes) is not None for codes in cleared) <= 1
+    assert all(withholding(codes) or "UNUSUAL" in codes for codes in cleared)
+
+
+def test_few_training_films_clear_nothing(phantoms: list[Grey], reference: Reference) -> None:
+    few = make_reference(np.stack([fit_square(film, SPEC) for film in phantoms]), ["train"] * 60)
+    odd = [MADE["in 16 blocks, shuffled"](film) for film in phantoms]
+    assert findings_of(odd, reference=few) == findings_of(odd)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_films_are_held_against_training_films_of_the_same_fit(
+    fit: Literal["crop", "pad"], phantoms: list[Grey]
+) -> None:
+    wide = [np.asarray(Image.fromarray(film).resize((170, 96))) for film in phantoms]
+    spec = InputSpec(64, 64, fit)
+    films = [film for seed in range(6) for film in changed("narrower field", wide, seed)]
+    trained = make_reference(np.stack([fit_square(film, spec) for film in films]), ["train"] * 360)
+    codes = findings_of(wide, spec, trained)
+    assert sum("TRAINING" in code for found in codes for code in found) <= 2
 
 
 def test_the_gravest_code_is_the_reason() -> None:

@@ -24,6 +24,11 @@ SIDE = 32
 LOOK = 48
 """Side in pixels at which fine structure is compared."""
 
+_PLAIN = 2.0
+_WIDEST = 0.25
+"""Grey levels of deviation below which a row of a thumbnail is plain, and the part of a film's side
+that is plain border at most."""
+
 _COARSE = 128
 """Pixels of a side, at least, before its cells are averaged: more than two to a cell."""
 
@@ -39,6 +44,32 @@ def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]
     for part in batches(len(images), 256):
         small[part] = np.rint(weights @ (images[part].astype(np.float32) @ weights.T))
     return small
+
+
+def without_borders(thumbs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Thumbnails (N, side, side) without plain rows and columns at their edges, stretched to the
+    same size: shutters, bars and the plate's edge are not of the film."""
+    edges = np.concatenate([_borders(thumbs), _borders(thumbs.transpose(0, 2, 1))], axis=1)
+    side = thumbs.shape[-1]
+    found = thumbs.copy()
+    for row in np.flatnonzero(edges.any(axis=1)):
+        top, bottom, left, right = (edges[row] / side).tolist()
+        down, across = (
+            cell_means(side, side, top, 1 - bottom),
+            cell_means(side, side, left, 1 - right),
+        )
+        found[row] = np.rint(down @ (thumbs[row].astype(np.float32) @ across.T))
+    return found
+
+
+def _borders(thumbs: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Rows that are border at the top and the bottom of each film, int64 (N, 2)."""
+    most = round(_WIDEST * thumbs.shape[-1])
+    plain = thumbs.std(axis=2, dtype=np.float32) < _PLAIN
+    wide = [np.cumprod(part[:, :most], axis=1).sum(axis=1) for part in (plain, plain[:, ::-1])]
+    # One row more: the last is border and film in one.
+    found: NDArray[np.int64] = np.stack([rows + (rows > 0) for rows in wide], axis=1)
+    return found
 
 
 def coarse_of(film: Film) -> Grey:

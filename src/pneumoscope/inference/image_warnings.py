@@ -1,7 +1,7 @@
 """Image warnings: what is odd about a film that a model is about to read. They are no proofs.
 
-From the pixels, against the drawn reference of ``imaging.appearance`` and against the training
-films, where the model keeps a reference of them; from a DICOM header, where there is one: the view,
+From the pixels, against drawn chests and against the training films, where the model keeps a
+reference of them (``imaging.known.frontal``); from a DICOM header, where there is one: the view,
 the modality, and an age that is not that of the training films.
 
 Some of them withhold the decision (``WITHHOLDING``): the gate of every command that reads new
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pneumoscope.imaging.appearance import FLAT, look
+from pneumoscope.imaging.appearance import FLAT
+from pneumoscope.imaging.known.frontal import judge
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.imaging.thumbnails import spreads, thumbnails
 from pneumoscope.imaging.views import aside_of
@@ -28,7 +29,7 @@ WARNINGS: Mapping[str, tuple[str, str]] = {
     "CUT-OUT": ("blackened", "a film whose background was blackened"),
     "OTHER-MODALITY": ("no radiograph", "not a radiograph, by its DICOM header"),
     "LATERAL": ("lateral view", "a lateral view by its DICOM header; the model reads frontal ones"),
-    "FAR-FROM-TRAINING": ("far from training", "farther from the training films than any of them"),
+    "FAR-FROM-TRAINING": ("far from training", "far beyond the training films"),
     "INVERTED": ("seems inverted", "seems inverted, air bright and bone dark"),
     "ROTATED": ("seems turned", "seems turned by a quarter or half"),
     "ADULT": ("adult", "of an adult by its DICOM header; the model was trained on children"),
@@ -37,6 +38,7 @@ WARNINGS: Mapping[str, tuple[str, str]] = {
         "unlike training",
         "unlike the training films: the model may know it little",
     ),
+    "UNUSUAL": ("unusual", "a little unlike a frontal chest film, or framed unlike one"),
     "SMALL": ("small", "smaller than what the model was trained on: fine structure is missing"),
 }
 """Code: in two words for a table, and in a sentence; the gravest first."""
@@ -59,26 +61,30 @@ def withholding(codes: Iterable[str]) -> str | None:
     return next((code for code in WARNINGS if code in found), None)
 
 
-def of_pixels(films: Grey, reference: Reference | None = None) -> list[tuple[str, ...]]:
+def of_pixels(
+    films: Grey, reference: Reference | None = None, stored: Grey | None = None
+) -> list[tuple[str, ...]]:
     """For each of uint8 (N, S, S), squashed to squares, the codes of what is odd about it:
-    CONSTANT, NOT-CHEST-LIKE, INVERTED, ROTATED, against the drawn reference; UNLIKE-TRAINING and
-    FAR-FROM-TRAINING, against the model's ``reference``, where there is one.
+    CONSTANT, NOT-CHEST-LIKE, INVERTED, ROTATED, FAR-FROM-TRAINING, UNLIKE-TRAINING, UNUSUAL.
 
-    A warning, not a proof: knees and abdomens can pass.
+    ``reference`` is the model's, where there is one; ``stored`` the films as it takes them, where
+    its fit is another. A warning, not a proof: knees and abdomens can pass.
     """
     thumbs = thumbnails(films)
-    flat, looks = spreads(thumbs) < FLAT, look(thumbs)
-    turned = looks.turned != 0
-    far = None if reference is None else reference.distances(thumbs)
+    flat = spreads(thumbs) < FLAT
+    seen = judge(thumbs, reference, thumbs if stored is None else thumbnails(stored))
     found: list[tuple[str, ...]] = []
     for i in range(len(films)):
-        if flat[i] or not looks.readable[i]:
+        if flat[i] or not seen.chest[i]:
             found.append(("CONSTANT" if flat[i] else "NOT-CHEST-LIKE",))
             continue
-        pairs = [("INVERTED", looks.inverted[i]), ("ROTATED", turned[i])]
-        if far is not None and reference is not None and not (looks.inverted[i] or turned[i]):
-            unlike, beyond = far[i] > reference.bounds
-            pairs += [("FAR-FROM-TRAINING", beyond), ("UNLIKE-TRAINING", unlike and not beyond)]
+        pairs = [("INVERTED", seen.inverted[i]), ("ROTATED", seen.turned[i])]
+        if not (seen.inverted[i] or seen.turned[i]):
+            pairs += [
+                ("FAR-FROM-TRAINING", seen.far[i]),
+                ("UNLIKE-TRAINING", seen.unlike[i] and not seen.far[i]),
+                ("UNUSUAL", seen.doubtful[i]),
+            ]
         found.append(tuple(code for code, odd in pairs if odd))
     return found
 

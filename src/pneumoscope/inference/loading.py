@@ -64,7 +64,11 @@ def _load_piece(
     loaded = [_load(film, spec, population) for film in films]
     # Together, for the reference that appearance is judged against costs most of the time.
     seen = [looks for _, looks in loaded if looks is not None]
-    codes = iter(image_warnings.of_pixels(np.stack(seen), reference) if seen else ())
+    if not seen:
+        return [film for film, _ in loaded]
+    squares = [film.square for film, _ in loaded if film.square is not None]
+    stored = None if spec.fit == "squash" else np.stack(squares)
+    codes = iter(image_warnings.of_pixels(np.stack(seen), reference, stored))
     return [film if looks is None else _with(film, next(codes)) for film, looks in loaded]
 
 
