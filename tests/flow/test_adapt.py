@@ -107,7 +107,11 @@ def test_films_to_label_are_listed_and_the_list_is_read_back(
 
 
 def test_the_folder_opens_in_every_command(
-    trained: Made, without: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Made,
+    without: Path,
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
     before = digest(trained.folder)
@@ -115,6 +119,9 @@ def test_the_folder_opens_in_every_command(
     adapted, parent = str(without), str(trained.folder)
     assert Classifier.load(without).read(film)[0].probability is not None
     assert run(monkeypatch, "predict", adapted, str(film)) == 0
+    assert "As a set." not in capsys.readouterr().out
+    assert run(monkeypatch, "predict", adapted, str(site)) == 0
+    assert "unlike the training films" in " ".join(capsys.readouterr().out.split())
     assert run(monkeypatch, "evaluate", adapted, "--out", "own") == 0
     assert run(monkeypatch, "compare", parent, adapted, "--out", "both") == 0
     assert run(monkeypatch, "explain", adapted, str(film), "--out", "maps") == 0

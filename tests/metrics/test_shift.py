@@ -89,9 +89,9 @@ def test_films_of_a_patient_widen_the_interval() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
-def test_the_interval_covers_the_share(share: float) -> None:
-    found = [estimated(share, seed) for seed in range(100)]
-    told = [each.told for each in found if each.told]
-    held = [each.low <= share <= each.high for each in told]
-    assert len(told) >= 80 and np.mean(held) >= 0.9
+def test_the_interval_covers_the_share() -> None:
+    shares = [0.1, 0.3, 0.5, 0.7, 0.9]
+    found = [(share, estimated(share, 1000 + seed)) for share in shares for seed in range(60)]
+    told = [(share, each.told) for share, each in found if each.told]
+    held = [each.low <= share <= each.high for share, each in told]
+    assert len(told) >= 0.8 * len(found) and np.mean(held) >= 0.9

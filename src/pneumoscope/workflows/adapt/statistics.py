@@ -29,7 +29,7 @@ from pneumoscope.workflows.adapt.site import Site
 
 LEAST = 100
 """Films below which no statistics are taken."""
-_BATCH, _DRAWN = 48, 960
+_BATCH, _DRAWN = 48, 480
 PARTS = {"all": 1.0, "early": EARLY}
 """What is tried, the whole first: the part of the batch norms that takes the films' statistics."""
 MOST_CALLED = 0.15
