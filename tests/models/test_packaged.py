@@ -14,7 +14,7 @@ from torch import Tensor
 from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.models import packaged
 from pneumoscope.models.packaged import Package, package_of
-from pneumoscope.models.weights import load_weights, whereabouts
+from pneumoscope.models.weights import check_model, load_weights, whereabouts
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
 from pneumoscope.workflows.weights import check_weights, located, weights_entry
@@ -122,3 +122,15 @@ def test_a_run_keeps_package_and_digest_and_no_place(another: Package) -> None:
 def test_where_weights_are_to_be_had_is_said() -> None:
     assert whereabouts("resnet18") in ("the hub", "in the hub's cache")
     assert whereabouts("test_vit4") == "none"
+
+
+def test_the_default_recipe_begins_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("the network was asked")
+
+    monkeypatch.setattr("socket.socket.connect", no_network)
+    monkeypatch.setattr("socket.getaddrinfo", no_network)
+    recipe = load_recipe("default")
+    assert recipe.model.weights == "imagenet" and package_of(recipe.model.backbone)
+    side = recipe.input.size
+    check_model(recipe.model.backbone, recipe.model.weights, side if side != "auto" else 64)
