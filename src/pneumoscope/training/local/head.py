@@ -8,7 +8,7 @@ import numpy as np
 
 from pneumoscope.metrics.scores import Floats, Labels
 
-RIDGE = 1.0
+RIDGE = 0.1
 """How strongly weights are held back: the penalty of standardised features whose squared length is
 1 on average, so that it means the same for any number of them."""
 
