@@ -17,7 +17,7 @@ from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network
 
-COMMAND = [sys.executable, "-c", "from pneumoscope.cli.main import run; run()", "train"]
+COMMAND = [sys.executable, "-m", "pneumoscope", "train"]
 CHANGES = [*SCRATCH, *(word for c in QUICK for word in ("--set", c))]
 
 

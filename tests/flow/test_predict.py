@@ -170,7 +170,7 @@ def test_another_locale_closed_output_and_a_read_only_folder(
     for folder in (mixed, model):
         folder.chmod(0o555)
     words = f"predict {model} mixed --csv out.csv --point sensitivity"
-    start = f'"{sys.executable}" -c "from pneumoscope.cli.main import run; run()" {words} >&-'
+    start = f'"{sys.executable}" -m pneumoscope {words} >&-'
     env = {**os.environ, "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     try:
         done = subprocess.run(start, shell=True, cwd=tmp_path, env=env, capture_output=True)
