@@ -74,7 +74,6 @@ def test_everything_else_is_asked_for_once_with_one_answer() -> None:
     [
         ({"positive": 3, "negative": 4}, "--classes negative=normal --classes positive=pneumonia"),
         ({"0": 3, "1": 4}, "--classes 0=normal --classes 1=pneumonia"),
-        ({"1": 3, "2": 4}, "--classes 1=normal --classes 2=pneumonia"),
         ({"Healthy": 3, "Sick": 4}, "--classes Sick=pneumonia"),
         ({"Normal": 3, "Pnemonia": 4}, "--classes Pnemonia=pneumonia"),
         ({"Normal": 3, "COVID": 4}, "--classes COVID=pneumonia"),

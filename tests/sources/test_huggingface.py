@@ -495,7 +495,7 @@ def test_a_label_beyond_its_names_is_an_error(tmp_path: Path) -> None:
         (pa.array([[0], [1]]), "do not say what they stand for"),
         (pa.array([b"a", b"b"]), "no column of the table holds labels"),
         (pa.array([None, None]), "no row of the set has a label"),
-        (pa.array([0, 7]), "--classes 7=pneumonia"),
+        (pa.array([0, 7]), "--classes words.csv"),
         (pa.array([0.5, 1.0]), "neither normal nor pneumonia"),
     ],
 )

@@ -189,7 +189,7 @@ def _labels(root: Path, films: Names, request: DataRequest) -> LabelTable:
         path = request.labels.expanduser()
         beside = root / request.labels
         path = beside if not path.exists() and beside.is_file() else path
-        labels = read_labels(root, path, partial(places_named, films))
+        labels = read_labels(root, path, request.meanings, partial(places_named, films))
         return labels if "image" in request.columns else with_films(root, labels, films)
     return _one_of(root, label_tables(root, films, request.meanings, least=POSSIBLE), films)
 

@@ -54,7 +54,7 @@ def table_source(request: DataRequest) -> Source:
     """
     path = Path(request.data).expanduser()
     root = path.parent
-    labels = read_labels(root, path)
+    labels = read_labels(root, path, request.meanings)
     labels, columns, names = _columns(root, labels, request)
     table = labels.table
     annotations = annotate(table, columns, request)

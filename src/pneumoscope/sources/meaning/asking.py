@@ -57,7 +57,8 @@ _WHY = {
 }
 _HINTS = {
     "vague": "a positive test may be of COVID-19, and a negative one show another pneumonia",
-    "number": "look up which is which where the data comes from",
+    "number": "look up which is which where the data comes from: what is offered for 0 and 1 is "
+    "a guess to be checked, and for other numbers nothing is",
     "rest": "they may show any disease; --column label=NAME names a column of pneumonia, where "
     "there is one",
     "near": "a misspelt or kindred word is probably what it looks like",
@@ -117,6 +118,8 @@ def unknown_words(
     answer = _answers(words)
     if len(answer) > 2 * _MOST_ANSWERED:
         hints.append("they are too many for a command line: fill them in there")
+        answer = ("--classes", "words.csv")
+    if not all(word.offer for word in words):
         answer = ("--classes", "words.csv")
     lacking = [name for name in CLASSES if name not in {*known, *(word.offer for word in words)}]
     if lacking and any(word.offer == "ignore" for word in words):
@@ -195,8 +198,8 @@ def asked_words(
         (word for word in unknown if fold(word).isdecimal()), key=lambda word: int(fold(word))
     )
     if len(numbers) == len(unknown) > 1:
-        # Numbers do not say which is which; the lowest is most often the normal one.
-        offer = dict.fromkeys(map(fold, numbers), "pneumonia") | {fold(numbers[0]): "normal"}
+        # Numbers do not say which is which: of 0 and 1 the usual meaning is offered as a guess.
+        offer = dict.fromkeys(map(fold, numbers), "")
         if set(offer) == {"0", "1"}:
             offer |= offers(question.name)
         return [Unknown(word, unknown[word], "number", offer[fold(word)]) for word in numbers]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pneumoscope.errors import BadLabels, InputError, printable
 from pneumoscope.sources.candidates import NoLabelColumn
+from pneumoscope.sources.legends import in_words, legends_in
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.match import Names
 from pneumoscope.sources.rows.detections import of_boxes
@@ -75,7 +76,7 @@ def label_tables(
     """Every table below ``root`` that names films and says what they show, as surely as any does,
     the one that names most films first; where none does both, those that can be joined to a table
     that names films; else those that name films and could say it, if ``least`` is that low."""
-    read = _read(root)
+    read = _read(root, said)
     naming = _naming(read, films)
     sure = {path: _says(table, said, naming.get(path, "")) for path, table in read}
     here = [one for one in read if one[0] in naming]
@@ -145,13 +146,15 @@ def naming_tables(root: Path, films: Names) -> list[tuple[Path, Table]]:
     return [one for one in _read(root) if not _is_text(one[0]) and _image(one[1], films)]
 
 
-def _read(root: Path) -> list[tuple[Path, Table]]:
-    """The tables below ``root`` that can be read, without examples of answers."""
+def _read(root: Path, said: Mapping[str, str] = _NOTHING) -> list[tuple[Path, Table]]:
+    """The tables below ``root`` that can be read, without examples of answers, with the words of
+    legends in the place of numbers that the user ``said`` nothing of."""
     read: list[tuple[Path, Table]] = []
+    legends = legends_in(root)
     for path in table_files(root):
         try:
             if 0 < path.stat().st_size <= _LARGEST and _EXAMPLES.isdisjoint(words_of(path.stem)):
-                read.append((path, read_table(path)))
+                read.append((path, in_words(read_table(path), legends, said)))
         except (InputError, OSError):  # a text that is no table
             continue
     return read

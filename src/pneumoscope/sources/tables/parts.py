@@ -6,7 +6,7 @@ a part of its own; files that share films in any other way are readings or folds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 
 from pneumoscope.errors import InputError
 from pneumoscope.records import Split
+from pneumoscope.sources.legends import in_words, legends_in
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.files import IMAGE_SUFFIXES, suffix_of
 from pneumoscope.sources.splits import split_of
@@ -81,16 +82,20 @@ def _rivals(
     return [[*group, *common] for group, alone in zip(groups, apart, strict=True) if not alone]
 
 
-def read_labels(root: Path, path: Path, films: Films | None = None) -> LabelTable:
-    """The table ``path``, with its sisters where its name, or its folder's, is that of a split."""
-    table = read_table(path)
+def read_labels(
+    root: Path, path: Path, said: Collection[str], films: Films | None = None
+) -> LabelTable:
+    """The table ``path``, with its sisters where its name, or its folder's, is that of a split, and
+    with the words of legends in the place of numbers that the user ``said`` nothing of."""
+    legends = legends_in(root, path.parent)
+    table = in_words(read_table(path), legends, said)
     alone = LabelTable((path,), table)
     if split_in_name(root, path) is None:
         return alone
     sisters = [(path, table)]
     for other in _sisters(root, path):
         try:
-            sister = read_table(other)
+            sister = in_words(read_table(other), legends, said)
         except InputError:
             continue
         if _form(sister) == _form(table):
@@ -150,7 +155,7 @@ def _joined(
     if any(part.split for part in used):
         frames = [_with_split(frame, table, part.split or "")
                   for frame, part in zip(frames, used, strict=True)]  # fmt: skip
-    notes = [note for _, each in tables for note in each.notes]
+    notes = list(dict.fromkeys(note for _, each in tables for note in each.notes))
     if len(used) > 1:
         each = all(part.split for part in used) and len({p.split for p in used}) == len(used)
         names = ", ".join(
@@ -233,7 +238,8 @@ def _set_of(path: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def _sisters(root: Path, path: Path) -> list[Path]:
-    places = (path.parent.iterdir(), path.parent.parent.glob(f"*/{path.name}"), root.iterdir())
+    of_splits = (p for p in path.parent.parent.glob(f"*/{path.name}") if split_of(p.parent.name))
+    places = (path.parent.iterdir(), of_splits, root.iterdir())
     near = (one for place in places for one in place if is_table(one) and one != path)
     both = {one.resolve(): one for one in near if one.is_file()}
     return [one for one in both.values() if split_in_name(root, one)]
