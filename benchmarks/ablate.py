@@ -72,7 +72,7 @@ def one(prepared: PreparedSet, source, changes: list[str], recipe_name: str, see
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--recipe", default="scratch")
+    parser.add_argument("--recipe", default="default")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--try", dest="tries", action="append", default=[])
     parser.add_argument("--out", type=Path)

@@ -46,7 +46,7 @@ def frozen_recipe(args: argparse.Namespace, views: int, epochs: int) -> Recipe:
     weights = f"model.weights={args.weights}"
     sizes = [f"input.size={args.size}", f"train.batch_size={args.batch}"]
     rest = ["model.freeze=layer3", f"train.views={views}", f"train.epochs={epochs}"]
-    return load_recipe("scratch", [weights, *sizes, *rest])
+    return load_recipe("default", [weights, *sizes, *rest])
 
 
 def trained(prepared: PreparedSet, recipe: Recipe, precision: Precision, seed: int) -> list[dict]:

@@ -198,7 +198,7 @@ def one(data: str, changes: list[str], recipe_name: str, seed: int) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
-    parser.add_argument("--recipe", default="scratch")
+    parser.add_argument("--recipe", default="default")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--try", dest="tries", action="append", default=[])

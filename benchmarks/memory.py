@@ -58,7 +58,7 @@ def train(count: int, size: int, work: Path) -> None:
     )
     source = Source("noise", "noise", "benchmark", str(count), count, size, records)
     prepared = prepare(source, InputSpec(size, size), work / "set")
-    recipe = load_recipe("scratch", ["train.epochs=1", f"input.size={size}"])
+    recipe = load_recipe("default", ["train.epochs=1", f"input.size={size}"])
     # The same number of steps whatever the count, drawn from the whole set.
     Batches.__len__ = lambda self: STEPS if self._seed is not None else 1  # type: ignore[method-assign]
     network = build_network(prepared, recipe, size, 0)

@@ -32,7 +32,7 @@ def plan(out: Path, data: list[str]) -> None:
             source = open_source(DataRequest(str(Path(name).absolute())), Path("none"), Silent())
             prepared = prepare(source, InputSpec(64, 64), Path(place) / "set")
             for cut, changes in CUTS.items():
-                choices = load_recipe("scratch").data.model_copy(update=changes)
+                choices = load_recipe("default").data.model_copy(update=changes)
                 splits = plan_splits(prepared.table, choices).split
                 found[f"{Path(name).name}, {cut}"] = [str(split) for split in splits]
     out.write_text(json.dumps(found))

@@ -61,7 +61,7 @@ def our_set(folder: Path, size: int, work: Path, films: int = FILMS) -> Prepared
 def ours(prepared: PreparedSet, backbone: str, size: int, batch: int) -> tuple[float, str]:
     changes = [f"input.size={size}", f"train.batch_size={batch}", "train.epochs=2"]
     changes.append(f"model.backbone={backbone}")
-    recipe = load_recipe("scratch", changes)
+    recipe = load_recipe("default", changes)
     network = build_network(prepared, recipe, size, 0)
     precision = choose_precision(network, backbone, "cpu", None)
     with tempfile.TemporaryDirectory() as folder:

@@ -109,7 +109,7 @@ def on_kaggle(data: str, recipe: Recipe, seed: int, folder: Path) -> Iterator[pd
     source = find_data(request, Silent())
     kept = folder.parent / "hard.npy"
     if not kept.is_file():
-        small = load_recipe("scratch", [f"input.size={SIDE}"])
+        small = load_recipe("default", [f"input.size={SIDE}"])
         small_set = prepare_data(request, small, Silent(), source=source)
         np.save(kept, hard_splits(small_set), allow_pickle=True)
     prepared = prepare_data(request, recipe, Silent(), source=source)
@@ -227,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=[*PIECES, "table"])
     parser.add_argument("places", nargs="+", help="data and results; of table: results")
-    parser.add_argument("--recipe", default="scratch")
+    parser.add_argument("--recipe", default="default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--try", dest="tries", action="append", default=[])

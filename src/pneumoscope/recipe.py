@@ -1,6 +1,6 @@
 """Recipes: every choice of an experiment in one validated, readable file.
 
-A recipe file may be partial: what it leaves out is taken from ``scratch``. What is stored in a
+A recipe file may be partial: what it leaves out is taken from ``default``. What is stored in a
 run folder is always complete, so a run can be repeated from it alone.
 """
 
@@ -103,7 +103,7 @@ class Recipe(Section):
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
 
-_BASE = "scratch"
+_BASE = "default"
 """The complete recipe that others are laid over."""
 
 _BELONGS = (
@@ -144,7 +144,7 @@ def load_recipe(name_or_file: str, changes: Sequence[str] = ()) -> Recipe:
 
 def stored_recipe(path: Path) -> Recipe:
     """The complete recipe that a run keeps. A key that did not exist in its day has the schema's
-    default, which leaves all as it was; today's recipe may have chosen otherwise."""
+    default, which leaves all as it was; today's ``default`` may have chosen otherwise."""
     return validate_recipe(_read_file(path))
 
 

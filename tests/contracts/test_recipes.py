@@ -33,14 +33,14 @@ def test_a_recipe_loads_under_its_name_and_writes_itself(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_recipe_fixes_every_key_and_names_its_origin(name: str) -> None:
     values = yaml.safe_load(text_of(name))
-    assert Recipe.model_validate(values) == load_recipe(name)  # nothing comes from scratch
+    assert Recipe.model_validate(values) == load_recipe(name)  # nothing comes from default
     assert text_of(name).startswith("# Origin: ") and "# Here otherwise: " in text_of(name)
     page = Path(__file__).parents[2] / "docs" / "recipes" / f"{name}.md"
     assert "Here otherwise" in page.read_text("utf-8")
 
 
 def test_no_published_recipe_is_missing() -> None:
-    assert set(PUBLISHED) | {"default", "demo", "scratch", "small"} == set(recipe_names())
+    assert set(PUBLISHED) | {"default", "demo", "small", "transfer"} == set(recipe_names())
 
 
 KERMANY = {
@@ -151,7 +151,7 @@ def test_a_miss_may_cost_more_than_an_alarm_and_a_rate_is_below_one() -> None:
 )
 def test_a_change_that_would_do_nothing_is_refused(changes: list[str], wanted: str) -> None:
     with pytest.raises(BadRecipe, match="would do nothing") as caught:
-        load_recipe("scratch", changes)
+        load_recipe("default", changes)
     assert wanted in str(caught.value.expected) and caught.value.remedy
 
 
@@ -164,7 +164,7 @@ def test_alike_views_are_refused_and_different_ones_are_not() -> None:
 def test_a_runs_own_recipe_does_not_follow_todays_default(tmp_path: Path) -> None:
     """A key that is newer than the run leaves all as it was."""
     file = tmp_path / "recipe.yaml"
-    recipe = load_recipe("scratch", ["input.local_contrast=5", "decide.turn_average=6"])
+    recipe = load_recipe("default", ["input.local_contrast=5", "decide.turn_average=6"])
     file.write_text(recipe.to_yaml())
     assert stored_recipe(file) == recipe
     values = yaml.safe_load(file.read_text())
@@ -177,22 +177,13 @@ def test_a_runs_own_recipe_does_not_follow_todays_default(tmp_path: Path) -> Non
 
 
 def test_a_change_to_what_is_there_already_is_none() -> None:
-    assert load_recipe("scratch", ["loss.focal_gamma=2", "model.unfreeze_every=0"])
+    assert load_recipe("default", ["loss.focal_gamma=2", "model.unfreeze_every=0"])
 
 
 def test_what_belongs_to_a_value_goes_with_it() -> None:
     """Epochs that are asked for are those that are run."""
-    default = load_recipe("default")
-    assert default.train.min_steps > 0 and default.model.weights == "imagenet"
-    assert load_recipe("default", ["train.epochs=2"]).train.min_steps == 0
-    assert load_recipe("default", ["train.epochs=2", "train.min_steps=7"]).train.min_steps == 7
-    assert load_recipe("default", ["model.dropout=0.1"]).train == default.train
-
-
-def test_a_recipe_of_ones_own_begins_from_random_weights(tmp_path: Path) -> None:
-    """As it did before `default` began from ImageNet's: what it leaves out, `scratch` says."""
-    file = tmp_path / "own.yaml"
-    file.write_text("name: own\nmodel:\n  backbone: resnet50\n")
-    own, scratch = load_recipe(str(file)), load_recipe("scratch")
-    assert own.model == scratch.model.model_copy(update={"backbone": "resnet50"})
-    assert (own.input, own.train, own.optim) == (scratch.input, scratch.train, scratch.optim)
+    recipe = load_recipe("transfer")
+    assert recipe.train.min_steps > 0 and recipe.model.weights == "imagenet"
+    assert load_recipe("transfer", ["train.epochs=2"]).train.min_steps == 0
+    assert load_recipe("transfer", ["train.epochs=2", "train.min_steps=7"]).train.min_steps == 7
+    assert load_recipe("transfer", ["model.dropout=0.1"]).train == recipe.train

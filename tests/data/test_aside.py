@@ -10,7 +10,7 @@ from pneumoscope.data.split import plan_splits
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import Film
 
-CHOICES = load_recipe("scratch").data
+CHOICES = load_recipe("default").data
 
 
 def films(*reasons: str | None, split: list[str | None] | None = None) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from pneumoscope.plain import from_plain, to_plain
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec, Word
 
-CHOICES = load_recipe("scratch").data
+CHOICES = load_recipe("default").data
 WORDS = (Word("COVID", "ignore", 4, True), Word("Normal", "normal", 50), Word("P", "pneumonia", 50))
 
 

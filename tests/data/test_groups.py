@@ -82,7 +82,7 @@ def test_no_cut_divides_what_belongs_together(
     films = table(40, patient_id=[f"p{p}" for p in patients], pixel_hash=hashes)
     together = groups_of(films, alike(*pairs[4:]))
     films["group"] = together.codes
-    choices = load_recipe("scratch").data.model_copy(update={"fold": fold})
+    choices = load_recipe("default").data.model_copy(update={"fold": fold})
     split = pd.array(plan_splits(films, choices).split, dtype="string")
     films = films.assign(split=split)
     # What a chain that was not followed divides is told, not kept together.

@@ -55,7 +55,7 @@ def splits_of(root: Path, side: int, out: Path) -> list[dict[str, str]]:
     source = open_source(DataRequest(str(root)), Path("none"), Silent())
     prepared = prepare(source, InputSpec(side, side), out / str(side))
     names = [Path(name).stem for name in prepared.table["image_id"]]
-    choices = load_recipe("scratch").data
+    choices = load_recipe("default").data
     plans = [plan_splits(prepared.table, choices.model_copy(update=cut)) for cut in CUTS]
     return [dict(zip(names, map(str, plan.split), strict=True)) for plan in plans]
 

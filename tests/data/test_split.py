@@ -17,7 +17,7 @@ from pneumoscope.recipe import load_recipe
 from pneumoscope.records import InputSpec
 from pneumoscope.sections import DataChoices
 
-CHOICES = load_recipe("scratch").data
+CHOICES = load_recipe("default").data
 
 
 def choices(**changes: object) -> DataChoices:

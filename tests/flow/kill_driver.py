@@ -68,7 +68,7 @@ def child(data: str, changes: list[str], folder: Path, limit: int) -> int:
         if folder.exists():
             pipeline.resume(folder, listener=Ticking(fuse))
         else:
-            recipe = load_recipe("scratch", changes)
+            recipe = load_recipe("default", changes)
             pipeline.train(DataRequest(data), recipe, seed=3, out=folder, listener=Ticking(fuse))
         folder.with_suffix(".moments").write_text(str(fuse.count))
         os._exit(0)

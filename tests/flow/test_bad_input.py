@@ -71,8 +71,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
 
 
 def little(*changes: str) -> list[str]:
-    sets = [word for change in (*LITTLE, *changes) for word in ("--set", change)]
-    return ["--recipe", "scratch", *sets]
+    return [word for change in (*LITTLE, *changes) for word in ("--set", change)]
 
 
 def leftovers(folder: Path) -> set[str]:
@@ -169,7 +168,7 @@ def test_a_file_damaged_in_the_middle(tmp_path: Path, films: Path, refused: Refu
 
 def test_a_prepared_set_damaged_in_the_cache(tmp_path: Path, films: Path, refused: Refused) -> None:
     source = arrays_source(DataRequest(str(films)))
-    spec = stored_spec(source, load_recipe("scratch", LITTLE))
+    spec = stored_spec(source, load_recipe("default", LITTLE))
     folder = tmp_path / "cache" / "prepared" / prepared_name(source, spec)
     prepare(source, spec, folder)
     for name, content in (("images.npy", b"x"), ("table.parquet", b""), ("prepared.json", b"[")):

@@ -101,7 +101,7 @@ class Fuse(Silent):
         if unit == "step" and (Path(sys.argv[2]) / "fold-1").is_dir() and done > 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
-recipe = load_recipe("scratch", sys.argv[3:])
+recipe = load_recipe("default", sys.argv[3:])
 crossval(DataRequest(sys.argv[1]), recipe, 2, seed=4, out=Path(sys.argv[2]), listener=Fuse())
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.helpers.commands import QUICK, SCRATCH, run
+from tests.helpers.commands import QUICK, run
 from tests.helpers.sources import few_phantoms
 
 from pneumoscope.imaging.phantom import draw_phantom
@@ -162,7 +162,7 @@ def test_train_on_folders_keeps_its_split_and_resumes_after_a_touch(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    changes = [word for change in QUICK for word in ("--set", change)] + SCRATCH
+    changes = [word for change in QUICK for word in ("--set", change)]
     assert run(monkeypatch, "train", str(kaggle), *changes, "--out", "done") == 0
     printed = capsys.readouterr().out
     assert "the official one of 16 films tells nothing" in printed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.helpers.commands import QUICK, SCRATCH, train
+from tests.helpers.commands import QUICK, train
 
 from pneumoscope.records import Hardware, Listener
 from pneumoscope.run import Run
@@ -18,7 +18,7 @@ from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network
 
 COMMAND = [sys.executable, "-m", "pneumoscope", "train"]
-CHANGES = [*SCRATCH, *(word for c in QUICK for word in ("--set", c))]
+CHANGES = [word for c in QUICK for word in ("--set", c)]
 
 
 def start(words: list[str], launched: dict[str, str] | None = None) -> "subprocess.Popen[str]":

@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
         leave_undrawn(patch)
         few_phantoms(patch, 60)
-        recipe = load_recipe("scratch", [*QUICK, "train.epochs=1"])
+        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
         run = pipeline.train(DataRequest("phantom"), recipe, out=place / "run")
     return run.folder, place / "cache"
 

@@ -66,7 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSCOPE_CACHE", str(place / "cache"))
         leave_undrawn(patch)
-        recipe = load_recipe("scratch", [*QUICK, "train.epochs=1"])
+        recipe = load_recipe("default", [*QUICK, "train.epochs=1"])
         run = pipeline.train(DataRequest(str(place / "set")), recipe, out=place / "run")
     return Made(run.folder, place / "cache", truth)
 

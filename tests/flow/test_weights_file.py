@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tests.helpers.commands import QUICK, SCRATCH, run
+from tests.helpers.commands import QUICK, run
 
 from pneumoscope.errors import BadWeights, InputError, WeightsNotFound
 from pneumoscope.models.zoo import build_backbone
@@ -60,7 +60,7 @@ def with_place(folder: Path, weights: Path) -> Path:
 def test_name_and_digest_are_shared_and_the_place_is_not(
     tiny_npz: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = [*SCRATCH, *(word for change in CHANGES for word in ("--set", change))]
+    changes = [word for change in CHANGES for word in ("--set", change)]
     changes += ["--set", f"model.weights={weights}"]
     assert run(monkeypatch, "train", str(tiny_npz), *changes, "--out", "begun") == 0
     folder = tmp_path / "begun"
@@ -114,7 +114,7 @@ def test_name_and_digest_are_shared_and_the_place_is_not(
 def test_the_plan_of_several_runs_finds_the_file_and_names_it(
     tiny_npz: Path, weights: Path, tmp_path: Path
 ) -> None:
-    recipe = load_recipe("scratch", [*CHANGES, f"model.weights={weights}"])
+    recipe = load_recipe("default", [*CHANGES, f"model.weights={weights}"])
     command = f"pneumoscope crossval DATA --set 'model.weights={weights}'"
     folder = crossval(DataRequest(str(tiny_npz)), recipe, 2, out=tmp_path / "cv", command=command)
     about = json.loads((folder / "crossval.json").read_text("utf-8"))
@@ -141,10 +141,10 @@ def test_the_plan_of_several_runs_finds_the_file_and_names_it(
 
 
 def test_a_file_called_like_a_word_of_the_recipe_stays_a_file() -> None:
-    recipe = load_recipe("scratch", ["model.weights=somewhere/none"])
+    recipe = load_recipe("default", ["model.weights=somewhere/none"])
     assert recipe.shareable().model.weights == "./none"
     assert recipe.shareable().weights_file == Path("none")
-    assert load_recipe("scratch").shareable().weights_file is None
+    assert load_recipe("default").shareable().weights_file is None
 
 
 def test_weights_that_may_have_seen_the_films_are_named(
@@ -157,9 +157,8 @@ def test_weights_that_may_have_seen_the_films_are_named(
     seen = weights.rename(weights.with_name("nih-densenet121-d121-seed0-best.pt"))
     for place in ("workflows.stages", "workflows.evaluate.rows"):
         monkeypatch.setattr(f"pneumoscope.{place}.recognise", lambda *_: NIH)
-    changes = [*CHANGES, f"model.weights={seen}"]
-    words = [*SCRATCH, *(word for change in changes for word in ("--set", change))]
-    assert run(monkeypatch, "train", str(tiny_npz), *words, "--out", "begun") == 0
+    changes = [word for change in [*CHANGES, f"model.weights={seen}"] for word in ("--set", change)]
+    assert run(monkeypatch, "train", str(tiny_npz), *changes, "--out", "begun") == 0
     said = f"The weights in {seen.name} were trained on films of NIH ChestX-ray14"
     assert said in " ".join(capsys.readouterr().out.split())
     for page in ("report.html", "model_card.md"):

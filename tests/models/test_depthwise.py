@@ -14,9 +14,14 @@ from timm.layers import BatchNormAct2d, Conv2dSame
 from timm.models._efficientnet_blocks import InvertedResidual
 from torch import Tensor, nn
 
-from pneumoscope.models import norm
 from pneumoscope.models.conv import fast_on_cpu
-from pneumoscope.models.efficientnet import Inverted, NormClip, SameDepthwise, efficient_on_cpu
+from pneumoscope.models.efficientnet import norm
+from pneumoscope.models.efficientnet.blocks import (
+    Inverted,
+    NormClip,
+    SameDepthwise,
+    efficient_on_cpu,
+)
 from pneumoscope.models.zoo import build_backbone
 
 
@@ -159,7 +164,7 @@ def test_a_gpu_an_exporter_and_evaluation_have_timm_s_own_layers(
     ours = efficient_on_cpu(fast_on_cpu(block(3, 1, "")))
     films = torch.randn(2, 6, 8, 8)
     for part in ("norm_clip", "pointwise_norm_clip", "depthwise"):
-        monkeypatch.setattr(f"pneumoscope.models.efficientnet.{part}", None)
+        monkeypatch.setattr(f"pneumoscope.models.efficientnet.blocks.{part}", None)
     with pytest.raises(TypeError):
         ours(films)
     with torch.no_grad():

@@ -17,7 +17,7 @@ from pneumoscope.training.measure.precision import Precision
 def train(run: Run, prepared: PreparedSet, epochs: int) -> pd.DataFrame:
     """The history after so many epochs in all."""
     quick = ["model.backbone=test_resnet", "train.batch_size=16", f"train.epochs={epochs}"]
-    recipe = load_recipe("scratch", [*quick, "train.monitor=auroc"])
+    recipe = load_recipe("default", [*quick, "train.monitor=auroc"])
     job = TrainingJob(prepared, recipe, 32, 3, Precision("float32", "test"))
     fit(run, job, build_network(prepared, recipe, 32, 3), Silent())
     return pd.read_csv(run.history_file)

@@ -37,7 +37,7 @@ def recipe(*changes: str) -> Recipe:
     # In ResNet-18-D some gradients are all but zero, and Adam makes full steps of their rounding.
     plain = ["model.backbone=test_resnet", "model.freeze=layer3", "input.margin=0.125"]
     short = ["train.batch_size=16", "train.epochs=1"]
-    return load_recipe("scratch", [*plain, *short, *changes])
+    return load_recipe("default", [*plain, *short, *changes])
 
 
 def extractor(

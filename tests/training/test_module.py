@@ -31,7 +31,7 @@ def test_unchanged_films_are_trained_as_they_are_judged(
     """Films stored smaller than the network sees were once cropped to their middle, only here."""
     spec = InputSpec(stored, side, margin=margin)
     network = Network(build_backbone("test_resnet"), spec, normalisation=(0.5, 0.25))
-    recipe = load_recipe("scratch", [*STILL, "train.ema=0"])
+    recipe = load_recipe("default", [*STILL, "train.ema=0"])
     module = ClassifierModule(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
     inputs: list[Tensor] = []
     network.backbone.register_forward_pre_hook(lambda _, given: inputs.append(given[0].detach()))
@@ -96,7 +96,7 @@ def test_progress_shows_the_loss_and_counts_the_films(tmp_path: Path) -> None:
 
 def classifier(*changes: str) -> ClassifierModule:
     network = Network(build_backbone("test_resnet"), InputSpec(32, 32), normalisation=(0.5, 0.25))
-    recipe = load_recipe("scratch", [*STILL, "train.ema=0.9", *changes])
+    recipe = load_recipe("default", [*STILL, "train.ema=0.9", *changes])
     return ClassifierModule(network, recipe, Loss(recipe.loss, 3, 6), steps=1, seed=0)
 
 

@@ -16,7 +16,7 @@ from pneumoscope.training.optimizer import clip_gradients, make_optimizer, rate
 
 
 def optim(**changed: object) -> OptimChoices:
-    return load_recipe("scratch").optim.model_copy(update=changed)
+    return load_recipe("default").optim.model_copy(update=changed)
 
 
 def test_rate_rises_linearly_then_falls_as_a_cosine() -> None:

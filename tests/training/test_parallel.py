@@ -86,7 +86,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(*changes: str) -> Recipe:
     plain = ["train.batch_size=16", "train.precision=float32", "data.val=official"]
     return load_recipe(
-        "scratch",
+        "default",
         [
             *plain,
             f"model.backbone={BACKBONE}",

@@ -1,4 +1,4 @@
-"""What training says and settles of its films: epochs for a number of steps, and small films."""
+"""What training settles of its films: epochs for a number of steps."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 
 from pneumoscope.recipe import load_recipe
 from pneumoscope.training.job import TrainingJob, steps_of_epoch
-from pneumoscope.workflows.training import _at_least, _note_small_films
+from pneumoscope.workflows.training import _at_least
 
 
 @pytest.mark.parametrize(
@@ -34,20 +34,3 @@ def test_few_films_take_more_epochs_and_many_none(films: int, accumulate: int, e
     assert steps * epochs >= 40 and (epochs == 3 or steps * (epochs - 1) < 40)
     assert [choice for what, choice, _ in told if what == "epochs"] == [str(epochs)] * bool(told)
     assert bool(told) == (epochs > 3)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "side", "told"),
-    [("default", 28, True), ("default", 224, False), ("scratch", 28, False)],
-)
-def test_small_films_are_sent_to_the_recipe_from_random_weights(
-    recipe: str, side: int, told: bool
-) -> None:
-    notes: list[str] = []
-    source = SimpleNamespace(native_size=side)
-    context: Any = SimpleNamespace(
-        recipe=load_recipe(recipe), source=source, listener=SimpleNamespace(note=notes.append)
-    )
-    _note_small_films(context)
-    assert len(notes) == told
-    assert all("--recipe scratch" in note and f"{side} px" in note for note in notes)

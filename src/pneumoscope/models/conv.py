@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from pneumoscope.models.depthwise import depthwise, is_depthwise, learns_on_cpu
+from pneumoscope.models.efficientnet.depthwise import depthwise, is_depthwise, learns_on_cpu
 
 # Below this many cells, and from this many channels, the product was faster in bf16 and in float32.
 _CELLS = 16

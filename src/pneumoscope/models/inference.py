@@ -73,7 +73,7 @@ def _pool_first(module: nn.Module) -> None:
 def _clip_early(backbone: nn.Module) -> None:
     if any(isinstance(part, nn.ReLU6) for part in backbone.modules()):
         # timm takes more than a second to import; who has a ReLU6 has it already.
-        from pneumoscope.models.efficientnet import clip_with_convolutions
+        from pneumoscope.models.efficientnet.blocks import clip_with_convolutions
 
         clip_with_convolutions(backbone)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from pneumoscope.errors import UnknownBackbone, nearest
 from pneumoscope.models.conv import fast_on_cpu
-from pneumoscope.models.efficientnet import efficient_on_cpu
+from pneumoscope.models.efficientnet.blocks import efficient_on_cpu
 
 
 @dataclass(frozen=True, slots=True)

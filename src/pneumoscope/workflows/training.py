@@ -21,9 +21,6 @@ if TYPE_CHECKING:  # Lightning takes seconds to import
     from pneumoscope.training.job import TrainingJob
     from pneumoscope.training.measure.precision import Precision
 
-_SMALL = 64
-"""Films of at most so many pixels a side: those of 28 px were measured (docs/log.md)."""
-
 
 def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     """A bundle, trained by the recipe; the best epoch is chosen on validation films."""
@@ -41,7 +38,6 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     side, why = network_side(context.source, context.recipe)
     context.note_choice("input size", f"{side} px", why)
     _note_weights(context)
-    _note_small_films(context)
     begun = context.run.last_checkpoint.is_file()
     network = build_network(prepared, context.recipe, side, context.seed, begun=begun)
     precision = _precision(context, network)
@@ -68,16 +64,6 @@ def _note_weights(context: RunContext) -> None:
     else:
         why = "ImageNet weights of timm's hub, or of its cache on this machine"
         context.note_choice("weights", published(model.backbone), why)
-
-
-def _note_small_films(context: RunContext) -> None:
-    """That ``default`` is not the better recipe for films as small as PneumoniaMNIST's."""
-    side = context.source.native_size
-    if context.recipe.name == "default" and side <= _SMALL:
-        context.listener.note(
-            f"These films have {side} px. On such films the recipe from random weights was better "
-            "than this one, which begins from ImageNet weights: --recipe scratch"
-        )
 
 
 def _precision(context: RunContext, network: Network) -> Precision:

@@ -19,7 +19,7 @@ import torch
 
 from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
-from pneumoscope.models.efficientnet import NormClip
+from pneumoscope.models.efficientnet.blocks import NormClip
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
 from pneumoscope.records import Listener, Silent

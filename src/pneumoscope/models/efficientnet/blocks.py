@@ -14,8 +14,14 @@ from timm.layers.padding import pad_same_arg
 from timm.models._efficientnet_blocks import InvertedResidual
 from torch import Tensor, nn
 
-from pneumoscope.models.depthwise import depthwise, is_depthwise, learns_on_cpu
-from pneumoscope.models.norm import Pads, clear, conv_clip, norm_clip, pointwise_norm_clip
+from pneumoscope.models.efficientnet.depthwise import depthwise, is_depthwise, learns_on_cpu
+from pneumoscope.models.efficientnet.norm import (
+    Pads,
+    clear,
+    conv_clip,
+    norm_clip,
+    pointwise_norm_clip,
+)
 
 
 def efficient_on_cpu(network: nn.Module) -> nn.Module:
