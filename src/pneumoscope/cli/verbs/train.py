@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli import checks
 from pneumoscope.cli.options import (
     ChangeOption,
     DataOptions,
@@ -21,7 +22,7 @@ from pneumoscope.cli.options import (
 )
 from pneumoscope.cli.results import result_table, show_answers, show_withheld, value_and_interval
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.cli.verbs import checks, crossval, many
+from pneumoscope.cli.verbs import crossval, many
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import metric_name
 from pneumoscope.records import DataRequest, Hardware, OperatingPoint
