@@ -139,6 +139,15 @@ def understood(
     )
 
 
+def verdicts(
+    cells: Iterable[str], question: Question, said: Mapping[str, str]
+) -> dict[str, Verdict | None]:
+    """What each of the distinct ``cells`` means as far as that is known; nothing is asked."""
+    cells = list(cells)
+    question = _several(cells, question)
+    return {cell: _read(cell, question, said).verdict for cell in cells}
+
+
 def _several(cells: Iterable[str], question: Question) -> Question:
     """``question`` with what lists among the cells say: that a film may have several words."""
     if question.findings or not any(len(parts_of(cell)) > 1 for cell in cells):

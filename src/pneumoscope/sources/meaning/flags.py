@@ -7,7 +7,7 @@ were named pneumonia, it turns every label round.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -20,11 +20,18 @@ from pneumoscope.sources.meaning.words import fold, is_finding, known, misspelt,
 _VALUES: Mapping[str, int] = {
     **dict.fromkeys(("0", "false", "no", "n", "f", "negative", "absent"), 0),
     **dict.fromkeys(("1", "true", "yes", "y", "t", "positive", "present"), 1),
+    **dict.fromkeys(("unchecked", "nein", "non", "-", "\N{MINUS SIGN}"), 0),
+    **dict.fromkeys(("checked", "ja", "j", "oui", "si", "+", "x", "\N{CHECK MARK}"), 1),
     **dict.fromkeys(("-1", "u", "uncertain"), -1),
 }
-"""What a cell says of its column's name; -1 is CheXpert's sign for uncertain."""
+"""What a cell says of its column's name, folded; -1 is CheXpert's sign for uncertain."""
 
-_SAYING = frozenset(("0", "1", "true", "false", "yes", "no", "y", "n"))
+_SAYING_TEXT = "0 1 true false yes no y n checked unchecked ja nein oui si present absent + x"
+_SAYING = frozenset((*_SAYING_TEXT.split(), "\N{CHECK MARK}"))
+_MARKS = frozenset(("x", "\N{CHECK MARK}"))
+"""What is written for yes where no is left blank."""
+
+_PLAIN = {0: "no", 1: "yes", -1: "-1"}
 _ABOUT = frozenset(("has", "is", "label", "labels", "class", "target", "finding", "status", "flag"))
 _NO_FINDING = "no finding"
 _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
@@ -34,12 +41,14 @@ _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "d
 class Flags:
     """Columns that each say of a film whether it has what they are named for.
 
-    ``pneumonia`` and ``normal`` are those whose names mean it, ``others`` other findings.
+    ``pneumonia`` and ``normal`` are those whose names mean it, ``others`` other findings;
+    ``called`` says what a column is named for where its name says more.
     """
 
     pneumonia: tuple[str, ...]
     normal: tuple[str, ...]
     others: tuple[str, ...]
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,21 +62,32 @@ class Flags:
 
 def about(name: str) -> Literal["pneumonia", "normal", ""]:
     """What a bare 1 means in the column ``name``, by the name; empty where that does not say."""
-    words = words_of(name)
-    bare = [word for word in words if word not in _ABOUT]
-    verdict = known(name) or known(" ".join(bare)) if bare else None
+    bare = _bare(name)
+    verdict = known(name) or known(bare) if bare else None
     return verdict if verdict in ("normal", "pneumonia") else ""
+
+
+def _bare(name: str) -> str:
+    """``"pleural effusion"`` of ``has_Pleural_effusion?``: a column asks, and its cells answer."""
+    return " ".join(word for word in words_of(name) if word not in _ABOUT)
 
 
 def find_flags(columns: Mapping[str, Sequence[str]]) -> Flags:
     """The columns of 0 and 1 that say what a film shows, out of distinct cells by column."""
-    flags = [name for name, cells in columns.items() if is_flag(cells)]
+    return find_named([name for name, cells in columns.items() if is_flag(cells)])
+
+
+def find_named(flags: Sequence[str]) -> Flags:
+    """The columns of 0 and 1 ``flags`` that say what a film shows, by their names."""
     by = {name: about(name) for name in flags}
+    finding = {n for n in flags if not by[n] and (is_finding(n) or is_finding(_bare(n)))}
+    plain = {n for n in flags if (by[n] or n in finding) and not (known(n) or is_finding(n))}
     return Flags(
         tuple(name for name in flags if by[name] == "pneumonia"),
         tuple(name for name in flags if by[name] == "normal"),
         # "Brocho-pneumonia": a near miss is asked about, and never a fact beside the label.
-        tuple(n for n in flags if not by[n] and (is_finding(n) or misspelt(n) == "pneumonia")),
+        tuple(n for n in flags if n in finding or (not by[n] and misspelt(n) == "pneumonia")),
+        {name: _bare(name) for name in plain},
     )
 
 
@@ -84,15 +104,73 @@ def joined(frame: pd.DataFrame, flags: Flags) -> pd.Series[str]:
     they are written; else it shows none of the columns. A row that is empty throughout is empty.
     """
     label = np.full(len(frame), "", dtype=object)
-    any_cell = np.zeros(len(frame), dtype=bool)
+    marks = all(is_mark(frame[name].unique()) for name in flags.names)
+    any_cell = np.full(len(frame), marks)
     for name in flags.names:
+        called = flags.called.get(name, name.strip())
         values = _values(frame[name])
         any_cell |= ~np.isnan(values)
-        for value, word in ((1, name.strip()), (-1, f"uncertain {name.strip()}")):
+        for value, word in ((1, called), (-1, f"uncertain {called}")):
             here = values == value
             label[here] = np.where(label[here] == "", word, label[here] + "|" + word)
     label[(label == "") & any_cell] = NOTHING_MARKED if flags.normal else _NO_FINDING
     return pd.Series(label, index=frame.index, dtype="str")
+
+
+def together(every: Sequence[Flags]) -> Flags:
+    """All columns of several."""
+    return Flags(
+        tuple(name for one in every for name in one.pneumonia),
+        tuple(name for one in every for name in one.normal),
+        tuple(name for one in every for name in one.others),
+    )
+
+
+def with_others(frame: pd.DataFrame, flags: Flags, bits: Sequence[str]) -> Flags:
+    """``flags`` with columns of unknown names of which, with those, each row marks exactly one:
+    they are classes that exclude each other. Where columns that stand side by side do, from the
+    one of normal films to that of pneumonia, they alone are the classes."""
+    if flags.pneumonia and flags.normal and (block := _block(frame, flags, bits)):
+        classes = (*flags.pneumonia, *flags.normal)
+        return replace(flags, others=tuple(name for name in block if name not in classes))
+    rest = [name for name in bits if name not in flags.names]
+    if len(rest) < 2 or not flags.names:  # two may divide a few films alike by chance
+        return flags
+    marks = np.sum([says_yes(frame[n]) for n in (*flags.names, *rest)], axis=0)
+    return replace(flags, others=(*flags.others, *rest)) if np.all(marks == 1) else flags
+
+
+def _block(frame: pd.DataFrame, flags: Flags, bits: Sequence[str]) -> list[str]:
+    """The columns of 0 and 1 side by side of which each row marks one, with all that are named for
+    pneumonia and normal and at least one more; empty where there are none."""
+    names = [str(name) for name in frame.columns]
+    places = [names.index(name) for name in (*flags.pneumonia, *flags.normal)]
+    for first in (min(places), min(places) - 1):
+        for last in (max(places), max(places) + 1):
+            block = names[max(first, 0) : last + 1]
+            if len(block) > len(places) and set(block) <= set(bits):
+                marks = np.sum([says_yes(frame[name]) for name in block], axis=0)
+                if np.all(marks == 1):
+                    return block
+    return []
+
+
+def is_mark(cells: Iterable[str]) -> bool:
+    """Whether all cells that hold something are a cross or tick, so that a blank one says no."""
+    return {fold(cell) for cell in cells if not is_missing(cell)} <= _MARKS
+
+
+def says_yes(cells: pd.Series[str]) -> np.ndarray:
+    """Bool (N,): which rows of a column of 0 and 1 say yes."""
+    found: np.ndarray = _values(cells) == 1
+    return found
+
+
+def plainly(cells: pd.Series[str]) -> pd.Series[str]:
+    """A column of 0 and 1 in words that are known: ``Unchecked`` or ``nein`` is ``no``."""
+    words = [cell for cell in cells.unique() if not is_missing(cell) and not vague(cell)]
+    said = {cell: _PLAIN[_VALUES[fold(cell)]] for cell in words if fold(cell) in _VALUES}
+    return cells.replace(said) if said and is_flag(cells.unique()) else cells
 
 
 def _values(cells: pd.Series[str]) -> np.ndarray:

@@ -20,7 +20,7 @@ from pneumoscope.records import DataRequest, Word
 from pneumoscope.sources.film.boxes import boxes_of
 from pneumoscope.sources.film.views import both_views
 from pneumoscope.sources.listed import NO_LABEL, About, Codes, Column
-from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.asking import NOTHING_MARKED, Question
 from pneumoscope.sources.meaning.cells import Meaning, is_missing, read_cells
 from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
 from pneumoscope.sources.splits import split_of
@@ -70,7 +70,7 @@ def annotate(
     ``boxes_complete`` says that every positive film must have a box. Raises BadLabels for a class
     word or split that is not known, or when no film has a label.
     """
-    frame, repeated = _rows(table, columns)
+    frame, merged = _rows(table, columns)
     film, keys = _films(frame, columns.image)
     count = len(keys)
     reason = np.zeros(count, dtype=np.int64)
@@ -114,7 +114,7 @@ def annotate(
         facts[name] = both_views(facts[name], fact) if name in facts else fact
     if meaning.subtypes:
         facts["subtype"] = _subtypes(film, frame, meaning, label, count)
-    notes += _notes(repeated, columns, patient, split, reason)
+    notes += _notes(merged, columns, patient, split, reason)
     about = About(label, Column(reason, list(_REASONS)), patient, split, facts, found.boxes)
     return Annotations(keys, about, meaning.words, tuple(notes), readers)
 
@@ -129,16 +129,24 @@ _LABEL = "\0label"
 """The column of label cells in the frame that is gathered: no table has that name."""
 
 
-def _rows(table: Table, columns: Columns) -> tuple[pd.DataFrame, int]:
-    """The columns that are used, with the label, and how many repeated rows were merged."""
+def _rows(table: Table, columns: Columns) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that are used, with the label, without rows that are of no film, as REDCap has
+    one for each patient, and those that repeat another; and what to say of them."""
     used = [columns.image, columns.patient, columns.split, columns.reader]
     used += [*(columns.box or ()), *columns.facts]
     frame = table.frame[list(dict.fromkeys(name for name in used if name))]
     frame = frame.assign(**{_LABEL: columns.label.cells})
     if columns.image is None:
-        return frame, 0
-    repeated = int(frame.duplicated().sum())
-    return (frame.drop_duplicates(ignore_index=True) if repeated else frame), repeated
+        return frame, []
+    notes, silent = [], missing(frame[_LABEL]) | (frame[_LABEL] == NOTHING_MARKED)
+    nothing = missing(frame[columns.image]) & silent
+    if 0 < (of_none := int(nothing.sum())) < len(frame):
+        frame = frame[~nothing].reset_index(drop=True)
+        notes.append(f"{of_none} rows of the table name no film and no finding: they are of none.")
+    if repeated := int(frame.duplicated().sum()):
+        frame = frame.drop_duplicates(ignore_index=True)
+        notes.append(f"{repeated} rows of the table repeat another and were merged with it.")
+    return frame, notes
 
 
 def _films(frame: pd.DataFrame, image: str | None) -> tuple[Codes, list[str]]:
@@ -247,12 +255,10 @@ def _fact(film: Codes, frame: pd.DataFrame, name: str, count: int) -> Column:
 
 
 def _notes(
-    repeated: int, columns: Columns, patient: Column, split: Column, reason: Codes
+    merged: list[str], columns: Columns, patient: Column, split: Column, reason: Codes
 ) -> list[str]:
-    notes = []
+    notes = [*merged]
     fine = reason == _FINE
-    if repeated:
-        notes.append(f"{repeated} rows of the table repeat another and were merged with it.")
     nobody = int((fine & (patient.codes < 0)).sum())
     if columns.patient and nobody:
         notes.append(f"{nobody} films have no patient id in the column {columns.patient!r}.")

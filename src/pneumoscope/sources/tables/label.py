@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from pneumoscope.errors import BadLabels
+from pneumoscope.records import CLASSES
 from pneumoscope.sources.candidates import ask_column, likely_label
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import (
@@ -19,12 +20,23 @@ from pneumoscope.sources.meaning.cells import (
     parts_of,
     read_cells,
     understood,
+    verdicts,
 )
-from pneumoscope.sources.meaning.flags import Flags, about, find_flags, is_flag, joined, speaks
+from pneumoscope.sources.meaning.flags import (
+    Flags,
+    about,
+    is_flag,
+    joined,
+    plainly,
+    speaks,
+    together,
+    with_others,
+)
+from pneumoscope.sources.meaning.labellers import Labeller, finding_of, labellers, tells
 from pneumoscope.sources.meaning.words import fold, known, vague
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.facts import ABOUT_FILMS, fact_of
-from pneumoscope.sources.tables.roles import few, folded, named
+from pneumoscope.sources.tables.roles import few, folded, listed, named
 
 _MOST_WORDS = 2000  # distinct cells of a column that are looked at
 _SAMPLE = 64
@@ -71,26 +83,80 @@ class _Words:
 def find_label(
     table: Table, asked: str | None, said: Mapping[str, str], besides: Collection[str]
 ) -> LabelColumn:
-    """The label: the column ``asked`` for, one whose words are understood, several of 0 and 1, or
+    """The label: the columns ``asked`` for, one whose words are understood, several of 0 and 1, or
     one that is understood in part. Raises BadLabels where there is none, or two that differ."""
+    wanted = listed(table, asked) if asked else []
     distinct = {
         name: [cell for cell in table.frame[name].unique()[:_MOST_WORDS] if not is_missing(cell)]
         for name in table.frame.columns
-        if name not in besides and (name == asked or _may_be_label(table, name))
+        if name not in besides and (name in wanted or _may_be_label(table, name))
     }
-    flags = with_others(table, find_flags(distinct), distinct)
-    found = _one(table, asked) if asked else _found(_Words(distinct, table, said), flags, besides)
+    bits = [name for name, cells in distinct.items() if is_flag(cells)]
+    theirs = [
+        replace(one, flags=with_others(table.frame, one.flags, bits)) for one in labellers(bits)
+    ]
+    if wanted:
+        found = _asked(table, wanted, bits)
+    else:
+        found = _found(_Words(distinct, table, said), theirs, besides)
     # Whatever else says what a film shows would tell the answer as a fact.
-    return replace(found, used=tuple(dict.fromkeys((*found.used, *flags.names))))
+    others = [name for one in theirs for name in one.flags.names]
+    others += [name for name in bits if tells(name)]
+    return replace(found, used=tuple(dict.fromkeys((*found.used, *others))))
 
 
-def _found(words: _Words, flags: Flags, besides: Collection[str]) -> LabelColumn:
+def counted(column: LabelColumn, said: Mapping[str, str]) -> tuple[int, int]:
+    """How many rows are of pneumonia and of normal films, as far as their cells are understood."""
+    rows = {str(cell): int(n) for cell, n in column.cells.value_counts().items()}
+    read = verdicts(rows, column.question, said)
+    of = {label: sum(n for cell, n in rows.items() if read[cell] == label) for label in CLASSES}
+    return of["pneumonia"], of["normal"]
+
+
+def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelColumn:
+    """The column that the user named, or those of 0 and 1 among several."""
+    if len(wanted) == 1:
+        return _one(table, wanted[0])
+    mine = [name for name in wanted if name in bits]
+    found = labellers(mine)[0].flags if mine else Flags((), (), ())
+    rest = tuple(name for name in mine if name not in found.names)
+    flags = replace(found, others=(*found.others, *rest))
+    if flags.pneumonia or flags.normal:
+        return _flags(table, flags, [])
+    raise BadLabels(
+        "of the columns that are named for the label none is of 0 and 1 and named for a class",
+        got=f"{few(wanted)} in {table.path}",
+        expected="one column, or several of 0 and 1, one of them of pneumonia or normal films",
+        remedy="name them: --column label=Normal,Pneumonia",
+    )
+
+
+def _ask_whose(table: Table, theirs: Sequence[Labeller], said: Mapping[str, str]) -> BadLabels:
+    """The question whose columns of 0 and 1 are the label, with the counts of each, first those
+    that have columns of both classes."""
+    found = [(one, counted(_flags(table, one.flags, []), said)) for one in theirs]
+    found.sort(key=lambda one: (not min(one[1]), not one[0].flags.normal, -sum(one[1])))
+    told = [f"{one.pattern!r} ({sick:,} pneumonia, {well:,} normal)" for one, (sick, well) in found]
+    answer = ("--column", f"label={found[0][0].pattern}")
+    return BadLabels(
+        "columns of 0 and 1 come from several readers or programs, who differ",
+        got=f"{'; '.join(told)} in {table.path}",
+        expected="those of one of them, which are never mixed",
+        remedy=f"name them: {shlex.join(answer)}, or others of them",
+        answer=answer,
+    )
+
+
+def _found(words: _Words, theirs: Sequence[Labeller], besides: Collection[str]) -> LabelColumn:
     table = words.table
+    flags = theirs[0].flags if len(theirs) == 1 else together([one.flags for one in theirs])
     by_name = [name for name in named(table, "label", besides) if name in words.cells]
     whole = [name for name in by_name if name not in flags.names and words.whole(name)]
     if whole:
         one = [*whole, *(name for name in flags.pneumonia if not flags.several)]
         return _agreed(words, one, [name for name in by_name if name not in one])
+    if len(theirs) > 1:
+        raise _ask_whose(table, theirs, words.said)
     if flags.several or flags.pneumonia:
         return _flags(table, flags, [name for name in by_name if name not in flags.names])
     part = max(by_name, key=lambda name: words.share(name)[0], default=None)
@@ -131,16 +197,6 @@ def is_measured(cells: pd.Series[str]) -> bool:
     return len(there) > max(_SAMPLE, _NEARLY * len(cells))
 
 
-def with_others(table: Table, flags: Flags, distinct: Mapping[str, list[str]]) -> Flags:
-    """``flags`` with columns of unknown names of which, with those, each row marks exactly one:
-    they are classes that exclude each other."""
-    rest = [n for n, cells in distinct.items() if n not in flags.names and is_flag(cells)]
-    if len(rest) < 2 or not flags.names:  # two may divide a few films alike by chance
-        return flags
-    marks = np.sum([table.frame[n].map(fold) == "1" for n in (*flags.names, *rest)], axis=0)
-    return replace(flags, others=(*flags.others, *rest)) if np.all(marks == 1) else flags
-
-
 def is_rsna(table: Table) -> bool:
     """Whether a table is that of the RSNA challenge, by its columns; films may be another's."""
     return {folded(name) for name in table.frame.columns} >= _RSNA
@@ -150,14 +206,15 @@ def _question(table: Table, name: str) -> Question:
     where = f"the column {name!r} of {table.path}"
     if folded(name) == "target" and is_rsna(table):
         return Question(where, "pneumonia", name=name)
-    bare = about(name)
+    bare = about(finding_of(name))
     if bare == "normal" and not is_flag(table.frame[name].unique()[:_MOST_WORDS]):
         bare = ""  # words of a column of normal films say themselves what they mean
     return Question(where, bare, name=name)
 
 
 def _one(table: Table, name: str, notes: tuple[str, ...] = ()) -> LabelColumn:
-    return LabelColumn(name, table.frame[name], _question(table, name), (name,), notes)
+    cells = plainly(table.frame[name])
+    return LabelColumn(name, cells, _question(table, name), (name,), notes)
 
 
 def _flags(table: Table, flags: Flags, others: list[str]) -> LabelColumn:
@@ -167,6 +224,8 @@ def _flags(table: Table, flags: Flags, others: list[str]) -> LabelColumn:
         return _one(table, name, (note,) if others else ())
     where = f"the columns {few(flags.names)} of {table.path}"
     note = f"{len(flags.names)} columns of 0 and 1 are read together: {few(flags.names, 8)}."
+    if apart := [n for n in map(str, table.frame) if tells(n) and n not in flags.names]:
+        note += f" Not read, being of another reader or program: {few(apart)}."
     # Two that exclude each other are classes; more may be true of one film.
     findings = len(flags.pneumonia) + len(flags.normal) < len(flags.names)
     question = Question(where, findings=findings)

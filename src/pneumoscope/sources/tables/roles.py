@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from pneumoscope.errors import InputError, nearest
 from pneumoscope.sources.tables.bounds import Table
@@ -111,6 +112,28 @@ def said_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
     return {role: _said(table, role, name) for role, name in columns.items()}
 
 
+def listed(table: Table, name: str) -> list[str]:
+    """The columns that ``label=A,B`` or ``label=*_reader1`` names. Raises InputError for one that
+    is not there."""
+    names = [str(one) for one in table.frame.columns]
+    found: list[str] = []
+    for part in [name] if _alike(names, name) else map(str.strip, name.split(",")):
+        if not (alike := _alike(names, part)):
+            raise InputError(
+                f"the table has no column {part!r}", got=table.path, expected=nearest(part, names)
+            )
+        found += alike
+    return list(dict.fromkeys(found))
+
+
+def _alike(names: Sequence[str], part: str) -> list[str]:
+    if part in names:
+        return [part]
+    if "*" in part:
+        return [name for name in names if fnmatchcase(name, part.replace("[", "[[]"))]
+    return [name for name in names if folded(name) == folded(part)]
+
+
 def _said(table: Table, role: str, name: str) -> str:
     names = [str(one) for one in table.frame.columns]
     if role not in ROLES:
@@ -124,6 +147,8 @@ def _said(table: Table, role: str, name: str) -> str:
         raise InputError(f"the column {name!r} holds neither text nor numbers", got=table.path)
     if not alike and name == NONE and role in ("patient", "split"):
         return ""
+    if not alike and role == "label" and listed(table, name):
+        return name
     if not alike:
         raise InputError(
             f"the table has no column {name!r}", got=table.path, expected=nearest(name, names)
