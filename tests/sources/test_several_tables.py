@@ -1,6 +1,7 @@
 """Several tables of one set: parts with a split in each name, one within another, and joins."""
 
 import gzip
+import json
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
@@ -107,7 +108,9 @@ def test_readings_of_the_same_films_are_asked_about_the_largest_first(tmp_path: 
     write(tmp_path / "zoe.csv", "film,finding", rows)
     with pytest.raises(InputError, match="2 tables in the folder") as error:
         opened(tmp_path)
-    assert error.value.got == "zoe.csv (12 films); anna.csv (4 films)"
+    assert error.value.got == (
+        "zoe.csv (12 films, 6 pneumonia, 6 normal); anna.csv (4 films, 4 pneumonia, 0 normal)"
+    )
     assert error.value.answer == ("--labels", str(tmp_path / "zoe.csv"))
     assert counts(opened(tmp_path, labels=tmp_path / "zoe.csv")) == {(None, 0): 6, (None, 1): 6}
 
@@ -282,3 +285,49 @@ def test_of_words_and_reports_the_words_are_offered(tmp_path: Path, report: str)
     assert error.value.answer[:2] == ("--column", "label=problems")
     found = opened(tmp_path, columns={"label": "problems"}, classes={"cardiomegaly": "ignore"})
     assert counts(found) == {(None, 0): 8, (None, 1): 8}
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["labels/{}_fixed.json", "{}.json", "by/{}/labels.jsonl"],
+    ids=["in a folder", "beside", "folders"],
+)
+def test_labels_on_lines_of_json_are_asked_about_each_with_its_counts(
+    tmp_path: Path, names: str
+) -> None:
+    films = [f"{'valid' if i >= 8 else 'train'}/patient{i // 2}/view{i % 2}" for i in range(12)]
+    draw(tmp_path / "PNG", *(f"{film}.png" for film in films))
+    for name, step in (("impression", 4), ("report", 2)):
+        rows = []
+        for i, film in enumerate(films):
+            marks = {"Pneumonia": 1.0 if i % step == 1 else None, "Edema": None}
+            marks |= {"No Finding": 1.0 if i % 2 == 0 else None}
+            rows.append(json.dumps({"path_to_image": f"{film}.jpg", **marks}))
+        file = tmp_path / names.format(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(rows))
+    sheet = [
+        (f"{film}.jpg", f"p{i // 2}", ("Frontal", "Lateral")[i % 4 == 2], film[:5], "2-Abnormal")
+        for i, film in enumerate(films)
+    ]
+    head = "path_to_image,deid_patient_id,frontal_lateral,split,section_summary"
+    write(tmp_path / "df.csv", head, sheet)
+    with pytest.raises(InputError, match="2 tables in the folder") as error:
+        opened(tmp_path)
+    assert "(12 films, 6 pneumonia, 6 normal)" in error.value.got
+    assert "(12 films, 3 pneumonia, 6 normal)" in error.value.got
+    assert error.value.answer == ("--labels", str(tmp_path / names.format("report")))
+    found = opened(tmp_path, labels=tmp_path / names.format("report"))
+    assert counts(found) == {("train", 0): 4, ("train", 1): 4, ("val", 0): 2, ("val", 1): 2}
+    assert Counter(r.facts.get("view") for r in found.records) == {"Frontal": 9, "Lateral": 3}
+    assert len({record.patient_id for record in found.records}) == 6
+
+
+@pytest.mark.parametrize("word", ["2-Abnormal", "positive", "sick"])
+def test_a_word_that_all_films_have_is_no_label(tmp_path: Path, word: str) -> None:
+    rows = [(film, word, i) for i, (film, _) in enumerate(rows_of(tmp_path, 0, 12))]
+    write(tmp_path / "sheet.csv", "film,summary,number", rows)
+    assert opened(tmp_path).form == "unlabelled"
+    rows = [(film, w, kind) for (film, w, _), kind in zip(rows, WORDS * 6, strict=True)]
+    write(tmp_path / "sheet.csv", "film,summary,shown", rows)
+    assert counts(opened(tmp_path)) == {(None, 0): 6, (None, 1): 6}

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import pandas as pd
+
 from pneumoscope.errors import BadLabels, printable
 from pneumoscope.sources.meaning.cells import is_missing, parts_of
 from pneumoscope.sources.meaning.flags import is_flag
@@ -139,11 +141,18 @@ def likely_label(cell: str) -> bool:
     )  # fmt: skip
 
 
+def divides(cells: pd.Series[str]) -> bool:
+    """Whether a column may tell films apart: what is said of all, as ``2-Abnormal``, is no class,
+    unless it says itself what for."""
+    found = cells.unique()
+    return len(found) > 1 or any(map(known, found))
+
+
 def _candidate(table: Table, name: str) -> _Candidate | None:
     counts = table.frame[name].value_counts()
     cells = {str(cell): int(n) for cell, n in counts.items() if not is_missing(str(cell))}
     likely = any(map(likely_label, islice(cells, _MOST_LOOKED_AT))) and not is_flag(cells)
-    if not likely and not _could_be_label(name, cells):
+    if not divides(table.frame[name]) or not likely and not _could_be_label(name, cells):
         return None
     return _Candidate(name, cells, likely, frozenset(words_of(name)))
 

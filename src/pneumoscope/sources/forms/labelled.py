@@ -32,10 +32,10 @@ from pneumoscope.sources.tables.find import (
     films_of,
     label_like,
     label_tables,
-    named_by,
     naming_tables,
     places_named,
     table_files,
+    told_of,
     with_films,
 )
 from pneumoscope.sources.tables.gather import Annotations, annotate
@@ -205,8 +205,7 @@ def _one_of(root: Path, tables: Sequence[LabelTable], films: Names) -> LabelTabl
             remedy="name it: --labels FILE",
         )
     shown = (
-        f"{', '.join(_named(root, table))} ({named_by(table.table, films):,} films)"
-        for table in tables
+        f"{', '.join(_named(root, table))} ({told_of(table.table, films)})" for table in tables
     )
     first = str(tables[0].paths[0])
     raise InputError(

@@ -18,7 +18,7 @@ from pneumoscope.sources.rows.detections import of_boxes
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import has_boxes, image_column
 from pneumoscope.sources.tables.join import with_labels, with_more
-from pneumoscope.sources.tables.label import find_label, is_rsna
+from pneumoscope.sources.tables.label import counted, find_label, is_rsna
 from pneumoscope.sources.tables.parts import LabelTable, in_parts
 from pneumoscope.sources.tables.read import read_table
 
@@ -91,7 +91,7 @@ def label_tables(
         found = _without_boxes(found, films) if len(found) > 1 else found
     if len(found) == 1:
         return [_completed(found[0], [one for one in read if one not in both], films)]
-    return sorted(found, key=lambda one: -named_by(one.table, films))
+    return sorted(found, key=lambda one: _rank(one.table, films, said))
 
 
 def _surest(
@@ -105,9 +105,9 @@ def _surest(
 def with_films(root: Path, labels: LabelTable, films: Names) -> LabelTable:
     """``labels`` as they are where they name films, else joined to a table below ``root`` that
     does, if there is one."""
-    if _image(labels.table, films):
-        return labels
     read = [one for one in _read(root) if one[0] not in labels.paths]
+    if _image(labels.table, films):
+        return _completed(labels, read, films)
     found = _with_films(read, _naming(read, films), films, labels)
     return _completed(found, read, films) if found else labels
 
@@ -134,6 +134,26 @@ def places_named(films: Names, table: Table) -> list[str | int]:
 def named_by(table: Table, films: Names) -> int:
     """How many films ``table`` names."""
     return len(films_of(table, films))
+
+
+def told_of(table: Table, films: Names) -> str:
+    """What to tell of a table to choose it by: films, and how many rows are of which class."""
+    sick, well = _labelled_by(table, films, {})
+    counts = f", {sick:,} pneumonia, {well:,} normal" if sick or well else ""
+    return f"{named_by(table, films):,} films{counts}"
+
+
+def _labelled_by(table: Table, films: Names, said: Mapping[str, str]) -> tuple[int, int]:
+    """How many rows of ``table`` are of pneumonia and of normal films, as far as is understood."""
+    try:
+        return counted(find_label(table, None, said, {_image(table, films)}), said)
+    except InputError:
+        return 0, 0
+
+
+def _rank(table: Table, films: Names, said: Mapping[str, str]) -> tuple[int, int]:
+    """The lower, the likelier a table is the one of labels: by films, then by those with one."""
+    return -named_by(table, films), -sum(_labelled_by(table, films, said))
 
 
 def films_of(table: Table, films: Names) -> set[int]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pneumoscope.errors import BadLabels
 from pneumoscope.records import CLASSES
-from pneumoscope.sources.candidates import ask_column, likely_label
+from pneumoscope.sources.candidates import ask_column, divides, likely_label
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import (
     DOUBT,
@@ -279,6 +279,7 @@ def _by_content(words: _Words, flags: Flags) -> LabelColumn | None:
     found = [name for name in cells if name not in bits and words.whole(name)]
     if not found and not flags.normal:
         found = [n for n, c in words.cells.items() if n not in bits and any(map(_like_class, c))]
+    found = [name for name in found if divides(words.table.frame[name])]
     if not found and words.table.headless and len(bits) == 1:
         found = bits
     if len(found) > 1:

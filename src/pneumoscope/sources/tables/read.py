@@ -89,7 +89,7 @@ def _read_json(path: Path) -> Table:
     digest = bounds.digest(path, no_zeros=True)
     try:
         if path.suffix.lower() == ".json":
-            objects: Iterable[Any] = _listed(json.loads(path.read_text("utf-8-sig")))
+            objects = _objects(path.read_text("utf-8-sig"))
         else:
             with path.open(encoding="utf-8-sig") as lines:
                 objects = [json.loads(line) for line in lines if line.strip()]
@@ -106,6 +106,17 @@ def _read_json(path: Path) -> Table:
     kept = [name for name in names if not any(isinstance(row.get(name), dict) for row in rows)]
     return _table(path, kept, ([_cell(row.get(n)) for n in kept] for row in rows), digest,
                   tuple(name for name in names if name not in kept))  # fmt: skip
+
+
+def _objects(text: str) -> list[Any]:
+    """What is in a file called .json: one value, or as CheXpert Plus has it, one on each line."""
+    try:
+        return _listed(json.loads(text))
+    except json.JSONDecodeError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [json.loads(line) for line in lines]
 
 
 def _listed(found: Any) -> list[Any]:
