@@ -122,10 +122,21 @@ def test_one_column_of_each_reader_is_asked_about(names: str, tmp_path: Path) ->
     assert followed(tmp_path, error) == dict(enumerate(SICK))
 
 
+@pytest.mark.parametrize("final", ["pneumonia_final", "pneumonia (consensus)", "Pneumonia"])
+def test_of_readers_what_they_agreed_on_is_offered(final: str, tmp_path: Path) -> None:
+    root = table(tmp_path, {"pneumonia_rad1": OTHERS, "pneumonia_rad2": HEART, final: SICK})
+    error = asked(root)
+    assert error.answer == ("--column", f"label={final}")
+    assert followed(root, error) == dict(enumerate(SICK))
+
+
 def test_names_that_say_more_of_a_pneumonia_are_of_no_labeller() -> None:
-    for other in ("Brocho-pneumonia", "Bronko-pneumonia", "suspected pneumonia", "prior pneumonia"):
+    near = ("Brocho-pneumonia", "Bronko-pneumonia", "pneumonia_suspected", "history_pneumonia")
+    for other in near:
         (one,) = labellers(["Pneumonia", "No finding", other])
         assert one.flags.pneumonia[:1] == ("Pneumonia",) and other in one.flags.names
+    (one,) = labellers(["Pneumonia", "history_pneumonia", "history_asthma", "Edema"])
+    assert one.flags.pneumonia == ("Pneumonia",)
     (one,) = labellers(["prior pneumonia", "prior edema", "suspected pneumonia", "suspected edema"])
     assert not one.flags.pneumonia
 

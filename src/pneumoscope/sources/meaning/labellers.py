@@ -13,12 +13,13 @@ from pneumoscope.sources.meaning.flags import Flags, about, find_named
 from pneumoscope.sources.meaning.qualified import earlier
 from pneumoscope.sources.meaning.words import doubtful, is_finding, words_of
 
+_FINAL = frozenset(["consensus", "final", "adjudicated", "gold", "majority", "agreed", "truth"])
 _WHO_TEXT = """
 reader rad radiologist rater annotator observer expert physician doctor befunder lecteur lector
-leser medico consensus final adjudicated gold majority agreed truth manual human
+leser medico manual human
 chexpert chexbert negbio chx cxp nb cx visualchexbert nlp auto automatic machine model ai llm gpt
 """
-_WHO = frozenset(_WHO_TEXT.split())
+_WHO = _FINAL.union(_WHO_TEXT.split())
 """Words for who or what read the films, of whom each may have one column alone."""
 
 _DIGITS, _MARKS, _LONGEST = "0123456789", " _-:;=?()[]{}.,/|", 100
@@ -32,6 +33,11 @@ class Labeller:
     affix: str
     pattern: str
     flags: Flags
+
+    @property
+    def final(self) -> bool:
+        """Whether it is what readers agreed on, rather than one of them."""
+        return not self.affix or not _FINAL.isdisjoint(words_of(self.affix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ def _cut(name: str) -> _Cut | None:
     """``name`` taken apart with the shortest affix that leaves a finding; None where it is named
     for one as it stands, or says that it is doubtful or of an earlier time."""
     words = words_of(name)
-    asked = name.rstrip(" ?")
+    asked = " ".join(words)  # "history_of" is no word for those that look for whole ones
     whole = about(name) or is_finding(name) or doubtful(asked) or earlier(asked)
     if whole or len(name) > _LONGEST:
         return None

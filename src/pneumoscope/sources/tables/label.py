@@ -133,9 +133,9 @@ def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelCol
 
 def _ask_whose(table: Table, theirs: Sequence[Labeller], said: Mapping[str, str]) -> BadLabels:
     """The question whose columns of 0 and 1 are the label, with the counts of each, first those
-    that have columns of both classes."""
+    that have columns of both classes, and what readers agreed on."""
     found = [(one, counted(_flags(table, one.flags, []), said)) for one in theirs]
-    found.sort(key=lambda one: (not min(one[1]), not one[0].flags.normal, -sum(one[1])))
+    found.sort(key=lambda x: (not min(x[1]), not x[0].flags.normal, not x[0].final, -sum(x[1])))
     told = [f"{one.pattern!r} ({sick:,} pneumonia, {well:,} normal)" for one, (sick, well) in found]
     answer = ("--column", f"label={found[0][0].pattern}")
     return BadLabels(
