@@ -205,3 +205,17 @@ def test_rows_of_patients_without_a_film_cost_no_film(rest: str, tmp_path: Path)
         found = opened(root, DataRequest(str(data), classes={"other": "ignore"}))
         assert labels(found) == truth(SICK, WELL) and found.count == 9
         assert any(note.startswith("9 rows of the table name no film") for note in found.notes)
+
+
+@pytest.mark.parametrize("base", ["findings", "cxr_result", "diagnosis"])
+def test_boxes_of_choices_are_named_by_the_data_dictionary(base: str, tmp_path: Path) -> None:
+    columns = {f"{base}___{number}": cells for number, cells in ((1, WELL), (2, SICK), (9, HEART))}
+    root = table(tmp_path, columns)
+    head = '"Variable / Field Name","Field Type","Choices, Calculations, OR Slider Labels"'
+    choices = f'"{base}","checkbox","1, Normal | 2, Pneumonia | 9, Other"'
+    (root / "Study_DataDictionary.csv").write_text(
+        f'{head}\n"sex","radio","1, M | 2, F"\n{choices}'
+    )
+    found = opened(root, DataRequest(str(root), classes={"other": "ignore"}))
+    assert labels(found) == truth(SICK, WELL)
+    assert any("data dictionary" in note for note in found.notes)

@@ -71,6 +71,7 @@ def in_words(table: Table, legends: Sequence[Legend], said: Collection[str]) -> 
     where none fits, two differ, or the user ``said`` what one of the numbers means."""
     if not legends:
         return table
+    table = _choices(table, legends)
     fitting = {name: found for name in _columns(table) if (found := _fitting(table, name, legends))}
     if len(fitting) != 1:
         return table
@@ -84,6 +85,22 @@ def in_words(table: Table, legends: Sequence[Legend], said: Collection[str]) -> 
     told = ", ".join(f"{number} is {shown[number]!r}" for number in sorted(shown, key=int))
     note = f"What the numbers of {name!r} stand for is read from {found[0].path.name}: {told}."
     frame = table.frame.assign(**{name: cells})
+    return replace(table, frame=frame, digest=table.digest + note, notes=(*table.notes, note))
+
+
+def _choices(table: Table, legends: Sequence[Legend]) -> Table:
+    """``table`` with ``findings___2``, as REDCap calls the box of a choice, named for the word."""
+    called = {}
+    for name in map(str, table.frame.columns):
+        base, _, number = name.rpartition("___")
+        words = {one.words.get(number, "") for one in legends if fold(base) in one.columns}
+        if base and len(words) == 1 and (word := words.pop()):
+            called[name] = f"{base}___{word}"
+    if not called or not set(called.values()).isdisjoint(table.frame.columns):
+        return table
+    told = ", ".join(f"{name!r} is {word!r}" for name, word in list(called.items())[:_MOST_TOLD])
+    note = f"Columns are named for what the data dictionary says of them: {told}."
+    frame = table.frame.rename(columns=called)
     return replace(table, frame=frame, digest=table.digest + note, notes=(*table.notes, note))
 
 
