@@ -12,6 +12,7 @@ import pandas as pd
 
 from pneumoscope.errors import BadLabels, printable
 from pneumoscope.sources.meaning.cells import is_missing, parts_of
+from pneumoscope.sources.meaning.codes import coded
 from pneumoscope.sources.meaning.flags import is_flag
 from pneumoscope.sources.meaning.qualified import short_normal
 from pneumoscope.sources.meaning.words import (
@@ -136,6 +137,7 @@ def likely_label(cell: str) -> bool:
     """Whether a cell holds a word that means, or could mean, normal or pneumonia."""
     return len(cell) <= _LONGEST_LABEL and any(
         known(part) or misspelt(part) or kindred(part) or short_normal(part)
+        or coded(part) == "pneumonia"
         or (vague(part) and len(fold(part)) > 1)
         for part in parts_of(cell)
     )  # fmt: skip

@@ -3,7 +3,8 @@
 pydicom builds an object for every element and item, whoever sent the file. This walk keeps none
 but the wanted values, goes round nested sequences without recursion, and is bounded by the bytes
 that there are, whatever lengths they claim. What identifies a person is passed over unread,
-but for the patient's id. PS3.5 chapter 7, PS3.10 chapter 7.
+but for the ids of patient, study and film, which tables may name. PS3.5 chapter 7, PS3.10
+chapter 7.
 """
 
 from __future__ import annotations
@@ -44,12 +45,15 @@ class Tag(IntEnum):
     """The attributes that are read; all others are passed over."""
 
     CHARACTER_SET = 0x00080005
+    SOP_INSTANCE = 0x00080018
+    ACCESSION = 0x00080050
     MODALITY = 0x00080060
     PATIENT_ID = 0x00100020
     SEX = 0x00100040
     AGE = 0x00101010
     BODY_PART = 0x00180015
     VIEW = 0x00185101
+    STUDY = 0x0020000D
     SAMPLES = 0x00280002
     PHOTOMETRIC = 0x00280004
     PLANAR = 0x00280006

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +19,15 @@ from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import IN_ANOTHER, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import words_of
+from pneumoscope.sources.naming import (
+    labels_of,
+    names_and_groups,
+    names_below,
+    one_of,
+    own_names,
+)
 from pneumoscope.sources.places.files import FoundFile, fingerprint, typical_side
+from pneumoscope.sources.places.groups import Groups
 from pneumoscope.sources.places.lists import listed_splits
 from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
 from pneumoscope.sources.splits import split_of
@@ -28,26 +35,22 @@ from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import find_columns, image_column, to_name_films
 from pneumoscope.sources.tables.find import (
     LIKELY,
-    POSSIBLE,
     films_of,
+    group_column,
     label_like,
     label_tables,
     naming_tables,
-    places_named,
     table_files,
-    told_of,
-    with_films,
 )
 from pneumoscope.sources.tables.gather import Annotations, annotate
 from pneumoscope.sources.tables.label import is_rsna
-from pneumoscope.sources.tables.parts import LabelTable, read_labels
+from pneumoscope.sources.tables.parts import LabelTable
 from pneumoscope.sources.tables.roles import few, of_studies, said_columns
 
 NO_ROW = "no row in the label table"
 SHARED_ROW = "several films match one row of the label table"
 _REASONS = {NOWHERE: NO_ROW, SHARED: SHARED_ROW}
 _OTHERS = "films of a test split that the label table does not name"
-_FEW = 5
 _RSNA_SIDE, _FAULTY = 1024, 0.2
 
 
@@ -66,8 +69,8 @@ def labelled_folder_source(request: DataRequest) -> Source:
     if not found.listing.files:
         check_links(found.listing, 0, {"unknown": len(found.listing.links)})
         raise UnreadableData("the folder holds no films", got=root, expected="DICOM or image files")
-    names = _names(found)
-    return _source(root, found, names, _labels(root, names, request), request)
+    names, labels = labels_of(root, found, request)
+    return _source(root, found, names, labels, request)
 
 
 def find_labels(
@@ -79,13 +82,19 @@ def find_labels(
         return None
     try:
         found = find_films(root, request.links)
-        names = _names(found)
-        tables = label_tables(root, names, request.meanings, least=least) if names.paths else []
+        for names in names_and_groups(root, found):
+            tables = label_tables(root, names, request.meanings, least=least)
+            if tables:
+                return partial(_opened, root, found, names, tables)
     except InputError:
         return None
-    if not tables:
-        return None
-    return lambda asked: _source(root, found, names, _one_of(root, tables, names), asked)
+    return None
+
+
+def _opened(
+    root: Path, found: Found, names: Names, tables: Sequence[LabelTable], request: DataRequest
+) -> Source:
+    return _source(root, found, names, one_of(root, tables, names), request)
 
 
 def _source(
@@ -93,10 +102,11 @@ def _source(
 ) -> Source:
     """The films ``found`` below ``root``, called ``names``, with what ``labels`` say of each."""
     table, paths = labels.table, names.paths
+    request = _with_ids(table, names, request)
     check_names(table, request, names)  # before any question about words
     columns = find_columns(table, request, names.share)
     annotations = annotate(table, columns, request)
-    met = meet(annotations.keys, names)
+    met = _met(annotations.keys, names)
     if not met.found:
         raise no_film_met(paths, annotations.keys, table.path, to_name_films(table, names.share))
     kept, passed = _within(paths, met)
@@ -107,13 +117,14 @@ def _source(
     about, notes = with_splits(root, files, about)
     links = Counter({"unknown": len(found.listing.links)})
     side = typical_side(root, files)
+    private = columns.patient is not None or isinstance(names, Groups)
     return assemble(
         Listed(
             form="dicom",
             name=root.resolve().name or "folder",
-            why=f"a folder of films and the table {few(_named(root, labels))}, which names them in "
-            f"{columns.image!r} and gives labels in {columns.label.name!r}",
-            films=FileFilms(root.resolve(), files, all_private=columns.patient is not None),
+            why=f"a folder of films and the table {few(names_below(root, labels))}, which names "
+            f"them in {columns.image!r} and gives labels in {columns.label.name!r}",
+            films=FileFilms(root.resolve(), files, all_private=private),
             about=about,
             fingerprint=fingerprint("dicom", files, table.digest, told(request)),
             native_size=side,
@@ -123,6 +134,7 @@ def _source(
                 *table.notes,
                 *annotations.notes,
                 *met.notes,
+                *_several_rows(table, columns.image, names),
                 *notes,
                 *found.notes,
                 *_unmet(annotations, met),
@@ -134,6 +146,29 @@ def _source(
             drawn_on=drawn_on(table, about.boxes, side),
         )
     )
+
+
+def _with_ids(table: Table, names: Names, request: DataRequest) -> DataRequest:
+    """``request`` with the column that names the groups of films, where these are not named."""
+    if not isinstance(names, Groups):
+        return request
+    columns = {"image": group_column(table, names), **request.columns}
+    return replace(request, columns=columns)
+
+
+def _several_rows(table: Table, column: str | None, names: Names) -> list[str]:
+    """What to say where ids of exams or patients have several rows, of which each may be another's
+    visit."""
+    if column is None or not isinstance(names, Groups):
+        return []
+    rows = table.frame[column].value_counts()
+    several = int((rows[[not is_missing(str(key)) for key in rows.index]] > 1).sum())
+    told = f"{several:,} ids of the column {column!r} have several rows, which are read together."
+    return [told] if several else []
+
+
+def _met(keys: Sequence[str], names: Names) -> Met:
+    return names.meet_all(keys) if isinstance(names, Groups) else meet(keys, names)
 
 
 def check_names(table: Table, request: DataRequest, names: Names) -> None:
@@ -151,7 +186,7 @@ def check_tables(root: Path, request: DataRequest) -> None:
     it names a film: to go on would make an unlabelled set of a labelled one."""
     if not root.is_dir() or not table_files(root):
         return
-    names = _names(find_films(root, request.links))
+    names = own_names(find_films(root, request.links))
     for table in label_like(root) if names.paths else ():
         check_names(table, request, names)
 
@@ -182,51 +217,6 @@ def drawn_on(table: Table, boxes: Boxes, side: int) -> int:
     # Boxes that were made smaller with their films lie within them, but for faulty ones.
     ends = (boxes.corners[:, :2] + boxes.corners[:, 2:]).max(axis=1)
     return _RSNA_SIDE if np.mean(ends > side) > _FAULTY else 0
-
-
-def _labels(root: Path, films: Names, request: DataRequest) -> LabelTable:
-    if request.labels is not None:
-        path = request.labels.expanduser()
-        beside = root / request.labels
-        path = beside if not path.exists() and beside.is_file() else path
-        labels = read_labels(root, path, request.meanings, partial(places_named, films))
-        return labels if "image" in request.columns else with_films(root, labels, films)
-    return _one_of(root, label_tables(root, films, request.meanings, least=POSSIBLE), films)
-
-
-def _one_of(root: Path, tables: Sequence[LabelTable], films: Names) -> LabelTable:
-    """The only one of ``tables``. Raises InputError where there is none, or several."""
-    if len(tables) == 1:
-        return tables[0]
-    if not tables:
-        raise InputError(
-            "a folder of films needs a table of their labels",
-            got=root,
-            remedy="name it: --labels FILE",
-        )
-    shown = (
-        f"{', '.join(_named(root, table))} ({told_of(table.table, films)})" for table in tables
-    )
-    first = str(tables[0].paths[0])
-    raise InputError(
-        f"{len(tables)} tables in the folder could hold the labels",
-        got="; ".join(shown),
-        expected="one of them",
-        remedy=f"name the right one: {shlex.join(('--labels', first))}",
-        answer=("--labels", first),
-    )
-
-
-def _names(found: Found) -> Names:
-    return Names([file.image_id for file in found.listing.files])
-
-
-def _named(root: Path, *tables: LabelTable) -> list[str]:
-    return [
-        path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        for table in tables
-        for path in table.paths
-    ]
 
 
 def _reasons(

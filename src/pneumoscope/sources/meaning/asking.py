@@ -11,12 +11,14 @@ from typing import Literal
 
 from pneumoscope.errors import BadLabels, printable
 from pneumoscope.records import CLASSES
+from pneumoscope.sources.meaning.codes import Coded, coded, without_code
 from pneumoscope.sources.meaning.qualified import earlier, plain, short_normal
 from pneumoscope.sources.meaning.words import (
     doubtful,
     fold,
     is_kind,
     kindred,
+    known,
     misspelt,
     offers,
     vague,
@@ -31,6 +33,7 @@ Kind = Literal[
     "doubt",
     "earlier",
     "qualified",
+    "code",
     "nothing",
     "unmarked",
     "other",
@@ -51,6 +54,7 @@ _WHY = {
     "doubt": "labels say that they are not certain",
     "earlier": "labels tell of an earlier pneumonia, which a film need not show",
     "qualified": "labels say more of a pneumonia than its place or kind",
+    "code": "codes of diagnoses are given for a stay, not for a film",
     "nothing": "rows say yes in none of the columns, not even in that of normal films",
     "unmarked": "films without a box say nothing of themselves",
     "other": "class names are neither normal nor pneumonia",
@@ -66,6 +70,7 @@ _HINTS = {
     "doubt": "uncertain=ignore leaves doubtful films out",
     "earlier": "an earlier, treated or old pneumonia is left out",
     "qualified": "what else is said may take the pneumonia back: leave it out, or look it up",
+    "code": "J12 to J18 are pneumonia, Z87.01 is an earlier one: look up who gave them, and when",
     "nothing": "they are normal films where the columns name all findings, and else unknown",
     "unmarked": "they may be meant as normal, or were only never looked at",
     "other": "other=ignore leaves all words out that are not named, other=normal counts them as "
@@ -221,6 +226,8 @@ def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: 
         return Unknown(word, films, "doubt", "ignore")
     if word == NO_BOX:
         return Unknown(word, films, "unmarked", "ignore" if normal else "normal")
+    if (code := coded(word)) and code != "other":
+        return _coded(word, films, code)
     if bare := vague(word):
         if question.about == "normal":  # what is not normal there
             return Unknown(word, films, "rest", "pneumonia")
@@ -237,3 +244,14 @@ def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: 
     if offer == "pneumonia" and (earlier(word) or (misspelt(word) and not plain(word))):
         return Unknown(word, films, "earlier" if earlier(word) else "qualified", "ignore")
     return Unknown(word, films, "near" if offer else "other", offer or "ignore")
+
+
+def _coded(word: str, films: int, code: Coded) -> Unknown:
+    """A code of pneumonia, an earlier one, or a visit without findings; a text behind it must be
+    as plain."""
+    if code == "earlier" or earlier(word):
+        return Unknown(word, films, "earlier", "ignore")
+    text = without_code(word)
+    said = (known(text) or misspelt(text) or short_normal(text)) if text else code
+    fine = said == code and (code == "normal" or plain(text))
+    return Unknown(word, films, "code" if fine else "qualified", code if fine else "ignore")

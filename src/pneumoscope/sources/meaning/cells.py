@@ -21,7 +21,8 @@ from pneumoscope.sources.meaning.asking import (
     unknown_words,
     unsure,
 )
-from pneumoscope.sources.meaning.qualified import earlier, short_normal
+from pneumoscope.sources.meaning.codes import coded
+from pneumoscope.sources.meaning.qualified import earlier, is_filling, short_normal
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     VERDICTS,
@@ -49,7 +50,9 @@ REST, DOUBT = "other", "uncertain"
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _LIST = re.compile(r"[|;,]")
+_TAKEN_BACK = re.compile(r"(?:ruled? out|excluded|negative|absent|not|unlikely)\b", re.IGNORECASE)
 _MOST_SHOWN = 40
+_TELLING = ("pneumonia", "normal")  # codes that an answer for all others does not cover
 _MEASURE, _MOST_MEASURED = re.compile(r"\s*[-+]?[0-9]*[.,][0-9]*[1-9][0-9]*\s*"), 8
 
 
@@ -166,6 +169,9 @@ def _read(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
         if whole.verdict or not re.search("[,/]", parts[0]) or earlier(cell) or doubtful(cell):
             return whole  # "Pneumonia, resolved" is no list
         parts = tuple(word for part in parts[0].split(",") if (word := part.strip()))
+        parts = tuple(part for part in parts if not is_filling(part)) or parts
+        if any(map(_TAKEN_BACK.match, parts)):
+            return whole  # nor is "Pneumonia, ruled out"
         if len(parts) < 2:
             return _path(parts[0], question, said) if parts else whole
     # "No Finding|Support Devices": CheXpert's normal films may show devices.
@@ -197,7 +203,7 @@ def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     if (
         rest
         and cell != NO_BOX
-        and not (bare_verdict or misspelt(cell) or short_normal(cell))
+        and not (bare_verdict or misspelt(cell) or short_normal(cell) or coded(cell) in _TELLING)
         and sure
     ):
         return _Read(cast(Verdict, rest), (cell,), said=True)

@@ -32,13 +32,21 @@ bacterienne virale aigue lobaire broncho brocho bronco pleuro
 _FILLING_TEXT = """
 chest x ray rays xray xrays cxr cxrs radiograph radiographs image images img imgs film films case
 cases patient patients class set data type folder with and in the of a an on by due to mit im in der
-und con y en de la el or other lungenentzundung
+und con y en de la el or other lungenentzundung unspecified organism specified unsp nos
 """
 _PLAIN = frozenset(f"{_PLACES_TEXT} {_KINDS_TEXT} {_FILLING_TEXT}".split())
 _PNEUMONIA = ("pneumonia", "pneumonie", "neumonia", "polmonite", "bacterial", "viral")
 _NEAR = 0.75
 _SHORT_NORMAL = frozenset(("ob", "nad", "wnl", "ras", "unauff", "opb"))
 """Folded: what is written for a normal film in short, ``o.B.``, and may mean something else."""
+
+_NOTHING_ABNORMAL = "without abnormal findings"
+"""How ICD-10 ends what it calls a visit in good health (Z00.00)."""
+_FILLING_PARTS = """
+unspecified; unspecified organism; organism unspecified; organism nos; nos; unspecified cause;
+not elsewhere classified; unspecified type; unspecified site
+"""
+_FILLING = frozenset(fold(part) for part in _FILLING_PARTS.split(";"))
 
 
 def earlier(word: str) -> bool:
@@ -47,8 +55,15 @@ def earlier(word: str) -> bool:
 
 
 def short_normal(word: str) -> Verdict | None:
-    """``"normal"`` for what is written in short for a film without findings: ``o.B.``, ``NAD``."""
-    return "normal" if fold(word) in _SHORT_NORMAL else None
+    """``"normal"`` for what is written for a film, or a visit, without findings: ``o.B.``, ``NAD``,
+    ``examination without abnormal findings``."""
+    short = fold(word) in _SHORT_NORMAL or _NOTHING_ABNORMAL in word.casefold()
+    return "normal" if short else None
+
+
+def is_filling(part: str) -> bool:
+    """Whether a part of a diagnosis, behind a comma, says nothing of its own: ``unspecified``."""
+    return fold(part) in _FILLING
 
 
 def plain(word: str) -> bool:

@@ -52,7 +52,7 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hit:
+class Hit:
     """The films that a key names, of which it should be one: by which rule, and by how many parts
     of their paths."""
 
@@ -120,7 +120,7 @@ class Names:
         hits = (self.find(key) for key in keys)
         return sorted({hit.films[0] for hit in hits if hit and len(hit.films) == 1})
 
-    def find(self, key: str) -> _Hit | None:
+    def find(self, key: str) -> Hit | None:
         """The film that ``key`` names, or those that share its name; None where there is none."""
         plain = plain_path(key)
         if not plain:
@@ -141,7 +141,7 @@ class Names:
                     continue
                 films, length = found
                 whole = length == name.count("/") + 1
-                return _Hit(films, 2 * folding + (rule > 0), length, whole)
+                return Hit(films, 2 * folding + (rule > 0), length, whole)
         return None
 
 

@@ -118,7 +118,8 @@ def to_name_films(table: Table, fits: Fits) -> tuple[str, tuple[str, ...]]:
     if share.get(best, 0) < _SOME:
         return (
             "add a column of their file names, or lay a table beside it that has these and a "
-            "column of the same ids",
+            "column of the same ids; where it names their folders, exams or patients, give the "
+            "folder of the films, with --labels",
             (),
         )
     answer = ("--column", f"image={best}")

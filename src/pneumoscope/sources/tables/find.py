@@ -13,6 +13,7 @@ from pneumoscope.errors import BadLabels, InputError, printable
 from pneumoscope.sources.candidates import NoLabelColumn
 from pneumoscope.sources.legends import in_words, legends_in
 from pneumoscope.sources.meaning.words import words_of
+from pneumoscope.sources.places.groups import Groups
 from pneumoscope.sources.places.match import Names
 from pneumoscope.sources.rows.detections import of_boxes
 from pneumoscope.sources.tables.bounds import Table
@@ -21,6 +22,7 @@ from pneumoscope.sources.tables.join import with_labels, with_more
 from pneumoscope.sources.tables.label import counted, find_label, is_rsna
 from pneumoscope.sources.tables.parts import LabelTable, in_parts
 from pneumoscope.sources.tables.read import read_table
+from pneumoscope.sources.tables.roles import has_a_role
 
 _LISTS = (".yaml", ".yml")
 _SUFFIXES = (
@@ -161,6 +163,11 @@ def films_of(table: Table, films: Names) -> set[int]:
     return {place for place in places_named(films, table) if isinstance(place, int)}
 
 
+def names_films(table: Table, films: Names) -> bool:
+    """Whether ``table`` has a column that names films, or groups of them."""
+    return bool(_image(table, films))
+
+
 def naming_tables(root: Path, films: Names) -> list[tuple[Path, Table]]:
     """The tables below ``root``, no texts, that name films."""
     return [one for one in _read(root) if not _is_text(one[0]) and _image(one[1], films)]
@@ -186,13 +193,22 @@ def _naming(read: Sequence[tuple[Path, Table]], films: Names) -> dict[Path, str]
 
 
 def _image(table: Table, films: Names) -> str:
-    """The column of a table that names films, empty where none does."""
+    """The column of a table that names films, or groups of them; empty where none does."""
+    if isinstance(films, Groups):
+        return group_column(table, films)
     try:
         image = image_column(table, films.share, [])
     except InputError:
         return ""
     sample = table.frame[image].iloc[:: max(1, len(table.frame) // 64)].tolist()
     return image if films.share(sample) >= _ENOUGH else ""
+
+
+def group_column(table: Table, groups: Groups) -> str:
+    """The column of a table that names the groups that films are in; empty where none does."""
+    names = [n for n in table.frame.columns if not has_a_role(n, "image", "patient", "study")]
+    ids = {name: [str(cell) for cell in table.frame[name].unique()] for name in names}
+    return groups.column(ids)
 
 
 def _says(table: Table, said: Mapping[str, str] = _NOTHING, image: str = "") -> int:
