@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from pneumoscope.metrics.calibration import platt
 from pneumoscope.metrics.scores import Floats, Labels
@@ -185,7 +186,9 @@ def _gap(sample: Floats, sick: Floats, well: Floats, share: float) -> float:
 
 
 def _estimate(draws: Floats, method: str, n: int) -> Estimate:
+    """Normal interval of the resamples' standard deviation: quantiles of the resamples lie askew
+    where a share is near 0 or 1, and held it in 88 of 100 simulations (docs/log.md)."""
     value = float(draws[0])
-    low, high = np.quantile(draws[1:], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    reach = float(norm.ppf((1 + _LEVEL) / 2) * draws[1:].std(ddof=1))
     said = f"{method}, patient bootstrap of both sets, {_RESAMPLES} resamples"
-    return Estimate(value, min(float(low), value), max(float(high), value), _LEVEL, said, n)
+    return Estimate(value, max(value - reach, 0.0), min(value + reach, 1.0), _LEVEL, said, n)
