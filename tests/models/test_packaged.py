@@ -124,13 +124,13 @@ def test_where_weights_are_to_be_had_is_said() -> None:
     assert whereabouts("test_vit4") == "none"
 
 
-def test_the_default_recipe_begins_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recipe_transfer_begins_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise OSError("the network was asked")
 
     monkeypatch.setattr("socket.socket.connect", no_network)
     monkeypatch.setattr("socket.getaddrinfo", no_network)
-    recipe = load_recipe("default")
+    recipe = load_recipe("transfer")
     assert recipe.model.weights == "imagenet" and package_of(recipe.model.backbone)
     side = recipe.input.size
     check_model(recipe.model.backbone, recipe.model.weights, side if side != "auto" else 64)
