@@ -137,7 +137,13 @@ def _collect_seldom() -> None:
     evaluation. What is in no cycle is freed at once, as ever.
     """
     gc.set_threshold(50_000, 10, 10)
-    atexit.register(gc.freeze)
+    atexit.register(_keep_cycles)
+
+
+def _keep_cycles() -> None:
+    # Triton, which comes with training, reports on stderr what is not collected as leaks.
+    if "triton" not in sys.modules:
+        gc.freeze()
 
 
 def _run() -> int:
