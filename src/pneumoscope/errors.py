@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 
 class PneumoscopeError(Exception):
@@ -12,9 +13,11 @@ class PneumoscopeError(Exception):
     Parameters
     ----------
     what : one sentence naming the thing at fault.
-    got, expected, remedy : optional; one line each.
+    got, expected, remedy : optional; one line each, but a tuple of what was got is a line each.
     answer : the words to add to the command that failed, so that it works; empty where no one
         answer is right.
+    hints : what else to know before doing so, a line each.
+    points : the single problems, where there are several; each says its own part.
     """
 
     def __init__(
@@ -25,38 +28,44 @@ class PneumoscopeError(Exception):
         expected: str | None = None,
         remedy: str | None = None,
         answer: tuple[str, ...] = (),
+        hints: tuple[str, ...] = (),
+        points: Sequence[PneumoscopeError] = (),
     ) -> None:
         self.what = what
         self.got = got
         self.expected = expected
         self.remedy = remedy
         self.answer = answer
+        self.hints = hints
+        self.points = tuple(points)
         super().__init__(self.message())
 
     def message(self) -> str:
-        """The whole message, a line for each part that is known."""
-        lines = [f"{type(self).__name__}: {printable(self.what)}"]
-        parts = (("got:", self.got), ("expected:", self.expected), ("remedy:", self.remedy))
-        lines += [f"  {name:<9} {printable(part)}" for name, part in parts if part is not None]
+        """The whole message, a line for each part that is known, and a few for each point."""
+        lines = [f"{type(self).__name__}: {printable(self.what)}", *self._parts()]
         return "\n".join(lines)
+
+    def _parts(self) -> Iterator[str]:
+        for number, point in enumerate(self.points, 1):
+            yield f"  {number}. {printable(point.what)}"
+            yield from (f"   {line}" for line in point._parts())
+        named = (("got", self.got), ("expected", self.expected), ("remedy", self.remedy))
+        for name, part in (*named, ("note", self.hints)):
+            each = part if isinstance(part, tuple) else () if part is None else (part,)
+            for place, line in enumerate(each):
+                yield f"  {'' if place else name + ':':<9} {printable(line)}"
 
     def __str__(self) -> str:
         return self.message()
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling between processes.
-        return _rebuild, (type(self), self.what, self.got, self.expected, self.remedy, self.answer)
+        names = ("got", "expected", "remedy", "answer", "hints", "points")
+        return _rebuild, (type(self), self.what, {name: getattr(self, name) for name in names})
 
 
-def _rebuild(
-    kind: type[PneumoscopeError],
-    what: str,
-    got: object | None,
-    expected: str | None,
-    remedy: str | None,
-    answer: tuple[str, ...],
-) -> PneumoscopeError:
-    return kind(what, got=got, expected=expected, remedy=remedy, answer=answer)
+def _rebuild(kind: type[PneumoscopeError], what: str, parts: dict[str, Any]) -> PneumoscopeError:
+    return kind(what, **parts)
 
 
 class InputError(PneumoscopeError):

@@ -990,8 +990,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], type[PneumoscopeError], str]] = {
     "labels that differ.csv": (
         lambda: b"path,label,target\na.png,0,1\nb.png,1,0\n",
         BadLabels,
-        "two columns could be the label and differ: 'label' and 'target'; and then: numbers of a "
-        "label do not say what they stand for",
+        "2 things have to be said of this data",
     ),
     "unknown class.csv": (
         lambda: b"path,label\na.png,gallstones\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,7 +137,10 @@ def test_all_that_is_unknown_is_asked_in_one_message(
     with pytest.raises(BadLabels) as error:
         open_source(request, tmp_path, Silent())
     assert [word for word in error.value.answer if word.startswith("--")] == options
-    assert "; and then: " in error.value.what
+    words = [word for point in error.value.points for word in point.answer]
+    assert tuple(words) == error.value.answer
+    starts = [line[:4] for line in str(error.value).splitlines()]  # a problem a line
+    assert ("  1." in starts) and ("  2." in starts)
     found = open_source(answered(request, error.value.answer), tmp_path, Silent())
     assert {record.label for record in found.records} == {0, 1}
 
@@ -171,3 +175,29 @@ def test_an_answer_that_is_no_option_of_data_is_a_fault_of_ours() -> None:
         answered(DataRequest("x"), ("--set", "data.most_bad=.1"))
     request = answered(DataRequest("x"), ("--classes=-1=ignore", "--links", "/a"))
     assert request.classes == {"-1": "ignore"} and request.links == (Path("/a"),)
+
+
+def test_each_kind_of_unknown_word_has_a_line_of_its_own(tmp_path: Path) -> None:
+    words = ["No finding", "Pnemonia", "positive", "possible pneumonia", "COPD"]
+    with pytest.raises(BadLabels) as error:
+        read_cells(dict.fromkeys(words, 3), Question("the column 'dx' of t.csv"), {})
+    assert [point.got for point in error.value.points] == [
+        f"{word!r} × 3" for word in ("positive", "Pnemonia", "possible pneumonia", "COPD")
+    ]
+    lines = str(error.value).splitlines()
+    assert sum("note:" in line or line[2].isdecimal() for line in lines[1:]) == 8
+    assert not any("; " in line for line in lines[1:])
+    assert pickle.loads(pickle.dumps(error.value)).message() == str(error.value)
+
+
+def test_a_question_about_a_table_in_parts_names_all_of_them(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        names = [f"{split}{i}.png" for i in range(4)]
+        for name in names:
+            (tmp_path / name).write_bytes(b"x")
+        (tmp_path / f"{split}_list.txt").write_text(
+            "\n".join(f"{n} {i % 2}" for i, n in enumerate(names))
+        )
+    with pytest.raises(BadLabels) as error:
+        open_source(DataRequest(str(tmp_path)), tmp_path, Silent())
+    assert f"test_list.txt, train_list.txt, val_list.txt in {tmp_path}" in str(error.value)

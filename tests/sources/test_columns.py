@@ -94,7 +94,7 @@ def test_a_label_column_of_another_name_is_found_by_words_but_not_by_numbers() -
     with pytest.raises(BadLabels, match="'outcome': '0' × 5, '1' × 5") as asked:
         find({"path": FILMS, "outcome": ONES})
     assert asked.value.answer == ("--column", "label=outcome")
-    with pytest.raises(BadLabels, match="'outcome': .*; 'outcome2': "):
+    with pytest.raises(BadLabels, match="'outcome': .*\n *'outcome2': "):
         find({"path": FILMS, "outcome": words, "outcome2": words[::-1]})
 
 

@@ -105,8 +105,8 @@ def test_labellers_of_whom_none_is_plain_are_asked_about_and_never_mixed(
         two.format("No Finding"): WELL,
     }
     error = asked(table(tmp_path, columns))
-    assert "several readers or programs" in error.what
-    assert "(4 pneumonia, 5 normal)" in error.got and error.answer[0] == "--column"
+    assert "several readers or programs" in str(error)
+    assert "(4 pneumonia, 5 normal)" in str(error) and error.answer[0] == "--column"
     assert pattern.strip("*") in error.answer[1]
     assert followed(tmp_path, error) == truth(SICK, WELL)
 
@@ -118,7 +118,7 @@ def test_one_column_of_each_reader_is_asked_about(names: str, tmp_path: Path) ->
     columns = {names.format(1): SICK, names.format(2): OTHERS}
     error = asked(table(tmp_path, columns))
     assert error.answer[:2] == ("--column", f"label={names.format(1)}")
-    assert "(4 pneumonia, 8 normal)" in error.got
+    assert "(4 pneumonia, 8 normal)" in str(error)
     assert followed(tmp_path, error) == dict(enumerate(SICK))
 
 

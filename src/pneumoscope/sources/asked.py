@@ -87,14 +87,10 @@ def _joined(asked: Sequence[InputError], fill_in: Path | None) -> InputError:
         return asked[0]
     labels = [error for error in asked if isinstance(error, BadLabels)]
     kind = BadLabels if labels else InputError
-    parts = {
-        name: "; ".join(str(part) for error in asked if (part := getattr(error, name)))
-        for name in ("got", "expected", "remedy")
-    }
     one = kind(
-        "; and then: ".join(error.what for error in asked),
-        **parts,
+        f"{len(asked)} things have to be said of this data",
         answer=tuple(word for error in asked for word in error.answer),
+        points=asked,
     )
     if isinstance(one, BadLabels):
         one.words = tuple(word for error in labels for word in error.words)

@@ -116,15 +116,18 @@ def ask_column(table: Table, names: Sequence[str], what: str) -> NoLabelColumn |
     more = len(found) - len(shown)
     answer = ("--column", f"label={found[0].name}")
     readers = [repr(one.name) for one in found if one.of_reader]
-    beside = f"; {', '.join(readers)} seem to be of one reader each" if readers else ""
     error = NoLabelColumn(
         what,
-        got="; ".join(map(_told, shown)) + (f"; and {more} more" if more else "")
-        + f" in {table.path}",
+        got=(
+            *map(_told, shown),
+            *([f"and {more} more"] if more else []),
+            f"in {table.where}",
+        ),
         expected="the column that says what films show",
-        remedy=f"name it: {shlex.join(answer)}, or another of them{beside}",
+        remedy=f"name it: {shlex.join(answer)}, or another of them",
         answer=answer,
-    )  # fmt: skip
+        hints=(f"{', '.join(readers)} seem to be of one reader each",) if readers else (),
+    )
     error.likely = found[0].likely
     return error
 

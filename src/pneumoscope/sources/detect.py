@@ -185,7 +185,7 @@ def _from_path(request: DataRequest, path: Path) -> Source:
         unsaid = isinstance(error, NoLabelColumn) or not (request.classes or request.columns)
         asked = error.answer and not isinstance(error, UnreadableData)  # links are no labels
         if asked and unsaid and (guessed or isinstance(error, NoLabelColumn)):
-            error.remedy = f"{error.remedy}; {_NO_LABELS}"
+            error.hints = (*error.hints, _NO_LABELS)
         raise
 
 

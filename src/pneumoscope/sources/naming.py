@@ -83,13 +83,13 @@ def one_of(root: Path, tables: Sequence[LabelTable], films: Names) -> LabelTable
             got=root,
             remedy="name it: --labels FILE",
         )
-    shown = (
+    shown = tuple(
         f"{', '.join(names_below(root, table))} ({told_of(table.table, films)})" for table in tables
     )
     first = str(tables[0].paths[0])
     raise InputError(
         f"{len(tables)} tables in the folder could hold the labels",
-        got="; ".join(shown),
+        got=shown,
         expected="one of them",
         remedy=f"name the right one: {shlex.join(('--labels', first))}",
         answer=("--labels", first),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,7 +45,7 @@ NO_BOX = "no box"
 
 _FEW, _MOST_DROPPED, _MOST_ANSWERED = 12, 5, 10
 _FREQUENT, _MOST_FREQUENT = 0.02, 20
-_WHY = {
+_WHY: Mapping[Kind, str] = {
     "vague": "words of a label do not say what for",
     "number": "numbers of a label do not say what they stand for",
     "rest": "a column of normal films does not say what the others show",
@@ -59,7 +59,7 @@ _WHY = {
     "unmarked": "films without a box say nothing of themselves",
     "other": "class names are neither normal nor pneumonia",
 }
-_HINTS = {
+_HINTS: Mapping[Kind, str] = {
     "vague": "a positive test may be of COVID-19, and a negative one show another pneumonia",
     "number": "look up which is which where the data comes from: what is offered for 0 and 1 is "
     "a guess to be checked, and for other numbers nothing is",
@@ -113,10 +113,34 @@ def unknown_words(
     Where what is ``known`` and offered is of one class, the words are written down instead, to be
     filled in: no answer could be offered that leaves films of both.
     """
-    kinds = [kind for kind in _WHY if any(word.kind == kind for word in words)]
-    named, more = _told(words, _FEW), len(words) - _FEW
-    hints = [_HINTS[kind] for kind in kinds]
-    if more > 0:
+    answer, hints = _way(words, known)
+    points = [_kind(kind, each) for kind in _WHY if (each := [w for w in words if w.kind == kind])]
+    one = points[0] if len(points) == 1 else None
+    error = BadLabels(
+        one.what if one else "words of a label are not certain, for several reasons",
+        got=(f"{one.got} in {where}" if where else one.got) if one else where or None,
+        expected="normal and pneumonia, in one of their common spellings",
+        remedy="say what they mean, normal, pneumonia or ignore, if this is not it: "
+        + printable(shlex.join(answer)),
+        answer=answer,
+        hints=(*(one.hints if one else ()), *hints),
+        points=[] if one else points,
+    )
+    error.words = tuple((word.word, word.films, word.offer) for word in words)
+    return error
+
+
+def _kind(kind: Kind, words: Sequence[Unknown]) -> BadLabels:
+    """The problem with words of one kind alone."""
+    return BadLabels(_WHY[kind], got=_told(words, _FEW), hints=(_HINTS[kind],))
+
+
+def _way(
+    words: Sequence[Unknown], known: Collection[str | None]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The words of the command line that answer for ``words``, and what to know of them."""
+    hints = []
+    if any(n > _FEW for n in Counter(word.kind for word in words).values()):
         hints.append("--classes words.csv writes all of them down, to be filled in")
     if others := _others(words):
         hints.append(f"other=ignore would leave out {_told(others, _frequent(others))}")
@@ -130,17 +154,7 @@ def unknown_words(
     if lacking and any(word.offer == "ignore" for word in words):
         hints.append(f"no word is known or seems to mean {' or '.join(lacking)}: fill it in there")
         answer = ("--classes", "words.csv")
-    error = BadLabels(
-        "; ".join(_WHY[kind] for kind in kinds),
-        got=named + (f" in {where}" if where else ""),
-        expected="normal and pneumonia, in one of their common spellings",
-        remedy="say what they mean, normal, pneumonia or ignore, if this is not it: "
-        + printable(shlex.join(answer))
-        + f"; {'; '.join(hints)}",
-        answer=answer,
-    )
-    error.words = tuple((word.word, word.films, word.offer) for word in words)
-    return error
+    return answer, hints
 
 
 def measured(numbers: Sequence[str], where: str) -> BadLabels:

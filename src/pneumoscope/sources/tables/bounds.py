@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ CHUNK = 1 << 20
 
 AS_TEXT = "save it as CSV in UTF-8 and try again"
 _LONGEST_NAME = 256
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Table:
 
     ``digest`` is of the file's bytes. ``unread`` names the columns that hold neither text nor
     numbers (bytes, images, times); they were not read. ``notes`` say what was not as it should be:
-    no header, another encoding. ``headless`` says that the names are only positions.
+    no header, another encoding. ``headless`` says that the names are only positions. ``sisters``
+    are the other files of a table in parts.
     """
 
     path: Path
@@ -45,6 +48,19 @@ class Table:
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     headless: bool = False
+    sisters: tuple[Path, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The file, for messages; of a table in parts all of them."""
+        if not self.sisters:
+            return str(self.path)
+        files = (self.path, *self.sisters)
+        home = os.path.commonpath([str(path.parent) for path in files])
+        named = [path.relative_to(home).as_posix() for path in files]
+        shown = ", ".join(named[:_MOST_NAMED])
+        more = f" and {len(named) - _MOST_NAMED:,} more" if len(named) > _MOST_NAMED else ""
+        return f"{shown}{more} in {home}"
 
 
 def called(name: str, place: int) -> str:

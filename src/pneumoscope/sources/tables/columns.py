@@ -102,7 +102,7 @@ def image_column(table: Table, fits: Fits, notes: list[str]) -> str:
     remedy, answer = to_name_films(table, fits)
     raise InputError(
         "no column of the table names the films",
-        got=f"{few(table.frame.columns)} in {table.path}",
+        got=f"{few(table.frame.columns)} in {table.where}",
         expected="a column such as path, file_name or image_id",
         remedy=remedy,
         answer=answer,
@@ -138,7 +138,7 @@ def split_column(table: Table, besides: set[str]) -> str | None:
         if not table.frame[found[0]].map(split_of).equals(table.frame[other].map(split_of)):
             raise InputError(
                 f"two columns could be the split and differ: {found[0]!r} and {other!r}",
-                got=table.path,
+                got=table.where,
                 remedy=f"name the right one: --column split={found[0]}",
                 answer=("--column", f"split={found[0]}"),
             )

@@ -104,7 +104,7 @@ def annotate(
             "no row of the table has a path and a label"
             if columns.image
             else "no row of the set has a label",
-            got=f"{len(table.frame)} rows in {table.path}",
+            got=f"{len(table.frame)} rows in {table.where}",
             expected=f"labels in {columns.label.name!r}"
             + (f", and films in {columns.image!r}" if columns.image else ""),
         )
@@ -234,7 +234,7 @@ def _splits(
     if unknown:
         raise BadLabels(
             f"the column {columns.split!r} holds what is no split",
-            got=", ".join(map(repr, unknown[:5])) + f" in {table.path}",
+            got=", ".join(map(repr, unknown[:5])) + f" in {table.where}",
             expected="train, val or test, in one of their common spellings",
             remedy="where it holds no splits: --column split=none",
             answer=("--column", "split=none"),

@@ -125,7 +125,7 @@ def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelCol
         return _flags(table, flags, [])
     raise BadLabels(
         "of the columns that are named for the label none is of 0 and 1 and named for a class",
-        got=f"{few(wanted)} in {table.path}",
+        got=f"{few(wanted)} in {table.where}",
         expected="one column, or several of 0 and 1, one of them of pneumonia or normal films",
         remedy="name them: --column label=Normal,Pneumonia",
     )
@@ -136,11 +136,11 @@ def _ask_whose(table: Table, theirs: Sequence[Labeller], said: Mapping[str, str]
     that have columns of both classes, and what readers agreed on."""
     found = [(one, counted(_flags(table, one.flags, []), said)) for one in theirs]
     found.sort(key=lambda x: (not min(x[1]), not x[0].flags.normal, not x[0].final, -sum(x[1])))
-    told = [f"{one.pattern!r} ({sick:,} pneumonia, {well:,} normal)" for one, (sick, well) in found]
+    told = (f"{one.pattern!r} ({sick:,} pneumonia, {well:,} normal)" for one, (sick, well) in found)
     answer = ("--column", f"label={found[0][0].pattern}")
     return BadLabels(
         "columns of 0 and 1 come from several readers or programs, who differ",
-        got=f"{'; '.join(told)} in {table.path}",
+        got=(*told, f"in {table.where}"),
         expected="those of one of them, which are never mixed",
         remedy=f"name them: {shlex.join(answer)}, or others of them",
         answer=answer,
@@ -176,7 +176,7 @@ def _found(words: _Words, theirs: Sequence[Labeller], besides: Collection[str]) 
         return _one(table, asked[0])
     raise unsaid or BadLabels(
         "no column of the table holds labels",
-        got=f"{few(table.frame.columns)} in {table.path}",
+        got=f"{few(table.frame.columns)} in {table.where}",
         expected="a column such as label, target or class",
         remedy="name it: --column label=NAME",
     )
@@ -203,7 +203,7 @@ def is_rsna(table: Table) -> bool:
 
 
 def _question(table: Table, name: str) -> Question:
-    where = f"the column {name!r} of {table.path}"
+    where = f"the column {name!r} of {table.where}"
     if folded(name) == "target" and is_rsna(table):
         return Question(where, "pneumonia", name=name)
     bare = about(finding_of(name))
@@ -222,7 +222,7 @@ def _flags(table: Table, flags: Flags, others: list[str]) -> LabelColumn:
         name = flags.pneumonia[0]
         note = f"Labels are in the column {name!r}; {few(others)} has other words."
         return _one(table, name, (note,) if others else ())
-    where = f"the columns {few(flags.names)} of {table.path}"
+    where = f"the columns {few(flags.names)} of {table.where}"
     note = f"{len(flags.names)} columns of 0 and 1 are read together: {few(flags.names, 8)}."
     if apart := [n for n in map(str, table.frame) if tells(n) and n not in flags.names]:
         note += f" Not read, being of another reader or program: {few(apart)}."
@@ -258,7 +258,7 @@ def _check_alike(table: Table, bare: list[str]) -> None:
 def _differ(table: Table, first: str, other: str) -> BadLabels:
     return BadLabels(
         f"two columns could be the label and differ: {first!r} and {other!r}",
-        got=table.path,
+        got=table.where,
         remedy=f"name the right one: --column label={first}",
         answer=("--column", f"label={first}"),
     )

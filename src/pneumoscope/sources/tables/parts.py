@@ -164,7 +164,8 @@ def _joined(
         notes.append(f"One table {'for each split' if each else 'in parts'}: {names}.")
     digest = "".join(each.digest for _, each in tables)
     whole = pd.concat(frames, ignore_index=True).fillna("")
-    return Table(first, whole, digest, table.unread, (*notes, *told), table.headless)
+    sisters = tuple(part.path for part in used[1:])
+    return Table(first, whole, digest, table.unread, (*notes, *told), table.headless, sisters)
 
 
 def _with_split(frame: pd.DataFrame, table: Table, split: str) -> pd.DataFrame:

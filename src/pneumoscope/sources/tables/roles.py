@@ -120,7 +120,7 @@ def listed(table: Table, name: str) -> list[str]:
     for part in [name] if _alike(names, name) else map(str.strip, name.split(",")):
         if not (alike := _alike(names, part)):
             raise InputError(
-                f"the table has no column {part!r}", got=table.path, expected=nearest(part, names)
+                f"the table has no column {part!r}", got=table.where, expected=nearest(part, names)
             )
         found += alike
     return list(dict.fromkeys(found))
@@ -144,14 +144,14 @@ def _said(table: Table, role: str, name: str) -> str:
         name = f"column {name}"
     alike = [n for n in names if n == name] or [n for n in names if folded(n) == folded(name)]
     if name in table.unread:
-        raise InputError(f"the column {name!r} holds neither text nor numbers", got=table.path)
+        raise InputError(f"the column {name!r} holds neither text nor numbers", got=table.where)
     if not alike and name == NONE and role in ("patient", "split"):
         return ""
     if not alike and role == "label" and listed(table, name):
         return name
     if not alike:
         raise InputError(
-            f"the table has no column {name!r}", got=table.path, expected=nearest(name, names)
+            f"the table has no column {name!r}", got=table.where, expected=nearest(name, names)
         )
     if len(alike) > 1:
         raise InputError(f"several columns could be {name!r}", got=few(alike), expected="one")

@@ -68,7 +68,7 @@ def patient_column(
         answer = ("--column", f"patient={likely[0]}")
         raise InputError(
             f"the column {likely[0]!r} holds ids that repeat: are they of patients?",
-            got=f"{few(likely)} in {table.path}",
+            got=f"{few(likely)} in {table.where}",
             expected="the column of patients, so that none lies in two splits",
             remedy=f"say so with {shlex.join(answer)}, or, if they are not: --column patient=none",
             answer=answer,
@@ -89,7 +89,7 @@ def _agreed(table: Table, names: list[str]) -> str:
         if (one != two).any():
             raise InputError(
                 f"two columns could be the patient and differ: {names[0]!r} and {other!r}",
-                got=table.path,
+                got=table.where,
                 remedy=f"name the right one: --column patient={names[0]}",
                 answer=("--column", f"patient={names[0]}"),
             )
