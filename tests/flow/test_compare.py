@@ -76,10 +76,12 @@ def test_recipes_are_compared_over_their_seeds(tmp_path: Path) -> None:
     means = [group["metrics"]["auroc"]["mean"] for group in found["seeds"]]
     auroc = pair["differences"]["auroc"]
     assert auroc["value"] == pytest.approx(means[1] - means[0]) and auroc["p_holm"] < 0.05
+    assert auroc["method"] == "variance over seeds and films" and auroc["n"] == 120
     wanted = "Over their seeds default (B, D and F) has a higher mean AUROC than default (A, C and"
     assert pair["verdict"].startswith(wanted)
     page = (folder / "comparison.html").read_text("utf-8")
     assert wanted in page and "the summary compares them over theirs" in page
+    assert "default (B, D and F) less default (A, C and E), over seeds" in page
     # One recipe alone, or one run of each, is no comparison of recipes.
     for some in (runs[:1] + runs[2:3], runs[:2]):
         other = compare(some, out=tmp_path / f"out-{some[1].name}")

@@ -26,6 +26,7 @@ def test_a_learning_curve_is_trained_drawn_and_finished(
     curve = read_learning(folder / "learning_curve.json")
     half, whole = curve.points
     assert (half.share, whole.share) == (0.5, 1.0) and half.recipe == whole.recipe
+    assert curve.differences == ()
     assert half.films in range(whole.films // 2, whole.films // 2 + 3)
     tables = []
     for point in curve.points:

@@ -22,9 +22,9 @@ from pneumoscope.metrics.paired import (
     delong_paired,
     holm,
     mcnemar,
+    over_seeds,
     paired_bootstrap,
     resampled_scores,
-    welch,
 )
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
@@ -247,25 +247,41 @@ def test_holm_passes_over_what_was_not_tested() -> None:
     ("first", "second"),
     [([0.90, 0.92, 0.91], [0.94, 0.95, 0.93]), ([0.9, 0.8], [0.85, 0.9, 0.7, 0.88])],
 )
-def test_welch_is_scipys(first: list[float], second: list[float]) -> None:
-    found = welch(first, second)
+def test_without_luck_of_films_seeds_are_compared_as_scipy_does(
+    first: list[float], second: list[float]
+) -> None:
+    found = over_seeds(first, second, films=0.0, n=100)
     theirs = ttest_ind(second, first, equal_var=False)
     low, high = theirs.confidence_interval(0.95)
     assert (found.low, found.high, found.p) == pytest.approx((low, high, theirs.pvalue))
     assert found.value == pytest.approx(np.mean(second) - np.mean(first))
-    assert found.n == len(first) + len(second)
+
+
+def test_one_seed_each_is_told_by_the_films_alone() -> None:
+    found = over_seeds([0.90], [0.92, 0.94], films=0.02, n=100)
+    assert (found.low, found.high) == pytest.approx((0.03 - 1.96 * 0.02, 0.03 + 1.96 * 0.02), 1e-3)
+    assert found.method.endswith("of one seed each")
+
+
+def test_the_interval_over_seeds_and_films_holds_the_truth() -> None:
+    rng, held, truth = np.random.default_rng(0), 0, 0.02
+    for _ in range(800):
+        films = rng.normal(0, 0.01)  # moves all runs of a recipe alike
+        one, two = rng.normal(0.90, 0.01, 3), rng.normal(0.90 + truth + films, 0.02, 3)
+        found = over_seeds(list(one), list(two), films=0.01, n=100)
+        held += found.low <= truth <= found.high
+    assert 0.93 <= held / 800 <= 0.975
 
 
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
-        ([0.9], [0.8, 0.9], "two runs of each"),
-        ([0.9, math.nan], [0.8, 0.9], "two runs of each"),
+        ([0.9, math.nan], [0.8, 0.9], "not known of every run"),
         ([0.9, 0.9], [0.8, 0.8], "alike"),
     ],
 )
 def test_seeds_that_say_nothing_of_two_recipes(
     first: list[float], second: list[float], why: str
 ) -> None:
-    found = welch(first, second)
+    found = over_seeds(first, second, films=0.0, n=100)
     assert math.isnan(found.value) and why in found.method

@@ -140,8 +140,8 @@ def test_the_headline_claims_no_more_than_was_shown() -> None:
     [
         (
             (-0.03, -0.05, -0.01, 0.01),
-            "Over their seeds small (A and B) has a higher mean AUROC than big (C and D) on these "
-            "films: +0.030 (+0.010 to +0.050), p = 0.010. ",
+            "Over their seeds small (A and B) has a higher mean AUROC than big (C and D): "
+            "+0.030 (+0.010 to +0.050), p = 0.010. ",
         ),
         (
             (0.01, -0.02, 0.04, 0.4),

@@ -30,12 +30,12 @@ from pneumoscope.metrics.paired import (
     delong_paired,
     holm,
     mcnemar,
+    over_seeds,
     paired_bootstrap,
     resampled_scores,
-    welch,
 )
 from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings
-from pneumoscope.metrics.scores import auroc, confusion
+from pneumoscope.metrics.scores import Floats, auroc, confusion
 from pneumoscope.records import CLASSES
 
 ALL_PAIRS_UP_TO = 4
@@ -150,8 +150,7 @@ def _differences(
 ) -> list[dict[str, Difference]]:
     """Of each pair, all by the same resamples."""
     labels = sides[0].rows.labels
-    runs = [(side.rows.probabilities, side.threshold) for side in sides]
-    drawn = resampled_scores(labels, runs, patients, settings) if labels.size else {}
+    drawn = _drawn(sides, patients, settings)
     values = [side.values() for side in sides]
     out = []
     for one, two in met:
@@ -159,9 +158,19 @@ def _differences(
         a, b = ({name: drawn[name][at] for name in PAIRED_METRICS} for at in (one, two))
         found = paired_bootstrap(labels, a, b, gained, patients, settings.level)
         if patients is None:
-            found["auroc"] = delong_paired(labels, runs[one][0], runs[two][0], settings.level)
+            one_scores, two_scores = (sides[at].rows.probabilities for at in (one, two))
+            found["auroc"] = delong_paired(labels, one_scores, two_scores, settings.level)
         out.append({name: found[name] for name in PAIRED_METRICS})
     return out
+
+
+def _drawn(
+    sides: Sequence[Side], patients: NDArray[Any] | None, settings: IntervalSettings
+) -> dict[str, Floats]:
+    """Each metric of each run on the same resamples, float (K, R); nothing where no film is."""
+    labels = sides[0].rows.labels
+    runs = [(side.rows.probabilities, side.threshold) for side in sides]
+    return resampled_scores(labels, runs, patients, settings) if labels.size else {}
 
 
 def _adjusted(found: Mapping[str, Difference], p_holm: float) -> dict[str, ComparedDifference]:
@@ -185,15 +194,28 @@ def clusters(sides: Sequence[Side]) -> NDArray[Any] | None:
 
 
 def compare_recipes(
-    groups: Sequence[Mapping[str, Sequence[float]]], *, level: float = 0.95
+    groups: Sequence[Sequence[Side]], settings: IntervalSettings = DEFAULT_INTERVALS
 ) -> tuple[RecipePair, ...]:
-    """Recipes against each other over their seeds: each pair of ``groups``, which hold the runs'
-    values of each metric. p of AUROC is adjusted for the number of pairs (Holm)."""
+    """Recipes against each other: each pair of ``groups``, which hold the runs of a recipe, a seed
+    each, judged on the same films. Differences are of means over seeds. p of AUROC is adjusted for
+    the number of pairs (Holm). Raises NotComparable."""
     met = list(combinations(range(len(groups)), 2))
-    found = [
-        {name: welch(groups[one][name], groups[two][name], level) for name in PAIRED_METRICS}
-        for one, two in met
-    ]
+    sides = [side for group in groups for side in group]
+    if not met or not sides[0].rows.labels.size:
+        return ()
+    check_same_films(sides)
+    drawn = _drawn(sides, clusters(sides), settings)
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    means = {name: [part.mean(0) for part in np.split(drawn[name], ends)] for name in drawn}
+    values = [[side.values() for side in group] for group in groups]
+    n = int(sides[0].rows.labels.size)
+
+    def difference(name: str, one: int, two: int) -> Difference:
+        films = float(np.nanstd(means[name][two] - means[name][one]))
+        known = [[run[name] for run in values[at]] for at in (one, two)]
+        return over_seeds(known[0], known[1], films, n, settings.level)
+
+    found = [{name: difference(name, *pair) for name in PAIRED_METRICS} for pair in met]
     p = holm([each["auroc"].p for each in found])
     return tuple(
         RecipePair(one, two, _adjusted(found[at], p[at])) for at, (one, two) in enumerate(met)

@@ -9,9 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
-from pneumoscope.evaluation.groups import MeanSd
 from pneumoscope.evaluation.results import ClassResult
 from pneumoscope.metrics.paired import Difference, Discordance
 from pneumoscope.metrics.scores import Confusion
@@ -119,8 +119,9 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """Over all of ``values`` or none."""
-        over = MeanSd.of(values if all(map(math.isfinite, values)) else ())
-        return cls(over.mean, over.sd)
+        known = bool(values) and all(map(math.isfinite, values))
+        sd = stdev(values) if known and len(values) > 1 else math.nan
+        return cls(mean(values) if known else math.nan, sd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ class SeedGroup:
 
 @dataclass(frozen=True, slots=True)
 class RecipePair:
-    """Two recipes over their seeds, by their places among the groups."""
+    """Two recipes by their places among the groups; ``differences``, by metric, are of the means
+    over seeds, second − first, and hold the luck of seeds and of films."""
 
     first: int
     second: int

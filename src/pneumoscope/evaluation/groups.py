@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from pneumoscope.evaluation.comparison import ComparedDifference
 from pneumoscope.evaluation.results import SCHEMA, CoreMetrics
 from pneumoscope.records import Estimate, OperatingPoint
 from pneumoscope.storage import read_record
@@ -169,9 +170,21 @@ class LearningPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningDifference:
+    """Two recipes trained on ``share`` of the training patients: by metric, the mean over seeds of
+    the second less that of the first, with the luck of seeds and of films."""
+
+    share: float
+    first: str
+    second: str
+    differences: Mapping[str, ComparedDifference]
+
+
+@dataclass(frozen=True, slots=True)
 class LearningCurve:
     """``learning_curve.json``: every point, recipe by recipe and from few patients to all; ``n``
-    and ``positives`` count the judged films, which are the same for all."""
+    and ``positives`` count the judged films, which are the same for all. ``differences`` between
+    recipes, share by share; none with one recipe, and in files before them."""
 
     schema: int
     version: str
@@ -184,6 +197,7 @@ class LearningCurve:
     positives: int
     meaning: str
     points: tuple[LearningPoint, ...]
+    differences: tuple[LearningDifference, ...] = ()
 
     def of(self, recipe: str) -> list[LearningPoint]:
         """The points of one recipe."""

@@ -174,29 +174,37 @@ def paired_bootstrap(
     return out
 
 
-def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Difference:
-    """Mean of ``second`` less mean of ``first``, by Welch's t test (1947) of independent runs.
+def over_seeds(
+    first: Sequence[float], second: Sequence[float], films: float, n: int, level: float = 0.95
+) -> Difference:
+    """Mean of ``second`` less mean of ``first``: a figure of independent trainings of two recipes,
+    all judged on the same ``n`` films, with the luck of seeds and that of the films.
 
-    The values are one figure of several trainings on the same films, so the interval holds the
-    luck of seeds and not that of the films. ``n`` counts runs. Undefined where a side has one run
-    or no value, or all runs of each side are alike.
+    ``films`` is the standard error of this difference over resampled patients, the networks held.
+    To its variance those of the seeds are added (Welch 1947), as where readers are nested in
+    methods that see the same cases (Obuchowski & Rockette 1995); degrees of freedom are
+    Satterthwaite's. How far films and seeds meet is in both, so the interval is a little too
+    wide. One training a side tells nothing of seeds: then it is of the films alone, which
+    ``method`` says. Undefined where a value is, or where nothing varies.
     """
     from scipy.special import stdtr, stdtrit  # a tenth of a second that one run alone never needs
 
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    n = one.size + two.size
-    if min(one.size, two.size) < 2 or not np.isfinite([*one, *two]).all():
-        return _undefined("two runs of each, with a value, are needed", n, level)
-    parts = one.var(ddof=1) / one.size, two.var(ddof=1) / two.size
-    error = math.sqrt(sum(parts))
+    sides = [np.asarray(values, dtype=np.float64) for values in (first, second)]
+    if not np.isfinite([*sides[0], *sides[1], films]).all():
+        return _undefined("it is not known of every run", n, level)
+    several = min(side.size for side in sides) > 1
+    seeds = [side.var(ddof=1) / side.size for side in sides] if several else [0.0, 0.0]
+    error = math.sqrt(films**2 + sum(seeds))
     if error < 1e-12:
-        return _undefined("the runs of each side are alike", n, level)
-    # scipy.stats.ttest_ind warns where the runs of one side are alike, which is no fault here.
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.size - 1) + parts[1] ** 2 / (two.size - 1))
-    value = float(two.mean() - one.mean())
-    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+        return _undefined("all runs are alike", n, level)
+    spread = sum(part**2 / (side.size - 1) for part, side in zip(seeds, sides, strict=True) if part)
+    freedom = error**4 / spread if spread else math.inf
+    value = float(sides[1].mean() - sides[0].mean())
+    half = error * float(stdtrit(freedom, (1 + level) / 2))
     p = 2 * float(stdtr(freedom, -abs(value) / error))
-    return Difference(value, value - half, value + half, p, level, "Welch’s t test over seeds", n)
+    of = "seeds and films" if several else "films, of one seed each"
+    low, high = max(value - half, -1.0), min(value + half, 1.0)
+    return Difference(value, low, high, p, level, f"variance over {of}", n)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -106,7 +106,7 @@ def _comparison(runs: Sequence[_Contestant], command: str) -> Comparison:
         runs=tuple(map(_described, runs)),
         pairs=pairs,
         seeds=tuple(map(_over_seeds, groups)),
-        recipes=compare_recipes([_values(members) for members in groups], level=SETTINGS.level),
+        recipes=compare_recipes([[run.side for run in members] for members in groups], SETTINGS),
         recipe_differences=_recipe_differences(runs),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pneumoscope.evaluation.comparison import ComparedDifference, ComparedPair, Comparison
-from pneumoscope.formatting import ABSENT, Cell, cell, mean_sd, p_value, signed, signed_interval
+from pneumoscope.evaluation.comparison import ComparedPair, Comparison, RecipePair, SeedGroup
+from pneumoscope.formatting import ABSENT, Cell, cell, listed, mean_sd, p_value
 from pneumoscope.report.compare import words
 from pneumoscope.report.compare.figures import draw_curves
 from pneumoscope.report.evaluated import EvaluatedRun
@@ -16,7 +15,13 @@ from pneumoscope.report.kit.catalogue import METRICS, Metric, grouped
 from pneumoscope.report.kit.draw import Look, look_of
 from pneumoscope.report.kit.figure import PageFigure
 from pneumoscope.report.kit.page import Page, PageSection, Variables
-from pneumoscope.report.kit.rows import KeyFigure, Whisker, whisker
+from pneumoscope.report.kit.rows import (
+    DifferenceRow,
+    KeyFigure,
+    difference_row,
+    reach_of,
+    whisker,
+)
 from pneumoscope.storage import write_atomic, write_record
 
 COMPARED = ("auroc", "sensitivity", "specificity", "balanced_accuracy", "accuracy")
@@ -41,18 +46,6 @@ class RunFigure(KeyFigure):
     """AUROC of one run, with the look that it has in every figure."""
 
     look: Look | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DifferenceRow:
-    """A difference as printed; ``at`` is in per cent of the scale that all of them share."""
-
-    title: str
-    method: str
-    p: str
-    value: str
-    interval: str
-    at: Whisker | None
 
 
 def write_comparison(folder: Path, comparison: Comparison, runs: Sequence[EvaluatedRun]) -> Path:
@@ -137,17 +130,21 @@ def _metrics(context: ComparisonContext) -> Variables:
 
 
 def _differences(context: ComparisonContext) -> Variables:
-    pairs, count = context.comparison.pairs, len(context.letters)
-    reach = _scale(pairs)
-    cards = [
-        (
-            pair,
-            [_difference(key, pair.differences[key], reach) for key in COMPARED],
-        )
-        for pair in pairs
-    ]
+    comparison, count = context.comparison, len(context.letters)
+    pairs, names = comparison.pairs, _recipe_names(comparison.seeds)
+    drawn = [pair.differences for pair in pairs]
+    drawn += [pair.differences for pair in comparison.recipes]
+    reach = reach_of(each for found in drawn for each in found.values())
+
+    def rows(pair: ComparedPair | RecipePair) -> list[DifferenceRow]:
+        found = pair.differences
+        return [difference_row(METRICS[key].short_title, found[key], reach) for key in COMPARED]
+
     return {
-        "cards": cards,
+        "recipes": [
+            (names[pair.first], names[pair.second], rows(pair)) for pair in comparison.recipes
+        ],
+        "cards": [(pair, rows(pair)) for pair in pairs],
         "reach": f"{reach:g}",
         "several": len(pairs) > 1,
         "reference": context.letters[0],
@@ -155,25 +152,13 @@ def _differences(context: ComparisonContext) -> Variables:
     }
 
 
-def _difference(key: str, found: ComparedDifference, reach: float) -> DifferenceRow:
-    # The scale runs from -reach to +reach: the same as one from 0 to 1 of what lies between.
-    low, value, high = ((x / reach + 1) / 2 for x in (found.low, found.value, found.high))
-    return DifferenceRow(
-        METRICS[key].short_title,
-        found.method,
-        "" if found.p_holm is None else p_value(found.p_holm),
-        signed(found.value),
-        signed_interval(found),
-        whisker(low, value, high),
-    )
-
-
-def _scale(pairs: Sequence[ComparedPair]) -> float:
-    """The end of the one scale of all differences: the next of 0.01, 0.02, 0.05, 0.1 … 1."""
-    found = [each for pair in pairs for each in pair.differences.values()]
-    ends = [abs(end) for each in found for end in (each.low, each.high) if math.isfinite(end)]
-    most = max(ends, default=1.0)
-    return next((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if step >= most), 1.0)
+def _recipe_names(groups: Sequence[SeedGroup]) -> list[str]:
+    """What the recipes are called: by name, with their runs where names are the same."""
+    names = [group.recipe or "a recipe" for group in groups]
+    return [
+        name if names.count(name) == 1 else f"{name} ({listed(group.runs)})"
+        for name, group in zip(names, groups, strict=True)
+    ]
 
 
 def _decisions(context: ComparisonContext) -> Variables:

@@ -39,7 +39,7 @@ def verdict(pair: ComparedPair, several: bool) -> str:
 
 
 def recipe_verdict(pair: RecipePair, groups: Sequence[SeedGroup], several: bool) -> str:
-    """What several seeds of each say of two recipes, on these films."""
+    """What several seeds of each say of two recipes."""
     both = (groups[pair.first], groups[pair.second])
     names = [f"{group.recipe or 'a recipe'} ({listed(group.runs)})" for group in both]
     found = pair.differences["auroc"]
@@ -49,10 +49,10 @@ def recipe_verdict(pair: RecipePair, groups: Sequence[SeedGroup], several: bool)
         names, found = names[::-1], _turned(found)
     size = signed(found.value)
     sure = f"({signed_interval(found)}), {p_value(found.p_holm, several)}"
-    end = "That counts the luck of seeds and not that of the films, which each pair of runs has."
+    end = "That counts the luck of seeds and that of the films."
     if shown(found):
         return (
-            f"Over their seeds {names[1]} has a higher mean AUROC than {names[0]} on these films: "
+            f"Over their seeds {names[1]} has a higher mean AUROC than {names[0]}: "
             f"{size} {sure}. {end}"
         )
     return (

@@ -11,14 +11,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from pneumoscope.evaluation.groups import LearningCurve, LearningPoint, OverSeeds
-from pneumoscope.formatting import cell, listed, mean_sd, number, plural
+from pneumoscope.formatting import (
+    cell,
+    listed,
+    mean_sd,
+    number,
+    plural,
+    signed,
+    signed_interval,
+)
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import METRICS, TERMINAL
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.draw import look_of
 from pneumoscope.report.kit.figure import PageFigure, house_style, make_figure
 from pneumoscope.report.kit.page import Page, PageSection, Variables
-from pneumoscope.report.kit.rows import Remark
+from pneumoscope.report.kit.rows import Remark, difference_row, reach_of
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
@@ -54,9 +62,10 @@ def _remarks(curve: LearningCurve) -> Iterator[Remark]:
         low, high = few.metrics["auroc"], most.metrics["auroc"]
         yield Remark(
             f"What more patients bring {recipe}.",
-            f"From {_share(few)} of the training patients to {_share(most)} the "
+            f"From {_percent(few.share)} of the training patients to {_percent(most.share)} the "
             f"AUROC goes from {number(low.mean)} to {number(high.mean)}{_beside(low, high)}.",
         )
+    yield from _between(curve)
     yield Remark("What is the same everywhere.", curve.meaning)
     yield Remark(
         "What the curve does not say.",
@@ -65,8 +74,22 @@ def _remarks(curve: LearningCurve) -> Iterator[Remark]:
     )
 
 
-def _share(point: LearningPoint) -> str:
-    return f"{100 * point.share:g}%"
+def _between(curve: LearningCurve) -> Iterator[Remark]:
+    """Of every two recipes, the difference of AUROC at each share."""
+    for first, second in dict.fromkeys((each.first, each.second) for each in curve.differences):
+        said = [
+            f"{signed(found.value)} ({signed_interval(found)}) at {_percent(each.share)}"
+            for each in curve.differences
+            if (each.first, each.second) == (first, second)
+            and math.isfinite((found := each.differences["auroc"]).value)
+        ]
+        if said:
+            text = f"Its AUROC less that of {first} is {listed(said)} of the training patients."
+            yield Remark(f"{second} beside {first}.", text)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g}%"
 
 
 def _beside(low: OverSeeds, high: OverSeeds) -> str:
@@ -139,13 +162,30 @@ def _results(context: LearningContext) -> Variables:
         "rows": [
             LearningRow(
                 point,
-                _share(point),
+                _percent(point.share),
                 "not known" if point.patients is None else plural(point.patients, "patient"),
                 tuple(_cell(point.metrics[metric.key]) for metric in shown),
             )
             for point in context.curve.points
         ],
     }
+
+
+def _differences(context: LearningContext) -> Variables | None:
+    """A table for each pair of recipes, with a row for each share and metric; none with one."""
+    found = context.curve.differences
+    reach = reach_of(each.differences[name] for each in found for name in _DRAWN)
+    pairs = []
+    for first, second in dict.fromkeys((each.first, each.second) for each in found):
+        of_pair = [each for each in found if (each.first, each.second) == (first, second)]
+        rows = [
+            difference_row(f"{METRICS[n].title}, {_percent(at.share)}", at.differences[n], reach)
+            for n in _DRAWN
+            for at in of_pair
+        ]
+        pairs.append((first, second, rows))
+    seeds = len(context.curve.points[0].runs)
+    return {"pairs": pairs, "reach": f"{reach:g}", "seeds": seeds} if pairs else None
 
 
 def _cell(over: OverSeeds) -> tuple[str, str]:
@@ -163,6 +203,7 @@ PAGE: Page[LearningContext] = Page(
     "learning",
     (
         PageSection("curves", "Curves", _curves),
+        PageSection("differences", "Differences", _differences),
         PageSection("results", "Results", _results),
         PageSection("reproduce", "Reproduction", _reproduce),
     ),

@@ -1,4 +1,5 @@
-"""Rows that several pages show: key figures with their whiskers, remarks, splits against train."""
+"""Rows that several pages show: key figures and differences with their whiskers, remarks, splits
+against train."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pneumoscope.audit.splits import SplitShift
-from pneumoscope.formatting import ABSENT, cell, split_name
+from pneumoscope.evaluation.comparison import ComparedDifference
+from pneumoscope.formatting import ABSENT, cell, p_value, signed, signed_interval, split_name
 from pneumoscope.records import Estimate
 
 Whisker = tuple[float, float, float]
@@ -39,6 +41,39 @@ class ShiftRow:
     films: int
     train: int
     auroc: KeyFigure
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceRow:
+    """A difference as printed; ``at`` is in per cent of the scale that all of them share."""
+
+    title: str
+    method: str
+    p: str
+    value: str
+    interval: str
+    at: Whisker | None
+
+
+def difference_row(title: str, found: ComparedDifference, reach: float) -> DifferenceRow:
+    """A difference on the scale from -``reach`` to +``reach``."""
+    # That is the scale from 0 to 1 of what lies between.
+    low, value, high = ((x / reach + 1) / 2 for x in (found.low, found.value, found.high))
+    return DifferenceRow(
+        title,
+        found.method,
+        "" if found.p_holm is None else p_value(found.p_holm),
+        signed(found.value),
+        signed_interval(found),
+        whisker(low, value, high),
+    )
+
+
+def reach_of(differences: Iterable[ComparedDifference]) -> float:
+    """The end of one scale for all of them: the next of 0.01, 0.02, 0.05, 0.1 … 1."""
+    ends = [abs(end) for each in differences for end in (each.low, each.high)]
+    most = max(filter(math.isfinite, ends), default=1.0)
+    return next((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if step >= most), 1.0)
 
 
 def whisker(low: float, value: float, high: float, start: float = 0.0) -> Whisker | None:

@@ -3,11 +3,13 @@ page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pneumoscope
-from pneumoscope.evaluation.groups import LearningCurve, LearningPoint
+from pneumoscope.evaluation.compare import Side, compare_recipes
+from pneumoscope.evaluation.groups import LearningCurve, LearningDifference, LearningPoint
+from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.recipe import Recipe
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.learning import write_learning_page
@@ -15,6 +17,9 @@ from pneumoscope.run import LEARNING, SCHEMA
 from pneumoscope.storage import write_record
 from pneumoscope.workflows.groups.plan import GroupPlan, base_name
 from pneumoscope.workflows.groups.seeds import check_same_films, over_seeds, seed_run
+
+Judged = tuple[Recipe, list[EvaluatedRun]]
+"""The recipe of a point and its runs, a seed each."""
 
 _MEANING = (
     "Each point is trained on a part of the training patients of each class; smaller parts lie "
@@ -26,11 +31,11 @@ _MEANING = (
 def write_learning(folder: Path, plan: GroupPlan) -> Path:
     """Write ``learning_curve.json`` and ``report.html`` of the complete runs of ``plan`` in
     ``folder``; return the page. Raises NotARun where runs were not judged on the same films."""
-    points, every = [], []
-    for recipe in plan.recipes:
-        runs = [read_evaluated(run.folder) for run in plan.runs_of(folder, recipe)]
-        points.append(_point(folder, recipe, runs))
-        every += runs
+    judged = [
+        (recipe, [read_evaluated(run.folder) for run in plan.runs_of(folder, recipe)])
+        for recipe in plan.recipes
+    ]
+    every = [run for _, runs in judged for run in runs]
     check_same_films(every)
     first = every[0]
     curve = LearningCurve(
@@ -44,10 +49,26 @@ def write_learning(folder: Path, plan: GroupPlan) -> Path:
         n=first.results.n,
         positives=first.results.positives,
         meaning=_MEANING,
-        points=tuple(points),
+        points=tuple(_point(folder, recipe, runs) for recipe, runs in judged),
+        differences=tuple(_differences(judged)),
     )
     write_record(folder / LEARNING, curve)
     return write_learning_page(folder, curve, every[-1])
+
+
+def _differences(judged: Sequence[Judged]) -> Iterator[LearningDifference]:
+    """Of every two recipes that were trained on one share, from the smallest share to all."""
+    for share in sorted({recipe.data.train_share for recipe, _ in judged}):
+        alike = [(recipe, runs) for recipe, runs in judged if recipe.data.train_share == share]
+        names = [base_name(recipe) for recipe, _ in alike]
+        for pair in compare_recipes([[_side(run) for run in runs] for _, runs in alike]):
+            first, second = names[pair.first], names[pair.second]
+            yield LearningDifference(share, first, second, pair.differences)
+
+
+def _side(run: EvaluatedRun) -> Side:
+    rows = rows_of(run.predictions, run.split).in_order()
+    return Side(run.name, run.folder.name, rows, run.threshold)
 
 
 def _point(folder: Path, recipe: Recipe, runs: Sequence[EvaluatedRun]) -> LearningPoint:
