@@ -35,7 +35,8 @@ Readers = Literal["majority", "any", "all"]
 READERS: tuple[Readers, ...] = ("majority", "any", "all")
 """Whose word counts where several read a film."""
 
-FORMS = ("medmnist", "folder", "rsna", "dicom", "huggingface", "table", "unlabelled", "phantom")
+FORMS = ("medmnist", "folder", "rsna", "dicom", "huggingface", "table", "names", "unlabelled",
+         "phantom")  # fmt: skip
 """The forms that data comes in; ``--form`` takes one of these words."""
 
 

@@ -123,7 +123,8 @@ def test_a_folder_of_the_set_has_patients_and_subtypes(
     source = folder_source(DataRequest(str(tmp_path)))
     # A part of the set goes by its folder's name, the whole by its own.
     assert (source.name, source.form) == (tmp_path.name, "folder")
-    assert source.notes == (KAGGLE_NOTE,)
+    against = "1 films have names that say another class than their label: look at them."
+    assert source.notes == (KAGGLE_NOTE, against)
     monkeypatch.setattr(assemble, "KERMANYS_FILMS", source.count)
     assert folder_source(DataRequest(str(tmp_path))).name == "kermany"
     found = {r.image_id.split("/")[2]: r for r in source.records}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import UnreadableData
-from pneumoscope.records import CLASSES, Source, Word
+from pneumoscope.records import CLASSES, DataRequest, Source, Word
 from pneumoscope.sources.film.views import LATERAL, is_lateral
 from pneumoscope.sources.listed import About, Column, Films, Records
+from pneumoscope.sources.meaning.filenames import against
 from pneumoscope.sources.places.files import LINKS, Listing
 from pneumoscope.sources.together.ids import OF_STUDIES
 from pneumoscope.sources.together.names import KERMANYS_FILMS, Names, read_names, read_origins
@@ -65,6 +67,10 @@ def assemble(listed: Listed) -> Source:
         notes.append(_patients_note(names))
     # A part of the set goes by the name of its own folder.
     whole = names.kermany and len(records) == KERMANYS_FILMS
+    if count := against(listed.films.paths, about.label.tolist()):
+        notes.append(
+            f"{count:,} films have names that say another class than their label: look at them."
+        )
     return Source(
         name="kermany" if whole and listed.form == "folder" else listed.name,
         form=listed.form,
@@ -195,3 +201,17 @@ def _common(targets: Iterable[Path]) -> Path:
         while not parent.is_relative_to(common):
             common = common.parent
     return common
+
+
+def told(request: DataRequest) -> str:
+    """What the user said of classes, columns, readers and links; the same as ever for the first
+    two alone."""
+    said: dict[str, object] = {
+        "classes": dict(request.classes),
+        "columns": dict(request.columns),
+    }
+    if request.readers != "majority":
+        said["readers"] = request.readers
+    if request.links:
+        said["links"] = [str(link) for link in request.links]
+    return json.dumps(said, sort_keys=True)

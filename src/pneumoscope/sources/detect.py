@@ -29,6 +29,7 @@ from pneumoscope.sources.forms.labelled import (
     labelled_folder_source,
 )
 from pneumoscope.sources.forms.levels import looks_parted
+from pneumoscope.sources.forms.named import looks_named, named_source
 from pneumoscope.sources.forms.phantom import phantom_source
 from pneumoscope.sources.forms.rsna import looks_like_rsna, rsna_source
 from pneumoscope.sources.forms.table import looks_like_table, table_source
@@ -83,6 +84,7 @@ _OPENERS: Mapping[str, Opener] = {
     "dicom": labelled_folder_source,
     "huggingface": huggingface_source,
     "table": table_source,
+    "names": named_source,
     "unlabelled": unlabelled_source,
 }
 
@@ -91,6 +93,7 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "medmnist": ("classes",),
     "unlabelled": (),
     "folder": ("classes",),
+    "names": ("classes",),
     "huggingface": ("classes", "columns"),
     "table": ("classes", "columns"),
 }
@@ -104,6 +107,7 @@ _LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | Opener | None]], ..
     ("dicom", lambda path, request: _beside_numbers(path, request)),
     ("folder", lambda path, request: _folder(path, request)),
     ("dicom", find_labels),
+    ("names", looks_named),
 )
 """In this order: a form that shows itself by a file of its own goes before one that any folder
 could have."""

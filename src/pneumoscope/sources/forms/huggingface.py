@@ -20,10 +20,9 @@ import pyarrow as pa
 
 from pneumoscope.errors import PneumoscopeError, UnreadableData
 from pneumoscope.records import DataRequest, Listener, Source
-from pneumoscope.sources.assemble import Listed, assemble
+from pneumoscope.sources.assemble import Listed, assemble, told
 from pneumoscope.sources.fetch.hub import MARK, fetch_set
 from pneumoscope.sources.film.rule import sort_films
-from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import About, Column
 from pneumoscope.sources.places.files import fingerprint, may_be_film
 from pneumoscope.sources.rows.arrow import BROKEN, RowFile, open_rows

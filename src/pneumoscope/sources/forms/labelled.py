@@ -12,10 +12,9 @@ import numpy as np
 
 from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData
 from pneumoscope.records import CLASSES, DataRequest, Source
-from pneumoscope.sources.assemble import MOST_LOST, Listed, assemble, check_links
+from pneumoscope.sources.assemble import MOST_LOST, Listed, assemble, check_links, told
 from pneumoscope.sources.film.find import Found, find_films
 from pneumoscope.sources.forms.layout import folder_of, places_of
-from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import IN_ANOTHER, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import words_of

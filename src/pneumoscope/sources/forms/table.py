@@ -14,11 +14,10 @@ import numpy as np
 
 from pneumoscope.errors import InputError
 from pneumoscope.records import DataRequest, Film, Source
-from pneumoscope.sources.assemble import Listed, assemble
+from pneumoscope.sources.assemble import Listed, assemble, told
 from pneumoscope.sources.film.find import find_films
 from pneumoscope.sources.film.rule import sort_films
 from pneumoscope.sources.forms.labelled import drawn_on, with_splits
-from pneumoscope.sources.forms.said import told
 from pneumoscope.sources.listed import Column, FileFilms, Reader
 from pneumoscope.sources.places.files import FoundFile, fingerprint, inside, read_file, typical_side
 from pneumoscope.sources.places.match import Names, meet
