@@ -91,10 +91,12 @@ class Unreachable(UnreadableImage):
 class BadLabels(InputError):
     """Labels are missing, do not say what they mean, or do not match the images.
 
-    ``words`` are those that were asked about: word, films, and the meaning that is offered.
+    ``words`` are those that were asked about: word, films, and the meaning that is offered;
+    ``column`` is that of a table in which they stand, empty where they stand elsewhere.
     """
 
     words: tuple[tuple[str, int, str], ...] = ()
+    column: str = ""
 
 
 class BadRecipe(InputError):

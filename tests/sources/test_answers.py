@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_words_that_are_asked_about_are_written_down(tmp_path: Path) -> None:
     with pytest.raises(BadLabels) as error:
         open_source(DataRequest(str(tmp_path / "t.csv"), fill_in=file), tmp_path, Silent())
     assert "was written" in str(error.value)
-    assert parse_classes([str(file)]) == {"mass": "ignore", "tb": "ignore"}
+    assert parse_classes([str(file)]) == {"label: mass": "ignore", "label: tb": "ignore"}
     request = DataRequest(str(tmp_path / "t.csv"), classes=parse_classes([str(file)]))
     assert open_source(request, tmp_path, Silent()).count == 2
 
@@ -167,7 +168,10 @@ def test_what_is_asked_beside_words_is_asked_when_these_are_written_down(tmp_pat
     with pytest.raises(BadLabels) as error:
         open_source(DataRequest(str(_covidx(tmp_path)), fill_in=file), tmp_path, Silent())
     assert error.value.answer == ("--column", "patient=column 1")
-    assert parse_classes([str(file)]) == {"negative": "normal", "positive": "pneumonia"}
+    assert parse_classes([str(file)]) == {
+        "column3: negative": "normal",
+        "column3: positive": "pneumonia",
+    }
 
 
 def test_an_answer_that_is_no_option_of_data_is_a_fault_of_ours() -> None:
@@ -201,3 +205,35 @@ def test_a_question_about_a_table_in_parts_names_all_of_them(tmp_path: Path) -> 
     with pytest.raises(BadLabels) as error:
         open_source(DataRequest(str(tmp_path)), tmp_path, Silent())
     assert f"test_list.txt, train_list.txt, val_list.txt in {tmp_path}" in str(error.value)
+
+
+def test_words_filled_in_for_one_column_are_asked_about_again_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    monkeypatch.chdir(tmp_path)
+    rows = ["image,first,second"]
+    for i in range(6):
+        (data / f"f{i}.png").write_bytes(b"x")
+        rows.append(f"f{i}.png,{'sí' if i % 2 else 'grado'},{'grado' if i % 2 else 'sí'}")
+    (data / "t.csv").write_text("\n".join(rows))
+    one = DataRequest(str(data), columns={"label": "first"}, fill_in=Path("words.csv"))
+    with pytest.raises(BadLabels):
+        open_source(one, tmp_path, Silent())
+    written = Path("words.csv").read_text()
+    assert written.splitlines()[0] == "word,meaning,films,column" and ",first" in written
+    Path("words.csv").write_text(
+        "word,meaning,films,column\nsí,pneumonia,3,first\ngrado,normal,3,first\n"
+    )
+    classes = parse_classes(["words.csv"])
+    found = open_source(replace(one, classes=classes, fill_in=None), tmp_path, Silent())
+    assert [record.label for record in found.records] == [0, 1] * 3
+    other = DataRequest(str(data), columns={"label": "second"}, classes=classes)
+    with pytest.raises(BadLabels) as error:
+        open_source(other, tmp_path, Silent())
+    assert error.value.answer == ("--classes", "words2.csv") and "words.csv" not in str(error.value)
+    Path("words.csv").write_text("word,meaning\nsí,pneumonia\ngrado,normal\n")  # of any column
+    classes = parse_classes(["words.csv"])
+    found = open_source(replace(other, classes=classes), tmp_path, Silent())
+    assert [record.label for record in found.records] == [1, 0] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from pneumoscope.records import DataRequest, Readers, Source
 from pneumoscope.sources.meaning.answers import parse_classes, write_words
 from pneumoscope.storage import writing
 
+_FILE = "words.csv"
 _MOST = 4
 """Questions of one message; no form has more."""
 
@@ -78,6 +80,7 @@ def _options(answer: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _joined(asked: Sequence[InputError], fill_in: Path | None) -> InputError:
     """One error that asks all of ``asked``, the first question first."""
     for error in asked:
+        _with_a_new_file(error)
         if fill_in and isinstance(error, BadLabels) and error.words:
             with writing(fill_in):
                 write_words(fill_in, error)
@@ -95,3 +98,15 @@ def _joined(asked: Sequence[InputError], fill_in: Path | None) -> InputError:
     if isinstance(one, BadLabels):
         one.words = tuple(word for error in labels for word in error.words)
     return one
+
+
+def _with_a_new_file(error: InputError) -> None:
+    """Another name for the file to be filled in, where one of that name is there already: what was
+    written for one column is never offered for the words of another."""
+    if _FILE not in error.answer or not Path(_FILE).exists():
+        return
+    stem, _, suffix = _FILE.partition(".")
+    names = (f"{stem}{number}.{suffix}" for number in count(2))
+    free = next(name for name in names if not Path(name).exists())
+    error.answer = tuple(free if word == _FILE else word for word in error.answer)
+    error.remedy = (error.remedy or "").replace(_FILE, free)

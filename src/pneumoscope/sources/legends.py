@@ -10,11 +10,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.flags import about
 from pneumoscope.sources.meaning.words import fold, words_of
@@ -66,7 +67,7 @@ def legends_in(root: Path, *more: Path) -> list[Legend]:
     return found
 
 
-def in_words(table: Table, legends: Sequence[Legend], said: Collection[str]) -> Table:
+def in_words(table: Table, legends: Sequence[Legend], said: Mapping[str, str]) -> Table:
     """``table`` with the words of ``legends`` in the place of the numbers of its label; as it is
     where none fits, two differ, or the user ``said`` what one of the numbers means."""
     if not legends:
@@ -78,7 +79,9 @@ def in_words(table: Table, legends: Sequence[Legend], said: Collection[str]) -> 
     ((name, found),) = fitting.items()
     there = sorted({fold(cell) for cell in table.frame[name] if not is_missing(cell)}, key=int)
     words = {number: found[0].words[number] for number in there}
-    if not words.keys().isdisjoint(said) or any(not _alike(words, one.words) for one in found[1:]):
+    if not words.keys().isdisjoint(said_of(name, said)) or any(
+        not _alike(words, one.words) for one in found[1:]
+    ):
         return table
     cells = table.frame[name].map(lambda cell: words.get(fold(cell), cell))
     shown = found[0].words if len(found[0].words) <= _MOST_TOLD else words

@@ -32,6 +32,7 @@ from pneumoscope.sources.forms.layout import (
 )
 from pneumoscope.sources.forms.levels import like_classes, unknown_class_folders
 from pneumoscope.sources.listed import FOLDER_IGNORED, About, Boxes, Column, FileFilms
+from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import DOUBT, REST, Meaning, read_cells
 from pneumoscope.sources.meaning.words import LABEL_OF, fold
@@ -262,7 +263,8 @@ def _unused(request: DataRequest, places: Mapping[str, Place]) -> list[str]:
     if not request.classes:
         return []
     there = {fold(part) for part in {part for place in places.values() for part in place.parts}}
-    unused = sorted(word for word in request.classes if word not in {*there, REST, DOUBT})
+    said = said_of("", request.classes)
+    unused = sorted(word for word in said if word not in {*there, REST, DOUBT})
     if not unused:
         return []
     return [f"--classes names {told(unused)}, which no folder with films is named."]

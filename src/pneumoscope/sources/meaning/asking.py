@@ -106,13 +106,14 @@ class Unknown:
 
 
 def unknown_words(
-    words: Sequence[Unknown], where: str, known: Collection[str | None] = CLASSES
+    words: Sequence[Unknown], question: Question, known: Collection[str | None] = CLASSES
 ) -> BadLabels:
-    """The error for ``words`` that stand at the place ``where``; its ``answer`` is complete.
+    """The error for ``words`` of ``question``; its ``answer`` is complete.
 
     Where what is ``known`` and offered is of one class, the words are written down instead, to be
     filled in: no answer could be offered that leaves films of both.
     """
+    where = question.where
     answer, hints = _way(words, known)
     points = [_kind(kind, each) for kind in _WHY if (each := [w for w in words if w.kind == kind])]
     one = points[0] if len(points) == 1 else None
@@ -127,6 +128,7 @@ def unknown_words(
         points=[] if one else points,
     )
     error.words = tuple((word.word, word.films, word.offer) for word in words)
+    error.column = question.name
     return error
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from pneumoscope.records import Word
+from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.asking import (
     NO_BOX,
     Question,
@@ -107,7 +108,7 @@ def read_cells(cells: Mapping[str, int], question: Question, said: Mapping[str, 
     ``said`` is what the user said (keys as ``fold`` gives them, see ``answers``) and wins. Raises
     BadLabels that names every word that cannot be known, with the command that answers it.
     """
-    question = _several(cells, question)
+    question, said = _several(cells, question), said_of(question.name, said)
     read = {cell: _read(cell, question, said) for cell in cells}
     unknown: Counter[str] = Counter()
     spelt: dict[str, str] = {}  # "1" and "1.0" are one word, which may be answered once
@@ -118,7 +119,7 @@ def read_cells(cells: Mapping[str, int], question: Question, said: Mapping[str, 
         raise measured(list(unknown), question.where)
     if unknown:
         labels = {one.verdict for one in read.values()} & {"normal", "pneumonia"}
-        raise unknown_words(asked_words(unknown, question, labels), question.where, labels)
+        raise unknown_words(asked_words(unknown, question, labels), question, labels)
     code = {}
     for cell, found in read.items():
         label = LABEL_OF[found.verdict] if found.verdict else UNSAID
@@ -133,7 +134,7 @@ def understood(
     """The shares, 0–1, of distinct cells that mean normal or pneumonia, and of those that are
     understood at all; empty ones do not count."""
     there = [cell for cell in cells if not is_missing(cell)]
-    question = _several(there, question)
+    question, said = _several(there, question), said_of(question.name, said)
     read = [_read(cell, question, said) for cell in there]
     count = max(len(read), 1)
     return (
@@ -147,7 +148,7 @@ def verdicts(
 ) -> dict[str, Verdict | None]:
     """What each of the distinct ``cells`` means as far as that is known; nothing is asked."""
     cells = list(cells)
-    question = _several(cells, question)
+    question, said = _several(cells, question), said_of(question.name, said)
     return {cell: _read(cell, question, said).verdict for cell in cells}
 
 

@@ -6,7 +6,7 @@ a part of its own; files that share films in any other way are readings or folds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def _rivals(
 
 
 def read_labels(
-    root: Path, path: Path, said: Collection[str], films: Films | None = None
+    root: Path, path: Path, said: Mapping[str, str], films: Films | None = None
 ) -> LabelTable:
     """The table ``path``, with its sisters where its name, or its folder's, is that of a split, and
     with the words of legends in the place of numbers that the user ``said`` nothing of."""
