@@ -54,12 +54,14 @@ def train(case: str, args: argparse.Namespace) -> None:
     import timm
     import torch
 
+    from pneumoscope.devices import free_cores, use_cores
     from pneumoscope.models.zoo import build_backbone
     from pneumoscope.training.allocator import keep_freed_memory
 
     bare = case.startswith("bare")
     if not bare:
         keep_freed_memory()
+        use_cores(1 if args.one_core else free_cores())
     made = timm.create_model(args.backbone, in_chans=1, num_classes=0) if bare else None
     network = made or build_backbone(args.backbone)
     network.to(memory_format=torch.channels_last).train()
@@ -126,6 +128,7 @@ def one(task: str, case: str, args: argparse.Namespace) -> tuple[float, float]:
     words.append("--steady")
     beside = case == "beside"
     other = subprocess.Popen([sys.executable, __file__, "--loop"]) if beside else None
+    time.sleep(3 * beside)  # until it multiplies
     try:
         alone = (lambda: os.sched_setaffinity(0, cores[:1])) if not beside else None
         done = subprocess.run(words, capture_output=True, text=True, check=True, preexec_fn=alone)  # noqa: PLW1509

@@ -1,10 +1,13 @@
 """The device that computes, and what hardware is refused before any work."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from pneumoscope import devices
 from pneumoscope.devices import check_hardware, choose_device
 from pneumoscope.errors import BadRecipe, InputError, NoSuchHardware
 from pneumoscope.recipe import load_recipe
@@ -12,6 +15,36 @@ from pneumoscope.records import Hardware
 
 PLAIN = load_recipe("small", ["train.batch_size=16"])
 NO_GPU = not torch.cuda.is_available()
+
+
+@pytest.mark.parametrize(
+    ("count", "seen", "free"),
+    [
+        (2, [0.1], 2),
+        (2, [2.0] * 5, 1),
+        (2, [1.0] * 5, 1),
+        (2, [1.9, 1.9, 0.2], 2),  # a passing load
+        (16, [2.0, 2.1, 1.8, 2.0, 2.0], 14),
+        (4, [4.0] * 5, 2),
+        (1, [], 1),
+    ],
+)
+def test_as_many_threads_as_others_leave_cores(
+    monkeypatch: pytest.MonkeyPatch, count: int, seen: list[float], free: int
+) -> None:
+    looks = iter(seen)
+    monkeypatch.setattr(devices, "cores", lambda: count)
+    monkeypatch.setattr(devices, "_cores_of_others", lambda: next(looks))
+    assert devices.free_cores() == free
+    assert next(looks, None) is None
+
+
+def test_work_of_other_processes_is_seen() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            assert max(devices._cores_of_others() for _ in range(5)) > 0.3
+        finally:
+            busy.kill()
 
 
 def test_sizes_that_cannot_be_divided_are_refused() -> None:

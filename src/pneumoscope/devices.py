@@ -6,6 +6,7 @@ The one place that chooses. torch is imported late: the command line asks for ``
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:  # pydantic takes half a second to import, which predict has n
     from pneumoscope.recipe import Recipe
 
 _ACCELERATORS = ("auto", "cpu", "gpu")
+_LOOK, _LOOKS, _BUSY = 0.2, 5, 0.5
+"""Seconds of a look at what other processes do, looks at most, and cores that count as busy."""
 
 
 def choose_device(name: str = "auto") -> str:
@@ -55,11 +58,54 @@ def has_bf16(device: str) -> bool:
 
 def use_all_cores(processes: int = 1) -> int:
     """Compute with all cores, or with this process's part of them where several do; how many."""
+    return use_cores(cores() // processes)
+
+
+def use_cores(count: int) -> int:
+    """Compute with ``count`` threads, one at least and no more than there are cores; how many."""
     import torch
 
-    count = max(1, cores() // processes)
+    count = max(1, min(count, cores()))
     torch.set_num_threads(count)
     return count
+
+
+def free_cores() -> int:
+    """How many of this process's cores others leave to it: half of them at least, all where the
+    system does not tell.
+
+    Threads that compute together wait for the one whose core another process has. Beside one that
+    kept both of two cores busy, two threads trained a third as fast as one (docs/log.md). Looked at
+    for a fifth of a second; four times more where others are at work, so that a passing load
+    decides nothing. Niced processes do not count: they give way.
+    """
+    count, busy = cores(), 0.0
+    for _ in range(_LOOKS if count > 1 else 0):
+        seen = _cores_of_others()
+        if seen < _BUSY:
+            return count
+        busy = min(busy or seen, seen)
+    return max(count - round(busy), (count + 1) // 2)
+
+
+def _cores_of_others() -> float:
+    """How many of this process's cores are at work while it sleeps; 0 where that is not known."""
+    before, start = _busy_seconds(), time.monotonic()
+    time.sleep(_LOOK)
+    return max(0.0, _busy_seconds() - before) / (time.monotonic() - start)
+
+
+def _busy_seconds() -> float:
+    """Seconds that this process's cores were at work since the machine began (proc(5), /proc/stat:
+    user, system and interrupts)."""
+    try:
+        lines = Path("/proc/stat").read_text("ascii").splitlines()
+        mine, tick = os.sched_getaffinity(0), os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError):
+        return 0.0
+    rows = [line.split() for line in lines if line.startswith("cpu") and line[3].isdigit()]
+    kept = [row for row in rows if int(row[0][3:]) in mine]
+    return sum(int(row[at]) for row in kept for at in (1, 3, 6, 7)) / tick
 
 
 def launched() -> bool:

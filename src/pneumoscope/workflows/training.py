@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pneumoscope.data.pool import cores
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.devices import launched, use_all_cores
+from pneumoscope.devices import free_cores, launched, use_all_cores, use_cores
 from pneumoscope.formatting import plural
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.models.packaged import package_of
@@ -32,9 +33,7 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     from pneumoscope.training.job import TrainingJob, build_network
 
     context.listener.stage(f"Train {context.recipe.model.backbone}")
-    threads = use_all_cores(context.hardware.devices)
-    shared = f", divided among {context.hardware.devices}" if context.hardware.devices > 1 else ""
-    context.note_choice("threads", str(threads), f"the cores this process may use{shared}")
+    _settle_threads(context)
     side, why = network_side(context.source, context.recipe)
     context.note_choice("input size", f"{side} px", why)
     _note_weights(context)
@@ -49,6 +48,24 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     if context.hardware.processes == 1:
         return fit(context.run, job, network, context.listener)
     return _train_together(context, job, network)
+
+
+def _settle_threads(context: RunContext) -> None:
+    """The cores that others leave to a training of one process; a resumed run computes as it began,
+    since sums over threads differ in rounding."""
+    about, devices = context.run.manifest()["environment"], context.hardware.devices
+    why = "the cores this process may use" + (f", divided among {devices}" * (devices > 1))
+    if context.run.last_checkpoint.is_file():
+        threads = use_cores(min(about["threads"], cores() // devices))
+        why = why if threads == cores() // devices else "as the run began"
+    elif context.hardware.processes > 1 or context.device != "cpu":
+        threads = use_all_cores(devices)
+    else:
+        threads = use_cores(free_cores())
+        if threads < cores():
+            why = "other processes keep the other cores busy, and waiting for those is slower"
+    context.run.update_manifest(environment={**about, "threads": threads})
+    context.note_choice("threads", str(threads), why)
 
 
 def _note_weights(context: RunContext) -> None:
