@@ -115,6 +115,10 @@ class BadWeights(InputError):
     """A weights file is there but does not fit the backbone, or is unsafe to load."""
 
 
+class NotExportable(InputError):
+    """The model cannot be exported, or the exported file answers otherwise than the run."""
+
+
 class OutputExists(InputError):
     """The output folder is there already; nothing is ever overwritten."""
 

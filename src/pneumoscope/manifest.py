@@ -178,9 +178,38 @@ class Normalisation(TypedDict):
     std: float
 
 
+class CertificateEntry(TypedDict):
+    """What an export was held against: the run in torch, float32. ``tolerance`` is the largest
+    difference of a logit that was allowed; ``checks`` are ``export.certificate.Check`` in plain
+    data; ``not_tried`` says what could not be compared, and why. ``bf16_difference`` is that of
+    the run's own answers in bf16, where it was trained in that and the machine has it."""
+
+    tolerance: float
+    checks: list[dict[str, Any]]
+    not_tried: list[str]
+    bf16_difference: float | None
+
+
+class ExportEntry(TypedDict):
+    """An export: ``title`` names the model, ``members`` counts those that answer, ``notes`` are
+    (what, choice, why) of what was settled on loading. ``sha256`` is of the graph's file,
+    ``bundles`` of the weights and ``model.json`` of each member."""
+
+    title: str
+    members: int
+    notes: list[list[str]]
+    opset: int
+    versions: dict[str, str]
+    created: str
+    sha256: str
+    bundles: list[str]
+    certificate: CertificateEntry
+
+
 class ModelManifest(TypedDict, total=False):
-    """``model.json``: see ``models.bundle.Bundle``. The last three are records in plain data,
-    or None; ``scale`` names the scale that their thresholds are on."""
+    """``model.json``: see ``models.bundle.Bundle``. The last three of a bundle are records in
+    plain data, or None; ``scale`` names the scale that their thresholds are on. ``export`` is of
+    an export alone."""
 
     schema: int
     scale: str
@@ -198,6 +227,7 @@ class ModelManifest(TypedDict, total=False):
     operating_points: list[dict[str, Any]]
     calibration: dict[str, Any] | None
     conformal: dict[str, Any] | None
+    export: ExportEntry
 
 
 class SharedEntry(TypedDict):

@@ -83,6 +83,11 @@ class Run:
         return self.folder / "model.json"
 
     @property
+    def graph_file(self) -> Path:
+        """Of an export: the model as ONNX, in place of the weights."""
+        return self.folder / "model.onnx"
+
+    @property
     def reference_file(self) -> Path:
         """What the model keeps of the films that it was made from; runs before it lack it."""
         return self.folder / "reference.npz"

@@ -31,9 +31,10 @@ from pneumoscope.evaluation.groups import LearningCurve, PooledMetrics, SeedsSum
 from pneumoscope.evaluation.results import Evaluation
 from pneumoscope.evaluation.site.card import SiteCard
 from pneumoscope.explain.explanation import Explanation
+from pneumoscope.export.certificate import Check
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.image_warnings import WARNINGS
-from pneumoscope.manifest import Manifest, ModelManifest, PreparedManifest
+from pneumoscope.manifest import CertificateEntry, Manifest, ModelManifest, PreparedManifest
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Reading
 from pneumoscope.sections import DecideChoices
 from pneumoscope.sources.known_sets import KnownSet
@@ -72,6 +73,7 @@ PLAIN = {
     (ModelManifest, "operating_points"): OperatingPoint,
     (ModelManifest, "calibration"): Calibration,
     (ModelManifest, "conformal"): Conformal,
+    (CertificateEntry, "checks"): Check,
 }
 """What lies as plain data where annotations do not say of which record."""
 

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from pneumoscope.data.pool import in_order, pieces
+from pneumoscope.data import pool
+from pneumoscope.data.pool import cores, in_order, pieces
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -55,3 +57,16 @@ def test_what_a_worker_raises_is_raised_here() -> None:
 def test_pieces_hold_all_items() -> None:
     assert list(pieces(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(pieces([], 3)) == []
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("150000 100000", 2), ("max 100000", 8), ("", 8)])
+def test_cores_follow_a_container_s_share(
+    said: str, wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(said)
+    monkeypatch.setattr(pool, "_CPU_MAX", file)
+    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert cores() == wanted
+    file.unlink()
+    assert cores() == 8

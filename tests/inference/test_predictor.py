@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import rotate
 
-from pneumoscope.inference import predictor
+from pneumoscope.data.augment import resample
+from pneumoscope.inference import model, predictor
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle
@@ -34,7 +35,7 @@ def test_rows_choose_and_order_the_films(bundle: Bundle) -> None:
 
 def test_batches_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Predictor([bundle]).logits(IMAGES, np.arange(10))
-    monkeypatch.setattr(predictor, "BATCH", 3)
+    monkeypatch.setattr(model, "BATCH", 3)
     np.testing.assert_allclose(Predictor([bundle]).logits(IMAGES, np.arange(10)), whole, atol=1e-5)
 
 
@@ -85,3 +86,12 @@ def test_probability_is_the_logistic_function_without_overflow() -> None:
     got = probability(logits)
     np.testing.assert_allclose(got[1:4], 1 / (1 + np.exp(-logits[1:4])), atol=1e-15)
     assert got[0] == 0.0 and got[-1] == 1.0
+
+
+@pytest.mark.parametrize("side", [28, 33])
+def test_turned_films_are_those_of_the_one_resample_to_the_bit(side: int) -> None:
+    films = torch.randint(0, 256, (5, side, side), dtype=torch.uint8)
+    angle = torch.tensor(6.0).deg2rad()
+    cos, sin = angle.cos(), angle.sin()
+    matrix = torch.stack([cos, -sin, cos * 0, sin, cos, cos * 0]).view(1, 2, 3)
+    assert torch.equal(predictor.turned(films, 6.0), resample(films, matrix.expand(5, 2, 3), side))

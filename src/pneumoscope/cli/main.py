@@ -28,6 +28,7 @@ from pneumoscope.cli.verbs.crossval import crossval
 from pneumoscope.cli.verbs.doctor import doctor
 from pneumoscope.cli.verbs.evaluate import evaluate
 from pneumoscope.cli.verbs.explain import explain
+from pneumoscope.cli.verbs.export import export
 from pneumoscope.cli.verbs.lists import models, recipes
 from pneumoscope.cli.verbs.predict import predict
 from pneumoscope.cli.verbs.prepare import prepare
@@ -109,6 +110,7 @@ for _verb in (
     predict,
     compare,
     explain,
+    export,
     recipes,
     models,
     doctor,

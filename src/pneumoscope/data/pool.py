@@ -11,7 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
+
+_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,10 +24,22 @@ _AHEAD = 3
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use: those it is bound to, or as many as a container's
+    share of the processor comes to."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        bound = len(os.sched_getaffinity(0))
+    else:
+        bound = os.cpu_count() or 1
+    return min(bound, _allotted() or bound)
+
+
+def _allotted() -> int:
+    """The cores that a control group (version 2) allots, rounded up; 0 where it does not say."""
+    try:
+        quota, period = _CPU_MAX.read_text().split()
+        return -(-int(quota) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # none, of another version, or "max"
+        return 0
 
 
 def pieces(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

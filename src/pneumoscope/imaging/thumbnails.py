@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import csr_array
 
 from pneumoscope.records import Film, Grey
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Floats32 = NDArray[np.float32]
 
@@ -115,6 +117,9 @@ def looks_of(films: Sequence[Grey]) -> NDArray[np.uint8]:
 def _cells(pixels: int) -> csr_array:
     """How many 48ths of each pixel lie in each cell, float32 (48, pixels); rows sum to
     ``pixels``."""
+    # scipy takes longer to import than a film to be read, which needs no looks.
+    from scipy.sparse import csr_array
+
     return csr_array(np.rint(cell_means(LOOK, pixels) * pixels))
 
 

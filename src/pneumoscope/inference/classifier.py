@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.devices import choose_device, has_bf16
 from pneumoscope.errors import InputError, nearest
+from pneumoscope.inference.exported import is_export, open_export
 from pneumoscope.inference.films import FilmInput, find_films, given_film
 from pneumoscope.inference.image_warnings import withholding
 from pneumoscope.inference.loading import LoadedFilm, load_films
-from pneumoscope.inference.members import Members, load_members
-from pneumoscope.inference.predictor import BATCH, Predictor
+from pneumoscope.inference.model import BATCH, Model
 from pneumoscope.metrics.conformal import WITHHELD
 from pneumoscope.metrics.conformal import readings as conformal_readings
 from pneumoscope.metrics.scores import Floats, probability
-from pneumoscope.models.bundle import Bundle
-from pneumoscope.models.inference import optimize_for_inference
 from pneumoscope.records import CLASSES, Grey, OperatingPoint, Reading
 
 Images = Any
@@ -36,7 +32,7 @@ Images = Any
 
 
 class Classifier:
-    """One model, or the mean of several, on ``device``, ready to read films.
+    """One model, or the mean of several, on ``device``, that reads films.
 
     ``spec`` says how a film becomes the network's input. Of ``operating_points`` the first decides
     unless another is named; ``scale`` names that of probabilities and thresholds. ``notes`` are
@@ -44,33 +40,37 @@ class Classifier:
     its training films, None where it keeps nothing.
     """
 
-    def __init__(self, members: Members, device: str) -> None:
-        fitted = [_for_device(bundle, device) for bundle in members.bundles]
-        # A copy that only reads: a fifth of a ResNet-18's time went into ReLU of bf16 alone.
-        quick = [replace(b, network=optimize_for_inference(b.network, b.precision)) for b in fitted]
-        self._predictor = Predictor(quick, device, calibrated=True)
-        self._population = members.population
-        self.reference = members.reference
-        self._conformal = members.conformal
-        self.device = device
-        self.spec = members.spec
-        self.operating_points = members.operating_points
-        self.scale = members.scale
-        self.notes = members.notes
-        if any(a is not b for a, b in zip(fitted, members.bundles, strict=True)):
-            why = "trained in bf16, which this processor computes slowly or not at all"
-            self.notes = (*members.notes, ("precision", "float32", why))
+    def __init__(self, model: Model) -> None:
+        self._engine = model.engine
+        self._title = model.title
+        self._population = model.population
+        self._conformal = model.conformal
+        self.reference = model.reference
+        self.device = model.device
+        self.spec = model.spec
+        self.operating_points = model.operating_points
+        self.scale = model.scale
+        self.notes = model.notes
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Classifier:
         """The model of a run folder, of any folder that holds model.json and model.safetensors,
-        or the ensemble in a folder of such folders.
+        the ensemble in a folder of such folders, or an export (``pneumoscope export``), which
+        reads without torch.
 
-        ``device`` is auto, cpu, cuda or cuda:N; auto takes the GPU where there is one. Raises
-        NotARun, BadWeights, and InputError for a device that is not there.
+        ``device`` is auto, cpu, cuda or cuda:N; auto takes the GPU where there is one, an export
+        always the processor. Raises NotARun, BadWeights, and InputError for a device that is not
+        there.
         """
+        place = Path(folder).expanduser()
+        if is_export(place):
+            return cls(open_export(place, device))
+        # torch takes seconds to import, and an export needs none.
+        from pneumoscope.devices import choose_device
+        from pneumoscope.inference.members import load_members
+
         device = choose_device(device)
-        return cls(load_members(Path(folder).expanduser()), device)
+        return cls(load_members(place).ready(device))
 
     def point(self, name: str | None = None) -> OperatingPoint | None:
         """The operating point called ``name``, the first unless named; None where there is none.
@@ -94,9 +94,8 @@ class Classifier:
 
     def __repr__(self) -> str:
         points = ", ".join(point.name for point in self.operating_points) or "none"
-        count = len(self._predictor.bundles)
-        kind = self._predictor.bundles[0].backbone if count == 1 else f"the mean of {count} models"
-        return f"<Classifier: {kind}, {self.spec.network} px, on {self.device}; points: {points}>"
+        about = f"{self._title}, {self.spec.network} px, on {self.device}"
+        return f"<Classifier: {about}; points: {points}>"
 
     def read(
         self, images: Images, *, point: str | None = None, decide_all: bool = False
@@ -144,7 +143,7 @@ class Classifier:
         squares = [film.square for film in films if film.square is not None]
         if squares and seen:
             seen(np.stack(squares))
-        logits = self._predictor.batch(np.stack(squares)) if squares else np.empty(0)
+        logits = self._engine.batch(np.stack(squares)) if squares else np.empty(0)
         chances = probability(logits)
         withheld = self._withheld(chances, point)
         answers = zip(chances.tolist(), logits.tolist(), withheld.tolist(), strict=True)
@@ -176,14 +175,6 @@ class Classifier:
 
 def _decision(chance: float, point: OperatingPoint | None) -> str | None:
     return CLASSES[chance >= point.threshold] if point else None
-
-
-def _for_device(bundle: Bundle, device: str) -> Bundle:
-    """The bundle in float32 where it was trained in bf16 and the device has no such arithmetic:
-    bf16 is tens of times slower there, and the logits differ by bf16's rounding alone."""
-    if bundle.precision != "bf16" or has_bf16(device):
-        return bundle
-    return replace(bundle, precision="float32")
 
 
 def _is_one(array: NDArray[Any]) -> bool:

@@ -1,25 +1,23 @@
-"""Predictor: stored films to logits in fixed batches, by one network or the mean of several."""
+"""Predictor: stored films to logits by torch, of one network or the mean of several."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pneumoscope.data.augment import resample
+from pneumoscope.inference.model import Engine, film_batches
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.records import Advance, Grey
 
-# Sums in a matrix product depend on the size of the batch, so another size is another last digit.
-BATCH = 64
 
-
-class Predictor:
+class Predictor(Engine):
     """One network, or the mean of several, on ``device``, to which they are moved and where they
     stay; without gradients.
 
@@ -37,35 +35,11 @@ class Predictor:
         for bundle in bundles:
             bundle.network.to(device)
 
-    def logits(
-        self, images: Grey, rows: NDArray[np.int64], *, advance: Advance | None = None
-    ) -> Floats:
-        """Logits of pneumonia, float64 (n,), for ``rows`` of ``images`` uint8 (N, S, S), air dark.
-
-        Films are handled in fixed batches, so the same rows always give the same logits.
-        """
-        logits = np.empty(len(rows))
-        for part, films in film_batches(images, rows, advance):
-            logits[part] = self.batch(films)
-        return logits
-
     def batch(self, films: Grey) -> Floats:
         """Logits, float64 (B,), of one batch uint8 (B, S, S)."""
         pairs = zip(self.bundles, self._temperatures, strict=True)
         each = [_network_logits(bundle, films, self.device) / heat for bundle, heat in pairs]
         return np.asarray(np.mean(each, axis=0), dtype=np.float64)
-
-
-def film_batches(
-    images: Grey, rows: NDArray[np.int64], advance: Advance | None = None
-) -> Iterator[tuple[slice, Grey]]:
-    """``rows`` of ``images`` in batches of BATCH films, each with its part of the rows; ``advance``
-    hears of a batch when the next one is asked for."""
-    for start in range(0, len(rows), BATCH):
-        films = np.asarray(images[rows[start : start + BATCH]])
-        yield slice(start, start + len(films)), films
-        if advance:
-            advance(start + len(films), len(rows))
 
 
 def pooled_features(
@@ -115,9 +89,19 @@ def views_of(bundle: Bundle, films: Tensor) -> list[Tensor]:
 
 def turned(films: Tensor, degrees: float) -> Tensor:
     """Films (B, S, S) turned to the left about their centre, float32 (B, S, S); the pixels of the
-    edge continue."""
+    edge continue. As ``data.augment.resample`` by one matrix, to the bit."""
     angle = math.radians(degrees)
     cos, sin = math.cos(angle), math.sin(angle)
     # From a place in the turned film to that in the film itself, the second axis downwards.
-    matrix = torch.tensor([[cos, -sin, 0.0], [sin, cos, 0.0]])
-    return resample(films, matrix.expand(len(films), 2, 3), films.shape[-1])
+    matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]], device=films.device)
+    with torch.autocast(films.device.type, enabled=False):  # places need more than bf16's 8 bits
+        side = films.shape[-1]
+        grid = F.affine_grid(matrix, [1, 1, side, side], align_corners=False)
+        # Films as the channels of one picture: all are read at the same places, found once.
+        return F.grid_sample(
+            films.float().unsqueeze(0),
+            grid,
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        ).squeeze(0)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.hidden import VARIANTS, altered
-from pneumoscope.inference.predictor import Predictor, film_batches
+from pneumoscope.inference.model import Engine, film_batches
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.records import Advance, Grey
 
 
 def shortcut_logits(
-    predictor: Predictor,
+    predictor: Engine,
     images: Grey,
     rows: NDArray[np.int64],
     fill: Grey,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from pneumoscope.errors import BadWeights
+from pneumoscope.errors import BadWeights, NotARun
 from pneumoscope.manifest import Lineage, ModelManifest, SpecEntry
 from pneumoscope.metrics.scale import MODEL_SCHEMA, carried, scale_name
 from pneumoscope.models.network import Network
@@ -100,6 +101,12 @@ def save_about(bundle: Bundle, folder: Path) -> None:
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; the network is in evaluation mode. Raises BadWeights, NotARun."""
     about = Run(folder).model()
+    if "export" in about:
+        raise NotARun(
+            "this is an export, which only predict reads",
+            got=folder,
+            expected="the run that it was made of",
+        )
     try:
         levels = about["normalisation"]
         mean, std = float(levels["mean"]), float(levels["std"])
@@ -128,6 +135,14 @@ def load_bundle(folder: Path) -> Bundle:
         conformal=decides.conformal,
         turn_average=float(about.get("turn_average", 0.0)),
     )
+
+
+def bundle_digest(folder: Path) -> str:
+    """SHA-256 of the weights and of what ``model.json`` says of them, 64 hex digits."""
+    found = hashlib.sha256()
+    for file in (Run(folder).weights_file, Run(folder).model_file):
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def _backbone(name: str) -> nn.Module:

@@ -6,6 +6,7 @@ No torch here, so that ``prepare`` and ``audit`` start at once.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.data.door import Door
@@ -124,16 +125,21 @@ def prepare_source(
     )
 
 
-def data_of_run(run: Run, listener: Listener) -> PreparedSet:
-    """The prepared set of a finished run, with its splits. Raises InputError where it cannot be
-    had, or has changed."""
-    return with_splits(unsplit_data_of_run(run, listener), stored_recipe(run.recipe_file).data)[0]
+def data_of_run(run: Run, listener: Listener, data: str | None = None) -> PreparedSet:
+    """The prepared set of a finished run, with its splits; ``data`` names the place where it lies
+    now. Raises InputError where it cannot be had, or has changed."""
+    raw = unsplit_data_of_run(run, listener, data)
+    return with_splits(raw, stored_recipe(run.recipe_file).data)[0]
 
 
-def unsplit_data_of_run(run: Run, listener: Listener) -> PreparedSet:
+def unsplit_data_of_run(run: Run, listener: Listener, data: str | None = None) -> PreparedSet:
     """As ``data_of_run``, with the official splits instead of the run's."""
     manifest = run.manifest()
     request = DataRequest.from_json(manifest["request"])
+    if data:
+        # What its words meant to the run: another name of the same data may say less.
+        words = {word["word"]: word["meaning"] for word in manifest["source"].get("words", [])}
+        request = replace(request, data=data, assumed={**words, **request.assumed})
     prepared = prepared_for(
         request,
         find_data(request, listener),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.errors import DataNotFound, InputError, Interrupted, NotARun
 from pneumoscope.formatting import plural
+from pneumoscope.inference.classifier import Classifier
+from pneumoscope.inference.exported import is_export
 from pneumoscope.inference.films import FilmInput, find_films
 from pneumoscope.inference.image_warnings import withholding
 from pneumoscope.inference.output import (
@@ -25,8 +27,7 @@ from pneumoscope.metrics.shift.distance import LEAST, SetDifference
 from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
 from pneumoscope.run import Run, check_new, no_run
 
-if TYPE_CHECKING:  # they load torch
-    from pneumoscope.inference.classifier import Classifier
+if TYPE_CHECKING:  # it loads torch
     from pneumoscope.workflows.explain.pictures import HeatPictures
 
 UNSURE = "UNSURE"
@@ -149,23 +150,36 @@ def _answer(
 
 def _load(request: PredictRequest) -> tuple[Classifier, HeatPictures | None]:
     """The model, and what draws its heatmaps where they are asked for."""
+    folder = request.run.expanduser()
+    if is_export(folder):
+        if request.heatmaps:
+            raise _no_heat(folder)
+        return Classifier.load(folder, device=request.device), None
     # torch takes seconds to load, and what was said before this does not need it.
     from pneumoscope.devices import choose_device, use_all_cores
-    from pneumoscope.inference.classifier import Classifier
     from pneumoscope.inference.members import load_members
     from pneumoscope.training.allocator import keep_freed_memory
 
     keep_freed_memory()
     use_all_cores()
     device = choose_device(request.device)
-    members = load_members(request.run.expanduser())
+    members = load_members(folder)
     heat = None
     if request.heatmaps:
         from pneumoscope.workflows.explain.pictures import HeatPictures
 
         # Of the networks as they were trained: those of the classifier give no gradients.
         heat = HeatPictures.of(members, device)
-    return Classifier(members, device), heat
+    return Classifier(members.ready(device)), heat
+
+
+def _no_heat(folder: Path) -> InputError:
+    return InputError(
+        "an export draws no heatmaps: class activation maps need the layers of the run itself",
+        got=folder,
+        expected="the run that it was made of",
+        remedy="pneumoscope predict RUN FILMS --heatmaps DIR",
+    )
 
 
 def _stopped(request: PredictRequest, summary: Summary) -> Interrupted:

@@ -37,6 +37,14 @@ def efficient_on_cpu(network: nn.Module) -> nn.Module:
     return network
 
 
+def as_timm(network: nn.Module) -> nn.Module:
+    """The same network with what ``efficient_on_cpu`` changed put back."""
+    ours = {NormClip: BatchNormAct2d, SameDepthwise: Conv2dSame, Inverted: InvertedResidual}
+    for part in network.modules():
+        part.__class__ = ours.get(type(part), type(part))
+    return network
+
+
 class NormClip(BatchNormAct2d):
     """timm's batch norm with ReLU6: one operation while it trains on a CPU."""
 

@@ -24,7 +24,7 @@ from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.metrics.shift.share import ShareEstimate, estimate_share
 from pneumoscope.models.adapted.heads import rescaled
-from pneumoscope.models.bundle import Bundle
+from pneumoscope.models.bundle import Bundle, bundle_digest
 from pneumoscope.records import Listener, Silent
 from pneumoscope.run import check_output
 from pneumoscope.storage import timestamp
@@ -116,7 +116,7 @@ def _card(material: Material, found: _Findings, decided: _Decided, command: str)
         created=timestamp(),
         command=command,
         parent=parent.name,
-        parent_sha256=parent.digest(),
+        parent_sha256=bundle_digest(parent.run.folder),
         trained_on=str(parent.manifest["source"]["name"]),
         fingerprint=site.source.fingerprint,
         films=site.counts(parent.reference),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +60,6 @@ class Parent:
         """That of the point that decides, as a logit on the model's scale."""
         inside = np.clip(self.bundle.operating_points[0].threshold, 1e-9, 1 - 1e-9)
         return float(np.log(inside / (1 - inside)))
-
-    def digest(self) -> str:
-        """SHA-256 of the weights and of what ``model.json`` says of them, 64 hex digits."""
-        found = hashlib.sha256()
-        for file in (self.run.weights_file, self.run.model_file):
-            found.update(file.read_bytes())
-        return found.hexdigest()
 
     def validation(self) -> Scored:
         """What the model gives its own validation films, on its scale."""

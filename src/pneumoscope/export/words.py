@@ -1,0 +1,41 @@
+"""Words of an export: what its certificate says, for the terminal and the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pneumoscope.formatting import plural
+from pneumoscope.manifest import ExportEntry
+
+
+def certificate_rows(entry: ExportEntry) -> Iterator[tuple[str, str]]:
+    """(what, outcome) of each comparison, then of what could not be compared."""
+    for check in entry["certificate"]["checks"]:
+        batches = ", ".join(map(str, check["batches"]))
+        yield (
+            f"{check['model']}, {plural(check['count'], 'film')} ({check['films']})",
+            f"logits differ by {check['largest_difference']:.1g} at most, every decision is equal; "
+            f"in batches of {batches}",
+        )
+    if (apart := entry["certificate"]["bf16_difference"]) is not None:
+        yield (
+            "the run in bf16",
+            f"its own logits differ from those in float32 by up to {apart:.2g} on the phantoms: "
+            "that is what predict RUN gives on this processor",
+        )
+    for text in entry["certificate"]["not_tried"]:
+        yield "not tried", text
+
+
+def card_section(entry: ExportEntry, graph: str) -> str:
+    """The part of the model card that is about the export; ``graph`` is its file's name."""
+    versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
+    lines = [
+        "## This export",
+        "",
+        f"- `{graph}`, SHA-256 `{entry['sha256']}`: ONNX, opset {entry['opset']}; {versions}",
+        "- Input `films`: uint8 (B, S, S), 0–255, air dark. Output `logit`: float32 (B,), of "
+        "pneumonia, on the scale of the thresholds",
+    ]
+    lines += [f"- {what}: {outcome}" for what, outcome in certificate_rows(entry)]
+    return "\n".join(lines) + "\n"

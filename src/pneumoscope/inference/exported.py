@@ -1,0 +1,124 @@
+"""Export: a model out of torch, ``model.onnx`` and what ``model.json`` says of it, ready to read.
+
+All that the model does with a stored film, calibration included, is in the graph; ONNX Runtime
+computes it. Nothing here imports torch, and nothing that reads films does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pneumoscope.data.pool import cores
+from pneumoscope.errors import BadWeights, InputError
+from pneumoscope.imaging.known.reference import load_reference
+from pneumoscope.inference.model import Engine, Model
+from pneumoscope.manifest import ExportEntry, ModelManifest
+from pneumoscope.metrics.scale import carried
+from pneumoscope.metrics.scores import Floats
+from pneumoscope.records import Grey, InputSpec
+from pneumoscope.run import Run
+
+INPUT, OUTPUT = "films", "logit"
+"""The graph's uint8 (B, S, S), 0–255, air dark, and its float32 (B,)."""
+
+EACH = "members"
+"""While it is tested, a graph gives the logit of each model too, float32 (B, members)."""
+
+_PIECE = 16
+"""Films that pass the graph together: every view of them does, and more only take more memory."""
+
+_ERRORS_ONLY = 3
+
+
+class OnnxEngine(Engine):
+    """A graph in ONNX Runtime, on the cores that this process may use."""
+
+    def __init__(self, graph: bytes) -> None:
+        # Loaded late: what else is asked of an export needs no runtime.
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # Its own default follows neither this process's cores nor OMP_NUM_THREADS.
+        options.intra_op_num_threads = cores()
+        options.inter_op_num_threads = 1
+        # Threads that wait for work would take the cores from those that decode films.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = _ERRORS_ONLY
+        self._session = onnxruntime.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+
+    def batch(self, films: Grey) -> Floats:
+        parts = range(0, len(films), _PIECE)
+        return np.concatenate([self.run(films[start : start + _PIECE]) for start in parts])
+
+    def run(self, films: Grey, output: str = OUTPUT) -> Floats:
+        """What the graph gives of uint8 (B, S, S), all at once, as float64: logits (B,), or
+        another ``output``."""
+        found: Any = self._session.run([output], {INPUT: films})[0]
+        return np.asarray(found, dtype=np.float64)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether the folder holds an export."""
+    return Run(folder).graph_file.is_file() and Run(folder).model_file.is_file()
+
+
+def open_export(folder: Path, device: str = "auto") -> Model:
+    """The model of an export's folder. Raises BadWeights where a file of it is damaged or another
+    one, InputError for a device other than the processor."""
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            "an export computes on the processor alone",
+            got=f"--device {device}",
+            expected="auto or cpu",
+            remedy="name the run that it was made of",
+        )
+    about = Run(folder).model()
+    graph = Run(folder).graph_file.read_bytes()
+    try:
+        entry: ExportEntry = about["export"]
+        same = hashlib.sha256(graph).hexdigest() == entry["sha256"]
+        decides, spec = carried(about), InputSpec(**about["input"])
+        notes = tuple((str(what), str(choice), str(why)) for what, choice, why in entry["notes"])
+        title, scale = str(entry["title"]), str(about["scale"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, f"model.json: {' '.join(str(error).split())[:200]}") from None
+    if not same:
+        raise _damaged(folder, "model.onnx is not the file that was tested")
+    return Model(
+        engine=_engine(folder, graph),
+        title=title,
+        device="cpu",
+        spec=spec,
+        operating_points=decides.points,
+        conformal=decides.conformal,
+        scale=scale,
+        population=_population(about),
+        notes=notes,
+        reference=load_reference(Run(folder).reference_file),
+    )
+
+
+def _engine(folder: Path, graph: bytes) -> Engine:
+    try:
+        return OnnxEngine(graph)
+    except Exception as error:  # the runtime raises classes of its own for each fault
+        raise _damaged(folder, f"model.onnx: {' '.join(str(error).split())[:200]}") from None
+
+
+def _population(about: ModelManifest) -> Any:
+    found = about.get("lineage", {}).get("population")
+    return found if isinstance(found, dict) else {}
+
+
+def _damaged(folder: Path, got: str) -> BadWeights:
+    return BadWeights(
+        "the export cannot be loaded",
+        got=f"{got} in {folder}",
+        remedy="make it again: pneumoscope export RUN",
+    )

@@ -1,0 +1,153 @@
+"""``pneumoscope export``: one file that answers as the run does, and is read without torch."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+from tests.helpers.commands import Made, made_at, run
+from tests.helpers.images import film
+
+from pneumoscope import Classifier
+from pneumoscope.errors import BadWeights, InputError, NotARun
+from pneumoscope.inference.members import load_members
+from pneumoscope.records import Silent
+from pneumoscope.run import Run
+from pneumoscope.workflows.export.films import own_films
+
+CSV = ("--csv", "out.csv", "--json", "out.json")
+HEAVY = ("torch", "timm", "lightning", "pandas", "matplotlib", "sklearn", "onnx")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, trained: Made) -> Made:
+    """The finished run as an export, made beside its data."""
+    place = tmp_path_factory.mktemp("exported")
+    with made_at(place) as (patch, printed):
+        patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+        assert run(patch, "export", str(trained.folder), "--out", "export") == 0
+    return Made(place / "export", trained.cache, printed.getvalue())
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Three chests, one of them inverted, a knot of noise, and a file that is no film."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(255 - film(i) if i == 2 else film(i)).save(folder / f"{i}.png")
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "noise.png")
+    (folder / "cut.jpeg").write_bytes(b"\xff\xd8\xff")
+    return folder
+
+
+def test_the_folder_says_what_was_held_against_what(exported: Made, trained: Made) -> None:
+    names = {file.name for file in exported.folder.iterdir()}
+    assert names == {"model.json", "model.onnx", "model_card.md", "reference.npz"}
+    about = Run(exported.folder).model()
+    entry = about.pop("export")
+    assert about == Run(trained.folder).model()
+    checks = entry["certificate"]["checks"]
+    assert [(c["films"], c["count"], c["batches"]) for c in checks] == [
+        ("phantoms", 100, [1, 7, 64]),
+        ("validation", 40, [64]),  # and none of the 40 test films
+    ]
+    assert all(0 <= c["largest_difference"] <= 1e-4 and c["decisions"] == 0 for c in checks)
+    assert entry["certificate"]["not_tried"] == []
+    card = (exported.folder / "model_card.md").read_text("utf-8")
+    assert card.startswith(Run(trained.folder).model_card_file.read_text("utf-8").rstrip())
+    assert entry["sha256"] in card and "40 films (validation)" in exported.printed
+    # Nothing of the machine that it was made on.
+    assert b".py" not in (exported.folder / "model.onnx").read_bytes()
+
+
+def test_it_gives_the_same_rows_without_torch(
+    exported: Made, trained: Made, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "predict", str(trained.folder), str(films), *CSV) == 0
+    wanted = json.loads(Path("out.json").read_text())
+    Path("out.csv").unlink(), Path("out.json").unlink()
+    code = (
+        "import sys; from pneumoscope.cli import main; "
+        f"sys.argv = {['pneumoscope', 'predict', str(exported.folder), str(films), *CSV]}; "
+        "code = main._run(); "
+        f"sys.exit([m for m in {HEAVY} if m in sys.modules] or code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(Path("out.json").read_text())
+    assert len(found) == 5 and any(row["findings"] for row in found)
+    run_in_bf16 = Run(trained.folder).model()["precision"] == "bf16"
+    for mine, theirs in zip(found, wanted, strict=True):
+        near = {"abs": 0.1 if run_in_bf16 else 1e-4}
+        assert mine.pop("logit") == pytest.approx(theirs.pop("logit"), **near)
+        assert mine.pop("probability") == pytest.approx(theirs.pop("probability"), **near)
+        assert mine == theirs  # findings, decision, point, scale, reason
+
+
+def test_onnx_runtime_alone_reads_it(exported: Made) -> None:
+    session = onnxruntime.InferenceSession(
+        str(exported.folder / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    side = Run(exported.folder).model()["input"]["stored"]
+    assert (taken.name, taken.type, taken.shape[1:]) == ("films", "tensor(uint8)", [side, side])
+    assert (given.name, given.type) == ("logit", "tensor(float)")
+    some = np.random.default_rng(0).integers(0, 256, (3, side, side), dtype=np.uint8)
+    assert session.run(None, {"films": some})[0].shape == (3,)
+
+
+def test_what_only_the_run_can_do_is_said(
+    exported: Made,
+    films: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("predict", str(exported.folder), str(films), "--heatmaps", "maps")
+    assert run(monkeypatch, *words) == 2
+    assert "class activation maps need" in capsys.readouterr().err
+    assert not Path("maps").exists()
+    assert run(monkeypatch, "export", str(exported.folder)) == 2
+    assert "this is an export already" in capsys.readouterr().err
+    with pytest.raises(NotARun, match="an export"):
+        load_members(exported.folder)
+    with pytest.raises(InputError, match="processor alone"):
+        Classifier.load(exported.folder, device="cuda")
+
+
+def test_a_file_that_is_not_the_one_that_was_tested_is_refused(
+    exported: Made, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(exported.folder, tmp_path / "copy"))
+    data = bytearray((copy / "model.onnx").read_bytes())
+    data[-1] ^= 1
+    (copy / "model.onnx").write_bytes(data)
+    with pytest.raises(BadWeights, match="not the file that was tested"):
+        Classifier.load(copy)
+    (copy / "model.json").write_text("{}")
+    with pytest.raises(BadWeights, match="export cannot be loaded"):
+        Classifier.load(copy)
+
+
+def test_the_data_of_a_run_is_found_where_it_is_now(
+    finished: Path, tiny_npz: Path, tmp_path: Path
+) -> None:
+    manifest = json.loads((finished / "run.json").read_text())
+    manifest["request"]["data"] = "gone.npz"
+    (finished / "run.json").write_text(json.dumps(manifest))
+    moved_to = Path(shutil.copy(tiny_npz, tmp_path / "another name.npz"))
+    lost = own_films([finished], None, Silent())
+    assert lost.sets is None and lost.why
+    moved = own_films([finished], str(moved_to), Silent())
+    assert moved.sets is not None and len(moved.sets[0].rows("val")) == 40
+    other = tmp_path / "other.npz"
+    arrays = {k: 255 - v if v.ndim == 3 else v for k, v in np.load(tiny_npz).items()}
+    np.savez(other, **arrays)
+    with pytest.raises(InputError, match="changed"):
+        own_films([finished], str(other), Silent())
