@@ -17,6 +17,7 @@ from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import IGNORED, UNSAID, parts_of, read_cells
 from pneumoscope.sources.meaning.flags import Flags, about, find_flags, joined
 from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
+from pneumoscope.sources.meaning.words import fold
 
 HERE = Question("the column 'x'")
 OTHER = {"other": "ignore"}
@@ -262,3 +263,39 @@ def test_a_measure_is_no_class_and_is_not_left_out() -> None:
     with pytest.raises(BadLabels, match="a measure, not a class") as error:
         read_cells(cells, Question("t", "pneumonia"), {})
     assert error.value.answer == () and "threshold" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("cells", "asked"),
+    [
+        (("Heart failure, unspecified", "No finding", "Pneumonia"), {"Heart failure, unspecified"}),
+        (("Bronchitis, acute", "Fracture, left", "Normal", "Pneumonia"),
+         {"Bronchitis, acute", "Fracture, left"}),
+        (("Effusion, Mass", "Normal", "Pneumonia"), {"Effusion", "Mass"}),
+        (("foo, bar", "bar", "foo, baz", "baz", "Normal", "Pneumonia"), {"foo", "bar", "baz"}),
+    ],
+)  # fmt: skip
+def test_a_diagnosis_with_a_comma_is_no_list(cells: tuple[str, ...], asked: set[str]) -> None:
+    with pytest.raises(BadLabels) as error:
+        read_cells(dict.fromkeys(cells, 2), Question("a table"), {})
+    assert {word for word, _, _ in error.value.words} == asked
+    said = dict.fromkeys(map(fold, asked), "ignore")
+    code = read_cells(dict.fromkeys(cells, 2), Question("a table"), said).code
+    assert (code["Pneumonia"], code[cells[0]]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "J15.9 Unspecified bacterial pneumonia",
+        "J18.2 Hypostatic pneumonia, unspecified organism",
+        "J16.8 Pneumonia due to other specified infectious organisms",
+        "J17 Pneumonia in diseases classified elsewhere",
+        "J14 Pneumonia due to Hemophilus influenzae",
+        "Unspecified bacterial pneumonia",
+    ],
+)
+def test_kinds_of_pneumonia_are_never_offered_to_be_left_out(word: str) -> None:
+    with pytest.raises(BadLabels) as error:
+        read_cells({word: 3, "Normal": 3}, Question("a table"), {})
+    assert error.value.words == ((word, 3, "pneumonia"),)

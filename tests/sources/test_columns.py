@@ -422,3 +422,12 @@ def test_ids_of_places_machines_and_staff_are_not_asked_about_as_patients(name: 
         "label": [("normal", "pneumonia")[i % 2] for i in range(count)],
     }
     assert find(table).patient is None
+
+
+def test_a_0_of_pneumonia_is_said_to_be_no_normal_film_where_others_show_findings() -> None:
+    columns = {"path": FILMS, "Pneumonia": ONES, "Edema": ["1", "0"] * 5, "Normal": ["0", "1"] * 5}
+    notes = find(columns, {"label": "Pneumonia"}).label.notes
+    assert len(notes) == 1 and notes[0].startswith(
+        "A 0 in 'Pneumonia' says no pneumonia, not normal"
+    )
+    assert find({"path": FILMS, "Pneumonia": ONES}, {"label": "Pneumonia"}).label.notes == ()

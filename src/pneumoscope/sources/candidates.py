@@ -30,6 +30,8 @@ from pneumoscope.sources.tables.roles import has_a_role
 
 _MOST_WORDS, _MOST_SHOWN, _MOST_COLUMNS, _LONGEST = 20, 6, 8, 40
 _MOST_LOOKED_AT = 500
+_MOST_CELLS, _SAMPLE, _COORDINATES, _NEARLY = 2000, 64, 4, 0.9
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _MOST_IN_A_CLASS = 6  # words
 _LONGEST_LABEL = 120  # longer cells are reports
 _DAY = re.compile(r"[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}.*|(?:19|20)[0-9]{2}(?:[01][0-9]){0,2}")
@@ -144,6 +146,15 @@ def likely_label(cell: str) -> bool:
         or (vague(part) and len(fold(part)) > 1)
         for part in parts_of(cell)
     )  # fmt: skip
+
+
+def is_measured(cells: pd.Series[str]) -> bool:
+    """Whether a column is none of classes: cells of coordinates, or nearly as many as rows."""
+    there = [cell for cell in cells.unique() if not is_missing(cell)]
+    boxes = sum(len(_NUMBER.findall(cell)) >= _COORDINATES for cell in there[:_MOST_CELLS])
+    if there and 2 * boxes > min(len(there), _MOST_CELLS):
+        return True
+    return len(there) > max(_SAMPLE, _NEARLY * len(cells))
 
 
 def divides(cells: pd.Series[str]) -> bool:

@@ -86,13 +86,15 @@ class Question:
     """Where the cells stand. ``where`` is for messages. ``about`` is what the place itself says
     of a bare 1 or yes: the column ``pneumonia``, or one of normal films. ``findings`` says that a
     film may have several of the words, so that an opacity beside pneumonia is another finding.
-    ``name`` is that of the column, to be shown with a bare word.
+    ``name`` is that of the column, to be shown with a bare word. ``pieces`` are those between
+    commas that stand in several cells, folded: words of their own.
     """
 
     where: str
     about: Literal["pneumonia", "normal", ""] = ""
     findings: bool = False
     name: str = ""
+    pieces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

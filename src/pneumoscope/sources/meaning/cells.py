@@ -23,7 +23,7 @@ from pneumoscope.sources.meaning.asking import (
     unsure,
 )
 from pneumoscope.sources.meaning.codes import coded
-from pneumoscope.sources.meaning.qualified import earlier, is_filling, short_normal
+from pneumoscope.sources.meaning.qualified import earlier, is_filling, is_qualifier, short_normal
 from pneumoscope.sources.meaning.words import (
     LABEL_OF,
     VERDICTS,
@@ -31,6 +31,7 @@ from pneumoscope.sources.meaning.words import (
     doubtful,
     fold,
     is_device,
+    is_finding,
     is_kind,
     kindred,
     known,
@@ -153,10 +154,18 @@ def verdicts(
 
 
 def _several(cells: Iterable[str], question: Question) -> Question:
-    """``question`` with what lists among the cells say: that a film may have several words."""
-    if question.findings or not any(len(parts_of(cell)) > 1 for cell in cells):
-        return question
-    return replace(question, findings=True)
+    """``question`` with what lists among the cells say: that a film may have several words, and
+    which pieces between commas are words of their own."""
+    cells = list(cells)
+    pieces = Counter(
+        piece for cell in cells if "," in cell for piece in {fold(one) for one in cell.split(",")}
+    )
+    if pieces:
+        pieces.update({fold(cell) for cell in cells} & pieces.keys())
+        own = frozenset(piece for piece, n in pieces.items() if n > 1)
+        question = replace(question, pieces=own)
+    findings = question.findings or any(len(parts_of(cell)) > 1 for cell in cells)
+    return replace(question, findings=findings)
 
 
 def _read(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
@@ -169,6 +178,8 @@ def _read(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
         whole = _word(parts[0], question, said)
         if whole.verdict or not re.search("[,/]", parts[0]) or earlier(cell) or doubtful(cell):
             return whole  # "Pneumonia, resolved" is no list
+        if not _is_list(parts[0], question, said):
+            return whole  # nor is "Heart failure, unspecified"
         parts = tuple(word for part in parts[0].split(",") if (word := part.strip()))
         parts = tuple(part for part in parts if not is_filling(part)) or parts
         if any(map(_TAKEN_BACK.match, parts)):
@@ -178,6 +189,23 @@ def _read(cell: str, question: Question, said: Mapping[str, str]) -> _Read:
     # "No Finding|Support Devices": CheXpert's normal films may show devices.
     parts = tuple(part for part in parts if not is_device(part)) or parts
     return _together([_read(part, question, said) for part in parts], cell)
+
+
+def _is_list(cell: str, question: Question, said: Mapping[str, str]) -> bool:
+    """Whether the pieces between commas are words of their own: one of them is known, or each is a
+    finding or stands in other cells too, and none is a qualifier, ``Heart failure, acute``."""
+    pieces = [word for part in cell.split(",") if (word := part.strip())]
+    if len(pieces) < 2 or any(known(one) or fold(one) in said for one in pieces):
+        return True
+    return not any(
+        is_filling(one)
+        or is_qualifier(one)
+        or not (
+            fold(one) in question.pieces
+            or is_finding(one) or misspelt(one) or kindred(one) or vague(one) or short_normal(one)
+        )
+        for one in pieces
+    )  # fmt: skip
 
 
 def _word(cell: str, question: Question, said: Mapping[str, str]) -> _Read:

@@ -33,6 +33,7 @@ _MARKS = frozenset(("x", "\N{CHECK MARK}"))
 
 _PLAIN = {0: "no", 1: "yes", -1: "-1"}
 _ABOUT = frozenset(("has", "is", "label", "labels", "class", "target", "finding", "status", "flag"))
+_FEW = 5
 _NO_FINDING = "no finding"
 _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 
@@ -164,6 +165,21 @@ def says_yes(cells: pd.Series[str]) -> np.ndarray:
     """Bool (N,): which rows of a column of 0 and 1 say yes."""
     found: np.ndarray = _values(cells) == 1
     return found
+
+
+def zeros_of(frame: pd.DataFrame, name: str, others: Sequence[str]) -> tuple[str, ...]:
+    """What to say where 0 in the column ``name`` of pneumonia is said of films that ``others``
+    find something in: no pneumonia, but not normal."""
+    others = [one for one in others if one != name]
+    zero = _values(frame[name]) == 0
+    ill = zero & np.any([says_yes(frame[one]) for one in others], axis=0)
+    if not ill.any():
+        return ()
+    shown = ", ".join(map(repr, others[:_FEW])) + (" and others" if len(others) > _FEW else "")
+    return (
+        f"A 0 in {name!r} says no pneumonia, not normal: {int(ill.sum()):,} of {int(zero.sum()):,} "
+        f"such rows say yes in {shown}, and count as normal. Without --column they are asked.",
+    )
 
 
 def plainly(cells: pd.Series[str]) -> pd.Series[str]:

@@ -27,14 +27,18 @@ acute aspiration atypical bacterial bacteria viral virus fungal interstitial lob
 confirmed severe mild moderate community hospital acquired associated ventilator covid sars mers
 influenza round necrotizing necrotising mycoplasma legionella klebsiella pneumococcal bronchial
 typical classic infection infectious organizing organising infectieuse
+staphylococcus staphylococcal streptococcus streptococcal haemophilus hemophilus influenzae
+pseudomonas pneumoniae escherichia coli adenoviral parainfluenza chlamydial hypostatic congenital
 bacterienne virale aigue lobaire broncho brocho bronco pleuro
 """
 _FILLING_TEXT = """
 chest x ray rays xray xrays cxr cxrs radiograph radiographs image images img imgs film films case
 cases patient patients class set data type folder with and in the of a an on by due to mit im in der
-und con y en de la el or other lungenentzundung unspecified organism specified unsp nos
+und con y en de la el or other lungenentzundung unspecified organism organisms specified unsp nos
+diseases classified elsewhere
 """
 _PLAIN = frozenset(f"{_PLACES_TEXT} {_KINDS_TEXT} {_FILLING_TEXT}".split())
+_QUALIFIERS = frozenset(f"{_PLACES_TEXT} {_KINDS_TEXT}".split()) - {"lung", "lungs", "infection"}
 _PNEUMONIA = ("pneumonia", "pneumonie", "neumonia", "polmonite", "bacterial", "viral")
 _NEAR = 0.75
 _SHORT_NORMAL = frozenset(("ob", "nad", "wnl", "ras", "unauff", "opb"))
@@ -64,6 +68,12 @@ def short_normal(word: str) -> Verdict | None:
 def is_filling(part: str) -> bool:
     """Whether a part of a diagnosis, behind a comma, says nothing of its own: ``unspecified``."""
     return fold(part) in _FILLING
+
+
+def is_qualifier(part: str) -> bool:
+    """Whether a part of a diagnosis only says where, or of which kind, what stands before it is."""
+    words = words_of(part)
+    return bool(words) and all(one in _QUALIFIERS for one in words)
 
 
 def plain(word: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import pandas as pd
 
 from pneumoscope.errors import BadLabels
 from pneumoscope.records import CLASSES
-from pneumoscope.sources.candidates import ask_column, divides, likely_label
+from pneumoscope.sources.candidates import ask_column, divides, is_measured, likely_label
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import (
     DOUBT,
@@ -31,6 +30,7 @@ from pneumoscope.sources.meaning.flags import (
     speaks,
     together,
     with_others,
+    zeros_of,
 )
 from pneumoscope.sources.meaning.labellers import Labeller, finding_of, labellers, tells
 from pneumoscope.sources.meaning.words import fold, known, vague
@@ -40,7 +40,6 @@ from pneumoscope.sources.tables.roles import few, folded, listed, named
 
 _MOST_WORDS = 2000  # distinct cells of a column that are looked at
 _SAMPLE = 64
-_NUMBER, _COORDINATES, _NEARLY = re.compile(r"[0-9]+(?:\.[0-9]+)?"), 4, 0.9
 _RSNA = frozenset(("patientid", "x", "y", "width", "height", "target"))
 
 
@@ -116,7 +115,7 @@ def counted(column: LabelColumn, said: Mapping[str, str]) -> tuple[int, int]:
 def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelColumn:
     """The column that the user named, or those of 0 and 1 among several."""
     if len(wanted) == 1:
-        return _one(table, wanted[0])
+        return _one(table, wanted[0], _unlike_normal(table, wanted[0], bits))
     mine = [name for name in wanted if name in bits]
     found = labellers(mine)[0].flags if mine else Flags((), (), ())
     rest = tuple(name for name in mine if name not in found.names)
@@ -129,6 +128,11 @@ def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelCol
         expected="one column, or several of 0 and 1, one of them of pneumonia or normal films",
         remedy="name them: --column label=Normal,Pneumonia",
     )
+
+
+def _unlike_normal(table: Table, name: str, bits: Sequence[str]) -> tuple[str, ...]:
+    found = labellers(bits) if name in bits and about(finding_of(name)) == "pneumonia" else []
+    return zeros_of(table.frame, name, found[0].flags.others) if found else ()
 
 
 def _ask_whose(table: Table, theirs: Sequence[Labeller], said: Mapping[str, str]) -> BadLabels:
@@ -186,15 +190,6 @@ def _may_be_label(table: Table, name: str) -> bool:
     """Whether a column may say what films show: none of views, ages and sexes, or of measures."""
     how = fact_of(table.frame, name) in ABOUT_FILMS
     return not how and not is_measured(table.frame[name])
-
-
-def is_measured(cells: pd.Series[str]) -> bool:
-    """Whether a column is none of classes: cells of coordinates, or nearly as many as rows."""
-    there = [cell for cell in cells.unique() if not is_missing(cell)]
-    boxes = sum(len(_NUMBER.findall(cell)) >= _COORDINATES for cell in there[:_MOST_WORDS])
-    if there and 2 * boxes > min(len(there), _MOST_WORDS):
-        return True
-    return len(there) > max(_SAMPLE, _NEARLY * len(cells))
 
 
 def is_rsna(table: Table) -> bool:
