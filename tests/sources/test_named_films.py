@@ -120,3 +120,27 @@ def test_a_word_set_off_by_numbers_is_found_in_any_name(name: str, word: str) ->
     assert isinstance(word_of(name), str)
     assert word_of(f"{word}-12.png") == word.lower()
     assert len(numbers_of([name, word])) in (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.txt", "bacteria\nnormal\nvirus\n"),
+        ("label_map.json", '{"normal": 1, "bacteria": 0, "virus": 2}'),
+        ("data.yaml", "nc: 3\nnames: [bacteria, normal, virus]\n"),
+        ("README.md", "# Chest films\n\n1. Unpack\n- `0`: bacteria\n- 1: Normal\n- 2 = virus\n"),
+    ],
+)
+def test_numbered_folders_are_read_by_the_legend_beside_them(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    paths = [f"{split}/{c}/{split}{c}{i}.png" for split in ("train", "test") for c in range(3)
+             for i in range(3)]  # fmt: skip
+    films(tmp_path, *paths)
+    assert asked(tmp_path).answer == ("--classes", "words.csv")
+    (tmp_path / name).write_text(text)
+    source = opened(tmp_path)
+    assert counted(source) == {(1, "train"): 6, (0, "train"): 3, (1, "test"): 6, (0, "test"): 3}
+    assert any(f"is read from {name}: 0 is 'bacteria', " in note for note in source.notes)
+    said = DataRequest(str(tmp_path), classes={"0": "normal", "1": "pneumonia", "2": "ignore"})
+    assert counted(opened(tmp_path, said))[(0, "train")] == 3  # the user's word goes first

@@ -1,7 +1,8 @@
 """Legends: files beside a table that say what the numbers of its label stand for.
 
-``label_list.txt``, ``classes.names``, ``class_to_idx.json`` and data dictionaries. A legend is used
-where it names every number of one column; two that differ are not, and the numbers are asked about.
+``label_list.txt``, ``classes.names``, ``class_to_idx.json``, the names of a ``data.yaml``, lines
+such as ``0: normal`` of a README, and data dictionaries. A legend is used where it names every
+number of one column, or of folders; two that differ are not, and the numbers are asked about.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.cells import is_missing
@@ -24,7 +27,7 @@ from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.facts import ABOUT_FILMS, fact_name
 from pneumoscope.sources.tables.roles import has_a_role, named
 
-_SUFFIXES = (".txt", ".names", ".json", ".csv", ".tsv")
+_SUFFIXES = (".txt", ".names", ".json", ".csv", ".tsv", ".yaml", ".yml", ".md")
 _NAMED_TEXT = "label labels class classes synset synsets category categories"
 _NAMED = frozenset(_NAMED_TEXT.split())
 _BESIDE_TEXT = """
@@ -37,6 +40,9 @@ _MOST_TOLD = 12
 _LARGEST, _MOST, _LONGEST, _MOST_FILES = 256 << 10, 1000, 80, 8
 _NUMBER_FIRST = re.compile(r"\s*([0-9]+)\s*[\s,;:=]\s*(.*\S)\s*")
 _NUMBER_LAST = re.compile(r"\s*(.*\S)\s*[\s,;:=]\s*([0-9]+)\s*")
+_TOLD = re.compile(
+    r"[-*\s`]*([0-9])[`'\"]?\s*(?:[:=]|->|=>)\s*[`'\"]?([^\W\d][\w -]{1,40}?)[`'\".]*\s*"
+)
 _CHOICE = re.compile(r"(?:^|[|;,\n])\s*([0-9]+)\s*[,=:]\s*([^|;,\n=:]+)")
 
 Words = Mapping[str, str]
@@ -62,9 +68,28 @@ def legends_in(root: Path, *more: Path) -> list[Legend]:
     for path in files[:_MOST_FILES]:
         try:
             found += _read(path)
-        except (OSError, ValueError, RecursionError, csv.Error):  # a text of another kind
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+            csv.Error,
+            yaml.YAMLError,
+        ):  # a text of another kind
             continue
     return found
+
+
+def words_for(numbers: Collection[str], legends: Sequence[Legend]) -> tuple[Words, str]:
+    """The word of each of ``numbers``, folded, by the only legend of no column that has all of
+    them, and what to say of that; nothing where there is none, two differ, or some is no number."""
+    if not all(number.isdecimal() for number in numbers):
+        return {}, ""
+    fit = [one for one in legends if not one.columns and set(numbers) <= one.words.keys()]
+    words = {number: fit[0].words[number] for number in sorted(numbers, key=int)} if fit else {}
+    if not words or any(not _alike(words, one.words) for one in fit):
+        return {}, ""
+    told = ", ".join(f"{number} is {word!r}" for number, word in words.items())
+    return words, f"What the numbers stand for is read from {fit[0].path.name}: {told}."
 
 
 def in_words(table: Table, legends: Sequence[Legend], said: Mapping[str, str]) -> Table:
@@ -133,7 +158,12 @@ def _may_be(path: Path) -> bool:
     words = set(words_of(path.stem))
     by_name = words & _NAMED and words <= _NAMED | _BESIDE
     named_so = by_name or words & (_DICTIONARY | _BESIDE & {"id2label", "label2id", "idx2class"})
-    right = path.suffix.lower() in _SUFFIXES and bool(named_so)
+    suffix = path.suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        named_so = by_name or words & {"data", "dataset"}
+    elif suffix in (".md", ".txt"):
+        named_so = named_so or words & {"readme"}
+    right = suffix in _SUFFIXES and bool(named_so)
     return right and path.is_file() and 0 < path.stat().st_size <= _LARGEST
 
 
@@ -142,7 +172,16 @@ def _read(path: Path) -> Iterator[Legend]:
     if path.suffix.lower() == ".json":
         yield from _of_json(path, json.loads(text))
         return
+    if path.suffix.lower() in (".yaml", ".yml"):
+        found = yaml.safe_load(text)
+        names = found.get("names", found) if isinstance(found, dict) else found
+        yield from _of_json(path, {"names": names})
+        return
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if "readme" in words_of(path.stem):
+        if words := _checked([(pair[1], pair[2]) for pair in map(_TOLD.fullmatch, lines) if pair]):
+            yield Legend(path, words)
+        return
     if words := _of_lines(lines):
         yield Legend(path, words)
     elif path.suffix.lower() != ".txt":

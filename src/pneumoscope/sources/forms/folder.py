@@ -31,6 +31,7 @@ from pneumoscope.sources.forms.layout import (
     without_copied_folders,
 )
 from pneumoscope.sources.forms.levels import like_classes, unknown_class_folders
+from pneumoscope.sources.legends import legends_in, words_for
 from pneumoscope.sources.listed import FOLDER_IGNORED, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.asking import Question
@@ -63,7 +64,7 @@ def folder_source(request: DataRequest) -> Source:
     root = Path(request.data).expanduser()
     found = find_films(root, request.links, request.meanings)
     listing, doubles = without_copied_folders(root, found.listing)
-    classes = _understood(root, listing.files, request)
+    classes, legend = _understood(root, listing.files, request)
     places = places_of((folder_of(file.path) for file in listing.files), classes)
     passed = Counter(listing.passed_over)
     films = _films(listing, places, passed)
@@ -94,6 +95,7 @@ def folder_source(request: DataRequest) -> Source:
                 *found.notes,
                 *doubles,
                 *_copy_notes(copies),
+                *legend,
                 *dealt.notes,
                 *_unused(request, places),
                 *mention_tables(root, "None was read; labels are those of the folders"),
@@ -104,9 +106,11 @@ def folder_source(request: DataRequest) -> Source:
     )
 
 
-def _understood(root: Path, files: Sequence[FoundFile], request: DataRequest) -> Mapping[str, str]:
-    """What the user said, with what an answer for the rest makes of folders that it meets.
-    Raises BadLabels for those that are not understood."""
+def _understood(
+    root: Path, files: Sequence[FoundFile], request: DataRequest
+) -> tuple[Mapping[str, str], list[str]]:
+    """What the user said, with what an answer for the rest makes of folders that it meets, and a
+    legend of those that are numbered; and what to say of that. Raises BadLabels for the others."""
     counts = Counter(folder_of(file.path) for file in files)
     places = places_of(counts, request.meanings)
     unknown = unknown_class_folders({places[folder]: count for folder, count in counts.items()})
@@ -115,12 +119,15 @@ def _understood(root: Path, files: Sequence[FoundFile], request: DataRequest) ->
     for folder, count in counts.items():
         for name in set(places[folder].parts) & set(films):
             films[name] += count
-    read = read_cells(films, Question(f"the folder {root}"), request.meanings)
+    words, legend = words_for({fold(name) for name in unknown}, legends_in(root))
+    called = {name: words.get(fold(name), name) for name in films}
+    cells = Counter[str]()
+    for name, count in films.items():
+        cells[called[name]] += count
+    read = read_cells(cells, Question(f"the folder {root}"), request.meanings)
     verdicts = {0: "normal", 1: "pneumonia"}
-    return {
-        **request.meanings,
-        **{fold(n): verdicts.get(read.code[n], "ignore") for n in unknown},
-    }
+    found = {fold(n): verdicts.get(read.code[called[n]], "ignore") for n in unknown}
+    return {**request.meanings, **found}, [legend] if legend else []
 
 
 def _ignored(listing: Listing, places: Mapping[str, Place]) -> list[Place]:

@@ -18,7 +18,7 @@ from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, check_links, told
 from pneumoscope.sources.film.find import Found, check_any, find_films
 from pneumoscope.sources.forms.labelled import with_splits
-from pneumoscope.sources.legends import legends_in
+from pneumoscope.sources.legends import legends_in, words_for
 from pneumoscope.sources.listed import NO_LABEL, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import read_cells
@@ -65,8 +65,7 @@ def _words(root: Path, found: Found) -> Sequence[str]:
     if counts.total() >= _NEARLY * len(paths) and len(counts) > 1:
         return _common(words, counts)
     if numbers := numbers_of(paths):
-        fitting = [one for one in legends_in(root) if set(numbers) <= one.words.keys()]
-        legend = fitting[0].words if len(fitting) == 1 else {}
+        legend, _ = words_for(set(numbers), legends_in(root))
         return [legend.get(number, number) for number in numbers]
     return words
 
