@@ -283,3 +283,25 @@ def test_the_rest_names_every_frequent_word() -> None:
         read_cells(cells, Question("a table", findings=True), {})
     assert all(f"'finding {c}' × 40" in str(error.value) for c in "abcdefgh")
     assert "and 1 more" in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["choices", "rectanglelabels"])
+@pytest.mark.parametrize(
+    "name", ["/data/upload/3/0a1b2c3d-{}", "/data/local-files/?d=set/{}", "{}"]
+)
+def test_label_studios_json_is_read(name: str, kind: str, tmp_path: Path) -> None:
+    paths = many("rx{:03}.png", 6)
+    films(tmp_path, *paths)
+    tasks = [
+        {
+            "id": at,
+            "data": {"image": name.format(path)},
+            "annotations": [
+                {"was_cancelled": True, "result": [{"value": {kind: ["Fracture"]}}]},
+                {"result": [{"value": {kind: ["Normal" if at % 3 else "Pneumonia"]}}]},
+            ],
+        }
+        for at, path in enumerate(paths)
+    ]
+    (tmp_path / "project-1.json").write_text(json.dumps(tasks))
+    assert counted(opened(tmp_path)) == {(0, None): 4, (1, None): 2}

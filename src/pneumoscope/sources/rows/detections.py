@@ -1,4 +1,5 @@
-"""Boxes of detection sets as rows of films: COCO's JSON, and YOLO's texts beside ``data.yaml``.
+"""What annotators marked as rows of films: COCO's JSON, YOLO's texts beside ``data.yaml``, and
+Label Studio's JSON.
 
 Which classes a film has boxes of is what it shows; where the boxes lie is not read. A film without
 any says NO_BOX, which may mean normal, or only that nobody drew one.
@@ -7,7 +8,8 @@ any says NO_BOX, which may mean normal, or only that nobody drew one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,15 @@ import yaml
 
 from pneumoscope.errors import UnreadableData
 from pneumoscope.sources.meaning.asking import NO_BOX
+from pneumoscope.sources.places.files import IMAGE_SUFFIXES, suffix_of
 from pneumoscope.sources.tables import bounds
 
 IMAGE, LABEL = "file_name", "label"
 _MOST_FILES, _DEEPEST, _LARGEST = 200_000, 6, 1 << 20
+_KINDS = ("choices", "rectanglelabels", "polygonlabels", "brushlabels", "labels")
+_UPLOAD = re.compile(r"^.*\?d=|^(?:.*/)?[0-9a-f]{8}-(?=.)")
+"""What Label Studio puts before the name of a film: its store, or eight digits of an upload."""
+
 _LISTS = ("images", "annotations", "categories")
 
 
@@ -40,6 +47,41 @@ def coco_rows(found: Mapping[str, Any]) -> list[dict[str, str]] | None:
         label = "|".join(shown.get(_key(one, "id"), ())) or NO_BOX
         rows.append({IMAGE: _text(one, "file_name"), LABEL: label})
     return rows
+
+
+def label_studio_rows(found: Sequence[Any]) -> list[dict[str, str]] | None:
+    """A row for each annotation of Label Studio's export, with what it chose for its film, or the
+    labels of its boxes; None where it is another list. Annotations that were cancelled, and tasks
+    without one, say nothing."""
+    tasks = [one for one in _dicts(found) if {"data", "annotations"} <= one.keys()]
+    if not tasks or len(tasks) < len(found):
+        return None
+    rows: list[dict[str, str]] = []
+    for task in tasks:
+        data = task["data"] if isinstance(task["data"], dict) else {}
+        film = _UPLOAD.sub("", next((v for v in data.values() if _is_film(v)), ""))
+        made = task["annotations"] if isinstance(task["annotations"], list) else []
+        there = [one for one in _dicts(made) if not one.get("was_cancelled")]
+        cells = [_chosen(one.get("result")) for one in there] or [""]
+        rows += [{IMAGE: film, LABEL: cell} for cell in dict.fromkeys(cells)]
+    return rows
+
+
+def _chosen(result: Any) -> str:
+    """The choices, else the labels of boxes, of one annotation; NO_BOX where it has neither."""
+    shown: dict[str, None] = {}
+    for one in _dicts(result if isinstance(result, list) else []):
+        value = one.get("value")
+        marks = value if isinstance(value, dict) else {}
+        for found in map(marks.get, _KINDS):
+            words = [found] if isinstance(found, str) else found
+            shown |= {w: None for w in words or () if isinstance(w, str)}
+    return "|".join(shown) or NO_BOX
+
+
+def _is_film(value: Any) -> bool:
+    name = value.partition("?d=")[2] or value if isinstance(value, str) else ""
+    return suffix_of(name) in IMAGE_SUFFIXES
 
 
 def yolo_rows(path: Path) -> list[tuple[str, str]]:

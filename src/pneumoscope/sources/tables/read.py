@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from pneumoscope.errors import DataNotFound, UnreadableData
-from pneumoscope.sources.rows.detections import coco_rows, yolo_rows
+from pneumoscope.sources.rows.detections import coco_rows, label_studio_rows, yolo_rows
 from pneumoscope.sources.tables import bounds
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.parquet import read_parquet
@@ -122,7 +122,7 @@ def _objects(text: str) -> list[Any]:
 def _listed(found: Any) -> list[Any]:
     """The objects of a list, or of what is kept by name: ``{"a.png": "normal"}``, or objects."""
     if not isinstance(found, dict):
-        return found if isinstance(found, list) else []
+        return (label_studio_rows(found) or found) if isinstance(found, list) else []
     if (detected := coco_rows(found)) is not None:
         return detected
     if all(isinstance(value, dict) for value in found.values()):
