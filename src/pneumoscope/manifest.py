@@ -18,7 +18,7 @@ class RequestEntry(TypedDict):
     labels: str | None
     columns: dict[str, str]
     keep_ids: bool
-    readers: NotRequired[Literal["majority", "any", "all"]]
+    readers: NotRequired[Literal["majority", "any", "all", "strict"]]
     links: NotRequired[list[str]]
     assumed: NotRequired[dict[str, str]]
 

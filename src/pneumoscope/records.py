@@ -31,8 +31,8 @@ Grey: TypeAlias = "NDArray[np.uint8]"
 Facts = Mapping[str, str | float | int]
 """What is known of a film beside its pixels: view, age (years), sex, subtype, mode, bytes …"""
 
-Readers = Literal["majority", "any", "all"]
-READERS: tuple[Readers, ...] = ("majority", "any", "all")
+Readers = Literal["majority", "any", "all", "strict"]
+READERS: tuple[Readers, ...] = ("majority", "any", "all", "strict")
 """Whose word counts where several read a film."""
 
 FORMS = ("medmnist", "folder", "rsna", "dicom", "huggingface", "table", "names", "unlabelled",

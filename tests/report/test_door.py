@@ -28,13 +28,13 @@ def test_each_line_has_its_counts() -> None:
     assert said(DOOR) == {
         "films": "4,285 used of 4,411 found",
         "left out": "16 × no image (6 normal, 10 pneumonia); 100 lateral views (100 pneumonia); "
-        "10 films of a class that was said to be ignored: COVID (10 readings)",
+        "10 films of a class that was said to be ignored: COVID (said of 10)",
         "read as": "films in the column 'image', labels in 'finding'. Several readers: a "
         "film has the label that more than half of them gave.",
-        "normal": "410 used of 416: No Finding (200 readings), said by you: Finding 0 "
-        "(30 readings), Finding 1 (30 readings), Finding 2 (30 readings) … and 4 more "
+        "normal": "410 used of 416 films: No Finding (said of 200), said by you: Finding 0 "
+        "(said of 30), Finding 1 (said of 30), Finding 2 (said of 30) … and 4 more "
         "words, all in run.json",
-        "pneumonia": "3,875 used of 3,985: PNEUMONIA (3,875 readings)",
+        "pneumonia": "3,875 used of 3,985 films: PNEUMONIA (said of 3,875)",
         "patients": "2,790, known for 4,000 of 4,285 films by the column 'patient'",
         "copies": "8 films of different or unknown patients are copies of one another, in 3 groups "
         "(5 by equal pixels)",
@@ -61,7 +61,7 @@ def test_what_is_not_known_is_said() -> None:
     assert fine["divided"].startswith("nothing, as far as")
     assert "splits" not in {line.title for line in door_lines(DOOR, splits=False)}
     digits = replace(DOOR, readers="", words=(Word("1", "pneumonia", 3875),))
-    assert said(digits)["pneumonia"] == "3,875 used of 3,985: “1” (3,875)"
+    assert said(digits)["pneumonia"] == "3,875 used of 3,985 films: “1” (3,875)"
 
 
 def test_a_run_shows_it_at_the_top_and_in_its_card(
@@ -70,7 +70,7 @@ def test_a_run_shows_it_at_the_top_and_in_its_card(
     folder = make_run(door=to_plain(DOOR))
     page = write_report(folder, film).read_text("utf-8")
     top = page[: page.index("<nav")]
-    assert "What was learnt from what" in top and "3,985: PNEUMONIA (3,875 readings)" in top
+    assert "What was learnt from what" in top and "3,985 films: PNEUMONIA (said of 3,875)" in top
     assert len(re.findall('class="warning"', top)) == 2
     run = read_evaluated(folder)
     assert run.door == DOOR

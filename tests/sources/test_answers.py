@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,24 +116,9 @@ def _covidx(folder: Path, films: int = 24) -> Path:
     return folder / "list.txt"
 
 
-def _readers(folder: Path) -> Path:
-    """Two readers a film, who disagree once, beside a word that is not known."""
-    rows = ["image,label,reader"]
-    for i, one in enumerate(("Normal", "Pneumonia", "Mass", "Pneumonia")):
-        (folder / f"{i}.png").write_bytes(b"x")
-        rows += [f"{i}.png,{one},A", f"{i}.png,{'Normal' if i == 3 else one},B"]
-    (folder / "t.csv").write_text("\n".join(rows))
-    return folder / "t.csv"
-
-
-@pytest.mark.parametrize(
-    ("make", "options"),
-    [(_covidx, ["--column", "--classes", "--classes"]), (_readers, ["--classes", "--readers"])],
-)
-def test_all_that_is_unknown_is_asked_in_one_message(
-    make: Callable[[Path], Path], options: list[str], tmp_path: Path
-) -> None:
-    request = DataRequest(str(make(tmp_path)))
+def test_all_that_is_unknown_is_asked_in_one_message(tmp_path: Path) -> None:
+    request = DataRequest(str(_covidx(tmp_path)))
+    options = ["--column", "--classes", "--classes"]
     with pytest.raises(BadLabels) as error:
         open_source(request, tmp_path, Silent())
     assert [word for word in error.value.answer if word.startswith("--")] == options
@@ -144,6 +128,33 @@ def test_all_that_is_unknown_is_asked_in_one_message(
     assert ("  1." in starts) and ("  2." in starts)
     found = open_source(answered(request, error.value.answer), tmp_path, Silent())
     assert {record.label for record in found.records} == {0, 1}
+
+
+def test_words_are_asked_about_before_readers_who_tie(tmp_path: Path) -> None:
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(b"x")
+    rows = [
+        f"{i}.png,{one},{'AB'[j]}" for i, both in enumerate(_VOTES) for j, one in enumerate(both)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["image,label,reader", *rows]))
+    request = DataRequest(str(tmp_path / "t.csv"))
+    for options in (["--classes"] * 3, ["--readers"]):
+        with pytest.raises(BadLabels) as error:
+            open_source(request, tmp_path, Silent())
+        assert [word for word in error.value.answer if word.startswith("--")] == options
+        assert any("readers disagree" in hint for hint in error.value.hints) == (options[1:] != [])
+        request = answered(request, error.value.answer)
+    found = open_source(request, tmp_path, Silent())
+    assert [record.label for record in found.records] == [0, 1, 1]
+
+
+_GRADE = "{} Appearance".format
+_VOTES = (
+    ("Negative for Pneumonia", "Negative for Pneumonia"),
+    (_GRADE("Typical"), _GRADE("Indeterminate")),
+    (_GRADE("Atypical"), _GRADE("Atypical")),
+    (_GRADE("Typical"), "Negative for Pneumonia"),
+)
 
 
 def test_of_a_folder_the_table_and_its_words_are_asked_in_one_message(tmp_path: Path) -> None:
@@ -186,7 +197,7 @@ def test_each_kind_of_unknown_word_has_a_line_of_its_own(tmp_path: Path) -> None
     with pytest.raises(BadLabels) as error:
         read_cells(dict.fromkeys(words, 3), Question("the column 'dx' of t.csv"), {})
     assert [point.got for point in error.value.points] == [
-        f"{word!r} × 3" for word in ("positive", "Pnemonia", "possible pneumonia", "COPD")
+        f"{word!r} × 3 (films)" for word in ("positive", "Pnemonia", "possible pneumonia", "COPD")
     ]
     lines = str(error.value).splitlines()
     assert sum("note:" in line or line[2].isdecimal() for line in lines[1:]) == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import numpy as np
@@ -16,7 +17,7 @@ from pneumoscope.sources.meaning.answers import parse_classes
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import IGNORED, UNSAID, parts_of, read_cells
 from pneumoscope.sources.meaning.flags import Flags, about, find_flags, joined
-from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
+from pneumoscope.sources.meaning.readers import TIED, TWO_LABELS, settle, vote
 from pneumoscope.sources.meaning.words import fold
 
 HERE = Question("the column 'x'")
@@ -186,9 +187,23 @@ def test_a_tie_of_readers_is_asked_about() -> None:
     film, reader, codes = np.array([0, 0]), np.array([0, 1]), np.array([0, 1])
     with pytest.raises(BadLabels) as error:
         vote(film, reader, codes, 1, "majority")
-    assert error.value.answer == ("--readers", "any")
+    assert error.value.answer == ("--readers", "strict")
+    assert vote(film, reader, codes, 1, "strict")[0].tolist() == [TIED]
     assert vote(film, reader, codes, 1, "any")[0].tolist() == [1]
     assert vote(film, reader, codes, 1, "all")[0].tolist() == [0]
+
+
+def test_what_is_offered_for_ties_changes_no_majority_and_what_would_is_counted() -> None:
+    film = np.array([*np.repeat(np.arange(4), 3), 4, 4])
+    reader = np.array([*np.tile(np.arange(3), 4), 0, 1])
+    codes = np.array([0, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 1])
+    with pytest.raises(BadLabels) as error:
+        vote(film, reader, codes, 5, "majority")
+    assert str(error.value.got) == "1 of 5 films; on 4 films readers disagree"
+    counts = "--readers any.* 2 films that most .*--readers all.* 1 films that most"
+    assert re.search(counts, " ".join(error.value.hints))
+    label, note = vote(film, reader, codes, 5, "strict")
+    assert label.tolist() == [0, 0, 1, 0, TIED] and "--readers strict" in note
 
 
 def test_rows_of_one_reader_are_findings_of_one_film() -> None:

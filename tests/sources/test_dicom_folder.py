@@ -249,8 +249,11 @@ def test_several_readers_of_a_film_are_a_majority(folder: Path) -> None:
     assert [found[film].label for film in FILMS] == [1, 0, 0, 1, 0]
     found = by_id(source(folder, header + rows, readers="any"))
     assert [found[film].label for film in FILMS] == [1, 1, 0, 1, 0]
-    with pytest.raises(BadLabels, match="--readers any"):
+    with pytest.raises(BadLabels, match="--readers strict"):
         source(folder, header + rows + "1.2.840.5,b,1\n")
+    strict = source(folder, header + rows + "1.2.840.5,b,1\n", readers="strict")
+    assert [by_id(strict)[film].label for film in FILMS[:4]] == [1, 0, 0, 1]
+    assert strict.passed_over == {"films of which no label has a majority of readers": 1}
 
 
 def test_lists_say_the_splits(folder: Path) -> None:

@@ -138,7 +138,7 @@ def test_an_unknown_class_beside_known_ones_is_named(tmp_path: Path) -> None:
     make(tmp_path, "NORMAL/a.jpg", "PNEUMONIA/b.jpg", "COVID/images/c.jpg", "empty/notes.txt")
     with pytest.raises(BadLabels) as error:
         opened(tmp_path)
-    assert str(error.value.got).startswith("'COVID' × 1 in the folder ")
+    assert str(error.value.got).startswith("'COVID' × 1 (films) in the folder ")
     assert error.value.answer == ("--classes", "COVID=pneumonia")
     assert seen(opened(tmp_path, covid="pneumonia"))["COVID/images/c.jpg"] == (1, None)
     ignored = opened(tmp_path, covid="ignore")

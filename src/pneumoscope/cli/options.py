@@ -83,7 +83,7 @@ class DataOptions:
     readers: Annotated[
         str,
         typer.Option(
-            metavar="RULE", help="Of several readers of a film: majority, any or all of them"
+            metavar="RULE", help="Of several readers of a film: majority, any, all, or strict"
         ),
     ] = "majority"
     links: Annotated[

@@ -11,9 +11,11 @@ from typing import cast
 from pneumoscope.errors import BadLabels, InputError
 from pneumoscope.records import DataRequest, Readers, Source
 from pneumoscope.sources.meaning.answers import parse_classes, write_words
+from pneumoscope.sources.meaning.readers import ReadersDisagree
 from pneumoscope.storage import writing
 
 _FILE = "words.csv"
+_READERS_LATER = "once words are said, films on which readers disagree are counted and asked about"
 _MOST = 4
 """Questions of one message; no form has more."""
 
@@ -34,6 +36,9 @@ def open_or_ask(request: DataRequest, opened: Callable[[DataRequest], Source]) -
             again = any(answer == other.answer for other in asked)
             if not answer and not asked:
                 raise
+            if isinstance(error, ReadersDisagree) and any(map(_words, asked)):
+                asked[-1].hints += (_READERS_LATER,)
+                raise _joined(asked, request.fill_in) from None
             if answer and not again:
                 asked.append(error)
             if not answer or again or len(asked) == _MOST:
@@ -43,6 +48,11 @@ def open_or_ask(request: DataRequest, opened: Callable[[DataRequest], Source]) -
             if asked:
                 raise _joined(asked, request.fill_in)
             return source
+
+
+def _words(error: InputError) -> bool:
+    """Whether words are asked about."""
+    return isinstance(error, BadLabels) and bool(error.words)
 
 
 def answered(request: DataRequest, answer: Sequence[str]) -> DataRequest:

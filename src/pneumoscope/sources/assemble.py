@@ -74,7 +74,7 @@ def assemble(listed: Listed) -> Source:
     return Source(
         name="kermany" if whole and listed.form == "folder" else listed.name,
         form=listed.form,
-        why=listed.why,
+        why="; ".join(filter(None, (listed.why, about.splits))),
         fingerprint=listed.fingerprint,
         count=len(records),
         native_size=listed.native_size,

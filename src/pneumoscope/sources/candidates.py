@@ -123,7 +123,7 @@ def ask_column(table: Table, names: Sequence[str], what: str) -> NoLabelColumn |
         got=(
             *map(_told, shown),
             *([f"and {more} more"] if more else []),
-            f"in {table.where}",
+            f"(rows) in {table.where}",
         ),
         expected="the column that says what films show",
         remedy=f"name it: {shlex.join(answer)}, or another of them",

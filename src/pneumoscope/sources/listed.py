@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import UnreadableImage
 from pneumoscope.records import Film, Record
+from pneumoscope.sources.meaning.readers import TIED
 from pneumoscope.sources.places.files import FoundFile, read_file
 
 Reader = Callable[[int], Film]
@@ -32,6 +33,7 @@ UNKNOWN, IGNORED = -1, 2
 NO_LABEL = "no label"
 IN_ANOTHER = "no row in the label table, but in"
 """How the reason begins where films have a row in another table, which is named behind."""
+READERS_TIE = "films of which no label has a majority of readers"
 CLASS_IGNORED = "films of a class that was said to be ignored"
 FOLDER_IGNORED = "films of a class to ignore"
 
@@ -98,8 +100,9 @@ class Boxes:
 class About:
     """What is known of each of N films beside its pixels, in columns.
 
-    ``label`` is int64 (N,): 0, 1, UNKNOWN or IGNORED. ``reason`` says why a film cannot be used,
-    empty or none where it can. ``origin`` is the same for films that were made from one.
+    ``label`` is int64 (N,): 0, 1, UNKNOWN, IGNORED or TIED. ``reason`` says why a film cannot
+    be used, empty or none where it can. ``origin`` is the same for films that were made from one.
+    ``splits`` says how splits are known where no column or folder is named for them.
     """
 
     label: Codes
@@ -109,6 +112,7 @@ class About:
     facts: Mapping[str, Column]
     boxes: Boxes
     origin: Column | None = None
+    splits: str = ""
 
     @classmethod
     def nothing(cls, count: int) -> About:
@@ -132,6 +136,12 @@ class About:
         found: NDArray[np.bool_] = (self.label == IGNORED) & self.usable
         return found
 
+    @property
+    def tied(self) -> NDArray[np.bool_]:
+        """Bool (N,): films that readers do not agree on, as the user said to leave them out."""
+        found: NDArray[np.bool_] = (self.label == TIED) & self.usable
+        return found
+
     def take(self, places: Codes, reasons: Mapping[int, str]) -> About:
         """What is known of the films at ``places``; a negative place has its reason."""
         reason = self.reason.take(places)
@@ -147,6 +157,7 @@ class About:
             {name: column.take(places) for name, column in self.facts.items()},
             self.boxes.take(places),
             self.origin.take(places) if self.origin else None,
+            self.splits,
         )
 
     def facts_of(self, place: int) -> dict[str, Any]:
@@ -248,12 +259,13 @@ class Records:
 
     @property
     def _left_out(self) -> NDArray[np.bool_]:
-        left_out: NDArray[np.bool_] = self.about.ignored | self.hidden
+        left_out: NDArray[np.bool_] = self.about.ignored | self.about.tied | self.hidden
         return left_out
 
     def passed_over(self) -> Counter[str]:
-        """How many films were left out because of their class."""
-        return +Counter({CLASS_IGNORED: int((self.about.ignored & ~self.hidden).sum())})
+        """How many films were left out because of their class, or for want of one."""
+        left = {CLASS_IGNORED: self.about.ignored, READERS_TIE: self.about.tied}
+        return +Counter({why: int((films & ~self.hidden).sum()) for why, films in left.items()})
 
 
 def refuse(reason: str, side: int = 0) -> Film:

@@ -77,8 +77,8 @@ def _films(door: Door) -> str:
 
 
 def _left_out(door: Door, kept: str) -> str:
-    unit = " readings" if door.readers else ""
-    ignored = [_word(word, unit) for word in door.words if word.meaning == "ignore"]
+    said_of = "said of " if door.readers else ""
+    ignored = [_word(word, said_of) for word in door.words if word.meaning == "ignore"]
     told = _cut(ignored, "word", kept, most=_MOST_IGNORED) if ignored else ""
     parts = [_reason(each, told) for each in door.left_out]
     return _cut(parts, "reason", kept, "; ")
@@ -102,20 +102,20 @@ def _classes(door: Door, kept: str) -> Iterator[DoorLine]:
         return
     for name, films in zip(CLASSES, (door.normal, door.pneumonia), strict=True):
         words = [word for word in door.words if word.meaning == name]
-        # The rows of several readers have more words than there are films.
-        unit = " readings" if door.readers else ""
-        plain = [_word(word, unit) for word in words if not word.said]
-        said = [_word(word, unit) for word in words if word.said]
+        # Several readers may say other words of one film, which counts for each of them.
+        said_of = "said of " if door.readers else ""
+        plain = [_word(word, said_of) for word in words if not word.said]
+        said = [_word(word, said_of) for word in words if word.said]
         shown = plain + [f"said by you: {said[0]}", *said[1:]] if said else plain
         # Words are counted before films are left out, as where the user was asked about them.
         labelled = films + sum(left.classes.get(name, 0) for left in door.left_out)
-        text = f"{films:,}" if labelled == films else f"{films:,} used of {labelled:,}"
+        text = f"{films:,}" if labelled == films else f"{films:,} used of {labelled:,} films"
         yield DoorLine(name, f"{text}: {_cut(shown, 'word', kept)}" if shown else text)
 
 
-def _word(word: Word, unit: str) -> str:
+def _word(word: Word, said_of: str) -> str:
     name = shortened(word.word, _LONGEST)
-    return f"{f'“{name}”' if name.isdecimal() else name} ({word.films:,}{unit})"
+    return f"{f'“{name}”' if name.isdecimal() else name} ({said_of}{word.films:,})"
 
 
 def _cut(parts: Sequence[str], noun: str, kept: str, between: str = ", ", most: int = _FEW) -> str:

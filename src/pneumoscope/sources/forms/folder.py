@@ -37,6 +37,7 @@ from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import DOUBT, REST, Meaning, read_cells
 from pneumoscope.sources.meaning.words import LABEL_OF, fold
+from pneumoscope.sources.official import with_splits
 from pneumoscope.sources.places.files import (
     FoundFile,
     Listing,
@@ -44,7 +45,6 @@ from pneumoscope.sources.places.files import (
     may_be_film,
     typical_side,
 )
-from pneumoscope.sources.places.lists import listed_splits
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.find import mention_tables
 
@@ -151,9 +151,7 @@ def _about(
     labels = [LABEL_OF[place.verdict] if place.verdict else None for place in used]
     split = Column.of([place.split for place in used])
     notes: list[str] = []
-    if not split.known:
-        split, notes = listed_splits(root, [film.path for film in films])
-    elif (loose := len(films) - split.known) and not pooled:
+    if split.known and (loose := len(films) - split.known) and not pooled:
         notes.append(f"{loose} films lie in no split folder, beside others that do.")
     facts = {}
     if any(place.subtype for place in used):
@@ -161,7 +159,8 @@ def _about(
         facts["subtype"] = Column.of([p.subtype if label else "none" for label, p in kinds])
     none = Column.empty(len(films))
     codes = np.array([-1 if label is None else label for label in labels], dtype=np.int64)
-    return About(codes, none, none, split, facts, Boxes.none(len(films))), notes
+    about = About(codes, none, none, split, facts, Boxes.none(len(films)))
+    return (about, notes) if split.known else with_splits(root, films, about)
 
 
 def _link_classes(listing: Listing, classes: Mapping[str, str]) -> Counter[str]:

@@ -14,8 +14,7 @@ from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableDa
 from pneumoscope.records import CLASSES, DataRequest, Source
 from pneumoscope.sources.assemble import MOST_LOST, Listed, assemble, check_links, told
 from pneumoscope.sources.film.find import Found, find_films
-from pneumoscope.sources.forms.layout import folder_of, places_of
-from pneumoscope.sources.listed import IN_ANOTHER, About, Boxes, Column, FileFilms
+from pneumoscope.sources.listed import IN_ANOTHER, Boxes, FileFilms
 from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.naming import (
@@ -25,9 +24,9 @@ from pneumoscope.sources.naming import (
     one_of,
     own_names,
 )
-from pneumoscope.sources.places.files import FoundFile, fingerprint, typical_side
+from pneumoscope.sources.official import asked_split, with_splits
+from pneumoscope.sources.places.files import fingerprint, typical_side
 from pneumoscope.sources.places.groups import Groups
-from pneumoscope.sources.places.lists import listed_splits
 from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
@@ -113,7 +112,7 @@ def _source(
     files = tuple(found.listing.files[place] for place in kept)
     met = replace(met, places=met.places[kept])
     about = annotations.about.take(met.places, reasons)
-    about, notes = with_splits(root, files, about)
+    about, notes = with_splits(root, files, about, asked_split(columns, request))
     links = Counter({"unknown": len(found.listing.links)})
     side = typical_side(root, files)
     private = columns.patient is not None or isinstance(names, Groups)
@@ -188,22 +187,6 @@ def check_tables(root: Path, request: DataRequest) -> None:
     names = own_names(find_films(root, request.links))
     for table in label_like(root) if names.paths else ():
         check_names(table, request, names)
-
-
-def with_splits(root: Path, files: Sequence[FoundFile], about: About) -> tuple[About, list[str]]:
-    """``about`` with official splits out of lists, or of the folders that films lie in, where the
-    table has none; and what to say of that."""
-    if about.split.known:
-        return about, []
-    paths = [file.path for file in files]
-    split, notes = listed_splits(root, paths)
-    if not split.known:
-        places = places_of((folder_of(path) for path in paths), {})
-        by_folder = [places[folder_of(path)].split for path in paths]
-        if len(set(by_folder) - {None}) > 1:
-            split = Column.of(by_folder)
-            notes = ["Official splits are those of the folders that the films lie in."]
-    return replace(about, split=split), notes
 
 
 def drawn_on(table: Table, boxes: Boxes, side: int) -> int:

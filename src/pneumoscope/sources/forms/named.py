@@ -17,13 +17,13 @@ from pneumoscope.errors import BadLabels, UnreadableData
 from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, check_links, told
 from pneumoscope.sources.film.find import Found, check_any, find_films
-from pneumoscope.sources.forms.labelled import with_splits
 from pneumoscope.sources.legends import legends_in, words_for
 from pneumoscope.sources.listed import NO_LABEL, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import read_cells
 from pneumoscope.sources.meaning.filenames import numbers_of, word_of
 from pneumoscope.sources.meaning.words import known
+from pneumoscope.sources.official import with_splits
 from pneumoscope.sources.places.files import fingerprint, typical_side
 from pneumoscope.sources.tables.find import label_like
 

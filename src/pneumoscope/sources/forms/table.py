@@ -17,8 +17,9 @@ from pneumoscope.records import DataRequest, Film, Source
 from pneumoscope.sources.assemble import Listed, assemble, told
 from pneumoscope.sources.film.find import find_films
 from pneumoscope.sources.film.rule import sort_films
-from pneumoscope.sources.forms.labelled import drawn_on, with_splits
+from pneumoscope.sources.forms.labelled import drawn_on
 from pneumoscope.sources.listed import Column, FileFilms, Reader
+from pneumoscope.sources.official import asked_split, with_splits
 from pneumoscope.sources.places.files import FoundFile, fingerprint, inside, read_file, typical_side
 from pneumoscope.sources.places.match import Names, meet
 from pneumoscope.sources.tables.columns import Columns, find_columns
@@ -62,19 +63,21 @@ def table_source(request: DataRequest) -> Source:
         names = _below(root, request)
     if names is not None:
         listed, files = _by_names(root, names, annotations, columns, (listed, files))
+    about, notes = with_splits(root, files, listed.about, asked_split(columns, request))
     return assemble(
         replace(
             listed,
+            about=about,
             name=path.stem,
             why=f"a table of {len(table.frame):,} rows: films in the column {columns.image!r}, "
             f"labels in {columns.label.name!r}",
             fingerprint=fingerprint("table", files, table.digest, told(request)),
             words=annotations.words,
             readers=annotations.readers,
-            notes=(*table.notes, *annotations.notes, *listed.notes),
+            notes=(*table.notes, *annotations.notes, *listed.notes, *notes),
             patients=f"the column {columns.patient!r}" if columns.patient else "",
             studies=of_studies(columns.patient),
-            drawn_on=drawn_on(table, listed.about.boxes, listed.native_size),
+            drawn_on=drawn_on(table, about.boxes, listed.native_size),
         )
     )
 
@@ -177,7 +180,6 @@ def _by_names(
     missing = [None if film is not None else _MISSING for _, film in order]
     reason = [about.reason.at(place) or missing[place] for place in range(len(about))]
     about = replace(about, reason=Column.of(reason))
-    about, notes = with_splits(root, files, about)
     films = FileFilms(root.resolve(), files, all_private=columns.patient is not None)
     there = [file for file in files if file.changed != _NO_FILE]
     listed = replace(
@@ -185,7 +187,7 @@ def _by_names(
         films=films,
         about=about,
         native_size=typical_side(root, there),
-        notes=(*listed.notes, *met.notes, *notes),
+        notes=(*listed.notes, *met.notes),
     )
     return listed, files
 

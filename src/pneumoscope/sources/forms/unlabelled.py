@@ -8,8 +8,8 @@ from pneumoscope.errors import DataNotFound, UnreadableData
 from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, check_links
 from pneumoscope.sources.film.find import Found, check_any, find_films
-from pneumoscope.sources.forms.labelled import with_splits
 from pneumoscope.sources.listed import About, FileFilms
+from pneumoscope.sources.official import with_splits
 from pneumoscope.sources.places.files import FoundFile, Listing, fingerprint, typical_side
 from pneumoscope.sources.tables.find import mention_tables
 

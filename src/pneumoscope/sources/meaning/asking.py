@@ -12,7 +12,7 @@ from typing import Literal
 from pneumoscope.errors import BadLabels, printable
 from pneumoscope.records import CLASSES
 from pneumoscope.sources.meaning.codes import Coded, coded, without_code
-from pneumoscope.sources.meaning.qualified import earlier, plain, short_normal
+from pneumoscope.sources.meaning.qualified import earlier, is_grade, plain, short_normal
 from pneumoscope.sources.meaning.words import (
     doubtful,
     fold,
@@ -136,7 +136,7 @@ def unknown_words(
 
 def _kind(kind: Kind, words: Sequence[Unknown]) -> BadLabels:
     """The problem with words of one kind alone."""
-    return BadLabels(_WHY[kind], got=_told(words, _FEW), hints=(_HINTS[kind],))
+    return BadLabels(_WHY[kind], got=f"{_told(words, _FEW)} (films)", hints=(_HINTS[kind],))
 
 
 def _way(
@@ -240,7 +240,7 @@ def _unknown(word: str, films: int, question: Question, *, shows: bool, normal: 
     whether what shows a pneumonia may be meant for one, ``normal`` whether another word is."""
     if word == NOTHING_MARKED:
         return Unknown(word, films, "nothing", "ignore" if normal else "normal")
-    if unsure(word, question):
+    if unsure(word, question) and not is_grade(word):
         return Unknown(word, films, "doubt", "ignore")
     if word == NO_BOX:
         return Unknown(word, films, "unmarked", "ignore" if normal else "normal")

@@ -15,6 +15,7 @@ _EARLIER = re.compile(
     r"\bcured\b|\brecovered\b|\bpost\W?(?=pneumon|covid)|\balte[rs]?\b|\bfrüher\w*|\behemalig\w*|"
     r"\babgeheilt\w*|\bantecedente\w*|\bprevi[ao]s?\b|\bancien\w*|\bantigua\b|\bresuelt[ao]\b"
 )
+_GRADES = frozenset(f"{grade}appearance" for grade in ("typical", "indeterminate", "atypical"))
 _PLACES_TEXT = """
 left right bilateral unilateral both sided side upper lower middle lobe lobes lobar lung lungs base
 bases basal apical apex hilar perihilar central peripheral segment segmental zone field lingula
@@ -91,3 +92,9 @@ def plain(word: str) -> bool:
         or bool(difflib.get_close_matches(one, _PNEUMONIA, 1, _NEAR))
         for one in words_of(word)
     )
+
+
+def is_grade(word: str) -> bool:
+    """Whether ``word`` says how typical of COVID-19 a pneumonia looks, ``Atypical Appearance``:
+    three words of one scale, of which none says that there is no pneumonia."""
+    return fold(word) in _GRADES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +13,21 @@ from pneumoscope.sources.meaning.cells import IGNORED, UNSAID
 
 Codes = NDArray[np.int64]
 
-TWO_LABELS = -2
-"""Code of a film whose rows give both labels, without a reader for each."""
+TWO_LABELS, TIED = -2, 3
+"""Codes of a film whose rows give both labels, without a reader for each; and of one of which no
+label has a majority, which is to be left out."""
+
+_RULES: Mapping[Readers, str] = {
+    "majority": "more than half of them gave",
+    "strict": "more than half of them gave, and is left out without one",
+    "any": "any of them gave",
+    "all": "all of them gave",
+}
+
+
+class ReadersDisagree(BadLabels):
+    """Readers disagree on films, and no label has a majority. How many films there are follows from
+    what words mean, so words are asked about first."""
 
 
 def settle(film: Codes, code: Codes, count: int) -> Codes:
@@ -30,7 +45,7 @@ def settle(film: Codes, code: Codes, count: int) -> Codes:
 
 def vote(film: Codes, reader: Codes, code: Codes, count: int, how: Readers) -> tuple[Codes, str]:
     """The label of each film out of the rows of its readers, and a sentence on how often they
-    disagreed. Raises BadLabels where as many are for as against, and ``how`` is majority."""
+    disagreed. Raises ReadersDisagree where as many are for as against, and ``how`` is majority."""
     pairs, pair = np.unique(np.stack([film, reader]), axis=1, return_inverse=True)
     each = settle(pair.ravel(), code, pairs.shape[1])
     votes = {v: np.bincount(pairs[0][each == v], minlength=count) for v in (0, 1, IGNORED)}
@@ -38,26 +53,40 @@ def vote(film: Codes, reader: Codes, code: Codes, count: int, how: Readers) -> t
     label = np.full(count, UNSAID, dtype=np.int64)
     for value in (0, IGNORED, 1):
         label[2 * votes[value] > total] = value
+    few = (label == UNSAID) & (total > 0)
     split = (np.maximum.reduce(list(votes.values())) < total) & (total > 0)
-    if how == "any":
-        label[votes[1] > 0] = 1
-    elif how == "all":
-        label[(votes[1] > 0) & (votes[1] < total)] = 0
-    tied = (label == UNSAID) & (total > 0)
-    if how != "majority":  # of the others as many say normal as say another finding
-        label[tied] = IGNORED
-    elif tied.any():
-        raise BadLabels(
-            "readers disagree, and no label has a majority",
-            got=f"{int(tied.sum()):,} of {count:,} films, {int(split.sum()):,} with readers who "
-            "disagree",
-            expected="one label more often than all others together",
-            remedy="say whose word counts: --readers any (pneumonia where any reader sees it) or "
-            "--readers all (where every reader does)",
-            answer=("--readers", "any"),
-        )
-    rule = {"majority": "more than half of", "any": "any of", "all": "all of"}[how]
+    some = (votes[1] > 0) & (votes[1] < total)
+    if how == "majority" and few.any():
+        raise _disagree(label, some, few, int(split.sum()))
+    if how in ("any", "all"):
+        label[some] = int(how == "any")
+        label[few & (label == UNSAID)] = IGNORED  # as many say normal as say another finding
+    label[few & (label == UNSAID)] = TIED
     return label, (
-        f"Several readers: a film has the label that {rule} them gave (--readers {how}); they "
+        f"Several readers: a film has the label that {_RULES[how]} (--readers {how}); they "
         f"disagree on {int(split.sum()):,} of {count:,} films."
     )
+
+
+def _disagree(
+    label: Codes, some: NDArray[np.bool_], few: NDArray[np.bool_], split: int
+) -> ReadersDisagree:
+    """The question what to do with the ``few`` films of which no ``label`` has a majority; what is
+    offered changes no majority. ``some``, but not all, of the readers of a film say pneumonia."""
+    turned = {how: int((some & ~few & (label != sick)).sum()) for how, sick in _TURNS}
+    return ReadersDisagree(
+        "readers disagree, and no label has a majority",
+        got=f"{int(few.sum()):,} of {len(label):,} films; on {split:,} films readers disagree",
+        expected="one label more often than all others together",
+        remedy="leave these films out: --readers strict",
+        hints=(
+            "--readers any calls a film pneumonia where any reader does: also "
+            f"{turned['any']:,} films that most readers call otherwise",
+            "--readers all calls it so only where every reader does: not "
+            f"{turned['all']:,} films that most readers call pneumonia",
+        ),
+        answer=("--readers", "strict"),
+    )
+
+
+_TURNS = (("any", 1), ("all", 0))

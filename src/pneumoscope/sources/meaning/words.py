@@ -83,7 +83,8 @@ negative; neg; uninfected; absent; no; false; 0; n; f; negativ; négatif; negati
 # which beside pneumonia itself is a finding of its own.
 _KIN = """
 covid; covid19; covid 19; sars; sars cov 2; sarscov2; mers; h1n1; influenza; legionella; mycoplasma;
-streptococcus; klebsiella; pneumocystis; varicella; typical appearance; atypical appearance
+streptococcus; klebsiella; pneumocystis; varicella; typical appearance; atypical appearance;
+indeterminate appearance
 """
 _SIGNS = """
 consolidation; infiltrate; infiltrates; infiltration; opacity; lung infection

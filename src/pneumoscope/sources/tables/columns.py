@@ -11,7 +11,7 @@ import pandas as pd
 from pneumoscope.errors import InputError
 from pneumoscope.records import DataRequest
 from pneumoscope.sources.meaning.cells import is_missing
-from pneumoscope.sources.splits import split_of
+from pneumoscope.sources.splits import are_splits, split_of
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.facts import fact_columns
 from pneumoscope.sources.tables.label import LabelColumn, find_label
@@ -45,6 +45,13 @@ class Columns:
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def splits(self) -> str:
+        """What to tell of the column of splits, where its name does not say what it holds."""
+        if not self.split or has_a_role(self.split):
+            return ""
+        return f"splits in {self.split!r}, by its cells"
+
 
 def find_columns(table: Table, request: DataRequest, fits: Fits | None) -> Columns:
     """Find the columns; ``request.columns`` wins, then names, then what the cells hold.
@@ -58,12 +65,15 @@ def find_columns(table: Table, request: DataRequest, fits: Fits | None) -> Colum
     box = _box_columns(table, set(said.values()))
     image = said.get("image") or (image_column(table, fits, notes) if fits else None)
     taken = {name for name in (image, *(box or ())) if name}
+    split = said.get("split")
+    if split is None:
+        split = split_column(table, {*taken, *said.values()})
+    taken |= {split} if split else set()
     label = find_label(table, said.get("label"), request.meanings, taken)
     notes += label.notes
     taken |= set(label.used)
-    split = said["split"] if "split" in said else split_column(table, taken)
     reader = next(iter(named(table, "reader", taken)), None)
-    taken |= {name for name in (split, reader) if name}
+    taken |= {reader} if reader else set()
     patient, why = patient_column(table, said.get("patient"), taken - {image}, image)
     notes += why
     known = {name for name in table.frame.columns if has_a_role(name, "split")}
@@ -127,13 +137,16 @@ def to_name_films(table: Table, fits: Fits) -> tuple[str, tuple[str, ...]]:
 
 
 def split_column(table: Table, besides: set[str]) -> str | None:
-    """The column of splits, by its name and cells. Raises InputError where two differ."""
+    """The column of splits, by its name and cells, or by its cells alone. Raises InputError where
+    two differ."""
     found = []
     for name in named(table, "split", besides):
         words = [word for word in table.frame[name].unique() if not is_missing(word)]
         # "set" or "fold" may mean something else, until a word of theirs is that of a split.
         if folded(name) == "split" or any(split_of(word) for word in words):
             found.append(name)
+    rest = (name for name in table.frame.columns if name not in (*found, *besides))
+    found += [name for name in rest if _holds_splits(table.frame[name])]
     for other in found[1:]:
         if not table.frame[found[0]].map(split_of).equals(table.frame[other].map(split_of)):
             raise InputError(
@@ -143,6 +156,14 @@ def split_column(table: Table, besides: set[str]) -> str | None:
                 answer=("--column", f"split={found[0]}"),
             )
     return found[0] if found else None
+
+
+def _holds_splits(cells: pd.Series[str]) -> bool:
+    """Whether a column of any name holds words of splits, and hardly anything else."""
+    if not any(split_of(cell) for cell in _sample(cells)):
+        return False
+    counts = cells.value_counts().items()
+    return are_splits({str(cell): int(n) for cell, n in counts if not is_missing(str(cell))})
 
 
 def has_boxes(table: Table) -> bool:

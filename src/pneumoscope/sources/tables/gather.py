@@ -23,7 +23,7 @@ from pneumoscope.sources.listed import NO_LABEL, About, Codes, Column
 from pneumoscope.sources.meaning.asking import NOTHING_MARKED, Question
 from pneumoscope.sources.meaning.cells import Meaning, is_missing, read_cells
 from pneumoscope.sources.meaning.readers import TWO_LABELS, settle, vote
-from pneumoscope.sources.splits import split_of
+from pneumoscope.sources.splits import are_splits, split_of
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns
 from pneumoscope.sources.tables.facts import Cells, as_numbers, fact_of, missing
@@ -115,7 +115,8 @@ def annotate(
     if meaning.subtypes:
         facts["subtype"] = _subtypes(film, frame, meaning, label, count)
     notes += _notes(merged, columns, patient, split, reason)
-    about = About(label, Column(reason, list(_REASONS)), patient, split, facts, found.boxes)
+    about = About(label, Column(reason, list(_REASONS)), patient, split, facts, found.boxes,
+                  splits=columns.splits)  # fmt: skip
     return Annotations(keys, about, meaning.words, tuple(notes), readers)
 
 
@@ -231,7 +232,7 @@ def _splits(
         return _column(film, frame, None, count)
     words = [word for word in frame[columns.split].unique() if not is_missing(word)]
     unknown = [word for word in words if split_of(word) is None]
-    if unknown:
+    if unknown and not are_splits(_counts(frame[columns.split])):
         raise BadLabels(
             f"the column {columns.split!r} holds what is no split",
             got=", ".join(map(repr, unknown[:5])) + f" in {table.where}",
@@ -239,10 +240,17 @@ def _splits(
             remedy="where it holds no splits: --column split=none",
             answer=("--column", "split=none"),
         )
-    names = sorted({split_of(word) for word in words}, key=str)
-    codes = {word: names.index(split_of(word)) for word in words}
+    split = {word: found for word in words if (found := split_of(word))}
+    names = sorted(set(split.values()))
+    codes = {word: names.index(found) for word, found in split.items()}
     settled, two = _settle(film, _codes(frame[columns.split], codes), count)
     return Column(settled, names), two
+
+
+def _counts(cells: pd.Series[str]) -> dict[str, int]:
+    """How many rows have each of the cells that say something."""
+    counts = ((str(cell), int(n)) for cell, n in cells.value_counts().items())
+    return {cell: n for cell, n in counts if not is_missing(cell)}
 
 
 def _fact(film: Codes, frame: pd.DataFrame, name: str, count: int) -> Column:
