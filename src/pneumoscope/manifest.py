@@ -21,6 +21,7 @@ class RequestEntry(TypedDict):
     readers: NotRequired[Literal["majority", "any", "all", "strict"]]
     links: NotRequired[list[str]]
     assumed: NotRequired[dict[str, str]]
+    sites: NotRequired[dict[str, RequestEntry]]
 
 
 class WordEntry(TypedDict):
@@ -47,6 +48,7 @@ class SourceEntry(TypedDict):
     patients: NotRequired[str]
     readers: NotRequired[str]
     lost: NotRequired[dict[str, dict[str, int]]]
+    sites: NotRequired[dict[str, SourceEntry]]
 
 
 class Choice(TypedDict):
@@ -259,7 +261,8 @@ class Manifest(TypedDict, total=False):
 
     ``door`` is a ``data.door.Door`` in plain data. Of the films that are judged ``known_set`` is a
     ``sources.known_sets.KnownSet``, or null where the set is not known, ``people`` are
-    ``audit.people.SplitPeople``, ``baselines`` ``audit.baselines.JudgedBaseline``; ``trained_on``
+    ``audit.people.SplitPeople``, ``baselines`` ``audit.baselines.JudgedBaseline``; ``sites`` is an
+    ``audit.sites.SitesTold`` of the training films of several sets; ``trained_on``
     is the ``known_set`` of the model where it is judged on other films than its own.
     ``judges``, ``members``, ``external`` and ``shared`` stand in the folder of an evaluation,
     ``adapted`` in that of a model that was carried to a site.
@@ -283,6 +286,7 @@ class Manifest(TypedDict, total=False):
     content: str
     flow: Flow
     shifts: list[dict[str, Any]]
+    sites: dict[str, Any]
     door: dict[str, Any]
     known_set: dict[str, Any] | None
     trained_on: dict[str, Any] | None

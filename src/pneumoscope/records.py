@@ -21,6 +21,8 @@ EXTERNAL: Literal["external"] = "external"
 """The split that films of another data set are evaluated as."""
 RELATED: Literal["related"] = "related"
 """The same where they are of the model's own data set, most of them, or where it has seen some."""
+OWN: Literal["own"] = "own"
+"""Where one of several sites is judged, the test films of those that the model learnt from."""
 CLASSES: tuple[str, str] = ("normal", "pneumonia")
 """Class names by label: 0 is normal, 1 is pneumonia, everywhere."""
 
@@ -112,6 +114,8 @@ class Source:
     ``patients`` says how patients are known, empty where nothing but a film's own header could say
     it. ``lost`` counts films that are no records though they should be, by reason and class.
     ``readers`` says whose word counted where several read a film, and how often they disagreed.
+    Of several sets at once ``sites`` has the source of each by its name, and the records; all else
+    is of them together.
     """
 
     name: str
@@ -127,10 +131,11 @@ class Source:
     patients: str = ""
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     readers: str = ""
+    sites: Mapping[str, Source] = field(default_factory=dict)
 
     def to_json(self) -> SourceEntry:
         """All but the records."""
-        return {
+        found: SourceEntry = {
             "name": self.name,
             "form": self.form,
             "why": self.why,
@@ -144,6 +149,9 @@ class Source:
             "readers": self.readers,
             "lost": {reason: dict(counts) for reason, counts in self.lost.items()},
         }
+        if self.sites:
+            found["sites"] = {name: each.to_json() for name, each in self.sites.items()}
+        return found
 
 
 _TAKEN: Mapping[str, str] = {
@@ -165,6 +173,8 @@ class DataRequest:
     word counts where several read a film. ``links`` are further folders that symbolic links may
     lead into. ``fill_in`` is a new file for class words that have to be asked about.
     ``assumed`` are meanings that a run of version 0.1.0 took without asking, so that it goes on.
+    Of several sets at once ``sites`` has the request for each by its name; then ``data`` only says
+    which they are, and of the other fields ``keep_ids`` alone counts.
     """
 
     data: str
@@ -177,6 +187,12 @@ class DataRequest:
     links: tuple[Path, ...] = ()
     fill_in: Path | None = None
     assumed: Mapping[str, str] = field(default_factory=dict)
+    sites: Mapping[str, DataRequest] = field(default_factory=dict)
+
+    @classmethod
+    def of_sites(cls, sites: Mapping[str, DataRequest], *, keep_ids: bool = False) -> DataRequest:
+        """The request for several sets at once, each by its name."""
+        return cls(" + ".join(each.data for each in sites.values()), keep_ids=keep_ids, sites=sites)
 
     @property
     def meanings(self) -> Mapping[str, str]:
@@ -186,7 +202,7 @@ class DataRequest:
     def to_json(self) -> RequestEntry:
         """JSON-ready, with paths made absolute, so that it can be asked again from anywhere."""
         path = Path(self.data).expanduser()
-        return {
+        entry: RequestEntry = {
             "data": str(path.absolute()) if path.exists() else self.data,
             "form": self.form,
             "classes": dict(self.classes),
@@ -197,6 +213,10 @@ class DataRequest:
             "links": [str(link.expanduser().absolute()) for link in self.links],
             "assumed": dict(self.assumed),
         }
+        if self.sites:
+            entry["sites"] = {name: each.to_json() for name, each in self.sites.items()}
+            entry["data"] = " + ".join(each["data"] for each in entry["sites"].values())
+        return entry
 
     @classmethod
     def from_json(cls, value: RequestEntry) -> DataRequest:
@@ -212,6 +232,7 @@ class DataRequest:
             links=tuple(map(Path, value.get("links", ()))),
             # A request without readers was written by 0.1.0, which did not ask.
             assumed=value.get("assumed", {} if "readers" in value else _TAKEN),
+            sites={name: cls.from_json(each) for name, each in value.get("sites", {}).items()},
         )
 
 

@@ -40,6 +40,7 @@ PLAN = "plan.json"
 CROSSVAL = "crossval.json"
 ENSEMBLE = "ensemble.json"
 SUMMARY = "summary.json"
+MATRIX = "matrix.json"
 COMPARISON = "comparison"
 LEARNING = "learning_curve.json"
 

@@ -48,6 +48,11 @@ class DataChoices(Section):
         description="3 of 5 judges on the fourth of five folds of the films that are not in the "
         "official test split, which is then left out; pneumoscope crossval sets it; none is usual",
     )
+    test_site: Annotated[str, Field(min_length=1)] = Field(
+        "none",
+        description="of several sets the one that is judged and takes no part in training; "
+        "official test splits are then left out; pneumoscope crossval --by site sets it",
+    )
     views: Literal["auto", "all"] = Field(
         "all",
         description="auto leaves lateral films, other modalities, other parts of the body and "
@@ -211,6 +216,12 @@ class TrainChoices(Section):
     sampling: Literal["shuffle", "oversample", "undersample"] = Field(
         description="shuffle draws each film once an epoch; oversample draws both classes alike "
         "with repetition; undersample leaves out films of the larger class, others each epoch"
+    )
+    sites: Literal["balanced", "pooled"] = Field(
+        "balanced",
+        description="of several sets: balanced draws each class of each site alike, with "
+        "repetition, so that the site does not tell the class, in place of sampling and of "
+        "loss.weighting; pooled takes all films as one set; without effect on one set",
     )
     views: Annotated[int, Field(ge=0, le=1000)] = Field(
         description="augmented views of a film whose frozen features are computed once and "

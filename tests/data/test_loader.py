@@ -78,14 +78,14 @@ LABELS = np.array([0] * 10 + [1] * 90)
 
 def test_oversampling_shows_both_classes_alike_and_no_film_less_than_its_share() -> None:
     rows = np.arange(100)
-    drawn = np.concatenate(list(Batches(rows, 10, 1, sampling="oversample", labels=LABELS)))
+    drawn = np.concatenate(list(Batches(rows, 10, 1, sampling="oversample", strata=LABELS)))
     assert len(drawn) == 100 and (LABELS[drawn] == 0).sum() == 50
     assert np.bincount(drawn, minlength=100)[:10].tolist() == [5] * 10
     assert np.bincount(drawn, minlength=100)[10:].max() == 1
 
 
 def test_undersampling_takes_as_many_of_each_and_others_each_epoch() -> None:
-    batches = Batches(np.arange(100), 10, 1, sampling="undersample", labels=LABELS)
+    batches = Batches(np.arange(100), 10, 1, sampling="undersample", strata=LABELS)
     first = np.concatenate(list(batches))
     batches.set_epoch(1)
     second = np.concatenate(list(batches))

@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.records import SPLITS, InputSpec
+from pneumoscope.records import CLASSES, SPLITS, InputSpec
 from pneumoscope.sources.forms.phantom import phantom_source
 
 COUNT = 24
@@ -143,6 +143,21 @@ def unlabelled(root: Path) -> Path:
     for i in range(COUNT):
         (root / f"film-{i}.bmp").write_bytes(encoded(i, "BMP"))
     return root
+
+
+def two_sites(root: Path, count: int = 40) -> tuple[Path, Path]:
+    """Folders of ``count`` phantoms of 48 px each: ``east``, three in four with pneumonia, and
+    ``west``, one in four, darker, with a black margin and with patients numbered alike."""
+    for site, sick in (("east", 0.75), ("west", 0.25)):
+        for i in range(count):
+            label = int((i + 0.5) % 4 < 4 * sick)
+            film = draw_phantom(len(site) + ord(site[0]), i, label=label, size=48).image
+            if site == "west":
+                film = np.pad(film // 2, ((2, 2), (6, 6)))
+            place = root / site / CLASSES[label].upper()
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(film).save(place / f"patient{i // 2}_{i}.png")
+    return root / "east", root / "west"
 
 
 def few_phantoms(patch: pytest.MonkeyPatch, count: int) -> None:

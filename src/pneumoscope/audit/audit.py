@@ -22,6 +22,7 @@ from pneumoscope.audit.duplicates import (
 from pneumoscope.audit.findings import Finding, by_severity
 from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
 from pneumoscope.audit.quality import judge_quality, quality_findings
+from pneumoscope.audit.sites import SitesTold, measure_sites, site_findings
 from pneumoscope.audit.splits import SplitShift, measure_shifts, shift_findings
 from pneumoscope.data.door import Door, door_of
 from pneumoscope.data.prepared import PreparedSet
@@ -38,7 +39,7 @@ class Audit:
 
     ``why`` says how the form of the data was seen, ``notes`` what the source tells of itself.
     ``findings`` stand by severity, those that are "not provable" last. ``genealogy`` is None where
-    no other set was given, ``door`` where it was not looked at.
+    no other set was given, ``sites`` where it is one set, ``door`` where it was not looked at.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Audit:
     baselines: tuple[Baseline, ...]
     shifts: tuple[SplitShift, ...]
     genealogy: Genealogy | None = None
+    sites: SitesTold | None = None
     door: Door | None = None
 
     @property
@@ -86,6 +88,7 @@ class Audit:
             "baselines": plain["baselines"],
             "splits": plain["shifts"],
             "genealogy": plain["genealogy"],
+            **({"sites": plain["sites"]} if self.sites else {}),
         }
 
 
@@ -106,6 +109,7 @@ def audit(
     baselines = measure_baselines(prepared, prepared.thumbs, seed)
     listener.stage("Tell the splits apart")
     shifts = measure_shifts(prepared, prepared.thumbs, seed)
+    sites = measure_sites(table, prepared.thumbs, seed=seed)
     genealogy = None
     if against is not None:
         listener.stage("Look for shared films")
@@ -116,6 +120,7 @@ def audit(
         *quality_findings(prepared, quality),
         *baseline_findings(baselines),
         *shift_findings(shifts),
+        *site_findings(sites),
         *genealogy_findings(genealogy),
     ]
     about = prepared.about.get("source", {})
@@ -131,6 +136,7 @@ def audit(
         baselines=baselines,
         shifts=shifts,
         genealogy=genealogy,
+        sites=sites,
         door=door_of(prepared),
     )
 

@@ -39,6 +39,8 @@ CODES = {
     "SHORTCUT-THUMBNAIL": "Thumbnails that predict the label",
     "SHORTCUT-BORDER": "Borders that predict the label",
     "SPLITS-DIFFER": "A split unlike the training films",
+    "SITE-TELLS-LABEL": "Sites that predict the label",
+    "FILM-TELLS-SITE": "Films that tell their site",
     "SAME-FAMILY": "Films shared with another set",
     "TEST-WITHIN-TRAIN": "Test films that are training films of another set",
 }

@@ -22,6 +22,10 @@ _DATA = "A path, hf:owner/name, or pneumoniamnist (or …@64, @128, @224), kerma
 
 DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA)]
 DataOrNone = Annotated[str | None, typer.Argument(metavar="[DATA]", help=_DATA)]
+_SITES = _DATA + "; several are trained on together: sites.yaml, or each with its own options "
+_SITES += "as NAME:labels=FILE"
+SitesArgument = Annotated[list[str], typer.Argument(metavar="DATA...", help=_SITES)]
+SitesOrNone = Annotated[list[str] | None, typer.Argument(metavar="[DATA]...", help=_SITES)]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="See: pneumoscope recipes")
 ]
@@ -120,9 +124,9 @@ class DataOptions:
             file_to_fill(self.classes or []),
         )
 
-    def words(self, data: str) -> list[str]:
+    def words(self, *data: str) -> list[str]:
         """The words of the command line that ask the same of ``data``, as they were typed."""
-        words = [f"./{data}" if data.startswith("-") else data]
+        words = [f"./{each}" if each.startswith("-") else each for each in data]
         words += ["--form", self.form] if self.form else []
         words += _each("--classes", self.classes)
         words += ["--labels", str(self.labels)] if self.labels else []

@@ -96,13 +96,23 @@ class DoorSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class DoorSite:
+    """One of several sets: what it was read ``why`` as, and its splits as they are used."""
+
+    name: str
+    why: str
+    splits: tuple[DoorSplit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Door:
     """What is learnt from what: of ``found`` films and files ``used`` ones, all others ``left_out``
     by reason. ``aside`` counts used films that are no frontal film of a chest, by reason.
 
     ``why`` says what the data was read as and by which columns, ``readers`` whose word counted
     where several read a film. ``copies`` is None where copies were not looked for. ``divided``
-    holds what splits divide, without those that divide nothing.
+    holds what splits divide, without those that divide nothing. ``sites`` are those of several sets
+    at once, empty for one.
     """
 
     name: str
@@ -121,6 +131,7 @@ class Door:
     chains: tuple[Chain, ...] = ()
     splits: tuple[DoorSplit, ...] = ()
     divided: tuple[Divided, ...] = ()
+    sites: tuple[DoorSite, ...] = ()
 
 
 def door_of(
@@ -155,6 +166,7 @@ def door_of(
         ),
         splits=tuple(_splits(part, official[used])),
         divided=divided(table.assign(split=placed), _alike(prepared)),
+        sites=tuple(_sites(part, official[used], source)),
     )
 
 
@@ -244,6 +256,12 @@ def _splits(part: pd.DataFrame, official: pd.Series[str]) -> Iterator[DoorSplit]
                 unknown=len(films) - counts[0] - counts[1],
                 patients=int(films["patient_id"].nunique()) if known else None,
             )
+
+
+def _sites(part: pd.DataFrame, official: pd.Series[str], source: SourceEntry) -> Iterator[DoorSite]:
+    for site, about in source.get("sites", {}).items():
+        here = (part["site"] == site).to_numpy(bool)
+        yield DoorSite(site, about["why"], tuple(_splits(part[here], official[here])))
 
 
 def _alike(prepared: PreparedSet) -> Alike | None:

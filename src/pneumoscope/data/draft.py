@@ -26,7 +26,7 @@ from pneumoscope.manifest import ReasonCount
 from pneumoscope.records import CLASSES, Grey
 
 _COLUMNS = ("image_id", "patient_id", "split", "label", "height", "width", "pixel_hash")
-_SOMETIMES = ("aside", "origin")
+_SOMETIMES = ("aside", "origin", "site")
 _JOURNAL = "journal.jsonl"
 
 FilmRow = dict[str, object]

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.records import Split
 
-Sampling = Literal["shuffle", "oversample", "undersample"]
+Sampling = Literal["shuffle", "oversample", "undersample", "sites"]
 
 Batch = tuple[Tensor, Tensor]
 """Images uint8 (B, S, S), 0–255, and labels float32 (B,), 0 or 1."""
@@ -61,9 +61,10 @@ class Batches(Sampler[NDArray[np.int64]]):
     """Row numbers, a batch at a time.
 
     With a ``seed`` the rows are drawn anew each epoch and the last, incomplete batch is left
-    out when there is a whole one; without it they come in order and completely. ``labels`` 0/1
-    (n,) of the rows are needed to sample by class: ``oversample`` draws n rows with repetition,
-    both classes alike; ``undersample`` as many of each class as the smaller one has. ``part`` is
+    out when there is a whole one; without it they come in order and completely. ``strata`` (n,) of
+    the rows, numbers from 0 such as their labels, are needed to sample by class: ``oversample``
+    draws n rows with repetition, all strata alike, and so does ``sites``, whose strata are the
+    classes of each site; ``undersample`` as many of each as the smallest one has. ``part`` is
     what comes of each batch; all processes draw the same batches. ``rising`` sorts each batch,
     which reads the file forwards; not where neighbours in a batch are blended, for those in a file
     are mostly of one class.
@@ -76,7 +77,7 @@ class Batches(Sampler[NDArray[np.int64]]):
         seed: int | None = None,
         *,
         sampling: Sampling = "shuffle",
-        labels: NDArray[np.int64] | None = None,
+        strata: NDArray[np.int64] | None = None,
         part: RankSlice = WHOLE,
         rising: bool = True,
     ) -> None:
@@ -86,10 +87,12 @@ class Batches(Sampler[NDArray[np.int64]]):
         self._size = size
         self._seed = seed
         self._sampling = sampling
-        self._classes = [] if labels is None else [rows[labels == label] for label in (0, 1)]
+        self._strata = (
+            [] if strata is None else [rows[strata == each] for each in np.unique(strata)]
+        )
         self._count = len(rows)
         if sampling == "undersample":
-            self._count = 2 * min(map(len, self._classes))
+            self._count = len(self._strata) * min(map(len, self._strata))
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -117,12 +120,14 @@ class Batches(Sampler[NDArray[np.int64]]):
         drawn = [
             # Whole rounds before any repetition: no film is left out by chance.
             np.resize(rng.permutation(rows), count)
-            for rows, count in zip(self._classes, self._shares(), strict=True)
+            for rows, count in zip(self._strata, self._shares(), strict=True)
         ]
         return rng.permutation(np.concatenate(drawn))
 
-    def _shares(self) -> tuple[int, int]:
-        return self._count - self._count // 2, self._count // 2
+    def _shares(self) -> list[int]:
+        """How many rows of each of the strata an epoch has."""
+        each, more = divmod(self._count, len(self._strata))
+        return [each + (place < more) for place in range(len(self._strata))]
 
 
 def make_loader(
@@ -144,8 +149,8 @@ def make_loader(
     if seed is None:
         rows, batch_size = rows[part.of(len(rows))], max(1, batch_size // part.world_size)
         part = WHOLE
-    labels = prepared.labels(rows)
+    strata = prepared.strata(rows) if sampling == "sites" else prepared.labels(rows)
     batches = Batches(
-        rows, batch_size, seed, sampling=sampling, labels=labels, part=part, rising=rising
+        rows, batch_size, seed, sampling=sampling, strata=strata, part=part, rising=rising
     )
     return DataLoader(Films(prepared), sampler=batches, batch_size=None, num_workers=0)

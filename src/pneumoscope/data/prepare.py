@@ -100,6 +100,23 @@ def prepare(
         if not _come_back(source, prepared):
             return check_bad(prepared, most_bad)
         shutil.rmtree(folder, ignore_errors=True)
+    name = prepared_name(source, spec, keep_ids=keep_ids)
+    write = partial(_write, source, spec, advance=advance, keep_ids=keep_ids)
+    return check_bad(
+        make_set(folder, name, source.count * spec.stored**2, write, waiting), most_bad
+    )
+
+
+def make_set(
+    folder: Path,
+    name: str,
+    size: int,
+    write: Callable[[Path], None],
+    waiting: Callable[[], None] | None = None,
+) -> PreparedSet:
+    """The prepared set in ``folder``, made where it is not there yet: ``write`` fills a draft of
+    the content ``name``, which takes ``size`` bytes. Raises OutputNotWritable when the disk is full
+    or closed."""
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A second process that prepares the same set waits here, and then finds it made.
@@ -107,13 +124,13 @@ def prepare(
             if not (folder / PREPARED).is_file():
                 if folder.parent == cache_folder() / "prepared":  # elsewhere drafts are not ours
                     sweep(folder.parent, older_than=_WEEK)
-                needed = source.count * spec.stored**2 + _RESERVE
-                check_space(folder.parent, needed, "the prepared set does not fit")
+                check_space(folder.parent, size + _RESERVE, "the prepared set does not fit")
                 draft = folder.with_name(f".{folder.name}.tmp")
-                _claim(draft, prepared_name(source, spec, keep_ids=keep_ids))
-                _write(source, spec, draft, advance, keep_ids=keep_ids)
+                _claim(draft, name)
+                write(draft)
+                (draft / _MARK).unlink()
                 draft.rename(folder)
-    return check_bad(open_prepared(folder), most_bad)
+    return open_prepared(folder)
 
 
 def _come_back(source: Source, prepared: PreparedSet) -> bool:
@@ -184,7 +201,6 @@ def _write(
     draft.forget()
     (folder / LOOKS).unlink()
     (folder / "salt").unlink(missing_ok=True)
-    (folder / _MARK).unlink()
     table.to_parquet(folder / TABLE, index=False)
     write_atomic(folder / "dropped.csv", pd.DataFrame(dropped).to_csv(index=False))
     if unreached:

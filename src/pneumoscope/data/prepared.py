@@ -13,7 +13,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ class PreparedSet:
         file = self.folder / THUMBS
         return np.load(file, allow_pickle=False) if file.is_file() else thumbnails(self.images)
 
-    def rows(self, split: Split) -> NDArray[np.int64]:
+    def rows(self, split: Split | Literal["own"]) -> NDArray[np.int64]:
         """Row numbers of a split, ascending, int64 (n,)."""
         here = (self.table["split"] == split).fillna(False)  # a film may be in no split
         return np.flatnonzero(here.to_numpy(dtype=bool))
@@ -85,6 +85,20 @@ class PreparedSet:
     def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Labels 0/1 of those rows, int64 (n,)."""
         return self.table["label"].to_numpy()[rows].astype(np.int64)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites of several sets that were joined, in their order; empty for one set."""
+        return sites_of(self.table)
+
+    def strata(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers from 0 of the class of each site that those rows are of, int64 (n,); the labels
+        where there is one set alone."""
+        labels = self.labels(rows)
+        if not self.sites:
+            return labels
+        site = pd.Categorical(self.table["site"], self.sites).codes[rows]
+        return labels + 2 * site.astype(np.int64)
 
 
 def open_prepared(folder: Path) -> PreparedSet:
@@ -118,6 +132,11 @@ def _open_again(folder: Path, content: str, table: pd.DataFrame) -> PreparedSet:
             remedy="set PNEUMOSCOPE_CACHE to a folder on a disk that all machines see",
         )
     return replace(prepared, table=table)
+
+
+def sites_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """The sites of the films of a joined table, in their order; empty for one set alone."""
+    return tuple(map(str, table["site"].unique())) if "site" in table else ()
 
 
 def population(prepared: PreparedSet) -> Population:
@@ -174,14 +193,16 @@ def reference_of(prepared: PreparedSet) -> Reference:
 
 
 def facts_of(table: pd.DataFrame) -> pd.DataFrame:
-    """What is known of each film beside its pixels: ``image_id`` and a column a fact.
+    """What is known of each film beside its pixels: ``image_id`` and a column a fact, the site of
+    several sets first.
 
     ``table`` is a prepared set's. Native sizes are facts too, where they differ.
     """
     names = [str(name) for name in table.columns]
     facts = [name for name in names if name.startswith("fact_")]
     sizes = [name for name in ("height", "width") if name in names and table[name].nunique() > 1]
-    found = table[["image_id", *facts, *sizes]]
+    of = ["site"] if "site" in names else []
+    found = table[["image_id", *of, *facts, *sizes]]
     return found.rename(columns={name: name.removeprefix("fact_") for name in facts})
 
 

@@ -7,17 +7,18 @@ written, so hashing them moves nobody.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.data import aside as views
-from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.data.together.deal import Groups, Labels, assign, folds
+from pneumoscope.data.prepared import PreparedSet, sites_of
+from pneumoscope.data.together.deal import Groups, Labels, Plan, assign, folds, reduce_train
 from pneumoscope.data.together.groups import group_codes
+from pneumoscope.data.together.within import no_such_site, within_sites
 from pneumoscope.errors import InputError, PneumoscopeError, UnreadableData
 from pneumoscope.records import CLASSES, SPLITS, Split
 from pneumoscope.sections import DataChoices
@@ -25,15 +26,6 @@ from pneumoscope.sections import DataChoices
 _TELLING = 20
 """Films of its smaller class from which a validation split is worth keeping: below, its
 sensitivity or specificity moves in steps of more than 5 points."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The split of every film, object (N,) of SPLITS or None where it has no label, and how that
-    came to be: (what, choice, why) for test and val."""
-
-    split: NDArray[np.object_]
-    choices: tuple[tuple[str, str, str], ...]
 
 
 def with_splits(prepared: PreparedSet, choices: DataChoices) -> tuple[PreparedSet, Plan]:
@@ -48,7 +40,16 @@ def with_splits(prepared: PreparedSet, choices: DataChoices) -> tuple[PreparedSe
 
 def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
     """Decide on train, val and test for a table with ``label``, ``patient_id`` and the official
-    ``split``."""
+    ``split``; within each ``site`` where it has that."""
+    sites = sites_of(table)
+    if choices.test_site not in ("none", *sites):
+        raise no_such_site(choices.test_site, sites)
+    if not sites:
+        return _plan_set(table, choices)
+    return within_sites(table, choices, partial(_plan_set, choices=choices))
+
+
+def _plan_set(table: pd.DataFrame, choices: DataChoices) -> Plan:
     labels, groups = label_codes(table), group_codes(table, choices.groups)
     aside = views.left_out(table, choices.views, official_test=choices.test == "official")
     labelled = (labels >= 0) & ~aside
@@ -81,7 +82,7 @@ def plan_splits(table: pd.DataFrame, choices: DataChoices) -> Plan:
             ("val split", _share(choices.val_share, pool), _patients(table) + why + repeated)
         )
     split[labelled & ~np.isin(split, ("val", "test"))] = "train"
-    told += _reduce_train(split, labels, groups, choices)
+    told += reduce_train(split, labels, groups, choices)
     return Plan(split, (*told, *_aside(table, aside, choices)))
 
 
@@ -131,7 +132,7 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
     pool = (fold >= 0) & (fold != number)
     split[pool] = "train"
     split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
-    reduced = _reduce_train(split, labels, groups, choices)
+    reduced = reduce_train(split, labels, groups, choices)
     left = int(((official == "test") & (fold < 0)).sum())
     why = f"; the official test split of {left:,} films is left out" if left else ""
     aside = views.left_out(table, choices.views, official_test=choices.test == "official")
@@ -144,29 +145,6 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
         ("val split", _share(choices.val_share, pool), _patients(table)),
     )
     return Plan(split, (*told, *reduced, *_aside(table, aside, choices)))
-
-
-def _reduce_train(
-    split: NDArray[np.object_], labels: Labels, groups: Groups, choices: DataChoices
-) -> list[tuple[str, str, str]]:
-    """Leave all but ``train_share`` of the training patients of each class out of ``split``, in
-    place; say so. The order of patients follows from the split seed alone, so that a smaller
-    share lies within a larger one."""
-    if choices.train_share == 1:
-        return []
-    rows = np.flatnonzero(split == "train")
-    ids, place = np.unique(groups[rows], return_inverse=True)
-    ill = np.zeros(len(ids), dtype=np.int64)
-    np.maximum.at(ill, place, labels[rows])
-    order = np.random.default_rng((choices.split_seed, len(ids))).permutation(len(ids))
-    kept = np.zeros(len(ids), dtype=bool)
-    for kind in (0, 1):
-        of_kind = order[ill[order] == kind]
-        kept[of_kind[: math.ceil(choices.train_share * len(of_kind) - 1e-9)]] = True
-    split[rows[~kept[place]]] = None
-    films = f"{int(kept[place].sum()):,} of {len(rows):,} films"
-    why = "patients drawn within each class; validation and test films stay as they are"
-    return [("train split", f"{choices.train_share:.0%} of its patients, {films}", why)]
 
 
 def _aside(

@@ -29,6 +29,7 @@ from pneumoscope.evaluation.results import (
     CoreMetrics,
     Evaluation,
     PointResult,
+    SiteResult,
     Withheld,
     extended,
 )
@@ -85,6 +86,7 @@ def evaluate_split(
         scale=choices.scale,
         subgroups=evaluate_subgroups(rows, facts, own.threshold, settings),
         re_chosen=_re_chosen(rows, settings) if re_choose and 0 < share < 1 else None,
+        sites=evaluate_sites(predictions, split, own, settings),
     )
     seconds = {**core.timing, "judge_seconds": time.perf_counter() - start}
     return replace(found, timing=seconds)
@@ -126,6 +128,39 @@ def core_metrics(
         confusion=counts,
         per_class=_per_class(found, counts),
         timing={"evaluate_seconds": clock() - start},
+    )
+
+
+def evaluate_sites(
+    predictions: pd.DataFrame, split: str, point: OperatingPoint, settings: IntervalSettings
+) -> tuple[SiteResult, ...] | None:
+    """The rows of ``split`` by their ``site``, in the order of first appearance; None where they
+    are of one. ``predictions`` and ``point`` are on one scale."""
+    rows = predictions[predictions["split"] == split]
+    names = [] if "site" not in rows else list(rows["site"].dropna().unique())
+    if len(names) < 2:
+        return None
+    return tuple(
+        evaluate_site(name, rows[(rows["site"] == name).fillna(False)], point, settings)
+        for name in names
+    )
+
+
+def evaluate_site(
+    name: str, rows: pd.DataFrame, point: OperatingPoint, settings: IntervalSettings
+) -> SiteResult:
+    """What the rows of one site, all of one split, come to at ``point``."""
+    split = str(rows["split"].iloc[0])
+    core = core_metrics(rows, split=split, operating_point=point, settings=settings)
+    checked = rows_of(rows, split).in_order()
+    return SiteResult(
+        name=str(name),
+        n=core.n,
+        positives=core.positives,
+        patients=core.patients,
+        confusion=core.confusion,
+        metrics=core.metrics,
+        calibration=evaluate_calibration(checked, None, core.metrics, settings).before,
     )
 
 

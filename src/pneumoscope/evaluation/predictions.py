@@ -1,7 +1,8 @@
 """The table of predictions, ``predictions.csv``: its columns, reader, writer, and checked rows.
 
 A table has a row per film and the columns ``image_id``, ``patient_id`` (NA where the patient is
-not known), ``split``, ``label`` (0 or 1), ``logit`` and ``probability``; it may have more. One that
+not known), ``split``, ``label`` (0 or 1), ``logit`` and ``probability``; it may have more, such as
+the ``site`` of films of several sets. One that
 was read has ``raw_logit`` too, what the network gave, and the ``temperature`` by which that was
 divided: logit = raw_logit / temperature, 1 where the model carries none.
 
@@ -40,7 +41,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
     ``NotARun`` for a file that is missing, damaged or lacks a column.
     """
     # An image may be called "NA" and a patient "007": only an empty cell is no patient.
-    text = dict.fromkeys(("image_id", "patient_id", "split"), "string")
+    text = dict.fromkeys(("image_id", "patient_id", "split", "site"), "string")
     # Python's own float brings back every digit in any version of pandas.
     exact = dict.fromkeys((*COLUMNS[4:], *_IN_FILE[4:]), float)
     try:
@@ -103,7 +104,8 @@ def predictions_table(
     prepared: PreparedSet, rows: NDArray[np.int64], logits: Floats
 ) -> pd.DataFrame:
     """The table of ``rows`` of a prepared set, in their order, with their raw logits (n,)."""
-    table = prepared.table.iloc[rows][["image_id", "patient_id", "split", "label"]].copy()
+    names = ["image_id", "patient_id", "split", "label", *(["site"] if prepared.sites else [])]
+    table = prepared.table.iloc[rows][names].copy()
     return table.assign(
         raw_logit=logits, temperature=1.0, logit=logits, probability=probability(logits)
     )

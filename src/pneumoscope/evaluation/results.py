@@ -22,7 +22,7 @@ from pneumoscope.storage import write_json
 SCHEMA = 2
 """In schema 1 probabilities and thresholds were those of raw logits, whatever temperature the model
 carried; ``calibrate.read_evaluation`` takes them to its scale."""
-ONLY_WHERE_DONE = ("re_chosen", "shortcuts", "withheld")
+ONLY_WHERE_DONE = ("re_chosen", "shortcuts", "withheld", "sites")
 """Keys that the file has only where that was evaluated; all others are there, if as null."""
 Line = tuple[float, ...]
 """A curve, as its values along a grid."""
@@ -258,6 +258,20 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteResult:
+    """The films of one of several sites at the operating point of all; ``calibration`` of the
+    probabilities as they are read."""
+
+    name: str
+    n: int
+    positives: int
+    patients: int | None
+    confusion: Confusion
+    metrics: Mapping[str, Estimate]
+    calibration: CalibrationFigures
+
+
+@dataclass(frozen=True, slots=True)
 class CoreMetrics:
     """The metrics of one split at one operating point. ``patients`` is None when any is unknown."""
 
@@ -293,6 +307,7 @@ class Evaluation(CoreMetrics):
     re_chosen: PointResult | None = None
     shortcuts: tuple[ShortcutResult, ...] | None = None
     withheld: Withheld | None = None
+    sites: tuple[SiteResult, ...] | None = None
     scale: str = AS_GIVEN
 
     @property

@@ -26,7 +26,7 @@ from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.models.inference import optimize_for_inference
 from pneumoscope.records import Conformal, InputSpec, OperatingPoint
-from pneumoscope.run import CROSSVAL, ENSEMBLE, PLAN, SUMMARY, Run, no_run
+from pneumoscope.run import CROSSVAL, ENSEMBLE, MATRIX, PLAN, SUMMARY, Run, no_run
 from pneumoscope.storage import read_json
 
 _EXTREME = 1e-9
@@ -116,10 +116,19 @@ def _reference(folder: Path) -> Reference | None:
 def member_places(folder: Path) -> tuple[Path, ...]:
     """The folders of an ensemble's members, in order; none where ``folder`` is none.
 
-    Raises NotARun where some are still to be trained, BadWeights for a bad ``ensemble.json``.
+    Raises NotARun where some are still to be trained, and where each left out a site, BadWeights
+    for a bad ``ensemble.json``.
     """
     if Run(folder).model_file.is_file():
         return ()
+    if (folder / MATRIX).is_file():
+        one = next(iter(sorted(folder.glob("without-*"))), folder / "without-NAME")
+        raise NotARun(
+            "models that each left out a site are no ensemble: every site was learnt from by some",
+            got=folder,
+            expected="a run, or folders of folds or seeds",
+            remedy=f"ask one of them, such as {one}, or train on all sites: pneumoscope train A B",
+        )
     if (folder / ENSEMBLE).is_file():
         return tuple(folder / name for name in _names(folder))
     places = [p for p in folder.glob("*") if p.name.startswith(("fold-", "seed-")) and p.is_dir()]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pneumoscope.audit.baselines import JudgedBaseline
 from pneumoscope.audit.people import SplitPeople
+from pneumoscope.audit.sites import SitesTold
 from pneumoscope.audit.splits import SplitShift
 from pneumoscope.data.door import Door
 from pneumoscope.errors import NotARun
@@ -126,6 +127,11 @@ class EvaluatedRun:
     def shifts(self) -> list[SplitShift]:
         """How far each split is told from that of training, as it was evaluated."""
         return [from_plain(SplitShift, each) for each in self.manifest.get("shifts", ())]
+
+    @property
+    def sites_told(self) -> SitesTold | None:
+        """What the sites of its training films tell of their labels; None where it is of one."""
+        return _optional(SitesTold, self.manifest.get("sites"))
 
     def estimate(self, name: str) -> Estimate | None:
         """The metric called ``name``, or None where it was not measured."""

@@ -38,15 +38,15 @@ def open_or_ask(request: DataRequest, opened: Callable[[DataRequest], Source]) -
                 raise
             if isinstance(error, ReadersDisagree) and any(map(_words, asked)):
                 asked[-1].hints += (_READERS_LATER,)
-                raise _joined(asked, request.fill_in) from None
+                raise joined(asked, request.fill_in) from None
             if answer and not again:
                 asked.append(error)
             if not answer or again or len(asked) == _MOST:
-                raise _joined(asked, request.fill_in) from None
+                raise joined(asked, request.fill_in) from None
             request = answered(request, answer)
         else:
             if asked:
-                raise _joined(asked, request.fill_in)
+                raise joined(asked, request.fill_in)
             return source
 
 
@@ -87,7 +87,7 @@ def _options(answer: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield name, value if equals else next(words)
 
 
-def _joined(asked: Sequence[InputError], fill_in: Path | None) -> InputError:
+def joined(asked: Sequence[InputError], fill_in: Path | None) -> InputError:
     """One error that asks all of ``asked``, the first question first."""
     for error in asked:
         _with_a_new_file(error)

@@ -20,7 +20,7 @@ from pneumoscope.training.allocator import keep_freed_memory
 from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.training.features.batches import feature_loaders
 from pneumoscope.training.features.store import drop_features
-from pneumoscope.training.job import TrainingJob, steps_of_epoch
+from pneumoscope.training.job import TrainingJob, class_counts, sampling_of, steps_of_epoch
 from pneumoscope.training.losses import Loss
 from pneumoscope.training.module import ClassifierModule
 from pneumoscope.training.trainer import make_trainer, quiet
@@ -88,11 +88,10 @@ def assemble(
     With ``features`` the module takes features of the frozen parts instead of films.
     """
     prepared, recipe = job.prepared, job.recipe
-    size, sampling = recipe.train.batch_size, recipe.train.sampling
+    size, sampling = recipe.train.batch_size, sampling_of(prepared, recipe)
     blended = bool(recipe.augment.mixup or recipe.augment.cutmix)
     train = make_loader(prepared, "train", size, job.seed, sampling, part, rising=not blended)
-    labels = prepared.labels(prepared.rows("train"))
-    loss = Loss(recipe.loss, int(labels.sum()), len(labels))
+    loss = Loss(recipe.loss, *class_counts(prepared, recipe))
     steps = steps_of_epoch(prepared, recipe) * recipe.train.epochs
     module = ClassifierModule(
         network, recipe, loss, steps=steps, seed=job.seed, features=features, part=part

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pneumoscope.data.loader import make_loader
+from pneumoscope.data.loader import Sampling, make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.models.freeze import frozen_count
 from pneumoscope.models.network import Network, pretrained_grey
@@ -37,10 +37,29 @@ class TrainingJob:
     hardware: Hardware = Hardware()
 
 
+def sampling_of(prepared: PreparedSet, recipe: Recipe) -> Sampling:
+    """How the training films are drawn: of several sites each class of each alike, unless the
+    recipe pools them."""
+    balanced = len(prepared.sites) > 1 and recipe.train.sites == "balanced"
+    return "sites" if balanced else recipe.train.sampling
+
+
+def class_counts(prepared: PreparedSet, recipe: Recipe) -> tuple[int, int]:
+    """Training films with pneumonia and all of them, by which the loss weighs classes; where
+    classes of sites are drawn alike, as they are drawn."""
+    rows = prepared.rows("train")
+    if sampling_of(prepared, recipe) == "sites":
+        strata = np.unique(prepared.strata(rows))
+        return int((strata % 2).sum()), len(strata)
+    return int(prepared.labels(rows).sum()), len(rows)
+
+
 def steps_of_epoch(prepared: PreparedSet, recipe: Recipe) -> int:
     """The optimiser steps of an epoch."""
     train = recipe.train
-    batches = len(make_loader(prepared, "train", train.batch_size, 0, train.sampling))
+    batches = len(
+        make_loader(prepared, "train", train.batch_size, 0, sampling_of(prepared, recipe))
+    )
     return math.ceil(batches / train.accumulate)
 
 

@@ -6,7 +6,9 @@ No torch here, so that ``prepare`` and ``audit`` start at once.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pneumoscope.data.door import Door
@@ -14,27 +16,31 @@ from pneumoscope.data.lost import MOST_BAD
 from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
-from pneumoscope.errors import Interrupted, UnreadableData
+from pneumoscope.data.together.sites import REPEATED, join_sets, joined_name
+from pneumoscope.errors import DiskFull, Interrupted, OutputNotWritable, UnreadableData
 from pneumoscope.formatting import plural
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, InputSpec, Listener, Source
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.run import Run, check_new
-from pneumoscope.sources.detect import open_source
+from pneumoscope.sources.sites import open_data
 from pneumoscope.storage import read_json
 
 _AUTO = 64
+_WAITING = "Another process is preparing the same data: waiting for it."
 
 
 def find_data(request: DataRequest, listener: Listener) -> Source:
     """The source that the user named; its form, how that was seen, and its remarks are said."""
-    source = open_source(request, cache_folder(), listener)
-    listener.stage(f"Found {plural(source.count, 'film')} in {source.name}")
-    listener.choice("form", source.form, source.why)
-    for reason, count in source.passed_over.items():
-        listener.choice("passed over", f"{count:,}", reason)
-    for note in source.notes:
-        listener.note(note)
+    source = open_data(request, cache_folder(), listener)
+    for site, each in source.sites.items() or (("", source),):
+        of = f", which is {site}" if site not in ("", each.name) else ""
+        listener.stage(f"Found {plural(each.count, 'film')} in {each.name}{of}")
+        listener.choice("form", each.form, each.why)
+        for reason, count in each.passed_over.items():
+            listener.choice("passed over", f"{count:,}", reason)
+        for note in each.notes:
+            listener.note(note)
     return source
 
 
@@ -103,7 +109,13 @@ def prepare_source(
     keep_ids: bool = False,
     most_bad: float = MOST_BAD,
 ) -> PreparedSet:
-    """The prepared set of ``source``, with progress told; in the cache folder unless named."""
+    """The prepared set of ``source``, with progress told; in the cache folder unless named. Of
+    several sets each is prepared by itself, as it would be alone, and then joined to the others."""
+    if source.sites:
+        one = partial(_prepare_site, spec=spec, listener=listener, keep_ids=keep_ids,
+                      most_bad=most_bad, beside=folder)  # fmt: skip
+        return _join({site: one(each, site) for site, each in source.sites.items()}, source,
+                     listener, folder)  # fmt: skip
     listener.stage(f"Prepare {source.name} at {spec.stored} px")
     start, last = time.monotonic(), 0
 
@@ -116,13 +128,46 @@ def prepare_source(
         rate = done / max(time.monotonic() - start, 1e-3)
         listener.progress(done, total, "film", f"{rate:,.0f} films/s")
 
-    def waiting() -> None:
-        listener.note("Another process is preparing the same data: waiting for it.")
-
     place = folder or cache_folder() / "prepared" / prepared_name(source, spec, keep_ids=keep_ids)
+    waiting = partial(listener.note, _WAITING)
     return prepare(
         source, spec, place, advance, keep_ids=keep_ids, most_bad=most_bad, waiting=waiting
     )
+
+
+def _prepare_site(
+    source: Source,
+    site: str,
+    *,
+    spec: InputSpec,
+    listener: Listener,
+    keep_ids: bool,
+    most_bad: float,
+    beside: Path | None,
+) -> PreparedSet:
+    """One set of several: in the cache folder, else ``beside`` the folder of the joined one."""
+    try:
+        return prepare_source(source, spec, listener, keep_ids=keep_ids, most_bad=most_bad)
+    except DiskFull:
+        raise
+    except OutputNotWritable:
+        if beside is None:
+            raise
+        folder = beside.with_name(f"{beside.name}-{site}")
+        return prepare_source(
+            source, spec, listener, folder=folder, keep_ids=keep_ids, most_bad=most_bad
+        )
+
+
+def _join(
+    sets: Mapping[str, PreparedSet], source: Source, listener: Listener, folder: Path | None
+) -> PreparedSet:
+    listener.stage(f"Join {' and '.join(sets)}")
+    place = folder or cache_folder() / "prepared" / joined_name(sets, source)
+    joined = join_sets(sets, source, place, partial(listener.note, _WAITING))
+    if again := joined.about["source"]["passed_over"].get(REPEATED):
+        listener.note(f"{plural(again, 'film')} of later sets left out: {REPEATED}.")
+    return joined
 
 
 def data_of_run(run: Run, listener: Listener, data: str | None = None) -> PreparedSet:
@@ -139,7 +184,7 @@ def unsplit_data_of_run(run: Run, listener: Listener, data: str | None = None) -
     if data:
         # What its words meant to the run: another name of the same data may say less.
         words = {word["word"]: word["meaning"] for word in manifest["source"].get("words", [])}
-        request = replace(request, data=data, assumed={**words, **request.assumed})
+        request = replace(request, data=data, assumed={**words, **request.assumed}, sites={})
     prepared = prepared_for(
         request,
         find_data(request, listener),

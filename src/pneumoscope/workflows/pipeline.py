@@ -27,6 +27,7 @@ from pneumoscope.workflows.stages import (
     report_stage,
     shift_stage,
     shortcut_stage,
+    site_stage,
 )
 from pneumoscope.workflows.training import train_stage
 from pneumoscope.workflows.weights import check_weights, located
@@ -46,6 +47,7 @@ def run_stages(context: RunContext) -> Run:
     with context.timed("judge"):  # its key on disk since 0.1.0, which pages read
         evaluate_stage(context, prepared, bundle, predictions, hidden)
         shift_stage(context, prepared)
+        site_stage(context, prepared)
         baseline_stage(context, prepared)
     with context.timed("report"):
         report_stage(context, prepared)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pneumoscope.audit.baselines import judge_baselines
 from pneumoscope.audit.people import people_of
+from pneumoscope.audit.sites import measure_sites
 from pneumoscope.audit.splits import measure_shifts
 from pneumoscope.data.door import door_of
 from pneumoscope.data.prepared import (
@@ -53,6 +54,7 @@ from pneumoscope.manifest import Manifest
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.models.bundle import Bundle, save_about
 from pneumoscope.plain import to_plain
+from pneumoscope.records import OWN
 from pneumoscope.report.run.render import write_report
 from pneumoscope.sources.known_sets import KnownSet, recognise
 from pneumoscope.storage import write_atomic
@@ -133,11 +135,12 @@ def reference_stage(context: RunContext, prepared: PreparedSet) -> None:
 
 
 def predict_stage(context: RunContext, prepared: PreparedSet, bundle: Bundle) -> pd.DataFrame:
-    """Raw logits of every validation and test film, each computed once."""
+    """Raw logits of every validation and test film, each computed once; where a site is judged that
+    took no part in training, of the test films of the others too."""
     file = context.run.predictions_file
     if not file.is_file():
         context.listener.stage("Predict validation and test films")
-        rows = np.concatenate([prepared.rows("val"), prepared.rows("test")])
+        rows = np.concatenate([prepared.rows(split) for split in ("val", "test", OWN)])
         predictor = Predictor([bundle], context.device)
         table = predict_rows(predictor, prepared, rows, context.listener)
         write_atomic(file, predictions_text(table))
@@ -226,6 +229,18 @@ def shift_stage(context: RunContext, prepared: PreparedSet) -> None:
         if shift.finding:
             context.listener.note(shift.finding)
     context.run.update_manifest(shifts=[shift.to_json() for shift in shifts])
+
+
+def site_stage(context: RunContext, prepared: PreparedSet) -> None:
+    """How well the site of a training film tells its label, and the film its site, where they are
+    of several."""
+    if "sites" in context.run.manifest():
+        return
+    found = measure_sites(prepared.table, prepared.thumbs, prepared.rows("train"), context.seed)
+    if found is not None:
+        for said in filter(None, (found.label_words, found.film_words)):
+            context.listener.note(said)
+        context.run.update_manifest(sites=to_plain(found))
 
 
 def baseline_stage(context: RunContext, prepared: PreparedSet) -> None:

@@ -6,13 +6,16 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pneumoscope.data.pool import cores
 from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import free_cores, launched, use_all_cores, use_cores
-from pneumoscope.formatting import plural
+from pneumoscope.formatting import listed, plural
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.models.packaged import package_of
+from pneumoscope.records import CLASSES
 from pneumoscope.training.features.store import drop_features
 from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.data import network_side
@@ -37,6 +40,7 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     side, why = network_side(context.source, context.recipe)
     context.note_choice("input size", f"{side} px", why)
     _note_weights(context)
+    _note_sites(context, prepared)
     begun = context.run.last_checkpoint.is_file()
     network = build_network(prepared, context.recipe, side, context.seed, begun=begun)
     precision = _precision(context, network)
@@ -66,6 +70,25 @@ def _settle_threads(context: RunContext) -> None:
             why = "other processes keep the other cores busy, and waiting for those is slower"
     context.run.update_manifest(environment={**about, "threads": threads})
     context.note_choice("threads", str(threads), why)
+
+
+def _note_sites(context: RunContext, prepared: PreparedSet) -> None:
+    """How often films of several sites are drawn."""
+    from pneumoscope.training.job import sampling_of
+
+    rows = prepared.rows("train")
+    if sampling_of(prepared, context.recipe) != "sites":
+        return
+    strata, counts = np.unique(prepared.strata(rows), return_counts=True)
+    times = len(rows) / len(strata) / counts
+    drawn = [
+        f"{prepared.sites[each // 2]} {CLASSES[each % 2]} {often:.2g}"
+        for each, often in zip(strata, times, strict=True)
+    ]
+    why = (
+        f"so that the site does not tell the class; times a film is drawn an epoch: {listed(drawn)}"
+    )
+    context.note_choice("sites", "each class of each site alike", why)
 
 
 def _note_weights(context: RunContext) -> None:

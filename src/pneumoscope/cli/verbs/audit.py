@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli.options import (
-    DataArgument,
     DataOptions,
+    SitesArgument,
     command_line,
     out_option,
     with_data_options,
 )
 from pneumoscope.cli.results import show_findings
 from pneumoscope.cli.screen import Screen, short
+from pneumoscope.cli.sites import request_of
 
 _SEVERE = 3
 """Exit code of ``--strict`` where a finding is severe."""
@@ -23,7 +24,7 @@ _SEVERE = 3
 
 @with_data_options
 def audit(
-    data: DataArgument,
+    data: SitesArgument,
     against: Annotated[
         str | None, typer.Option(metavar="DATA", help="A second set: do they share films?")
     ] = None,
@@ -35,7 +36,7 @@ def audit(
     data_options: DataOptions,
 ) -> None:
     """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
-    request = data_options.request(data)
+    request = request_of(data, data_options)
     with Screen() as screen:
         screen.stage("Start")  # the imports below take a second
         from pneumoscope.workflows.audit import audit_data

@@ -10,24 +10,31 @@ import typer
 
 from pneumoscope.cli.options import (
     ChangeOption,
-    DataArgument,
     DataOptions,
     OutOption,
     RecipeOption,
     SeedOption,
+    SitesArgument,
     command_line,
     with_data_options,
 )
 from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
-from pneumoscope.formatting import mean_sd, metric_name
+from pneumoscope.cli.sites import request_of
+from pneumoscope.errors import InputError
+from pneumoscope.formatting import brief, mean_sd, metric_name
 from pneumoscope.report.kit.catalogue import TERMINAL
+
+_CARRIED = ("auroc", "sensitivity", "specificity")
 
 
 @with_data_options
 def crossval(
-    data: DataArgument,
+    data: SitesArgument,
     folds: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many folds")] = 5,
+    by: Annotated[
+        str, typer.Option(metavar="fold|site", help="site: train on all sets but one, judge on it")
+    ] = "fold",
     recipe: RecipeOption = "default",
     change: ChangeOption = None,
     seed: SeedOption = 0,
@@ -35,10 +42,12 @@ def crossval(
     *,
     data_options: DataOptions,
 ) -> None:
-    """Judge every film of DATA once, by folds; an official test split is left out."""
+    """Judge every film of DATA once, by folds or sites; an official test split is left out."""
+    if by not in ("fold", "site"):
+        raise InputError("there is no such --by", got=repr(by), expected="fold or site")
     from pneumoscope.recipe import load_recipe
 
-    request, chosen = data_options.request(data), load_recipe(recipe, change or ())
+    request, chosen = request_of(data, data_options), load_recipe(recipe, change or ())
     with Screen() as screen:
         screen.stage("Start")  # the imports below take seconds
         from pneumoscope.workflows.groups import crossval as work
@@ -46,7 +55,7 @@ def crossval(
         folder = work.crossval(
             request,
             chosen,
-            folds,
+            None if by == "site" else folds,
             seed=seed,
             out=out,
             command=command_line(),
@@ -66,8 +75,11 @@ def resume_folds(folder: Path) -> None:
 
 def _show(folder: Path, screen: Screen) -> None:
     from pneumoscope.evaluation.groups import read_pooled
-    from pneumoscope.run import Run
+    from pneumoscope.run import MATRIX, Run
 
+    if (folder / MATRIX).is_file():
+        _show_matrix(folder, screen)
+        return
     found = read_pooled(Run(folder).metrics_file)
     screen.stage("Result")
     screen.console.print(
@@ -84,3 +96,33 @@ def _show(folder: Path, screen: Screen) -> None:
     page, then = short(Run(folder).report_file), shlex.quote(short(folder))
     use = f"evaluate {then}" if found.official_test.left_out else f"predict {then} FILM"
     screen.line(f"Next: open {page} in a browser; or pneumoscope {use}")
+
+
+def _show_matrix(folder: Path, screen: Screen) -> None:
+    """AUROC of each model on each site, then what the carried threshold does where a model was not
+    trained."""
+    from pneumoscope.evaluation.site.matrix import read_matrix
+    from pneumoscope.run import MATRIX, Run
+
+    found = read_matrix(folder / MATRIX)
+    screen.stage("Result")
+    screen.console.print(
+        "  AUROC on the same test films of each site (columns) by the sites trained on (rows);\n"
+        "  * took no part in training. Official test splits are left out."
+    )
+    table = result_table(["", *(f"on {site}" for site in found.sites)])
+    for row in found.rows:
+        marks = ["*" if cell.name == row.left_out.name else "" for cell in row.cells]
+        cells = [brief(cell.metrics["auroc"]) for cell in row.cells]
+        table.add_row(
+            " + ".join(row.trained_on), *(c + m for c, m in zip(cells, marks, strict=True))
+        )
+    screen.console.print(table)
+    screen.console.print("  All films of the site left out, at the threshold carried there:")
+    table = result_table(["", "films", *map(metric_name, _CARRIED)])
+    for row in found.rows:
+        site = row.left_out
+        table.add_row(site.name, f"{site.n:,}", *(brief(site.metrics[name]) for name in _CARRIED))
+    screen.console.print(table)
+    screen.line(f"Everything is in {short(folder)}")
+    screen.line(f"Next: open {short(Run(folder).report_file)} in a browser")

@@ -10,19 +10,20 @@ import typer
 
 from pneumoscope.cli.options import (
     ChangeOption,
-    DataArgument,
     DataOptions,
     RecipeOption,
+    SitesArgument,
     with_data_options,
 )
 from pneumoscope.cli.results import show_findings
 from pneumoscope.cli.screen import Screen, short
+from pneumoscope.cli.sites import request_of
 from pneumoscope.records import CLASSES
 
 
 @with_data_options
 def prepare(
-    data: DataArgument,
+    data: SitesArgument,
     size: Annotated[
         int,
         typer.Option(
@@ -45,7 +46,7 @@ def prepare(
     from pneumoscope.recipe import load_recipe
     from pneumoscope.workflows.data import prepare_data, tell_door
 
-    request, changes = data_options.request(data), change or []
+    request, changes = request_of(data, data_options), change or []
     chosen = load_recipe(recipe, changes)
     with Screen() as screen:
         prepared = prepare_data(request, chosen, screen, side=size, out=out)
@@ -60,7 +61,7 @@ def prepare(
         show_findings(found, screen)
         screen.line(f"The prepared set is in {short(prepared.folder)}")
         asked, trained = (
-            shlex.join(data_options.words(data)),
+            shlex.join(data_options.words(*data)),
             shlex.join(_recipe_words(recipe, changes)),
         )
         then = f"Next: pneumoscope audit {asked}"

@@ -14,22 +14,26 @@ from pneumoscope.cli import checks
 from pneumoscope.cli.options import (
     ChangeOption,
     DataOptions,
-    DataOrNone,
     OutOption,
     SeedOption,
+    SitesOrNone,
     command_line,
     with_data_options,
 )
 from pneumoscope.cli.results import result_table, show_answers, show_withheld, value_and_interval
 from pneumoscope.cli.screen import Screen, short
+from pneumoscope.cli.sites import request_of
 from pneumoscope.cli.verbs import crossval, many
 from pneumoscope.errors import InputError
-from pneumoscope.formatting import metric_name
+from pneumoscope.formatting import brief, metric_name
 from pneumoscope.records import DataRequest, Hardware, OperatingPoint
 from pneumoscope.report.kit.catalogue import TERMINAL
 from pneumoscope.training.parallel import torchrun
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pneumoscope.evaluation.results import Evaluation
     from pneumoscope.recipe import Recipe
     from pneumoscope.run import Run
 
@@ -41,7 +45,7 @@ def demo(out: OutOption = None, seed: SeedOption = 0) -> None:
 
 @with_data_options
 def train(
-    data: DataOrNone = None,
+    data: SitesOrNone = None,
     recipe: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,7 +116,7 @@ def train(
         complete(resume)
         return
     options = TrainOptions(
-        data_options.request(_required(data)),
+        request_of(_required(data), data_options),
         hardware,
         recipes=tuple(recipe or ["default"]),
         changes=tuple(change or ()),
@@ -271,9 +275,9 @@ def _hardware_options(hardware: Hardware) -> str:
     )
 
 
-def _required(data: str | None) -> str:
+def _required(data: list[str] | None) -> list[str]:
     """DATA, which only a resumed run does without. Raises InputError."""
-    if data is None:
+    if not data:
         raise InputError(
             "there is nothing to train on",
             expected="DATA: a path, hf:owner/name, pneumoniamnist, kermany or phantom",
@@ -303,10 +307,7 @@ def _show(run: Run, screen: Screen) -> None:
         f"  {found.n} test films, {found.positives} with pneumonia; threshold "
         f"{point.threshold:.3f} ({_origin(point)})"
     )
-    table = result_table(["", "value", "95 % interval"])
-    for name in TERMINAL:
-        table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
-    screen.console.print(table)
+    screen.console.print(_figures(found))
     if found.operating_points:
         screen.line(
             "The other operating points are in the report; new films are read at one of them by: "
@@ -317,6 +318,20 @@ def _show(run: Run, screen: Screen) -> None:
     screen.line(f"Everything is in {short(run.folder)}")
     elsewhere = f"pneumoscope evaluate {shlex.quote(short(run.folder))} --data OTHER"
     screen.line(f"Next: open {short(run.report_file)} in a browser; {elsewhere}")
+
+
+def _figures(found: Evaluation) -> Table:
+    """The main figures; of several sites those of each, and all together beside them."""
+    if not found.sites:
+        table = result_table(["", "value", "95 % interval"])
+        for name in TERMINAL:
+            table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
+        return table
+    table = result_table(["", *(site.name for site in found.sites), "all together"])
+    each = [*(site.metrics for site in found.sites), found.metrics]
+    for name in TERMINAL:
+        table.add_row(metric_name(name), *(brief(of[name]) for of in each))
+    return table
 
 
 def _origin(point: OperatingPoint) -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import InputError
+from pneumoscope.sections import DataChoices
 
 Labels = NDArray[np.int64]
 Groups = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The split of every film, object (N,) of SPLITS or None where it has no label, and how that
+    came to be: (what, choice, why) for test and val."""
+
+    split: NDArray[np.object_]
+    choices: tuple[tuple[str, str, str], ...]
 
 
 def folds(labels: Labels, groups: Groups, count: int, seed: int) -> NDArray[np.int64]:
@@ -60,3 +72,26 @@ def _give_each(
             donor = np.bincount(part_of[there], minlength=parts).argmax()
             spare = there[part_of[there] == donor]
             part_of[spare[counts[spare].sum(axis=1).argmin()]] = part
+
+
+def reduce_train(
+    split: NDArray[np.object_], labels: Labels, groups: Groups, choices: DataChoices
+) -> list[tuple[str, str, str]]:
+    """Leave all but ``train_share`` of the training patients of each class out of ``split``, in
+    place; say so. The order of patients follows from the split seed alone, so that a smaller
+    share lies within a larger one."""
+    if choices.train_share == 1:
+        return []
+    rows = np.flatnonzero(split == "train")
+    ids, place = np.unique(groups[rows], return_inverse=True)
+    ill = np.zeros(len(ids), dtype=np.int64)
+    np.maximum.at(ill, place, labels[rows])
+    order = np.random.default_rng((choices.split_seed, len(ids))).permutation(len(ids))
+    kept = np.zeros(len(ids), dtype=bool)
+    for kind in (0, 1):
+        of_kind = order[ill[order] == kind]
+        kept[of_kind[: math.ceil(choices.train_share * len(of_kind) - 1e-9)]] = True
+    split[rows[~kept[place]]] = None
+    films = f"{int(kept[place].sum()):,} of {len(rows):,} films"
+    why = "patients drawn within each class; validation and test films stay as they are"
+    return [("train split", f"{choices.train_share:.0%} of its patients, {films}", why)]

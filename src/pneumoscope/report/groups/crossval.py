@@ -104,7 +104,7 @@ def _remarks(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> list[Remark]
         else f"They are of {patients:,} patients, none of them divided between folds."
     )
     return [
-        Remark("Is it good?", f"{_good(found, runs)} {reach_words(external=False)}"),
+        Remark("Is it good?", f"{_good(found, runs)} {reach_words(runs[0])}"),
         Remark(
             "For whom?",
             f"All films are {people.whose(runs[0])}; other ages, places and machines are untested.",

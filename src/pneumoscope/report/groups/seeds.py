@@ -88,7 +88,7 @@ def _remarks_of_use(summary: SeedsSummary, runs: Sequence[EvaluatedRun]) -> Iter
     if auroc and math.isfinite(auroc.mean):
         said = f"AUROC {mean_sd(auroc.mean, auroc.sd)} over seeds on {plural(summary.n, 'film')}"
         beside = f"{said}; {yardsticks.words(runs[0])}."
-        yield Remark("Is it good?", f"{beside} {reach_words(external=False)}")
+        yield Remark("Is it good?", f"{beside} {reach_words(runs[0])}")
     yield Remark("For whom?", people.words(runs[0]))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pneumoscope.data import aside
-from pneumoscope.data.door import Chain, Door, DoorSplit, LeftOut
+from pneumoscope.data.door import Chain, Door, DoorSite, DoorSplit, LeftOut
 from pneumoscope.data.together.groups import Divided
 from pneumoscope.formatting import listed, plural, shortened, split_name
 from pneumoscope.records import CLASSES, EXTERNAL, Word
@@ -46,6 +46,7 @@ def _lines(door: Door, kept: str, splits: bool) -> Iterator[DoorLine]:
     yield from _classes(door, kept)
     yield DoorLine("patients", _patients(door))
     yield from _copies(door)
+    yield from (DoorLine(site.name, _site(site)) for site in door.sites if splits)
     # Films of other data are one split, whose counts stand above.
     if splits and any(split.name != EXTERNAL for split in door.splits):
         yield DoorLine("splits", "; ".join(map(_split, door.splits)))
@@ -165,6 +166,13 @@ def _chain(chain: Chain) -> str:
         f"{plural(chain.films, 'film')} hang together by near copies, each like the next, and were "
         f"not kept in one split. Pairs, by row of the prepared table: {pairs}"
     )
+
+
+def _site(site: DoorSite) -> str:
+    """One of several sets: how it was read, and what of it is in which split."""
+    if not site.splits:
+        return f"no film is used; {site.why}"
+    return f"{'; '.join(map(_split, site.splits))}; {site.why}"
 
 
 def _split(split: DoorSplit) -> str:

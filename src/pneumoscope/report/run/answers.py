@@ -17,21 +17,19 @@ from pneumoscope.report.kit.door import shared_words
 from pneumoscope.report.kit.rows import Remark
 from pneumoscope.report.review import people, yardsticks
 from pneumoscope.report.review.abstention import far_films
+from pneumoscope.report.run import sites
 from pneumoscope.report.run.reach import reach_words
 
 
 def answers(run: EvaluatedRun) -> tuple[Remark, ...]:
     """The four questions with their answers, from the records of the run alone."""
+    good = (sites.words(run), _good(run), run.cut_short, reach_words(run))
     return (
-        Remark("Is it good?", " ".join(filter(None, (_good(run), run.cut_short, _reach(run))))),
+        Remark("Is it good?", " ".join(filter(None, good))),
         Remark("How sure is that?", _sure(run)),
         Remark("For whom?", people.words(run)),
         Remark("When not to trust it?", _distrust(run)),
     )
-
-
-def _reach(run: EvaluatedRun) -> str:
-    return reach_words(external=bool(run.manifest.get("external")))
 
 
 def _good(run: EvaluatedRun) -> str:

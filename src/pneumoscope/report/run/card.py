@@ -20,7 +20,7 @@ from pneumoscope.report.review import (
     withheld,
     yardsticks,
 )
-from pneumoscope.report.run import tables
+from pneumoscope.report.run import sites, tables
 from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE, views
 from pneumoscope.report.run.summary import limits
@@ -37,6 +37,7 @@ def card_text(run: EvaluatedRun) -> str:
         _model(run),
         _data(run),
         _people(run),
+        _sites(run),
         _metrics(run),
         _yardsticks(run),
         _points(run),
@@ -178,6 +179,23 @@ def _yardsticks(run: EvaluatedRun) -> Iterator[str]:
     yield "|---|---:|---|"
     for row in rows:
         yield f"| {' | '.join(map(_plain, row))} |"
+
+
+def _sites(run: EvaluatedRun) -> Iterator[str]:
+    if not run.results.sites:
+        return
+    columns, groups = sites.columns(run), sites.metric_rows(run)
+    yield f"## Performance by site, on the {_plain(split_name(run.split))} split"
+    yield ""
+    if told := run.sites_told:
+        yield _plain(f"Among the training films: {told.label_words} {told.film_words}")
+        yield ""
+    yield f"| Metric | {' | '.join(map(_plain, columns))} |"
+    yield f"|---|{'---:|' * len(columns)}"
+    for _, rows in groups:
+        for row in rows:
+            cells = " | ".join(f"{value} ({interval})" for value, interval in row.cells)
+            yield f"| {_plain(row.metric.title)} | {cells} |"
 
 
 def _metrics(run: EvaluatedRun) -> Iterator[str]:

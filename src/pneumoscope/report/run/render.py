@@ -19,7 +19,7 @@ from pneumoscope.report.kit.rows import KeyFigure, key_figure
 from pneumoscope.report.review import people, shortcuts, withheld, yardsticks
 from pneumoscope.report.review.context import ReportContext
 from pneumoscope.report.review.topics import TOPICS, draw_topics
-from pneumoscope.report.run import data, decisions, films, ranking, tables, training
+from pneumoscope.report.run import data, decisions, films, ranking, sites, tables, training
 from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE
@@ -131,6 +131,7 @@ def _use(context: ReportContext) -> Variables:
 PAGE: Page[ReportContext] = Page(
     "run",
     (
+        PageSection("sites", "By site", sites.gather),
         PageSection("details", "In more detail", _details),
         PageSection("yardsticks", "Beside what?", yardsticks.gather),
         PageSection("people", "For whom?", people.gather),

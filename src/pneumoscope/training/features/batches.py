@@ -22,7 +22,7 @@ from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.training.features.extract import FeatureExtractor, RowNumbers, to_tensor
 from pneumoscope.training.features.store import keep_features
-from pneumoscope.training.job import TrainingJob
+from pneumoscope.training.job import TrainingJob, sampling_of
 
 Loaders = tuple[DataLoader[Batch], DataLoader[Batch]]
 
@@ -38,12 +38,13 @@ def feature_loaders(run: Run, job: TrainingJob, network: Network, listener: List
     views = min(train.views, train.epochs)  # no epoch would see the others
     files = keep_features(run.checkpoints, FeatureExtractor(job, network), views, listener)
     labels = {split: prepared.labels(prepared.rows(split)) for split in ("train", "val")}
+    sampling = sampling_of(prepared, job.recipe)
     order = Batches(
         np.arange(len(labels["train"])),
         train.batch_size,
         job.seed,
-        sampling=train.sampling,
-        labels=labels["train"],
+        sampling=sampling,
+        strata=prepared.strata(prepared.rows("train")) if sampling == "sites" else labels["train"],
     )
     in_order = Batches(np.arange(len(labels["val"])), 2 * train.batch_size)
     return (

@@ -116,6 +116,8 @@ def _kept(manifest: Manifest) -> Manifest:
         about["door"] = manifest["door"]
     if "shifts" in manifest:
         about["shifts"] = manifest["shifts"]
+    if "sites" in manifest:
+        about["sites"] = manifest["sites"]
     if "people" in manifest:
         about["people"] = manifest["people"]
     return about

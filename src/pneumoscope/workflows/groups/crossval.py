@@ -1,5 +1,5 @@
 """Cross-validation: every film outside the official test split is judged once, by a model that
-has not seen its patient.
+has not seen its patient, or by site, by one that has not seen its site.
 
 A results folder holds ``crossval.json``, what was asked, and a complete run folder for each fold.
 The official test split is left out of every run, unless the recipe says ``data.test: new``.
@@ -7,21 +7,34 @@ The official test split is left out of every run, unless the recipe says ``data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import NotRequired, cast
 
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
+from pneumoscope.formatting import plural
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
-from pneumoscope.report.evaluated import read_evaluated
+from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.crossval import write_crossval_page
-from pneumoscope.run import CROSSVAL, ENSEMBLE, SCHEMA, Run, check_output, create_folder, open_run
+from pneumoscope.report.groups.matrix import write_matrix_page
+from pneumoscope.run import (
+    CROSSVAL,
+    ENSEMBLE,
+    MATRIX,
+    SCHEMA,
+    Run,
+    check_output,
+    create_folder,
+    open_run,
+)
 from pneumoscope.storage import read_json, write_atomic, write_json, write_record
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
 from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
+from pneumoscope.workflows.groups.matrix import evaluate_matrix
 from pneumoscope.workflows.groups.plan import (
     GroupPlan,
     PlanEntry,
@@ -33,42 +46,48 @@ from pneumoscope.workflows.pipeline import find_again
 
 
 class FoldsEntry(PlanEntry):
-    """``crossval.json``: ``content`` is the digest of the films that are dealt."""
+    """``crossval.json``: ``content`` is the digest of the films that are dealt, ``sites`` those of
+    which each is left out once, where it is by site."""
 
     name: str
     folds: int
     content: str
+    sites: NotRequired[list[str]]
 
 
 def crossval(
     request: DataRequest,
     recipe: Recipe,
-    count: int,
+    count: int | None,
     *,
     seed: int = 0,
     out: Path | None = None,
     command: str = "",
     listener: Listener | None = None,
 ) -> Path:
-    """Train and judge a run for each of ``count`` folds in one new folder, which is returned.
+    """Train and judge a run for each of ``count`` folds in one new folder, which is returned; None
+    for one that leaves out each site of ``request``.
 
     Raises an InputError, and leaves no folder, when the data cannot be dealt so.
     """
     listener = listener or Silent()
     check_output(out)
+    sites = () if count else _check_sites(request, recipe)
+    count = count or len(sites)
     _check_folds(recipe, count)
     session = SessionCache(find_data(request, listener))
     check_recipe(recipe, session.source)
     plan = GroupPlan(request, (recipe,), (seed,), False, command)
-    content = _deal(plan, count, session, listener)  # every fold, before the first is trained
+    recipes = _recipes(recipe, count, sites)
+    content = _deal(plan, recipes, session, listener)  # every fold, before the first is trained
 
     def fill(draft: Path, name: str) -> None:
-        kept: FoldsEntry = {"name": name, "folds": count, "content": content, **plan.to_json()}
-        write_json(draft / CROSSVAL, kept)
+        kept = {"name": name, "folds": count, "content": content, **plan.to_json()}
+        write_json(draft / CROSSVAL, kept | ({"sites": list(sites)} if sites else {}))
 
     folder = create_folder(out, f"crossval-{recipe.model.backbone}-{session.source.name}", fill)
     with locked_group(folder, new=True):
-        return _finish_folds(RunGroup(plan, session, listener), folder, count)
+        return _finish(RunGroup(plan, session, listener), folder, recipes, sites)
 
 
 def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
@@ -77,23 +96,42 @@ def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
     listener = listener or Silent()
     kept = cast(FoldsEntry, read_json(folder / CROSSVAL))
     plan, count = _read_plan(kept)
-    folds = _folds(plan, folder, count)
+    sites = tuple(kept.get("sites", ()))
+    recipes = _recipes(plan.recipes[0], count, sites)
+    folds = _folds(plan, folder, recipes)
     with locked_group(folder):
         sweep_drafts(folder)
         for fold in folds:
             _check_made(fold, plan, kept["content"])
         if all(fold.is_complete for fold in folds):
             listener.choice("resume", "all folds are there", "only what sums them up is left")
-            return _finish_folds(RunGroup(plan, None, listener), folder, count)
+            return _finish(RunGroup(plan, None, listener), folder, recipes, sites)
         check_planned_weights(kept, folds)
         session = SessionCache(find_again(plan.request, listener))
-        if _deal(plan, count, session, listener) != kept["content"]:
+        if _deal(plan, recipes, session, listener) != kept["content"]:
             raise NotARun(
                 "the data has changed since the folds began",
                 got=plan.request.data,
                 remedy="bring the old data back, or start anew on the new",
             )
-        return _finish_folds(RunGroup(plan, session, listener), folder, count)
+        return _finish(RunGroup(plan, session, listener), folder, recipes, sites)
+
+
+def _check_sites(request: DataRequest, recipe: Recipe) -> tuple[str, ...]:
+    """The sites of which each is left out once. Raises InputError."""
+    if len(request.sites) < 2:
+        raise InputError(
+            "leaving out a site needs several",
+            got=request.data,
+            expected="at least two sets: pneumoscope crossval A B --by site",
+        )
+    if recipe.data.test_site != "none":
+        raise InputError(
+            "the recipe names a site already",
+            got=f"data.test_site={recipe.data.test_site}",
+            remedy="leave it out: each site is left out once",
+        )
+    return tuple(request.sites)
 
 
 def _check_folds(recipe: Recipe, count: int) -> None:
@@ -109,16 +147,19 @@ def _check_folds(recipe: Recipe, count: int) -> None:
         )
 
 
-def _deal(plan: GroupPlan, count: int, session: SessionCache, listener: Listener) -> str:
+def _deal(
+    plan: GroupPlan, recipes: Mapping[str, Recipe], session: SessionCache, listener: Listener
+) -> str:
     """The content of the films, as ``content_of`` gives it. Raises UnreadableData where a fold
     would lack a class."""
-    recipe, content = plan.recipes[0], ""
-    for number in range(count):
+    recipe, content, count = plan.recipes[0], "", len(recipes)
+    for part in recipes.values():
         try:
-            content = content_of(_fold_of(recipe, number, count), plan, session, listener)
+            content = content_of(part, plan, session, listener)
         except UnreadableData as error:
             prepared = session.sets.get(session.key(recipe))
-            if prepared is None:  # the films could not be read at all
+            # The films could not be read at all, or no fold is at fault.
+            if prepared is None or part.data.fold == "none":
                 raise
             has = patients_of_each(prepared.table, recipe.data)
             raise UnreadableData(
@@ -173,29 +214,44 @@ def _check_made(fold: PlannedRun, plan: GroupPlan, content: str) -> None:
         )
 
 
-def _fold_of(recipe: Recipe, number: int, count: int) -> Recipe:
-    data = recipe.data.model_copy(update={"fold": f"{number} of {count}"})
-    return recipe.model_copy(update={"data": data})
+def _recipes(recipe: Recipe, count: int, sites: Sequence[str]) -> dict[str, Recipe]:
+    """The recipe of each fold, or of each site that is left out, by the name of its folder."""
+    changes: dict[str, dict[str, object]] = {
+        f"fold-{number}": {"fold": f"{number} of {count}"} for number in range(count)
+    }
+    if sites:
+        changes = {f"without-{site}": {"test_site": site} for site in sites}
+    return {
+        name: recipe.model_copy(update={"data": recipe.data.model_copy(update=change)})
+        for name, change in changes.items()
+    }
 
 
-def _folds(plan: GroupPlan, folder: Path, count: int) -> list[PlannedRun]:
+def _folds(plan: GroupPlan, folder: Path, recipes: Mapping[str, Recipe]) -> list[PlannedRun]:
     """The runs of all folds, in their order."""
-    recipe, seed = plan.recipes[0], plan.seeds[0]
-    return [
-        PlannedRun(folder / f"fold-{number}", _fold_of(recipe, number, count), seed)
-        for number in range(count)
-    ]
+    return [PlannedRun(folder / name, part, plan.seeds[0]) for name, part in recipes.items()]
 
 
-def _finish_folds(group: RunGroup, folder: Path, count: int) -> Path:
-    """The runs of all folds, and what they say together."""
-    plan, listener = group.plan, group.listener
-    folds = _folds(plan, folder, count)
+def _finish(
+    group: RunGroup, folder: Path, recipes: Mapping[str, Recipe], sites: Sequence[str]
+) -> Path:
+    """The runs of all folds or sites, and what they say together."""
+    folds = _folds(group.plan, folder, recipes)
     for fold in folds:
-        listener.stage(f"{fold.folder.name} of {count} folds")
+        group.listener.stage(f"{fold.folder.name} of {plural(len(folds), 'fold')}")
         group.finish(fold)
-    listener.stage("Sum up the folds")
+    group.listener.stage("Sum up the sites" if sites else "Sum up the folds")
     runs = [read_evaluated(fold.folder) for fold in folds]
+    if sites:
+        found = evaluate_matrix(runs, sites, group.plan, folder.absolute().name)
+        write_record(folder / MATRIX, found)
+        write_matrix_page(folder, found, runs)
+    else:
+        _sum_up_folds(group.plan, folder, runs)
+    return folder
+
+
+def _sum_up_folds(plan: GroupPlan, folder: Path, runs: Sequence[EvaluatedRun]) -> None:
     files = Run(folder)
     write_atomic(files.predictions_file, predictions_text(pool_folds(runs)))
     pooled = read_predictions(files.predictions_file)
@@ -204,6 +260,5 @@ def _finish_folds(group: RunGroup, folder: Path, count: int) -> Path:
     write_record(files.metrics_file, found)
     # Without points of its own, an ensemble decides at the mean of the members' thresholds on
     # the logit scale.
-    write_json(folder / ENSEMBLE, {"members": [fold.folder.name for fold in folds]})
+    write_json(folder / ENSEMBLE, {"members": [run.folder.name for run in runs]})
     write_crossval_page(folder, found, runs)
-    return folder

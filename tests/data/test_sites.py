@@ -1,0 +1,161 @@
+"""Several sets joined to one: ids, copies, splits and draws by site."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tests.helpers.sources import two_sites
+
+from pneumoscope.data.door import door_of
+from pneumoscope.data.loader import make_loader
+from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.split import plan_splits, with_splits
+from pneumoscope.data.together.sites import REPEATED
+from pneumoscope.errors import InputError
+from pneumoscope.recipe import load_recipe
+from pneumoscope.records import OWN, DataRequest, InputSpec, Silent
+from pneumoscope.report.kit.door import door_lines
+from pneumoscope.sources.sites import open_data
+from pneumoscope.training.job import class_counts, sampling_of
+from pneumoscope.workflows.data import prepare_source
+
+SPEC = InputSpec(32, 32)
+RECIPE = load_recipe("default", ["data.test_share=0.25", "data.val_share=0.2"])
+
+
+@dataclass
+class Sites:
+    """The sets alone, and joined."""
+
+    alone: Mapping[str, PreparedSet]
+    joined: PreparedSet
+
+
+def prepared(request: DataRequest, cache: Path) -> PreparedSet:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(cache))
+        return prepare_source(open_data(request, cache, Silent()), SPEC, Silent())
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Sites:
+    root = tmp_path_factory.mktemp("sites")
+    east, west = two_sites(root / "films")
+    asked = {each.name: DataRequest(str(each)) for each in (east, west)}
+    alone = {site: prepared(request, root / "cache") for site, request in asked.items()}
+    return Sites(alone, prepared(DataRequest.of_sites(asked), root / "cache"))
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
+    """Two sites of which the second holds a film of the first, and a lighter copy of another."""
+    root = tmp_path_factory.mktemp("copied")
+    east, west = two_sites(root / "films", 24)
+    films = sorted((east / "PNEUMONIA").iterdir())
+    shutil.copy(films[0], west / "PNEUMONIA" / "patient90_0.png")
+    with Image.open(films[1]) as film:
+        film.point(lambda grey: min(255, grey + 6)).save(west / "PNEUMONIA" / "patient91_0.png")
+    asked = {each.name: DataRequest(str(each)) for each in (east, west)}
+    return prepared(DataRequest.of_sites(asked), root / "cache")
+
+
+def test_films_stay_as_they_are_and_ids_are_qualified(sites: Sites) -> None:
+    table, start = sites.joined.table, 0
+    assert sites.joined.sites == ("east", "west")
+    for site, alone in sites.alone.items():
+        part = table.iloc[start : start + len(alone.table)]
+        assert (part["site"] == site).all()
+        assert part["image_id"].tolist() == [f"{site}/{i}" for i in alone.table["image_id"]]
+        rows = slice(start, start + len(alone.table))
+        assert np.array_equal(sites.joined.images[rows], alone.images)
+        assert np.array_equal(sites.joined.thumbs[rows], alone.thumbs)
+        start += len(alone.table)
+    # Patients 0 to 19 of both: number 1 of two hospitals is not one child.
+    assert table["patient_id"].nunique() == 40
+    assert table.groupby("group")["site"].nunique().max() == 1
+
+
+def test_a_site_is_cut_as_it_would_be_alone(sites: Sites) -> None:
+    plan = plan_splits(sites.joined.table, RECIPE.data)
+    for site, alone in sites.alone.items():
+        own = plan_splits(alone.table, RECIPE.data).split
+        assert np.array_equal(plan.split[sites.joined.table["site"] == site], own)
+    assert [what for what, _, _ in plan.choices][:2] == ["east: test split", "east: val split"]
+
+
+def test_a_site_that_is_judged_alone_takes_no_part_in_training(sites: Sites) -> None:
+    left_out = RECIPE.data.model_copy(update={"test_site": "west"})
+    table = sites.joined.table
+    split = plan_splits(table, left_out).split
+    west = (table["site"] == "west").to_numpy(bool)
+    assert set(split[west]) == {"test"} and set(split[~west]) == {"train", "val", OWN}
+    # The test films of the site that is learnt from stay what they are in a run on both.
+    assert np.array_equal(
+        (split == OWN)[~west], (plan_splits(table, RECIPE.data).split == "test")[~west]
+    )
+    with pytest.raises(InputError, match="no such site"):
+        plan_splits(table, RECIPE.data.model_copy(update={"test_site": "north"}))
+    with pytest.raises(InputError, match="several sets"):
+        plan_splits(sites.alone["east"].table, left_out)
+
+
+def test_an_official_test_split_is_left_out_where_a_site_is_judged_alone(sites: Sites) -> None:
+    official = np.arange(len(sites.joined.table)) % 4 == 0
+    table = sites.joined.table.assign(split=pd.array(np.where(official, "test", "train"), "string"))
+    left_out = RECIPE.data.model_copy(update={"test_site": "west"})
+    split = plan_splits(table, left_out).split
+    assert all(each is None for each in split[official])
+    assert (split[~official & (table["site"] == "west")] == "test").all()
+
+
+def test_equal_pixels_are_used_once_and_near_copies_belong_together(copied: PreparedSet) -> None:
+    table = copied.table
+    assert len(table) == 49 and table["pixel_hash"].is_unique
+    assert copied.about["source"]["passed_over"] == {REPEATED: 1}
+    assert len(copied.images) == len(copied.thumbs) == 49
+    # Patient 90 of west is east's by one film, patient 91 by a copy of the other one's.
+    lighter = table.loc[table["image_id"].str.contains("patient91"), "group"].item()
+    joined = table.loc[table["group"] == lighter, "site"]
+    assert set(joined) == {"east", "west"}
+
+
+def test_what_belongs_together_over_sites_is_not_divided(copied: PreparedSet) -> None:
+    for seed in range(6):
+        choices = RECIPE.data.model_copy(update={"split_seed": seed})
+        table = copied.table.assign(split=plan_splits(copied.table, choices).split)
+        used = table[table["split"].notna()]
+        assert used.groupby("group")["split"].nunique().max() == 1
+
+
+def test_classes_of_sites_are_drawn_alike(sites: Sites) -> None:
+    prepared, _ = with_splits(sites.joined, RECIPE.data)
+    assert sampling_of(prepared, RECIPE) == "sites" and class_counts(prepared, RECIPE) == (2, 4)
+    loader = make_loader(prepared, "train", 4, 1, "sites")
+    drawn = np.concatenate(list(loader.sampler))
+    counts = np.bincount(prepared.strata(drawn), minlength=4)
+    assert counts.max() - counts.min() <= 1 and counts.sum() == len(prepared.rows("train"))
+    known = prepared.strata(prepared.rows("train"))
+    assert set(np.bincount(known).tolist()) != {counts[0]}, "they are uneven as they come"
+    pooled = load_recipe("default", ["train.sites=pooled"])
+    assert sampling_of(prepared, pooled) == "shuffle"
+    rows = prepared.rows("train")
+    assert class_counts(prepared, pooled) == (int(prepared.labels(rows).sum()), len(rows))
+
+
+def test_one_set_is_drawn_as_ever(sites: Sites) -> None:
+    prepared, _ = with_splits(sites.alone["east"], RECIPE.data)
+    assert sampling_of(prepared, RECIPE) == "shuffle"
+    assert not prepared.sites and "sites" not in prepared.about["source"]
+
+
+def test_the_door_has_a_line_for_each_site(sites: Sites) -> None:
+    door = door_of(sites.joined, plan_splits(sites.joined.table, RECIPE.data).split)
+    lines = {line.title: line.text for line in door_lines(door)}
+    assert lines["east"].startswith("train ") and "folders NORMAL and PNEUMONIA" in lines["west"]
