@@ -30,6 +30,7 @@ STILL = [f"augment.{k}=0" for k in (
     "detail", "field", "noise", "erase",
 )]  # fmt: skip
 FLOAT32 = Precision("float32", "test")
+CLOSE = {"float32": {"rtol": 1e-5, "atol": 1e-5}, "bf16": {"rtol": 0.02, "atol": 0.02}}
 TRAIN, VAL = 70, 20  # films of ``prepared``
 
 
@@ -84,10 +85,30 @@ def test_a_view_without_changes_holds_the_networks_own_features(
         whole, cut = network(films), network.scores_of(features)[:, 0]
     assert features.dtype == own.dtype
     assert features.is_contiguous(memory_format=torch.channels_last)
-    close = {"rtol": 0.02, "atol": 0.02} if name == "bf16" else {"rtol": 1e-5, "atol": 1e-5}
-    torch.testing.assert_close(features, own, **close)
-    torch.testing.assert_close(cut, whole, **close)
+    torch.testing.assert_close(features, own, **CLOSE[name])
+    torch.testing.assert_close(cut, whole, **CLOSE[name])
     assert given.tolist() == labels[places].tolist()
+
+
+@pytest.mark.parametrize("name", ["float32", "bf16"])
+def test_features_of_efficientnet_lite_are_kept_alike(
+    prepared: PreparedSet, tmp_path: Path, name: str
+) -> None:
+    lite = ["model.backbone=tf_efficientnet_lite0", "model.freeze=blocks.4", "input.margin=0"]
+    check_model("tf_efficientnet_lite0", "none", 32, "blocks.4", 1)
+    precision = Precision("bf16" if name == "bf16" else "float32", "test")
+    made = extractor(prepared, recipe(*STILL, *lite, "train.views=1"), precision=precision)
+    files = keep_features(tmp_path, made, 1, Silent())
+    features, _ = Features(files, prepared.labels(prepared.rows("train")))[0, np.arange(TRAIN)]
+    network, films = made._network, prepared.images[prepared.rows("train")]
+    scores = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=name == "bf16"):
+        for mode in (False, True):  # read, and trained with the frozen blocks as they were
+            network.train(mode)
+            own = network.frozen_features(network.seen(torch.from_numpy(films)))
+            scores.append((features, own))
+    for kept, own in scores:
+        torch.testing.assert_close(kept, own, **CLOSE[name])
 
 
 @pytest.mark.parametrize("average", ["train.ema=0", "train.ema=0.9"])
