@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from pneumoscope.records import Facts
@@ -31,6 +32,22 @@ _PARTS = re.compile(
     re.IGNORECASE,
 )
 
+_OTHERS_TEXT = """
+oct ct cts cbct mri mris fmri ultrasound ultrasounds ultrasonography sonography mammography
+mammogram mammograms mammo fundus tomography ctscan ctscans endoscopy colonoscopy dermoscopy
+histology histopathology microscopy echocardiography
+"""
+_OTHERS = frozenset(_OTHERS_TEXT.split())
+_PLAIN_TEXT = """
+knee knees brain breast breasts abdomen abdominal retina retinal skin spine skull pelvis wrist elbow
+shoulder ankle femur humerus forearm finger tibia dental teeth tooth
+"""
+_PLAIN = frozenset(_PLAIN_TEXT.split())
+_ALONE = frozenset(("hand", "hands", "head", "hip", "hips", "foot", "feet", "leg", "legs", "neck"))
+"""Words of folders that name a part of the body where they stand alone."""
+
+_MONTHS = frozenset(["jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "nov", "dec"])
+
 TOLD = {
     "LATERAL": "lateral views",
     "OTHER-MODALITY": "pictures of another modality",
@@ -53,3 +70,18 @@ def aside_of(facts: Facts) -> tuple[Aside, ...]:
     if _PARTS.search(part) and not _CHEST.search(part):
         found.append("OTHER-PART")
     return tuple(found)
+
+
+def aside_of_folder(words: Sequence[str], beside: Collection[str] = ()) -> Aside | None:
+    """Why a folder whose name has these ``words``, in lower case, holds no radiographs of chests;
+    None where they do not say so. ``beside`` are words of the other folders: OCT may be October."""
+    said = [word for word in words if not word.isdecimal()]
+    if any(map(_CHEST.match, said)) and _OTHERS.isdisjoint(said):
+        return None
+    month = len(said) < len(words) or not _MONTHS.isdisjoint(beside)
+    others = _OTHERS.intersection(said) - ({"oct"} if month else set())
+    if others and not any(word.upper() in _RADIOGRAPHS or word == "ray" for word in said):
+        return "OTHER-MODALITY"
+    if not _PLAIN.isdisjoint(said) or (len(said) == 1 and said[0] in _ALONE):
+        return "OTHER-PART"
+    return None

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pneumoscope.errors import UnreadableData
+from pneumoscope.imaging.views import TOLD, aside_of_folder
 from pneumoscope.sources.film.objects import object_kind
-from pneumoscope.sources.film.rule import sort_films
+from pneumoscope.sources.film.rule import other_branches, sort_films
+from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.files import Listing, list_films
 
 
@@ -24,9 +26,22 @@ class Found:
 def find_films(root: Path, also: Iterable[Path] = (), classes: Collection[str] = ()) -> Found:
     """Every film below ``root``; ``also`` as ``list_films``, ``classes`` as ``sort_films``.
 
-    Raises UnreadableData when the folder is closed.
+    Raises UnreadableData when the folder is closed, and where it, or all that holds films in it, is
+    named for another modality or part of the body.
     """
-    return only_films(list_films(root, also), classes)
+    listing = list_films(root, also)
+    folders = {file.path.rpartition("/")[0] for file in listing.files}
+    own = aside_of_folder(words_of(root.resolve().name))
+    other = other_branches(folders, classes)
+    if folders and (own or len(other) == len(folders)):
+        why = TOLD[own] if own else next(iter(other.values()))
+        raise UnreadableData(
+            "these folders are named for what is no film of a chest",
+            got=f"{len(listing.files):,} {why}: {root}",
+            expected="frontal radiographs of chests",
+            remedy="give the folder of these; if these are, rename it",
+        )
+    return only_films(listing, classes)
 
 
 def only_films(listing: Listing, classes: Collection[str] = ()) -> Found:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pneumoscope.errors import printable
+from pneumoscope.imaging.views import TOLD, aside_of_folder
 from pneumoscope.sources.meaning.words import fold, known, words_of
 from pneumoscope.sources.splits import split_of
 
@@ -72,15 +73,20 @@ def sort_films(paths: Sequence[str], classes: Collection[str] = ()) -> Sorted:
     said = frozenset(classes)
     folders = {path.rpartition("/")[0] for path in paths}
     never = {folder: _word_in(folder, _NEVER, said) for folder in folders}
+    other = other_branches(folders, said)
+    other = {} if len(other) == len(folders) else other  # whether all are is not asked here
+    aside = Counter(other[folder] for path in paths if (folder := path.rpartition("/")[0]) in other)
     first = [
         place
         for place, path in enumerate(paths)
-        if not never[path.rpartition("/")[0]] and not _is_mask(path.rpartition("/")[2])
+        if (folder := path.rpartition("/")[0]) not in other
+        and not never[folder]
+        and not _is_mask(path.rpartition("/")[2])
     ]
     made = _made_from_others([paths[place] for place in first], said)
     kept = tuple(place for place, word in zip(first, made, strict=True) if word is None)
     counts = Counter(word for word in made if word is not None)
-    masks = len(paths) - len(first) + counts.pop(MASKS, 0)
+    masks = len(paths) - len(first) - aside.total() + counts.pop(MASKS, 0)
     names, derived, notes = sorted(word for word in counts if word), DERIVED, []
     if names:
         told = ", ".join(repr(printable(name)) for name in names[:_FEW])
@@ -89,8 +95,28 @@ def sort_films(paths: Sequence[str], classes: Collection[str] = ()) -> Sorted:
             f"{sum(counts[name] for name in names):,} pictures in folders named {told} repeat the "
             "names of films beside them: they are taken as made from these, and passed over."
         )
-    passed = {MASKS: masks, derived: sum(counts.values())}
+    passed = {MASKS: masks, derived: sum(counts.values()), **aside}
     return Sorted(kept, {reason: n for reason, n in passed.items() if n}, tuple(notes))
+
+
+def other_branches(folders: Iterable[str], classes: Collection[str] = ()) -> dict[str, str]:
+    """The folders, relative with ``/``, that lie in one named for another modality or part of the
+    body, with the reason to pass them over; ``classes`` as ``sort_films``."""
+    folders = list(folders)
+    parts = {part for folder in folders for part in folder.split("/") if part}
+    beside = {word for part in parts for word in words_of(part)}
+    why = {
+        part: aside
+        for part in parts
+        if fold(part) not in classes
+        and not known(part)
+        and (aside := aside_of_folder(words_of(part), beside))
+    }
+    found = {}
+    for folder in folders if why else ():
+        if part := next((part for part in folder.split("/") if part in why), None):
+            found[folder] = f"{TOLD[why[part]]}, in {printable(part)!r}"
+    return found
 
 
 def holds_films(name: str, classes: Collection[str] = ()) -> bool:

@@ -20,7 +20,6 @@ from pneumoscope.sources.assemble import Listed, assemble, check_links
 from pneumoscope.sources.film.find import Found, find_films
 from pneumoscope.sources.forms.dealt import dealt_again
 from pneumoscope.sources.forms.layout import (
-    Copies,
     Place,
     copied_trees,
     folder_of,
@@ -30,7 +29,12 @@ from pneumoscope.sources.forms.layout import (
     verdict_of,
     without_copied_folders,
 )
-from pneumoscope.sources.forms.levels import like_classes, unknown_class_folders
+from pneumoscope.sources.forms.levels import (
+    like_classes,
+    offering_branches,
+    told_branches,
+    unknown_class_folders,
+)
 from pneumoscope.sources.legends import legends_in, words_for
 from pneumoscope.sources.listed import FOLDER_IGNORED, About, Boxes, Column, FileFilms
 from pneumoscope.sources.meaning.answers import said_of
@@ -94,7 +98,7 @@ def folder_source(request: DataRequest) -> Source:
                 *notes,
                 *found.notes,
                 *doubles,
-                *_copy_notes(copies),
+                *copies.notes,
                 *legend,
                 *dealt.notes,
                 *_unused(request, places),
@@ -113,7 +117,8 @@ def _understood(
     legend of those that are numbered; and what to say of that. Raises BadLabels for the others."""
     counts = Counter(folder_of(file.path) for file in files)
     places = places_of(counts, request.meanings)
-    unknown = unknown_class_folders({places[folder]: count for folder, count in counts.items()})
+    there = {places[folder]: count for folder, count in counts.items()}
+    unknown = unknown_class_folders(there)
     beside = (place.parts[place.class_at] for place in places.values() if place.verdict)
     films = dict.fromkeys((*unknown, *beside), 0)
     for folder, count in counts.items():
@@ -124,10 +129,12 @@ def _understood(
     cells = Counter[str]()
     for name, count in films.items():
         cells[called[name]] += count
-    read = read_cells(cells, Question(f"the folder {root}"), request.meanings)
+    with offering_branches(there, unknown):
+        read = read_cells(cells, Question(f"the folder {root}"), request.meanings)
     verdicts = {0: "normal", 1: "pneumonia"}
     found = {fold(n): verdicts.get(read.code[called[n]], "ignore") for n in unknown}
-    return {**request.meanings, **found}, [legend] if legend else []
+    notes = [legend] if legend else []
+    return {**request.meanings, **found}, [*notes, *told_branches(there, unknown)]
 
 
 def _ignored(listing: Listing, places: Mapping[str, Place]) -> list[Place]:
@@ -251,18 +258,6 @@ def _films(
 def _said(request: DataRequest) -> list[str]:
     said = sorted(f"{word}={verdict}" for word, verdict in request.classes.items())
     return [*said, *(f"links {link}" for link in request.links)]
-
-
-def _copy_notes(copies: Copies) -> list[str]:
-    if not copies.trees:
-        return []
-    first = next(iter(copies.trees))
-    more = f" and {len(copies.trees) - 1} more" if len(copies.trees) > 1 else ""
-    original = told([copies.trees[first]]) if copies.trees[first] else "the tree above it"
-    return [
-        f"The films in {told([first])}{more} are copies of those in {original}, "
-        f"as in the Kaggle download: {len(copies.paths)} left out."
-    ]
 
 
 def _unused(request: DataRequest, places: Mapping[str, Place]) -> list[str]:

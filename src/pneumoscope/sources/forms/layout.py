@@ -81,6 +81,8 @@ def verdict_of(word: str, classes: Mapping[str, str]) -> Verdict | None:
 
 
 def _one_further(place: Place, index: int, verdict: Verdict | None, split: Split | None) -> Place:
+    if place.verdict == "ignore":  # which only the user says: of a branch with all in it
+        verdict = None
     return Place(
         place.parts,
         verdict or place.verdict,
@@ -124,6 +126,19 @@ class Copies:
 
     paths: frozenset[str]
     trees: Mapping[str, str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What to say of them."""
+        if not self.trees:
+            return []
+        first, above = next(iter(self.trees.items()))
+        more = f" and {len(self.trees) - 1} more" if len(self.trees) > 1 else ""
+        original = told([above]) if above else "the tree above it"
+        return [
+            f"The films in {told([first])}{more} are copies of those in {original}, "
+            f"as in the Kaggle download: {len(self.paths)} left out."
+        ]
 
 
 def copied_trees(root: Path, films: Sequence[FoundFile], places: Mapping[str, Place]) -> Copies:

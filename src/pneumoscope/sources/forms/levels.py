@@ -6,15 +6,26 @@ like classes, and, where nothing else says what films show, a level that parts t
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from pneumoscope.errors import BadLabels
 from pneumoscope.records import CLASSES, DataRequest
 from pneumoscope.sources.film.find import find_films
 from pneumoscope.sources.forms.layout import Place, folder_of, places_of, told
 from pneumoscope.sources.meaning.qualified import short_normal
-from pneumoscope.sources.meaning.words import fold, kindred, misspelt, vague, words_of
+from pneumoscope.sources.meaning.words import (
+    fold,
+    is_finding,
+    kindred,
+    known,
+    misspelt,
+    vague,
+    words_of,
+)
 from pneumoscope.sources.splits import split_of
 
 _A_SPLIT, _NUMBERED = "/split", "/number"  # no folder can have these names
@@ -69,6 +80,57 @@ def unknown_class_folders(places: Mapping[Place, int]) -> list[str]:
                 unknown[name] = True
                 break
     return sorted(unknown)
+
+
+def foreign_branches(places: Mapping[Place, int], unknown: Collection[str]) -> Counter[str]:
+    """Folders of which all classes but normal are ``unknown`` words, none of them of a chest,
+    though other classes lie elsewhere, with how many normal films each holds: of what, who knows?
+    ``OCT`` with CNV, DME, NORMAL beside ``chest_xray``."""
+    names: dict[str, set[str]] = {}
+    normal: Counter[str] = Counter()
+    for place, films in places.items():
+        at = place.class_at if place.verdict else _at(place, unknown)
+        above = [part for part in place.parts[: max(at, 0)] if not split_of(part)]
+        if at < 0 or not above:
+            continue
+        names.setdefault(above[-1], set()).add(place.parts[at])
+        normal[above[-1]] += films * (place.verdict == "normal")
+    foreign = {
+        branch
+        for branch, words in names.items()
+        if normal[branch]
+        and (others := {word for word in words if known(word) != "normal"})
+        and not any(known(word) or like_class(word) or is_finding(word) for word in others)
+    }
+    return Counter({branch: normal[branch] for branch in foreign if len(foreign) < len(names)})
+
+
+@contextmanager
+def offering_branches(places: Mapping[Place, int], unknown: Collection[str]) -> Iterator[None]:
+    """Where words are asked about within, the first answer leaves foreign branches out whole."""
+    try:
+        yield
+    except BadLabels as error:
+        if branches := foreign_branches(places, unknown):
+            pairs = [part for name in sorted(branches) for part in ("--classes", f"{name}=ignore")]
+            left = ", ".join(f"{n:,} normal films in {name!r}" for name, n in branches.items())
+            error.answer, error.words = tuple(pairs), ()
+            error.remedy = f"leave out what is no film of a chest: {shlex.join(pairs)}"
+            error.hints = (f"to ignore the other words alone would leave {left}", *error.hints)
+        raise
+
+
+def told_branches(places: Mapping[Place, int], unknown: Collection[str]) -> list[str]:
+    """What to say of foreign branches whose normal films stay, all else in them being ignored."""
+    return [
+        f"{films:,} normal films lie in {name!r}, where no other class is one of chests: if these "
+        f"are none either, leave them out: {shlex.join(('--classes', f'{name}=ignore'))}."
+        for name, films in foreign_branches(places, unknown).items()
+    ]
+
+
+def _at(place: Place, names: Collection[str]) -> int:
+    return next((at for at, part in enumerate(place.parts) if part in names), -1)
 
 
 def like_classes(names: Iterable[str]) -> bool:
