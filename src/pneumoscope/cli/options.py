@@ -24,8 +24,8 @@ DataArgument = Annotated[str, typer.Argument(metavar="DATA", help=_DATA)]
 DataOrNone = Annotated[str | None, typer.Argument(metavar="[DATA]", help=_DATA)]
 _SITES = _DATA + "; several are trained on together: sites.yaml, or each with its own options "
 _SITES += "as NAME:labels=FILE"
-SitesArgument = Annotated[list[str], typer.Argument(metavar="DATA...", help=_SITES)]
-SitesOrNone = Annotated[list[str] | None, typer.Argument(metavar="[DATA]...", help=_SITES)]
+SitesArgument = Annotated[list[str], typer.Argument(metavar="DATA", help=_SITES)]
+SitesOrNone = Annotated[list[str] | None, typer.Argument(metavar="DATA", help=_SITES)]
 RecipeOption = Annotated[
     str, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="See: pneumoscope recipes")
 ]
