@@ -13,6 +13,7 @@ from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import parse_classes
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import read_cells
+from pneumoscope.sources.places.match import Names, meet
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,17 @@ def test_a_column_of_dates_is_none_of_ids_that_repeat(form: str, tmp_path: Path)
         rows.append(f"{i}.png,{('normal', 'pneumonia')[i % 2]},{form.format(i // 2 + 1)}")
     (tmp_path / "t.csv").write_text("\n".join(rows))
     assert open_source(DataRequest(str(tmp_path)), tmp_path, Silent()).count == 24
+
+
+@pytest.mark.parametrize("name", ["/data/upload/3/{:08x}-{}", "{}_{:08x}"])
+def test_names_with_a_part_of_their_own_meet_by_the_rest(name: str) -> None:
+    films = Names([f"images/0000{i}_00{i % 3}.png" for i in range(40)])
+    stems = [path.rpartition("/")[2].removesuffix(".png") for path in films.paths]
+    swap = name.startswith("{}")
+    keys = [name.format(*((s, i * 77777) if swap else (i * 77777, s))) + ".png"
+            for i, s in enumerate(stems)]  # fmt: skip
+    met = meet(keys, films)
+    assert met.places.tolist() == list(range(40))
+    assert "a part of its own" in met.notes[0]
+    assert not meet([*keys[:20], *(f"ff-{s}.png" for s in stems[:20])], films).found
+    assert not meet([key.replace("_00", "_9") for key in keys], films).found

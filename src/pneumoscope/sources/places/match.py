@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.sources.places.affixes import trims
+from pneumoscope.sources.places.affixes import own_parts, trims
 from pneumoscope.sources.places.files import suffix_of
 
 NOWHERE, SHARED = -1, -2
@@ -88,6 +88,12 @@ class Names:
         same = all(path == _folded(path) for path in self.paths)
         return self._as_written if same else _Index(self.paths, _folded)
 
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        """The last names of films without extension, where one film alone has them."""
+        counts = Counter(_bare(path).rpartition("/")[2] for path in self.paths)
+        return frozenset(stem for stem, n in counts.items() if n == 1)
+
     def share(self, cells: Sequence[str]) -> float:
         """The share of some cells that name a film, 0–1, be it without what all begin or end
         with."""
@@ -114,6 +120,8 @@ class Names:
         for trim, told in trims([_bare(path) for path in self.paths]):
             names = Names([trim(_bare(path)) for path in self.paths])
             yield names, _same, f"{told} of the films begin or end with"
+        for trim, told in own_parts([_bare(plain_path(key)) for key in keys], self._stems):
+            yield self, _of_bare(trim), told
 
     def meet(self, keys: Sequence[str]) -> list[int]:
         """The films that ``keys`` name, ascending."""
@@ -208,6 +216,10 @@ def _longest(name: str, index: Mapping[str, Sequence[int]]) -> tuple[Sequence[in
 
 def _of_plain(trim: Callable[[str], str]) -> Callable[[str], str]:
     return lambda key: trim(plain_path(key))
+
+
+def _of_bare(trim: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda key: trim(_bare(plain_path(key)))
 
 
 def _same(path: str) -> str:
