@@ -195,7 +195,9 @@ class CertificateEntry(TypedDict):
 class ExportEntry(TypedDict):
     """An export: ``title`` names the model, ``members`` counts those that answer, ``notes`` are
     (what, choice, why) of what was settled on loading. ``sha256`` is of the graph's file,
-    ``bundles`` of the weights and ``model.json`` of each member."""
+    ``bundles`` of the weights and ``model.json`` of each member. ``int8`` is an
+    ``export.quantise.Int8`` in plain data, or None; the certificate is then of the graph before it
+    was quantised."""
 
     title: str
     members: int
@@ -206,6 +208,7 @@ class ExportEntry(TypedDict):
     sha256: str
     bundles: list[str]
     certificate: CertificateEntry
+    int8: dict[str, Any] | None
 
 
 class ModelManifest(TypedDict, total=False):

@@ -32,9 +32,16 @@ from pneumoscope.evaluation.results import Evaluation
 from pneumoscope.evaluation.site.card import SiteCard
 from pneumoscope.explain.explanation import Explanation
 from pneumoscope.export.certificate import Check
+from pneumoscope.export.quantise import Int8
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.image_warnings import WARNINGS
-from pneumoscope.manifest import CertificateEntry, Manifest, ModelManifest, PreparedManifest
+from pneumoscope.manifest import (
+    CertificateEntry,
+    ExportEntry,
+    Manifest,
+    ModelManifest,
+    PreparedManifest,
+)
 from pneumoscope.records import Calibration, Conformal, OperatingPoint, Reading
 from pneumoscope.sections import DecideChoices
 from pneumoscope.sources.known_sets import KnownSet
@@ -74,6 +81,7 @@ PLAIN = {
     (ModelManifest, "calibration"): Calibration,
     (ModelManifest, "conformal"): Conformal,
     (CertificateEntry, "checks"): Check,
+    (ExportEntry, "int8"): Int8,
 }
 """What lies as plain data where annotations do not say of which record."""
 

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from timm.models import generate_default_cfgs, register_model
 from timm.models.resnet import BasicBlock, ResNet, _cfg, _create_resnet
 
+from pneumoscope.models.adapted.heads import rescaled
+from pneumoscope.models.adapted.statistics import estimated
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import ZOO, build_backbone
@@ -39,6 +42,17 @@ def make_bundle(seed: int = 0, spec: InputSpec | None = None, **changes: object)
         network.eval(), "test_resnet", "none", (0.5, 0.25), False, "float32", POINTS, {"data": "x"}
     )
     return replace(bundle, **changes)
+
+
+def settled(network: Network, films: np.ndarray) -> Network:
+    """With batch statistics of ``films`` and logits that spread over them by 1 around 0, about as
+    those of a trained network."""
+    given = torch.from_numpy(films)
+    network = estimated(network, [given], lambda each: [each])
+    with torch.inference_mode():
+        logits = network(given)
+    slope = 1 / float(logits.std())
+    return rescaled(network, slope, -slope * float(logits.mean()))
 
 
 def shaken(backbone: torch.nn.Module) -> torch.nn.Module:

@@ -179,20 +179,25 @@ def rows_of(predictions: pd.DataFrame, split: str) -> SplitRows:
     _check(labels, np.isin(labels, (0.0, 1.0)), BadLabels, f"{split} labels", "0 or 1")
     inside = (probabilities >= 0) & (probabilities <= 1)
     _check(probabilities, inside, UnreadableData, f"{split} probabilities", "0 to 1")
-    ids = rows["patient_id"]
-    known = ids.dropna().astype(str)
-    several = bool(known.duplicated().any())
-    # A number never equals a patient's id, for ids carry a prefix here.
-    alone = pd.Series(np.arange(len(ids)).astype(str), index=ids.index)
-    patients = np.where(ids.isna(), "row " + alone, "id " + ids.astype(str)).astype(str)
+    known = rows["patient_id"].dropna().astype(str)
     return SplitRows(
         image_ids=rows["image_id"].astype(str).to_numpy(dtype=object),
         labels=labels.astype(np.int64),
         logits=_numbers(rows["logit"]),
         probabilities=probabilities,
-        patients=patients if several else None,
-        patient_count=int(known.nunique()) if len(known) == len(ids) else None,
+        patients=patients_of(rows["patient_id"]),
+        patient_count=int(known.nunique()) if len(known) == len(rows) else None,
     )
+
+
+def patients_of(ids: pd.Series[Any]) -> NDArray[Any] | None:
+    """Who each film is of, from patient ids (N,) that may be missing: then it is of somebody else;
+    None where no patient has several films."""
+    if not ids.dropna().astype(str).duplicated().any():
+        return None
+    # A number never equals a patient's id, for ids carry a prefix here.
+    alone = pd.Series(np.arange(len(ids)).astype(str), index=ids.index)
+    return np.where(ids.isna(), "row " + alone, "id " + ids.astype(str)).astype(str)
 
 
 def _numbers(column: pd.Series[Any]) -> Floats:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pneumoscope.export.quantise import Int8, int8_words
 from pneumoscope.formatting import plural
 from pneumoscope.manifest import ExportEntry
+from pneumoscope.plain import from_plain
 
 
 def certificate_rows(entry: ExportEntry) -> Iterator[tuple[str, str]]:
     """(what, outcome) of each comparison, then of what could not be compared."""
+    if entry["int8"]:
+        found = from_plain(Int8, entry["int8"])
+        yield (
+            f"int8, beside float32 on {plural(found.films, 'film')} (validation)",
+            f"{int8_words(found)}; what follows is of the model before it was quantised",
+        )
     for check in entry["certificate"]["checks"]:
         batches = ", ".join(map(str, check["batches"]))
         yield (

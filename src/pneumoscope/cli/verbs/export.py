@@ -17,6 +17,9 @@ def export(
     data: Annotated[
         str | None, typer.Option(metavar="DATA", help="Where the films of RUN lie now, if moved")
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="In int8: faster, judged on the validation films")
+    ] = False,
     out: Annotated[Path | None, out_option("export")] = None,
 ) -> None:
     """Write a finished RUN as one ONNX file that answers as it does."""
@@ -25,7 +28,7 @@ def export(
         from pneumoscope.workflows.export.export import ExportRequest
         from pneumoscope.workflows.export.export import export as work
 
-        folder = work(ExportRequest(run, data), out=out, listener=screen)
+        folder = work(ExportRequest(run, data, int8), out=out, listener=screen)
         _show(folder, screen)
 
 

@@ -23,6 +23,7 @@ from pneumoscope.records import Listener, Silent
 from pneumoscope.run import Run, check_output, create_folder
 from pneumoscope.storage import timestamp, write_atomic, write_json
 from pneumoscope.workflows.export.films import own_films
+from pneumoscope.workflows.export.int8 import check_quantisable, in_int8
 from pneumoscope.workflows.export.proof import proof_of
 
 _MADE_WITH = ("torch", "onnx", "onnxscript", "onnxruntime")
@@ -31,10 +32,12 @@ _MADE_WITH = ("torch", "onnx", "onnxscript", "onnxruntime")
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
     """What the user asked for: ``run`` is a run, or the folder of several that answer together;
-    ``data`` is where its films lie now, None for where they lay."""
+    ``data`` is where its films lie now, None for where they lay; ``int8`` asks for convolutions of
+    that kind."""
 
     run: Path
     data: str | None = None
+    int8: bool = False
 
 
 def export(
@@ -55,12 +58,16 @@ def export(
     members = load_members(folder)
     places = member_places(folder) or (folder,)
     films = own_films(places, request.data, listener)
+    if request.int8:
+        check_quantisable(films)
     listener.stage("Write the graph")
     proof = proof_of(members, films)
     model = to_onnx(proof.bundles)
     listener.stage("Hold it against the run")
     certificate = proof.certificate(OnnxEngine(model.SerializeToString()), listener)
-    graph = finished(model)
+    graph, int8 = finished(model), None
+    if request.int8:
+        graph, int8 = in_int8(graph, films, members.operating_points, listener)
     entry: ExportEntry = {
         "title": members.title,
         "members": len(members.bundles),
@@ -71,6 +78,7 @@ def export(
         "sha256": hashlib.sha256(graph).hexdigest(),
         "bundles": [bundle_digest(place) for place in places],
         "certificate": certificate,
+        "int8": to_plain(int8) if int8 else None,
     }
     reference = films.reference(members)
 

@@ -1,0 +1,181 @@
+"""How an export answers beside its run: differences of logits, films a second, seconds of a start.
+
+    python benchmarks/export.py parity                        # every backbone of the zoo, 64 px
+    python benchmarks/export.py network                       # the networks alone, torch beside it
+    python benchmarks/export.py command RUN EXPORT FILMS      # one film, and 1,000 JPEG of 224 px
+
+``parity`` and ``network`` take random weights. What is compared is measured in turns, and medians
+are given. ``command`` runs whole commands, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from benchmarks.predict import make_films
+
+
+def made(backbone: str, side: int, contrast: int = 0):
+    """A bundle of random weights whose norms and logits are as after training."""
+    import torch
+    from tests.helpers.networks import make_bundle, settled, shaken
+
+    from pneumoscope.export.certificate import phantoms
+    from pneumoscope.models.network import Network
+    from pneumoscope.models.zoo import build_backbone
+    from pneumoscope.records import InputSpec
+
+    torch.manual_seed(0)
+    spec = InputSpec(side, side, local_contrast=contrast)
+    network = Network(shaken(build_backbone(backbone)), spec, normalisation=(0.5, 0.25)).eval()
+    network = settled(network, phantoms(spec)[:64])
+    return make_bundle(network=network, backbone=backbone)
+
+
+def parity(names: list[str]) -> None:
+    from pneumoscope.export.certificate import Asked, compare, phantoms
+    from pneumoscope.export.graph import finished, to_onnx
+    from pneumoscope.inference.exported import OnnxEngine
+    from pneumoscope.inference.predictor import Predictor
+    from pneumoscope.models.zoo import ZOO
+
+    for name in names or [each.name for each in ZOO]:
+        bundle = made(name, 64)
+        start = time.perf_counter()
+        graph = finished(to_onnx([bundle]))
+        seconds = time.perf_counter() - start
+        run = Predictor([bundle], calibrated=True)
+        asked = Asked("model", run, None, bundle.operating_points)
+        drawn = phantoms(bundle.network.spec)
+        found = compare(asked, OnnxEngine(graph), "phantoms", drawn)
+        logits = run.logits(drawn, np.arange(len(drawn)))
+        print(
+            f"{name:<22} {found.largest_difference:.1e}, {found.decisions} of {found.count} "
+            f"decisions; logits {logits.min():.2f} to {logits.max():.2f}; {seconds:.0f} s, "
+            f"{len(graph) / 1e6:.0f} MB",
+            flush=True,
+        )
+
+
+def network(batch: int, turns: int) -> None:
+    """Films a second of a network alone, without views."""
+    import torch
+
+    from pneumoscope.export.graph import finished, to_onnx
+    from pneumoscope.inference.exported import OnnxEngine
+    from pneumoscope.models.plain import plain_copy
+
+    for backbone, side, contrast in (("resnet18d", 64, 4), ("tf_efficientnet_lite0", 224, 0)):
+        bundle = made(backbone, side, contrast)
+        graph = OnnxEngine(finished(to_onnx([bundle])))
+        eager = bundle.network.to(memory_format=torch.channels_last).requires_grad_(False)
+        rows = plain_copy(bundle.network, backbone)
+        films = np.random.default_rng(0).integers(0, 256, (batch, side, side), dtype=np.uint8)
+        given = torch.from_numpy(films)
+
+        def by_torch(net, given=given) -> Callable[[], object]:
+            def answer() -> object:
+                with torch.inference_mode():
+                    return net(given)
+
+            return answer
+
+        ways = {
+            "onnx float32": lambda graph=graph, films=films: graph.run(films),
+            "torch channels_last": by_torch(eager),
+            "torch rows": by_torch(rows),
+        }
+        print(f"{backbone}, {side} px, batch {batch}")
+        in_turns(ways, turns, batch)
+
+
+def in_turns(ways: Mapping[str, Callable[[], object]], turns: int, films: int) -> None:
+    """Films a second of each way; the processor's own seconds bear with a busy machine."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    processor: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(turns + 1):
+        for name, way in ways.items():
+            start, before = time.perf_counter(), time.process_time()
+            way()
+            if turn:  # the first is for warming
+                seconds[name].append(time.perf_counter() - start)
+                processor[name].append(time.process_time() - before)
+    middle = {name: statistics.median(each) for name, each in seconds.items()}
+    busy = {name: statistics.median(each) for name, each in processor.items()}
+    first = next(iter(ways))
+    for name in ways:
+        print(
+            f"  {name:<20} {films / middle[name]:7.0f} films/s, the first is "
+            f"{middle[name] / middle[first]:.2f} times as fast; by the processor's seconds "
+            f"{films / busy[name]:.0f}, {busy[name] / busy[first]:.2f} times"
+        )
+
+
+def command(run: Path, export: Path, source: Path, films: int, turns: int) -> None:
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "films"
+        make_films(source, folder, films)
+        one = next(iter(sorted(folder.iterdir())))
+        for what, given, repeats in (("1 film", one, turns), (f"{films} films", folder, 3)):
+            found: dict[str, list[tuple[float, float]]] = {"export": [], "run": []}
+            for turn in range(repeats + 1):
+                for name, model in (("export", export), ("run", run)):
+                    out = Path(work) / f"{name}-{turn}-{given.stem}.csv"
+                    taken = measured(["predict", str(model), str(given), "--csv", str(out)])
+                    found[name] += [taken] if turn else []
+            middle = {
+                name: [statistics.median(each) for each in zip(*taken, strict=True)]
+                for name, taken in found.items()
+            }
+            for name, (seconds, mib) in middle.items():
+                print(f"{what:<12} {name:<7} {seconds:6.2f} s, {mib:5.0f} MiB")
+            ratio = [a / b for a, b in zip(middle["export"], middle["run"], strict=True)]
+            print(f"{what:<12} export / run: time {ratio[0]:.2f}, memory {ratio[1]:.2f}")
+
+
+def measured(words: list[str]) -> tuple[float, float]:
+    """Seconds and MiB at most of a command in a process of its own."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pneumoscope", *words], stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return time.perf_counter() - start, peak(used, unit)
+
+
+def peak(used: resource.struct_rusage, unit: int) -> float:
+    return used.ru_maxrss / unit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("parity").add_argument("names", nargs="*")
+    alone = verbs.add_parser("network")
+    alone.add_argument("--batch", type=int, default=16)
+    alone.add_argument("--turns", type=int, default=20)
+    whole = verbs.add_parser("command")
+    for name in ("run", "export", "source"):
+        whole.add_argument(name, type=Path)
+    whole.add_argument("--films", type=int, default=1000)
+    whole.add_argument("--turns", type=int, default=7)
+    asked = vars(parser.parse_args())
+    {"parity": parity, "network": network, "command": command}[asked.pop("verb")](**asked)
+
+
+if __name__ == "__main__":
+    main()
