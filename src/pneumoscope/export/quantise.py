@@ -122,7 +122,7 @@ def int8_words(found: Int8) -> str:
     gain = found.auroc
     return (
         f"AUROC changes by {number(gain.value, 4)} ({number(gain.low, 4)} to "
-        f"{number(gain.high, 4)}), {percent(found.decisions)} of the decisions change, "
+        f"{number(gain.high, 4)}), {percent(found.decisions, 1)} of the decisions change, "
         f"logits by up to {found.largest_difference:.2g}"
     )
 
