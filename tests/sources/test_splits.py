@@ -32,6 +32,7 @@ def test_a_column_of_split_words_is_the_split_whatever_its_name(form: str, tmp_p
     (tmp_path / "set.csv").write_text(header + "\n".join(lines))
     for data in (tmp_path, tmp_path / "set.csv"):
         source = opened(data)
+        assert not source.passed_over  # the table was read
         found = counted(source)
         assert {s: found[0, s] + found[1, s] for s in SPLIT_OF} == SPLIT_OF
         assert source.why.endswith(f"splits in {(header or 'column 1').split(',')[0]!r}, by its "

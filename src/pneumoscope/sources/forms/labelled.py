@@ -25,7 +25,7 @@ from pneumoscope.sources.naming import (
     own_names,
 )
 from pneumoscope.sources.official import asked_split, with_splits
-from pneumoscope.sources.places.files import fingerprint, typical_side
+from pneumoscope.sources.places.files import ANOTHER_KIND, fingerprint, typical_side
 from pneumoscope.sources.places.groups import Groups
 from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
 from pneumoscope.sources.splits import split_of
@@ -137,7 +137,7 @@ def _source(
                 *found.notes,
                 *_unmet(annotations, met),
             ),
-            passed=Counter(found.listing.passed_over) + passed,
+            passed=Counter(found.listing.passed_over) - _read_there(root, labels) + passed,
             patients=f"the column {columns.patient!r}" if columns.patient else "",
             studies=of_studies(columns.patient),
             lost=check_links(found.listing, len(files), links),
@@ -222,6 +222,11 @@ def _within(paths: Sequence[str], met: Met) -> tuple[np.ndarray, Counter[str]]:
     named = set(tops[met.places != NOWHERE].tolist())
     kept = np.flatnonzero([top in named or _split_word(top) != "test" for top in tops.tolist()])
     return kept, +Counter({_OTHERS: len(paths) - len(kept)})
+
+
+def _read_there(root: Path, labels: LabelTable) -> Counter[str]:
+    """The label tables below ``root``, which were read and not passed over."""
+    return Counter({ANOTHER_KIND: sum(path.is_relative_to(root) for path in labels.paths)})
 
 
 def _split_word(folder: str) -> str | None:
