@@ -158,4 +158,7 @@ def test_one_set_is_drawn_as_ever(sites: Sites) -> None:
 def test_the_door_has_a_line_for_each_site(sites: Sites) -> None:
     door = door_of(sites.joined, plan_splits(sites.joined.table, RECIPE.data).split)
     lines = {line.title: line.text for line in door_lines(door)}
-    assert lines["east"].startswith("train ") and "folders NORMAL and PNEUMONIA" in lines["west"]
+    assert (
+        lines["east"].startswith("10 normal, 30 pneumonia; train ")
+        and "folders NORMAL and PNEUMONIA" in lines["west"]
+    )

@@ -1,6 +1,7 @@
 """Several sets in one command, on two sites of tiny phantoms."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,24 @@ def test_what_is_asked_of_one_set_is_answered_by_its_name(
     assert run(monkeypatch, "prepare", str(sites[0]), "odd") == 2
     said = capsys.readouterr().err
     assert "odd: " in said and "odd:classes=" in said.splitlines()[-1]
+
+
+def test_a_set_to_audit_against_has_its_own_options(
+    sites: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The films of the other set lie under words that only its own options explain."""
+    for site, word in (("NORMAL", "well"), ("PNEUMONIA", "odd")):
+        shutil.copytree(sites[0] / site, tmp_path / "other" / word)
+    words = ("--against", "other", "--against", "other:classes=well=normal")
+    assert run(monkeypatch, "audit", str(sites[0]), *words) == 2
+    assert "odd" in capsys.readouterr().err
+    more = ("--against", "other:classes=odd=pneumonia", "--out", "a")
+    assert run(monkeypatch, "audit", str(sites[0]), *words, *more) == 0
+    found = json.loads((tmp_path / "a/audit.json").read_text("utf-8"))
+    assert found["genealogy"]["against"] == "other" and found["genealogy"]["found"] == 40
 
 
 def test_the_same_films_under_two_names_are_refused(

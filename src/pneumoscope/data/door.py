@@ -97,10 +97,14 @@ class DoorSplit:
 
 @dataclass(frozen=True, slots=True)
 class DoorSite:
-    """One of several sets: what it was read ``why`` as, and its splits as they are used."""
+    """One of several sets: what it was read ``why`` as, how many of its films are used, by class,
+    and in which splits."""
 
     name: str
     why: str
+    normal: int
+    pneumonia: int
+    unknown: int
     splits: tuple[DoorSplit, ...]
 
 
@@ -261,7 +265,11 @@ def _splits(part: pd.DataFrame, official: pd.Series[str]) -> Iterator[DoorSplit]
 def _sites(part: pd.DataFrame, official: pd.Series[str], source: SourceEntry) -> Iterator[DoorSite]:
     for site, about in source.get("sites", {}).items():
         here = (part["site"] == site).to_numpy(bool)
-        yield DoorSite(site, about["why"], tuple(_splits(part[here], official[here])))
+        films = part[here]
+        normal, pneumonia = (int((films["label"] == label).sum()) for label in (0, 1))
+        unknown = len(films) - normal - pneumonia
+        splits = tuple(_splits(films, official[here]))
+        yield DoorSite(site, about["why"], normal, pneumonia, unknown, splits)
 
 
 def _alike(prepared: PreparedSet) -> Alike | None:

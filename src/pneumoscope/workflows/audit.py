@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.audit.audit import Audit, audit
@@ -18,7 +17,7 @@ AUDIT_SIDE = 112
 
 def audit_data(
     request: DataRequest,
-    against: str | None = None,
+    against: DataRequest | None = None,
     *,
     out: Path | None = None,
     command: str = "",
@@ -32,7 +31,7 @@ def audit_data(
     listener = listener or Silent()
     check_output(out)
     recipe = load_recipe("default", ["data.most_bad=1.0", f"input.size={AUDIT_SIDE}"])
-    asked = [request, _second(request, against)] if against else [request]
+    asked = [request, against] if against else [request]
     # Both are looked for before the first is read: a slip in the second name shows at once.
     sources = [(each, find_data(each, listener)) for each in asked]
     sets = [prepare_data(each, recipe, listener, source=source) for each, source in sources]
@@ -46,9 +45,3 @@ def audit_data(
 
     folder = create_folder(out, f"audit-{found.name}", fill)
     return found, folder / "audit.html"
-
-
-def _second(request: DataRequest, data: str) -> DataRequest:
-    """The request for the second set: words for classes mean the same there and ids are kept
-    alike, but its form, its table of labels and that table's columns are its own."""
-    return replace(request, data=data, form=None, labels=None, columns={})

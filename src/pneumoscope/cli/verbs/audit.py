@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,11 @@ _SEVERE = 3
 def audit(
     data: SitesArgument,
     against: Annotated[
-        str | None, typer.Option(metavar="DATA", help="A second set: do they share films?")
+        list[str] | None,
+        typer.Option(
+            metavar="DATA",
+            help="A second set: do they share films? Again for its options: NAME:labels=FILE",
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 where a finding is severe")
@@ -37,11 +42,14 @@ def audit(
 ) -> None:
     """Look for duplicates, divided patients, bad films and shortcuts, and write a page."""
     request = request_of(data, data_options)
+    # Words for classes mean the same there; its form, its table and that one's columns are its own.
+    own = replace(data_options, form=None, labels=None, column=None)
+    other = request_of(against, own) if against else None
     with Screen() as screen:
         screen.stage("Start")  # the imports below take a second
         from pneumoscope.workflows.audit import audit_data
 
-        found, page = audit_data(request, against, out=out, command=command_line(), listener=screen)
+        found, page = audit_data(request, other, out=out, command=command_line(), listener=screen)
         screen.stage(f"{len(found.findings)} findings in {found.name}")
         show_findings(found.findings, screen)
         screen.line(f"Everything is in {short(page.parent)}")

@@ -170,9 +170,9 @@ def _chain(chain: Chain) -> str:
 
 def _site(site: DoorSite) -> str:
     """One of several sets: how it was read, and what of it is in which split."""
-    if not site.splits:
-        return f"no film is used; {site.why}"
-    return f"{'; '.join(map(_split, site.splits))}; {site.why}"
+    unknown = f", {site.unknown:,} unknown" if site.unknown else ""
+    films = f"{site.normal:,} normal, {site.pneumonia:,} pneumonia{unknown}"
+    return "; ".join([films, *map(_split, site.splits), site.why])
 
 
 def _split(split: DoorSplit) -> str:
