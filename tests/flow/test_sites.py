@@ -60,9 +60,11 @@ def test_screen_report_and_card_name_the_sites(together: Made) -> None:
     assert "AUROC by site: east" in " ".join(said.split())
     assert "The site alone tells the class with AUROC" in " ".join(said.split())
     assert "No film of a hospital beside these 2 sites was judged" in " ".join(said.split())
-    assert "evaluate both --data OTHER" in said
+    assert "evaluate both --data OTHER" in said and "…" not in said.partition("Result")[2]
     report = (together.folder / "report.html").read_text("utf-8")
     assert "The site alone tells the class" in report
+    top = report.partition("<nav")[0]
+    assert top.index("AUROC, east") < top.index("AUROC, west") < top.index("AUROC, all together")
     assert report.index("Metrics by site") < report.index("All metrics, each with its interval")
     card = (together.folder / "model_card.md").read_text("utf-8")
     assert card.index("Performance by site") < card.index("## Performance on the test split")
@@ -214,7 +216,7 @@ def test_a_matrix_of_sites_has_the_same_films_in_every_row(left_out: Made) -> No
 
 def test_the_matrix_is_shown_on_screen_and_page(left_out: Made) -> None:
     said = " ".join(left_out.printed.split())
-    assert "on east on west" in said and "* took no part in training" in said
+    assert "west → east*" in said and "east → east" in said and "* took no part in training" in said
     page = (left_out.folder / "report.html").read_text("utf-8")
     assert page.count('class="num value elsewhere"') == 2 or page.count("elsewhere") >= 2
     assert "without-east/report.html" in page and "In the large" in page

@@ -22,10 +22,8 @@ from pneumoscope.cli.results import result_table, value_and_interval
 from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.sites import request_of
 from pneumoscope.errors import InputError
-from pneumoscope.formatting import brief, mean_sd, metric_name
-from pneumoscope.report.kit.catalogue import TERMINAL
-
-_CARRIED = ("auroc", "sensitivity", "specificity")
+from pneumoscope.formatting import mean_sd, metric_name
+from pneumoscope.report.kit.catalogue import MAIN, TERMINAL
 
 
 @with_data_options
@@ -107,22 +105,22 @@ def _show_matrix(folder: Path, screen: Screen) -> None:
     found = read_matrix(folder / MATRIX)
     screen.stage("Result")
     screen.console.print(
-        "  AUROC on the same test films of each site (columns) by the sites trained on (rows);\n"
-        "  * took no part in training. Official test splits are left out."
+        "  AUROC on the test films of each site; * took no part in training.\n"
+        "  Official test splits are left out."
     )
-    table = result_table(["", *(f"on {site}" for site in found.sites)])
+    table = result_table(["", "AUROC", "95 % interval"])
     for row in found.rows:
-        marks = ["*" if cell.name == row.left_out.name else "" for cell in row.cells]
-        cells = [brief(cell.metrics["auroc"]) for cell in row.cells]
-        table.add_row(
-            " + ".join(row.trained_on), *(c + m for c, m in zip(cells, marks, strict=True))
-        )
+        for cell in row.cells:
+            mark = "*" if cell.name == row.left_out.name else ""
+            shown = value_and_interval(cell.metrics["auroc"])
+            table.add_row(f"{' + '.join(row.trained_on)} → {cell.name}{mark}", *shown)
     screen.console.print(table)
     screen.console.print("  All films of the site left out, at the threshold carried there:")
-    table = result_table(["", "films", *map(metric_name, _CARRIED)])
+    table = result_table(["", "value", "95 % interval"])
     for row in found.rows:
-        site = row.left_out
-        table.add_row(site.name, f"{site.n:,}", *(brief(site.metrics[name]) for name in _CARRIED))
+        for name in MAIN:
+            shown = value_and_interval(row.left_out.metrics[name])
+            table.add_row(f"{row.left_out.name}: {metric_name(name)}", *shown)
     screen.console.print(table)
     screen.line(f"Everything is in {short(folder)}")
     screen.line(f"Next: open {short(Run(folder).report_file)} in a browser")

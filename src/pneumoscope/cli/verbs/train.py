@@ -25,9 +25,9 @@ from pneumoscope.cli.screen import Screen, short
 from pneumoscope.cli.sites import request_of
 from pneumoscope.cli.verbs import crossval, many
 from pneumoscope.errors import InputError
-from pneumoscope.formatting import brief, metric_name
+from pneumoscope.formatting import metric_name
 from pneumoscope.records import DataRequest, Hardware, OperatingPoint
-from pneumoscope.report.kit.catalogue import TERMINAL
+from pneumoscope.report.kit.catalogue import MAIN, TERMINAL
 from pneumoscope.training.parallel import torchrun
 
 if TYPE_CHECKING:
@@ -321,16 +321,15 @@ def _show(run: Run, screen: Screen) -> None:
 
 
 def _figures(found: Evaluation) -> Table:
-    """The main figures; of several sites those of each, and all together beside them."""
-    if not found.sites:
-        table = result_table(["", "value", "95 % interval"])
-        for name in TERMINAL:
-            table.add_row(metric_name(name), *value_and_interval(found.metrics[name]))
-        return table
-    table = result_table(["", *(site.name for site in found.sites), "all together"])
-    each = [*(site.metrics for site in found.sites), found.metrics]
+    """The main figures; of several sites those of each, and then of all together."""
+    table = result_table(["", "value", "95 % interval"])
+    for site in found.sites or ():
+        for name in MAIN:
+            shown = value_and_interval(site.metrics[name])
+            table.add_row(f"{site.name}: {metric_name(name)}", *shown)
+    of = "all together: " if found.sites else ""
     for name in TERMINAL:
-        table.add_row(metric_name(name), *(brief(of[name]) for of in each))
+        table.add_row(f"{of}{metric_name(name)}", *value_and_interval(found.metrics[name]))
     return table
 
 

@@ -55,6 +55,8 @@ ALIASES = frozenset({"recall"})
 """Shown under another name already: recall is sensitivity."""
 HEADLINE = ("auroc", "sensitivity", "specificity", "balanced_accuracy")
 """The figures beside the summary of a page."""
+MAIN = ("auroc", "sensitivity", "specificity")
+"""Those that the terminal shows of each site."""
 TERMINAL = ("auroc", "balanced_accuracy", "sensitivity", "specificity", "accuracy")
 """Those that the terminal shows when a run or several are done."""
 

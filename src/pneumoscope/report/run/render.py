@@ -81,8 +81,11 @@ def _pictures(context: ReportContext) -> dict[str, bytes]:
 
 
 def _keys(run: EvaluatedRun) -> list[KeyFigure]:
-    """The four figures that stand beside the summary."""
-    found = [(METRICS[key].title, run.estimate(key)) for key in HEADLINE]
+    """The figures that stand beside the summary: the AUROC of each site where there are several,
+    and four of all films."""
+    of = f", {sites.POOLED}" if run.results.sites else ""
+    each = [(f"AUROC, {site.name}", site.metrics["auroc"]) for site in run.results.sites or ()]
+    found = [*each, *((f"{METRICS[key].title}{of}", run.estimate(key)) for key in HEADLINE)]
     return [key_figure(title, estimate) for title, estimate in found if estimate]
 
 
