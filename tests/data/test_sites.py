@@ -77,6 +77,9 @@ def test_films_stay_as_they_are_and_ids_are_qualified(sites: Sites) -> None:
         assert np.array_equal(sites.joined.images[rows], alone.images)
         assert np.array_equal(sites.joined.thumbs[rows], alone.thumbs)
         start += len(alone.table)
+    # Each set is read once, whether it is prepared alone or beside another.
+    made = [each.folder for each in (*sites.alone.values(), sites.joined)]
+    assert sorted(made) == sorted(made[0].parent.glob("[!.]*"))
     # Patients 0 to 19 of both: number 1 of two hospitals is not one child.
     assert table["patient_id"].nunique() == 40
     assert table.groupby("group")["site"].nunique().max() == 1

@@ -73,6 +73,7 @@ def test_screen_report_and_card_name_the_sites(together: Made) -> None:
     assert "patient1_" not in report + card + json.dumps(manifest)
 
 
+@pytest.mark.slow
 def test_a_run_of_several_sites_is_resumed_and_judged_again(
     together: Made, monkeypatch: pytest.MonkeyPatch, sites: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -245,3 +246,24 @@ def test_one_set_cannot_be_left_out_by_site(
 ) -> None:
     assert run(monkeypatch, "crossval", str(sites[0]), "--by", "site") == 2
     assert "needs several" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_folds_of_several_sites_stand_by_site(
+    sites: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = [word for change in FOLDS for word in ("--set", change)]
+    words = ("crossval", *map(str, sites), "--folds", "2", *changes, "--out", "cv")
+    assert run(monkeypatch, *words) == 0
+    found = json.loads((tmp_path / "cv/metrics.json").read_text("utf-8"))
+    pooled = read_predictions(tmp_path / "cv/predictions.csv")
+    assert [site["name"] for site in found["sites"]] == ["east", "west"]
+    for site in found["sites"]:
+        rows = pooled[pooled["site"] == site["name"]]
+        assert site["n"] == len(rows) == 40
+        hit = rows.loc[rows["label"] == 1, "decision"].mean()
+        assert site["metrics"]["sensitivity"]["value"] == pytest.approx(hit)
+        auroc = roc_auc_score(rows["label"], rows["probability"])
+        assert site["metrics"]["auroc"]["value"] == pytest.approx(auroc)
+    page = (tmp_path / "cv/report.html").read_text("utf-8")
+    assert "By site." in page and "Metrics by site, over all folds" in page

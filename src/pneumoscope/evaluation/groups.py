@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from pneumoscope.evaluation.comparison import ComparedDifference
-from pneumoscope.evaluation.results import SCHEMA, CoreMetrics
+from pneumoscope.evaluation.results import SCHEMA, CoreMetrics, SiteResult
 from pneumoscope.records import Estimate, OperatingPoint
 from pneumoscope.storage import read_record
 
@@ -140,7 +140,8 @@ class OfficialTest:
 
 @dataclass(frozen=True, slots=True)
 class PooledMetrics(CoreMetrics):
-    """What the folds of a cross-validation say together: its ``metrics.json``."""
+    """What the folds of a cross-validation say together: its ``metrics.json``. ``sites`` is empty,
+    and not in the file, where the films are of one set."""
 
     operating_point: FoldThresholds
     version: str
@@ -153,6 +154,7 @@ class PooledMetrics(CoreMetrics):
     name: str
     command: str
     official_test: OfficialTest
+    sites: tuple[SiteResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

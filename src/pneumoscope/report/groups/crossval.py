@@ -30,6 +30,7 @@ from pneumoscope.report.kit.figure import (
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import Remark, key_figure
 from pneumoscope.report.review import people
+from pneumoscope.report.run import sites
 from pneumoscope.report.run.reach import reach_words
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
@@ -103,7 +104,9 @@ def _remarks(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> list[Remark]
         if patients is None
         else f"They are of {patients:,} patients, none of them divided between folds."
     )
+    by_site = sites.site_words(found.sites)
     return [
+        *([Remark("By site.", by_site)] if by_site else []),
         Remark("Is it good?", f"{_good(found, runs)} {reach_words(runs[0])}"),
         Remark(
             "For whom?",
@@ -135,6 +138,8 @@ def _results(context: CrossvalContext) -> Variables:
     with house_style():
         figure = _forest(context)
     return {
+        "sites": [each.name for each in found.sites],
+        "by_site": sites.rows_of([*(each.metrics for each in found.sites), found.metrics]),
         "figures": [figure],
         "columns": ["Pooled", "Mean ± sd of folds", *columns],
         "groups": [

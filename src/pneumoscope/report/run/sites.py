@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
+from pneumoscope.evaluation.results import SiteResult
 from pneumoscope.formatting import brief, cell, plural
+from pneumoscope.records import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import grouped
@@ -22,26 +25,34 @@ def columns(run: EvaluatedRun) -> list[str]:
 def metric_rows(run: EvaluatedRun) -> list[tuple[str, list[GroupRow]]]:
     """Every metric by its group, for each site and for all films."""
     found = run.results
-    each = [*(site.metrics for site in found.sites or ()), found.metrics]
+    return rows_of([*(site.metrics for site in found.sites or ()), found.metrics])
+
+
+def rows_of(each: Sequence[Mapping[str, Estimate]]) -> list[tuple[str, list[GroupRow]]]:
+    """Every metric of the last of ``each`` by its group, in a column for each."""
     return [
         (
             title,
             [GroupRow(m, tuple(cell(of[m.key]) for of in each if m.key in of)) for m in metrics],
         )
-        for title, metrics in grouped(found.metrics)
+        for title, metrics in grouped(each[-1])
     ]
 
 
 def words(run: EvaluatedRun) -> str:
     """The AUROC of each site in one sentence; empty where there is one."""
-    if not run.results.sites:
-        return ""
+    said = site_words(run.results.sites or ())
+    return f"{said} All together:" if said else ""
+
+
+def site_words(sites: Sequence[SiteResult]) -> str:
+    """The same of these sites."""
     parts = []
-    for site in run.results.sites:
+    for site in sites:
         auroc = site.metrics["auroc"]
         shown = brief(auroc) if math.isfinite(auroc.value) else "undefined, one class only"
         parts.append(f"{site.name} {shown} on {plural(site.n, 'film')}")
-    return f"AUROC by site: {'; '.join(parts)}. All together:"
+    return f"AUROC by site: {'; '.join(parts)}." if parts else ""
 
 
 def gather(context: ReportContext) -> Variables | None:

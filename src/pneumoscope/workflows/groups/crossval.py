@@ -15,6 +15,7 @@ from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.formatting import plural
+from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe, stored_recipe
 from pneumoscope.records import DataRequest, Listener, Silent
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
@@ -257,7 +258,10 @@ def _sum_up_folds(plan: GroupPlan, folder: Path, runs: Sequence[EvaluatedRun]) -
     pooled = read_predictions(files.predictions_file)
     name, command = folder.absolute().name, plan.shareable_command
     found = evaluate_pooled(pooled, runs, plan.seeds[0], name=name, command=command)
-    write_record(files.metrics_file, found)
+    kept = to_plain(found)
+    if not found.sites:
+        del kept["sites"]
+    write_json(files.metrics_file, kept)
     # Without points of its own, an ensemble decides at the mean of the members' thresholds on
     # the logit scale.
     write_json(folder / ENSEMBLE, {"members": [run.folder.name for run in runs]})

@@ -11,7 +11,7 @@ import pandas as pd
 import pneumoscope
 from pneumoscope.data.door import HELD_BACK
 from pneumoscope.errors import NotARun
-from pneumoscope.evaluation.evaluate import core_metrics
+from pneumoscope.evaluation.evaluate import core_metrics, evaluate_sites
 from pneumoscope.evaluation.groups import (
     FoldRun,
     FoldThresholds,
@@ -19,7 +19,7 @@ from pneumoscope.evaluation.groups import (
     OverFolds,
     PooledMetrics,
 )
-from pneumoscope.evaluation.results import extended
+from pneumoscope.evaluation.results import SiteResult, extended
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.records import OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
@@ -106,7 +106,21 @@ def evaluate_pooled(
         name=name,
         command=command,
         official_test=_official_test(first),
+        sites=_by_site(pooled, decided, point, settings),
     )
+
+
+def _by_site(
+    pooled: pd.DataFrame, decided: pd.DataFrame, point: OperatingPoint, settings: IntervalSettings
+) -> tuple[SiteResult, ...]:
+    """The same for the films of each of several sites."""
+    found = []
+    for site in evaluate_sites(pooled, "test", point, settings) or ():
+        rows = decided[(decided["site"] == site.name).fillna(False)]
+        core = core_metrics(rows, split="test", operating_point=point, settings=settings)
+        scored = {key: site.metrics[key] for key in _OF_PROBABILITIES}
+        found.append(replace(site, confusion=core.confusion, metrics={**core.metrics, **scored}))
+    return tuple(found)
 
 
 def _fold(run: EvaluatedRun) -> FoldRun:
