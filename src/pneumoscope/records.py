@@ -37,7 +37,7 @@ Readers = Literal["majority", "any", "all", "strict"]
 READERS: tuple[Readers, ...] = ("majority", "any", "all", "strict")
 """Whose word counts where several read a film."""
 
-FORMS = ("medmnist", "folder", "rsna", "dicom", "huggingface", "table", "names", "unlabelled",
+FORMS = ("medmnist", "folder", "rsna", "labelled", "huggingface", "table", "names", "unlabelled",
          "phantom")  # fmt: skip
 """The forms that data comes in; ``--form`` takes one of these words."""
 

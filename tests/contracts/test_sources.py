@@ -37,7 +37,7 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "medmnist": (npz, "medmnist"),
     "folder": (folder, "folder"),
     "rsna": (rsna, "rsna"),
-    "labelled": (labelled, "dicom"),
+    "labelled": (labelled, "labelled"),
     "parquet": (parquet, "huggingface"),
     "saved to disk": (saved, "huggingface"),
     "table": (table, "table"),

@@ -431,3 +431,9 @@ def test_a_0_of_pneumonia_is_said_to_be_no_normal_film_where_others_show_finding
         "A 0 in 'Pneumonia' says no pneumonia, not normal"
     )
     assert find({"path": FILMS, "Pneumonia": ONES}, {"label": "Pneumonia"}).label.notes == ()
+
+
+def test_rows_that_no_column_marks_are_counted() -> None:
+    pneumonia, effusion = ["1"] * 4 + ["0"] * 6, ["0"] * 4 + ["1"] * 2 + ["0"] * 4
+    found = find({"image": FILMS, "Pneumonia": pneumonia, "Effusion": effusion})
+    assert any("4 rows marked in none of them count as 'no finding'" in n for n in found.notes)

@@ -155,7 +155,7 @@ def test_each_form_is_seen_by_looking(here: Path) -> None:
     pd.DataFrame({"path": ["one.png"], "pneumonia": [0]}).to_parquet(here / "table.parquet")
     seen = {
         "classes": "folder",
-        "plain": "dicom",
+        "plain": "labelled",
         "bare": "unlabelled",
         "plain/t.csv": "table",
         "rsna": "rsna",
@@ -173,7 +173,9 @@ def test_the_user_overrules_what_is_seen(here: Path) -> None:
     table = here / "labels.csv"
     table.write_text("id,pneumonia\na,1\nb,0\n")
     source = opened("set", labels=table)
-    assert (source.form, [r.label for r in source.records]) == ("dicom", [1, 0])
+    assert (source.form, [r.label for r in source.records]) == ("labelled", [1, 0])
+    # As earlier runs keep it.
+    assert opened("set", form="dicom", labels=table).fingerprint == source.fingerprint
     with pytest.raises(InputError, match="nearest: 'folder'"):
         opened("set", form="folders")
 

@@ -66,7 +66,8 @@ def test_a_label_table_that_meets_no_film_is_asked_about(tmp_path: Path) -> None
     folder = _challenge(tmp_path, "{}zz9")
     with pytest.raises(BadLabels) as error:
         open_source(DataRequest(str(folder)), tmp_path, Silent())
-    assert "looked for as '0000zz9', and a film is called '0000.png'" in error.value.got
+    told = "looked for as '0000zz9', and the most similar name of a film is '0000.png'"
+    assert told in error.value.got
     assert "--form unlabelled" in error.value.remedy
     found = open_source(DataRequest(str(folder), form="unlabelled"), tmp_path, Silent())
     assert found.count == 12

@@ -94,7 +94,7 @@ def test_names_are_not_read_where_folders_or_a_table_say_it(tmp_path: Path) -> N
     rows = [f"normal_{i}.png,pneumonia\npneumonia_{i}.png,normal" for i in range(4)]
     (tmp_path / "b" / "t.csv").write_text("\n".join(["image,label", *rows]))
     source = opened(tmp_path / "b")
-    assert source.form == "dicom" and counted(source) == {(0, None): 4, (1, None): 4}
+    assert source.form == "labelled" and counted(source) == {(0, None): 4, (1, None): 4}
     assert any("8 films have names that say another class" in note for note in source.notes)
 
 

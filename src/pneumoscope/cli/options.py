@@ -64,7 +64,7 @@ class DataOptions:
         str | None,
         typer.Option(
             metavar="FORM",
-            help="What DATA is, where looking does not tell: folder, rsna, dicom, huggingface, "
+            help="What DATA is, where looking does not tell: folder, rsna, labelled, huggingface, "
             "table, medmnist, unlabelled",
         ),
     ] = None

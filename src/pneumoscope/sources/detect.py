@@ -81,12 +81,15 @@ _OPENERS: Mapping[str, Opener] = {
     "medmnist": arrays_source,
     "folder": folder_source,
     "rsna": rsna_source,
-    "dicom": labelled_folder_source,
+    "labelled": labelled_folder_source,
     "huggingface": huggingface_source,
     "table": table_source,
     "names": named_source,
     "unlabelled": unlabelled_source,
 }
+
+_FORMERLY = {"dicom": "labelled"}
+"""Words of ``--form`` that older runs keep, by what they are called now."""
 
 _OPTIONS = {"classes": "--classes", "labels": "--labels", "columns": "--column"}
 _TAKES: Mapping[str, tuple[str, ...]] = {
@@ -104,9 +107,9 @@ _LOOKS: tuple[tuple[str, Callable[[Path, DataRequest], str | Opener | None]], ..
     ("rsna", lambda path, _: looks_like_rsna(path)),
     ("huggingface", lambda path, _: looks_like_huggingface(path)),
     ("table", lambda path, _: looks_like_table(path)),
-    ("dicom", lambda path, request: _beside_numbers(path, request)),
+    ("labelled", lambda path, request: _beside_numbers(path, request)),
     ("folder", lambda path, request: _folder(path, request)),
-    ("dicom", find_labels),
+    ("labelled", find_labels),
     ("names", looks_named),
 )
 """In this order: a form that shows itself by a file of its own goes before one that any folder
@@ -114,7 +117,7 @@ could have."""
 
 _GUESSES: tuple[tuple[str, Callable[[Path, DataRequest], str | Opener | None]], ...] = (
     ("folder", partial(looks_parted, likely=True)),
-    ("dicom", partial(find_labels, least=POSSIBLE)),
+    ("labelled", partial(find_labels, least=POSSIBLE)),
 )
 """What might hold labels where no form shows itself, the likeliest first: it is asked about. Then
 comes what is not read, then folders of any words; where there is none of it either, films are taken
@@ -173,7 +176,8 @@ def _expected(data: str) -> str:
 
 def _from_path(request: DataRequest, path: Path) -> Source:
     _check_there(path)
-    form, seen = request.form or ("dicom" if request.labels else ""), None
+    form, seen = request.form or ("labelled" if request.labels else ""), None
+    form = _FORMERLY.get(form, form)
     guessed = False
     if not form:
         form, seen = _first(_LOOKS, path, request)

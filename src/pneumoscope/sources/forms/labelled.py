@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -50,6 +51,7 @@ SHARED_ROW = "several films match one row of the label table"
 _REASONS = {NOWHERE: NO_ROW, SHARED: SHARED_ROW}
 _OTHERS = "films of a test split that the label table does not name"
 _RSNA_SIDE, _FAULTY = 1024, 0.2
+_SHOWN_IDS, _SHOWN_FILMS = 5, 2000  # among which a similar pair of names is looked for
 
 
 def labelled_folder_source(request: DataRequest) -> Source:
@@ -118,7 +120,7 @@ def _source(
     private = columns.patient is not None or isinstance(names, Groups)
     return assemble(
         Listed(
-            form="dicom",
+            form="labelled",
             name=root.resolve().name or "folder",
             why=f"a folder of films and the table {few(names_below(root, labels))}, which names "
             f"them in {columns.image!r} and gives labels in {columns.label.name!r}",
@@ -245,6 +247,16 @@ def _unmet(annotations: Annotations, met: Met) -> list[str]:
     return [f"{len(left)} ids of the table name no film in the folder ({by_class})."]
 
 
+def _most_alike(keys: Sequence[str], paths: Sequence[str]) -> tuple[str, str]:
+    """The id, as it was looked for, and the film of the most similar names: two that are meant to
+    meet show why they do not."""
+    ids = [PurePosixPath(plain_path(key)).name or key for key in keys[:_SHOWN_IDS]]
+    names = {PurePosixPath(path).name: path for path in paths[:_SHOWN_FILMS]}
+    close = {one: get_close_matches(one, names, n=1) for one in ids}
+    pairs = [(one, names[found[0]]) for one, found in close.items() if found]
+    return pairs[0] if pairs else (ids[0], paths[0])
+
+
 def no_film_met(
     paths: Sequence[str],
     keys: Sequence[str],
@@ -254,7 +266,7 @@ def no_film_met(
     """The error for a table of which no name meets a film; ``way`` is what to do, and the option
     that does it."""
     films = f"{len(paths)} film{'s' * (len(paths) != 1)}"
-    looked = PurePosixPath(plain_path(keys[0])).name or keys[0]
+    looked, called = _most_alike(keys, paths)
     remedy, answer = way
     answer = ("--labels", str(table), *answer) if answer else ()
     remedy += "; where the table is of other films: --form unlabelled"
@@ -267,8 +279,8 @@ def no_film_met(
         answer = ()
     return BadLabels(
         "no film has a row in the label table",
-        got=f"{films}, {len(keys)} ids in {table}; the first was looked for as {looked!r}, and a "
-        f"film is called {paths[0]!r}",
+        got=f"{films}, {len(keys)} ids in {table}; one was looked for as {looked!r}, and the most "
+        f"similar name of a film is {called!r}",
         expected="ids that are paths or file names of the films, with or without suffix",
         remedy=remedy,
         answer=answer,

@@ -69,7 +69,7 @@ def rsna_source(request: DataRequest) -> Source:
         raise InputError(
             "the columns of the RSNA form are fixed",
             got=", ".join(f"{role}={name}" for role, name in request.columns.items()),
-            remedy="for another table: --form dicom --labels FILE",
+            remedy="for another table: --form labelled --labels FILE",
         )
     place = _place(root, request)
     table = read_table(place.labels)
@@ -174,7 +174,7 @@ def _required(table: Table, wanted: tuple[str, ...]) -> list[str]:
             "the table lacks columns of the RSNA challenge",
             got=f"no {', '.join(missing)} in {table.path}",
             expected=", ".join(wanted),
-            remedy="for another table: --form dicom --labels FILE",
+            remedy="for another table: --form labelled --labels FILE",
         )
     return [there[folded(name)] for name in wanted]
 

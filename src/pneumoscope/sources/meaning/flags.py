@@ -34,7 +34,9 @@ _MARKS = frozenset(("x", "\N{CHECK MARK}"))
 _PLAIN = {0: "no", 1: "yes", -1: "-1"}
 _ABOUT = frozenset(("has", "is", "label", "labels", "class", "target", "finding", "status", "flag"))
 _FEW = 5
-_NO_FINDING = "no finding"
+NO_FINDING = "no finding"
+"""The cell of a row that has no 1 in any of several columns, none of which says normal."""
+
 _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 
 
@@ -114,7 +116,7 @@ def joined(frame: pd.DataFrame, flags: Flags) -> pd.Series[str]:
         for value, word in ((1, called), (-1, f"uncertain {called}")):
             here = values == value
             label[here] = np.where(label[here] == "", word, label[here] + "|" + word)
-    label[(label == "") & any_cell] = NOTHING_MARKED if flags.normal else _NO_FINDING
+    label[(label == "") & any_cell] = NOTHING_MARKED if flags.normal else NO_FINDING
     return pd.Series(label, index=frame.index, dtype="str")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from pneumoscope.errors import BadLabels
+from pneumoscope.formatting import plural
 from pneumoscope.records import CLASSES
 from pneumoscope.sources.candidates import ask_column, divides, is_measured, likely_label
 from pneumoscope.sources.meaning.asking import Question
@@ -22,6 +23,7 @@ from pneumoscope.sources.meaning.cells import (
     verdicts,
 )
 from pneumoscope.sources.meaning.flags import (
+    NO_FINDING,
     Flags,
     about,
     is_flag,
@@ -224,8 +226,10 @@ def _flags(table: Table, flags: Flags, others: list[str]) -> LabelColumn:
     # Two that exclude each other are classes; more may be true of one film.
     findings = len(flags.pneumonia) + len(flags.normal) < len(flags.names)
     question = Question(where, findings=findings)
-    return LabelColumn(few(flags.names, 3), joined(table.frame, flags), question, flags.names,
-                       (note,))  # fmt: skip
+    cells = joined(table.frame, flags)
+    if none := int((cells == NO_FINDING).sum()):
+        note += f" {plural(none, 'row')} marked in none of them count as {NO_FINDING!r}."
+    return LabelColumn(few(flags.names, 3), cells, question, flags.names, (note,))
 
 
 def _agreed(words: _Words, readable: list[str], others: list[str]) -> LabelColumn:
