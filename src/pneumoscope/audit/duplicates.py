@@ -66,7 +66,7 @@ def duplicate_findings(duplicates: Duplicates, table: pd.DataFrame) -> list[Find
     """What the duplicates mean for a model that learns from this table."""
     ids = table["image_id"].astype(str).to_numpy()
     found = [*_copies(duplicates, ids), *_conflicts(duplicates, table, ids)]
-    title = "Whether one child was filmed twice cannot be seen from the pixels."
+    title = "Whether one patient was filmed twice cannot be seen from the pixels."
     remedy = "Keep all films of a patient in one split, which takes patient ids."
     found.append(Finding("DUP-OTHER-EXPOSURE", "info", title, 0, remedy, (), "not provable"))
     if not duplicates.hashed:
