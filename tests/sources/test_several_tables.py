@@ -53,6 +53,24 @@ def rows_of(root: Path, first: int, count: int) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
+    ("head", "words"), [("fn,dx", "ab"), ("fn,dx", "01"), ("datei,befund_x", ("no", "yes"))]
+)
+def test_a_part_of_one_class_belongs_to_its_sisters(
+    head: str, words: Sequence[str], tmp_path: Path
+) -> None:
+    for first, split, count in ((0, "train", 12), (20, "val", 6), (40, "test", 8)):
+        films = [name for name, _ in rows_of(tmp_path, first, count)]
+        cells = [words[0 if split == "val" else place % 2] for place in range(count)]
+        write(tmp_path / f"{split}.csv", head, list(zip(films, cells, strict=True)))
+    with pytest.raises(InputError) as error:
+        opened(tmp_path)
+    assert "val.csv" in str(error.value)
+    meanings = dict(zip(words, WORDS, strict=True))
+    found = opened(tmp_path, columns={"label": head.partition(",")[2]}, classes=meanings)
+    assert counts(found)["val", 0] == 6 and found.count == 26
+
+
+@pytest.mark.parametrize(
     "names",
     [
         ("cohort_train.csv", "cohort_balanced-val.csv", "cohort_test.csv"),

@@ -194,6 +194,51 @@ def test_texts_of_yolo_are_read_with_their_list_of_classes(names: str, tmp_path:
     assert counted(opened(tmp_path)) == found
 
 
+def voc(root: Path, film: str, shown: list[str], where: str = "", head: str = "") -> None:
+    """A film, and its annotation in ``where`` or beside it."""
+    films(root, film)
+    path = root / (f"{where}/{Path(film).stem}.xml" if where else film[:-3] + "xml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    boxes = "".join(f"<object><name>{one}</name><bndbox/></object>" for one in shown)
+    path.write_text(f"{head}<annotation><filename>x.jpg</filename>{boxes}</annotation>")
+
+
+@pytest.mark.parametrize(
+    ("film", "where"),
+    [
+        ("{0}/f{1}_png.rf.a{1}.jpg", ""),  # as Roboflow exports it
+        ("{0}/images/{1}.png", "{0}/annotations"),
+        ("JPEGImages/{0}_{1}.jpg", "Annotations"),
+    ],
+)
+def test_pascal_voc_is_read_film_by_film(film: str, where: str, tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        for i in range(4):
+            shown = ["neumonía"] * 2 if i % 2 else []
+            voc(tmp_path, film.format(split, i), shown, where.format(split))
+    error = asked(tmp_path)
+    assert error.answer == ("--classes", "no box=normal")
+    found = followed(tmp_path, error)
+    splits = (None,) * 3 if "{0}/" not in film else ("train", "val", "test")
+    assert sum(found.values()) == 12 and set(found) == {(k, s) for k in (0, 1) for s in splits}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/hostname">]>',
+        "<!doctype a>",
+        "<annotation>" + " " * (1 << 20),
+    ],
+)
+def test_an_annotation_that_may_not_be_parsed_is_refused(head: str, tmp_path: Path) -> None:
+    for i in range(4):
+        voc(tmp_path, f"{i}.png", ["pneumonia"], head=head if i == 2 else "")
+    with pytest.raises(UnreadableData, match="Pascal VOC (declares|is too large)") as error:
+        opened(tmp_path)
+    assert str(error.value.got) == "2.xml"
+
+
 @pytest.mark.parametrize(
     "found",
     [

@@ -11,6 +11,7 @@ from pneumoscope.records import DataRequest
 from pneumoscope.sources.film.find import find_films
 from pneumoscope.sources.meaning.words import is_kind, known, misspelt, words_of
 from pneumoscope.sources.places.files import ANOTHER_KIND
+from pneumoscope.sources.rows.voc import voc_rows
 from pneumoscope.sources.tables.find import files_below
 from pneumoscope.sources.tables.read import TABLE_SUFFIXES, read_table
 from pneumoscope.sources.tables.roles import few
@@ -89,7 +90,12 @@ def _check_beside(root: Path, films: list[str], others: list[Path]) -> None:
     for suffix, count in beside.most_common(1):
         if count < _MOSTLY * min(len(films), _SAMPLE):
             return
-        what = {".xml": "annotations such as Pascal VOC's", ".txt": "boxes of YOLO, or reports"}
+        if suffix == ".xml":
+            voc_rows(root)  # says why it was refused
+        what = {
+            ".xml": "annotations other than Pascal VOC's",
+            ".txt": "boxes of YOLO, or reports",
+        }
         raise UnreadableData(
             "a file beside each film could hold its label, and is not read",
             got=f"{count:,} {suffix} files named as films in {root} "

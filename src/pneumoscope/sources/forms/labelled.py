@@ -38,8 +38,8 @@ from pneumoscope.sources.tables.find import (
     group_column,
     label_like,
     label_tables,
+    may_have_tables,
     naming_tables,
-    table_files,
 )
 from pneumoscope.sources.tables.gather import Annotations, annotate
 from pneumoscope.sources.tables.label import is_rsna
@@ -78,7 +78,7 @@ def find_labels(
 ) -> Callable[[DataRequest], Source] | None:
     """How ``root`` is opened where it holds films and a table that says what they show, at
     ``least`` so surely, with what was found in it; None where it does not."""
-    if not root.is_dir() or not table_files(root):
+    if not root.is_dir() or not may_have_tables(root):
         return None
     try:
         found = find_films(root, request.links)
@@ -184,7 +184,7 @@ def check_names(table: Table, request: DataRequest, names: Names) -> None:
 def check_tables(root: Path, request: DataRequest) -> None:
     """Raise BadLabels where a table that lies among films without classes has labels, and no id of
     it names a film: to go on would make an unlabelled set of a labelled one."""
-    if not root.is_dir() or not table_files(root):
+    if not root.is_dir() or not may_have_tables(root):
         return
     names = own_names(find_films(root, request.links))
     for table in label_like(root) if names.paths else ():

@@ -20,8 +20,8 @@ from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import has_boxes, image_column
 from pneumoscope.sources.tables.join import with_labels, with_more
 from pneumoscope.sources.tables.label import counted, find_label, is_rsna
-from pneumoscope.sources.tables.parts import LabelTable, in_parts
-from pneumoscope.sources.tables.read import read_table
+from pneumoscope.sources.tables.parts import LabelTable, in_parts, with_parts
+from pneumoscope.sources.tables.read import read_table, read_voc
 from pneumoscope.sources.tables.roles import has_a_role
 
 _LISTS = (".yaml", ".yml")
@@ -45,6 +45,11 @@ _FEW = 3
 def table_files(root: Path) -> list[Path]:
     """The files below ``root`` that may be tables, those nearest to it first."""
     return files_below(root, _SUFFIXES)
+
+
+def may_have_tables(root: Path) -> bool:
+    """Whether any file below ``root`` may be a table, or a row of one."""
+    return bool(files_below(root, (*_SUFFIXES, ".xml")))
 
 
 def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
@@ -89,6 +94,7 @@ def label_tables(
         found = [one for one in made if one is not None]
     if not found:
         both = both or _surest(here, sure, least)
+        both = with_parts(root, both, here)
         found = in_parts(root, both, partial(places_named, films))
         found = _without_boxes(found, films) if len(found) > 1 else found
     if len(found) == 1:
@@ -184,6 +190,8 @@ def _read(root: Path, said: Mapping[str, str] = _NOTHING) -> list[tuple[Path, Ta
                 read.append((path, in_words(read_table(path), legends, said)))
         except (InputError, OSError):  # a text that is no table
             continue
+    if (boxes := read_voc(root)) is not None:
+        read.append((boxes.path, boxes))
     return read
 
 

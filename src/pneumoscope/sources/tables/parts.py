@@ -64,6 +64,24 @@ def in_parts(
     return found
 
 
+def with_parts(
+    root: Path, tables: Sequence[tuple[Path, Table]], others: Sequence[tuple[Path, Table]]
+) -> list[tuple[Path, Table]]:
+    """``tables`` with those of ``others`` that belong to one of them by their columns and by names
+    that differ by the split alone: a validation list of one class says little by itself."""
+
+    def key(path: Path, table: Table) -> object:
+        return _form(table), _set_of(path)
+
+    wanted = {key(*one) for one in tables if split_in_name(root, one[0])}
+    paths = {path for path, _ in tables}
+    return [
+        one
+        for one in others
+        if one[0] in paths or (split_in_name(root, one[0]) and key(*one) in wanted)
+    ]
+
+
 def _rivals(
     root: Path, groups: list[list[tuple[Path, Table]]], films: Films | None
 ) -> list[list[tuple[Path, Table]]]:

@@ -17,7 +17,14 @@ from typing import Any
 import pandas as pd
 
 from pneumoscope.errors import DataNotFound, UnreadableData
-from pneumoscope.sources.rows.detections import coco_rows, label_studio_rows, yolo_rows
+from pneumoscope.sources.rows.detections import (
+    IMAGE,
+    LABEL,
+    coco_rows,
+    label_studio_rows,
+    yolo_rows,
+)
+from pneumoscope.sources.rows.voc import voc_rows
 from pneumoscope.sources.tables import bounds
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.parquet import read_parquet
@@ -69,6 +76,13 @@ def read_table(path: Path) -> Table:
             return _read_json(path)
         packed = _unpacked(path) if head.startswith(b"\x1f\x8b") else None
         return read_text(path, head, packed)
+
+
+def read_voc(root: Path) -> Table | None:
+    """The annotations of Pascal VOC below ``root`` as one table; None where there are none. Raises
+    UnreadableData for one that is refused."""
+    rows, digest = voc_rows(root)
+    return _table(root / "*.xml", [IMAGE, LABEL], map(list, rows), digest) if rows else None
 
 
 def _unpacked(path: Path) -> bytes:
