@@ -5,19 +5,23 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels, InputError
-from pneumoscope.records import DataRequest, Silent
-from pneumoscope.sources.asked import answered
+from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.sources.asked import answered, open_or_ask
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import file_to_fill, parse_classes
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import read_cells
 from pneumoscope.sources.meaning.words import fold
+from pneumoscope.sources.tables.bounds import Table
+from pneumoscope.sources.tables.label import find_label
 
 
 def test_words_are_folded_and_meanings_too() -> None:
@@ -248,3 +252,33 @@ def test_words_filled_in_for_one_column_are_asked_about_again_for_another(
     classes = parse_classes(["words.csv"])
     found = open_source(replace(other, classes=classes), tmp_path, Silent())
     assert [record.label for record in found.records] == [1, 0] * 3
+
+
+def test_words_of_two_questions_are_written_into_one_file(tmp_path: Path) -> None:
+    def opened(request: DataRequest) -> Source:
+        for column, word in (("first", "Edema"), ("second", "Mass")):
+            if fold(word) not in request.classes:
+                error = BadLabels("unknown", answer=("--classes", f"{word}=ignore"))
+                error.words, error.column = ((word, 3, "ignore"),), column
+                raise error
+        return cast(Source, None)
+
+    file = tmp_path / "words.csv"
+    with pytest.raises(BadLabels):
+        open_or_ask(DataRequest("x", fill_in=file), opened)
+    assert parse_classes([str(file)]) == {"first: edema": "ignore", "second: mass": "ignore"}
+
+
+def test_an_answer_for_the_rest_of_one_column_makes_no_label_of_it(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"label": ["a", "b"] * 3, "diagnosis": ["normal", "pneumonia"] * 3})
+    table = Table(tmp_path / "t.csv", frame, "")
+    assert find_label(table, None, {"label: other": "ignore"}, ()).name == "diagnosis"
+
+
+def test_a_word_of_a_legend_is_one_of_the_numbered_folders(tmp_path: Path) -> None:
+    for i in range(6):
+        (tmp_path / str(i % 3)).mkdir(exist_ok=True)
+        (tmp_path / f"{i % 3}/{i}.png").write_bytes(b"x")
+    (tmp_path / "classes.txt").write_text("normal\npneumonia\nmass\n")
+    found = open_source(DataRequest(str(tmp_path), classes={"mass": "ignore"}), tmp_path, Silent())
+    assert found.count == 4 and not any("no folder" in note for note in found.notes)

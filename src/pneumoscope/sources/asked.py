@@ -89,11 +89,13 @@ def _options(answer: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def joined(asked: Sequence[InputError], fill_in: Path | None) -> InputError:
     """One error that asks all of ``asked``, the first question first."""
+    of_words = [error for error in asked if isinstance(error, BadLabels) and error.words]
+    if fill_in and of_words:
+        with writing(fill_in):
+            write_words(fill_in, of_words)
     for error in asked:
         _with_a_new_file(error)
-        if fill_in and isinstance(error, BadLabels) and error.words:
-            with writing(fill_in):
-                write_words(fill_in, error)
+        if fill_in and error in of_words:
             error.remedy = f"fill in {fill_in}, which was written, and do the same again"
             error.answer = ()
     if len(asked) == 1:

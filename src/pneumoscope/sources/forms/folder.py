@@ -101,7 +101,7 @@ def folder_source(request: DataRequest) -> Source:
                 *copies.notes,
                 *legend,
                 *dealt.notes,
-                *_unused(request, places),
+                *_unused(root, request, places),
                 *mention_tables(root, "None was read; labels are those of the folders"),
             ),
             passed=dict(passed),
@@ -260,10 +260,11 @@ def _said(request: DataRequest) -> list[str]:
     return [*said, *(f"links {link}" for link in request.links)]
 
 
-def _unused(request: DataRequest, places: Mapping[str, Place]) -> list[str]:
+def _unused(root: Path, request: DataRequest, places: Mapping[str, Place]) -> list[str]:
     if not request.classes:
         return []
     there = {fold(part) for part in {part for place in places.values() for part in place.parts}}
+    there |= {fold(word) for legend in legends_in(root) for word in legend.words.values()}
     said = said_of("", request.classes)
     unused = sorted(word for word in said if word not in {*there, REST, DOUBT})
     if not unused:

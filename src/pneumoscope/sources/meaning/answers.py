@@ -47,13 +47,16 @@ def file_to_fill(said: Iterable[str]) -> Path | None:
     return next((path for path in names if not path.exists()), None)
 
 
-def write_words(file: Path, error: BadLabels) -> None:
-    """Write the words that ``error`` asks about, to be filled in. Raises OSError."""
+def write_words(file: Path, errors: Iterable[BadLabels]) -> None:
+    """Write the words that ``errors`` ask about, each once for its column, to be filled in. Raises
+    OSError."""
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     write(("word", "meaning", "films", _COLUMN))
-    for word, films, offer in error.words:
-        write((word, offer, films, error.column))
+    rows = {(fold(word), error.column): (word, offer, films, error.column)
+            for error in errors for word, films, offer in error.words}  # fmt: skip
+    for row in rows.values():
+        write(row)
     write_atomic(file, out.getvalue())
 
 

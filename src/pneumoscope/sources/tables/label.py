@@ -12,6 +12,7 @@ from pneumoscope.errors import BadLabels
 from pneumoscope.formatting import plural
 from pneumoscope.records import CLASSES
 from pneumoscope.sources.candidates import ask_column, divides, is_measured, likely_label
+from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import (
     DOUBT,
@@ -73,7 +74,8 @@ class _Words:
     def share(self, name: str) -> tuple[float, float]:
         """Shares that mean normal or pneumonia, and that are understood at all."""
         # An answer for all other words makes no label of what is none.
-        said = {word: v for word, v in self.said.items() if word not in (REST, DOUBT)}
+        own = said_of(name, self.said)
+        said = {word: verdict for word, verdict in own.items() if word not in (REST, DOUBT)}
         return understood(self.cells[name], self.question(name), said)
 
     def whole(self, name: str) -> bool:
