@@ -194,6 +194,29 @@ def test_labels_are_joined_to_the_films_that_share_a_key(tmp_path: Path, case: s
     assert views == {"Lateral": 6, "Frontal": 10}
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs"), [("P{:04}", "{}"), ("sub-{:03}", "{}"), ("{}", "patient{:05}")]
+)
+def test_ids_with_a_prefix_in_one_table_meet_those_without(
+    mine: str, theirs: str, tmp_path: Path
+) -> None:
+    names = [f"f{i}.png" for i in range(12)]
+    draw(tmp_path / "pics", *names)
+    films = [(name, mine.format(i // 2 + 1)) for i, name in enumerate(names)]
+    write(tmp_path / "films.csv", "file,patient_id", films)
+    rows = [(theirs.format(i + 1), WORDS[i % 2]) for i in range(6)]
+    write(tmp_path / "cases.csv", "subject,outcome", rows)
+    found = opened(tmp_path)
+    assert [record.label for record in found.records] == [
+        int(name[1:-4]) // 2 % 2 for name in sorted(names)
+    ]
+    assert any("Their numbers meet" in note for note in found.notes)
+    # Two that differ by the prefix alone are two patients.
+    write(tmp_path / "cases.csv", "subject,outcome", [*rows, (f"x{theirs.format(1)}", WORDS[1])])
+    with pytest.raises(InputError):
+        opened(tmp_path)
+
+
 def test_splits_patients_and_views_of_other_tables_come_along(tmp_path: Path) -> None:
     names = [f"f{i}.png" for i in range(12)]
     draw(tmp_path / "pics", *names)

@@ -22,6 +22,9 @@ from pneumoscope.sources.together.ids import one_spelling
 
 _NEARLY, _FEWEST, _SAMPLE = 0.9, 5, 64
 _CODED = re.compile(r"(?=.*[0-9]).{5,}")
+_NUMBERED = r"([^\W\d]*[-_ ]?)0*([0-9]+)"
+"""An id of a prefix and a number: ``P0012``, ``sub-012``, ``12``."""
+
 _KEY = "\0key"
 _IDS = frozenset((*NAMES["image"], *NAMES["patient"], *NAMES["study"]))
 
@@ -34,11 +37,14 @@ class _Key:
     mine: str
     theirs: str
     ids: pd.Series[str]
+    written: bool
+    """Whether ids meet as they are written, rather than by their numbers."""
 
     @property
-    def rank(self) -> tuple[bool, int]:
-        """The higher, the surer: columns of one name go first, then the one with the most ids."""
-        return folded(self.mine) == folded(self.theirs), self.ids.nunique()
+    def rank(self) -> tuple[bool, bool, int]:
+        """The higher, the surer: ids as they are written go first, columns of one name, then the
+        one with the most ids."""
+        return self.written, folded(self.mine) == folded(self.theirs), self.ids.nunique()
 
 
 def with_labels(films: LabelTable, image: str, path: Path, labels: Table) -> LabelTable | None:
@@ -83,6 +89,8 @@ def _joined(
         f"{what} of {path.name} are joined to the films of {films.paths[-1].name} by the column "
         f"{by}: {int((key.ids != '').sum()):,} of {len(mine):,} rows meet."
     )
+    if not key.written:
+        told += " Their numbers meet: ids have a prefix, or zeros, in one of the tables alone."
     labels = what == "Labels"
     return LabelTable(
         (path, *films.paths) if labels else (*films.paths, path),
@@ -111,15 +119,39 @@ def _keys(table: Table, other: Table) -> Iterator[_Key]:
         for mine in table.frame.columns:
             alike = folded(mine) == folded(theirs)
             if (once or (alike and unique[mine])) and (alike or _kin(mine, theirs, cells)):
-                ids = _ids(one_spelling(table.frame[mine]), cells)
+                keys = one_spelling(table.frame[mine])
+                ids = _ids(keys, cells)
                 if ids is not None:
-                    yield _Key(mine, theirs, ids)
+                    yield _Key(mine, theirs, ids, written=True)
+                elif _of_one_role(mine, theirs) and (ids := _by_number(keys, cells)) is not None:
+                    yield _Key(mine, theirs, ids, written=False)
 
 
 def _kin(mine: str, theirs: str, cells: pd.Series[str]) -> bool:
     """Whether columns of two names may hold the same ids: by the names, or by what is in one."""
     named_so = folded(mine) in _IDS and folded(theirs) in _IDS
     return named_so or cells.head(_SAMPLE).str.fullmatch(_CODED).mean() >= _NEARLY
+
+
+def _of_one_role(mine: str, theirs: str) -> bool:
+    """Whether columns of two names both hold ids of patients, or both of studies."""
+    both = {folded(mine), folded(theirs)}
+    return any(both <= set(NAMES[role]) for role in ("patient", "study"))
+
+
+def _by_number(mine: pd.Series[str], theirs: pd.Series[str]) -> pd.Series[str] | None:
+    """The cell of ``theirs`` with the number of each of ``mine``, where at most one prefix stands
+    before all numbers of both (``P0012``, ``12``) and no number is two ids of one column; None
+    where fewer than nearly all are one."""
+    there, here = (pd.Series(cells.unique()) for cells in (theirs, mine[~missing(mine)]))
+    parts = [cells.str.extract(f"^{_NUMBERED}$") for cells in (there, here)]
+    prefixes = {prefix for each in parts for prefix in each[0].dropna().str.casefold()} - {""}
+    if len(prefixes) > 1 or any(each[1].dropna().duplicated().any() for each in parts):
+        return None
+    of = dict(zip(parts[0][1], there, strict=True))
+    numbers = dict(zip(here, parts[1][1], strict=True))
+    ids = mine.map(lambda key: of.get(numbers.get(key) or "", ""))
+    return ids if (ids != "").mean() >= _NEARLY else None
 
 
 def _ids(mine: pd.Series[str], theirs: pd.Series[str]) -> pd.Series[str] | None:
