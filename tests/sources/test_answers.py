@@ -269,6 +269,21 @@ def test_words_of_two_questions_are_written_into_one_file(tmp_path: Path) -> Non
     assert parse_classes([str(file)]) == {"first: edema": "ignore", "second: mass": "ignore"}
 
 
+@pytest.mark.parametrize("name", ["finding___{}", "chest_x___{}", "befund___{}"])
+def test_choices_of_a_checkbox_are_asked_about_as_such(name: str, tmp_path: Path) -> None:
+    rows = [",".join(["record_id", "image", *map(name.format, (1, 2, 3))])]
+    for i in range(12):
+        (tmp_path / f"f{i}.png").write_bytes(b"x")
+        rows.append(f"{i + 1},f{i}.png," + ",".join(str(int(i % 3 == k)) for k in range(3)))
+    (tmp_path / "export.csv").write_text("\n".join(rows))
+    with pytest.raises(BadLabels) as error:
+        open_source(DataRequest(str(tmp_path)), tmp_path, Silent())
+    assert "REDCap's checkboxes" in str(error.value) and "data dictionary" in str(error.value)
+    assert error.value.answer[:2] == ("--column", f"label={name.format(1)}")
+    request = answered(DataRequest(str(tmp_path)), error.value.answer)
+    assert open_source(request, tmp_path, Silent()).count == 12
+
+
 def test_an_answer_for_the_rest_of_one_column_makes_no_label_of_it(tmp_path: Path) -> None:
     frame = pd.DataFrame({"label": ["a", "b"] * 3, "diagnosis": ["normal", "pneumonia"] * 3})
     table = Table(tmp_path / "t.csv", frame, "")

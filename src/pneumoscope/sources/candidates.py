@@ -57,6 +57,9 @@ choice annotation reading interpretation pneumonia hallazgo hallazgos clase clas
 """
 _NAMED = frozenset(_NAMED_TEXT.split())
 _SPOKEN = re.compile("pneu|diag|label|finding|befund")
+_CHOICE = re.compile(r".+___\w+")
+"""One choice of a checkbox, as REDCap names its columns: ``finding___3``."""
+
 _READERS_TEXT = """
 reader readers rad radiologist radiologists rater annotator observer expert arbiter physician doctor
 befunder lecteur lector leser medecin medico
@@ -112,6 +115,8 @@ def ask_column(table: Table, names: Sequence[str], what: str) -> NoLabelColumn |
     many rows have them; None where none of them could."""
     read = [_candidate(table, name) for name in names]
     found = sorted((one for one in read if one), key=lambda one: one.rank)
+    if not (found and found[0].likely) and (choice := _ask_choice(table, names)):
+        return choice
     if not found:
         return None
     shown = [one for place, one in enumerate(found) if one.likely or place < _MOST_COLUMNS]
@@ -131,6 +136,32 @@ def ask_column(table: Table, names: Sequence[str], what: str) -> NoLabelColumn |
         hints=(f"{', '.join(readers)} seem to be of one reader each",) if readers else (),
     )
     error.likely = found[0].likely
+    return error
+
+
+def _ask_choice(table: Table, names: Sequence[str]) -> NoLabelColumn | None:
+    """The question which of the columns ``names`` of 0 and 1, choices of REDCap's checkboxes, is
+    pneumonia, where no data dictionary says it; None where none is such a choice."""
+    choices = [name for name in names if _CHOICE.fullmatch(name)]
+    choices.sort(key=lambda name: not _NAMED & frozenset(words_of(name)))
+    if not choices:
+        return None
+    answer = ("--column", f"label={choices[0]}")
+    ticked = [f"{name!r}: ticked × {int((table.frame[name] == '1').sum()):,}" for name in choices]
+    more = len(ticked) - _MOST_COLUMNS
+    error = NoLabelColumn(
+        "choices of REDCap's checkboxes do not say what they stand for",
+        got=(
+            *ticked[:_MOST_COLUMNS],
+            *([f"and {more} more"] if more > 0 else []),
+            f"in {table.where}",
+        ),
+        expected="the choice that stands for pneumonia",
+        remedy="lay the project's data dictionary beside the table, as CSV, or look it up there "
+        f"and name the column: {shlex.join(answer)}, or another of them",
+        answer=answer,
+    )
+    error.likely = True
     return error
 
 
