@@ -104,6 +104,23 @@ def test_what_is_proposed_next_stands_in_one_line_on_a_narrow_screen(
         assert len(proposed) > 40
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_message_is_as_wide_as_the_terminal_and_its_command_in_one_line(
+    columns: int, films: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = [path.relative_to(films).as_posix() for path in sorted(films.rglob("*.png"))]
+    rows = [f"{name},{'AB'[i % 2]},x" for i, name in enumerate(names)]
+    Path("l.csv").write_text("\n".join(["image,dx,other", *rows]))
+    code, _, message = say("prepare", films, "--labels", "l.csv")
+    *said, command = message.splitlines()
+    assert code == 2 and command.startswith("  command: ") and "--column label=dx" in command
+    assert max(map(len, said)) <= columns < len(command)
+    point = said.index(next(line for line in said if line.startswith("  1. ")))
+    below = [line for line in said[point + 1 :] if not line.startswith("  2. ")]
+    assert all(line.startswith("     ") for line in below)
+
+
 def test_an_option_without_meaning_is_refused_not_passed_over(films: Path, say: Say) -> None:
     Path("l.csv").write_text("id,label\n0,1\n")
     for words in (

@@ -11,9 +11,12 @@ import atexit
 import gc
 import io
 import os
+import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +37,9 @@ from pneumoscope.cli.verbs.predict import predict
 from pneumoscope.cli.verbs.prepare import prepare
 from pneumoscope.cli.verbs.train import demo, train
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError, printable
+
+_NARROWEST, _INDENT = 40, 2
+_BEGINNING = re.compile(r" +(?:[0-9]+\. |(?:got|expected|remedy|note): +)?")
 
 _KINDS = {"int": "a whole number", "float": "a number"}
 _BOUNDS = {"ge": "{} or more", "gt": "more than {}", "le": "{} or less", "lt": "less than {}"}
@@ -168,12 +174,28 @@ def _run() -> int:
 
 
 def _show(error: PneumoscopeError) -> int:
-    typer.echo(error.message(), err=True)
+    typer.echo(_wrapped(error.message()), err=True)
     if error.answer:
         # The whole line, to be copied: what was typed, and what was missing.
         command = shlex.join(["pneumoscope", *sys.argv[1:], *error.answer])
         typer.echo(f"  {'command:':<9} {printable(command)}", err=True)
     return exit_code(error)
+
+
+def _wrapped(message: str) -> str:
+    """Lines no longer than the terminal is wide, what goes on below where it began; as they are
+    where no terminal, nor COLUMNS, gives a width."""
+    width = shutil.get_terminal_size((0, 0)).columns
+    if width < _NARROWEST:
+        return message
+    lines = []
+    for line in message.splitlines():
+        began = _BEGINNING.match(line)
+        below = " " * (began.end() if began else _INDENT)
+        # Words, paths and options stay whole: they are to be copied.
+        lines += wrap(line, width, subsequent_indent=below, break_long_words=False,
+                      break_on_hyphens=False)  # fmt: skip
+    return "\n".join(lines)
 
 
 def exit_code(error: PneumoscopeError) -> int:
