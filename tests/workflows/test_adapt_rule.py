@@ -26,6 +26,7 @@ from pneumoscope.workflows.adapt.local import why_no_labels
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import UNKNOWN, Site
 from pneumoscope.workflows.adapt.statistics import LEAST, balanced_rows, choose_statistics
+from pneumoscope.workflows.adapt.ways import slope_words
 
 SIDE = 32
 FAR = (SetDifference("training films", 200, 200, 0.3, 0.001, 0.95),)
@@ -166,3 +167,12 @@ def test_labels_that_can_decide_nothing_say_why() -> None:
     assert "5 pneumonia patients" in why_no_labels(site_of(films, few))
     one = replace(site_of(films, labels), patients=np.where(labels == 1, 0, np.arange(100)))
     assert "1 pneumonia patients" in why_no_labels(one)
+
+
+def test_a_slope_that_is_held_at_0_is_said() -> None:
+    """Of scores that rank films the wrong way round; of others nothing is said."""
+    draw = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    logits = draw.normal(2.0 * labels, 1.0)
+    assert slope_words(logits, labels) == ""
+    assert "hold it at 0" in slope_words(-logits, labels)

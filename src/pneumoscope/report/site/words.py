@@ -60,6 +60,7 @@ def _known(card: SiteCard) -> Iterator[str]:
         yield "How well it reads these films: nothing, for no labelled film judged it here."
     else:
         yield from _local(card.local)
+        yield from card.notes
     yield share_words(card)
 
 

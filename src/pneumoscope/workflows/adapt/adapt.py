@@ -38,7 +38,7 @@ from pneumoscope.workflows.adapt.statistics import (
     choose_statistics,
     own_statistics,
 )
-from pneumoscope.workflows.adapt.ways import Material, features_of, ways_of
+from pneumoscope.workflows.adapt.ways import Material, features_of, slope_words, ways_of
 from pneumoscope.workflows.adapt.write import Adapted, write_adapted
 
 
@@ -104,7 +104,8 @@ def _found_out(request: AdaptRequest, material: Material) -> _Findings:
     ways = ways_of(material, fine_tune=request.fine_tune)
     local = local_model(parent, site, ways, listener)
     statistics = own_statistics(parent, logits, "labelled films decide what is changed")
-    return _Findings(differences, share, statistics, local)
+    held = slope_words(logits[site.known], site.labels[site.known])
+    return _Findings(differences, share, statistics, local, (held,) if held else ())
 
 
 def _card(material: Material, found: _Findings, decided: _Decided, command: str) -> SiteCard:

@@ -135,6 +135,17 @@ def fit_line(logits: Floats, labels: Labels) -> tuple[float, float]:
     return 0.0, float(np.log(sick / (1 - sick)))
 
 
+def slope_words(logits: Floats, labels: Labels) -> str:
+    """What is said where the slope of these labelled films is held at 0; empty where it is not."""
+    slope, _ = fit_line(logits, labels)
+    if slope > 0:
+        return ""
+    return (
+        "By these labels a higher score of the model means less pneumonia. A slope below 0 is not "
+        "fitted: temperature and offset hold it at 0, and give every film one probability."
+    )
+
+
 def _new_head(material: Material, places: Places) -> Fitted:
     bundle, features = material.parent.bundle, material.features
     head = bundle.network.head
