@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def parity(names: list[str]) -> None:
     from pneumoscope.export.graph import finished, to_onnx
     from pneumoscope.inference.exported import OnnxEngine
     from pneumoscope.inference.predictor import Predictor
+    from pneumoscope.models.plain import plain_copy
     from pneumoscope.models.zoo import ZOO
 
     for name in names or [each.name for each in ZOO]:
@@ -58,10 +60,14 @@ def parity(names: list[str]) -> None:
         asked = Asked("model", run, None, bundle.operating_points)
         drawn = phantoms(bundle.network.spec)
         found = compare(asked, OnnxEngine(graph), "phantoms", drawn)
-        logits = run.logits(drawn, np.arange(len(drawn)))
+        plain = replace(bundle, network=plain_copy(bundle.network, name))
+        rows = np.arange(len(drawn))
+        logits = run.logits(drawn, rows)
+        rounding = np.abs(Predictor([plain]).logits(drawn, rows) - logits).max()
         print(
             f"{name:<22} {found.largest_difference:.1e}, {found.decisions} of {found.count} "
-            f"decisions; logits {logits.min():.2f} to {logits.max():.2f}; {seconds:.0f} s, "
+            f"decisions; logits {logits.min():.2f} to {logits.max():.2f}, torch in rows for "
+            f"channels_last differs by {rounding:.1e}; {seconds:.0f} s, "
             f"{len(graph) / 1e6:.0f} MB",
             flush=True,
         )

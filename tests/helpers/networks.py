@@ -45,13 +45,14 @@ def make_bundle(seed: int = 0, spec: InputSpec | None = None, **changes: object)
 
 
 def settled(network: Network, films: np.ndarray) -> Network:
-    """With batch statistics of ``films`` and logits that spread over them by 1 around 0, about as
+    """With batch statistics of ``films`` and logits that spread over them around 0, about as
     those of a trained network."""
     given = torch.from_numpy(films)
     network = estimated(network, [given], lambda each: [each])
     with torch.inference_mode():
         logits = network(given)
-    slope = 1 / float(logits.std())
+    # Not more: what rounding does to features that hardly vary would be taken for an answer.
+    slope = min(1 / float(logits.std()), 20.0)
     return rescaled(network, slope, -slope * float(logits.mean()))
 
 
