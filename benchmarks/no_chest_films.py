@@ -233,9 +233,15 @@ def pictures() -> dict[str, Grey]:
 
 
 def more() -> dict[str, Grey]:
-    """Those of ``MORE``, empty where scikit-image is not installed."""
+    """Those of ``MORE``, empty where scikit-image is not installed. Raises ModuleNotFoundError
+    where what it reads TIFF with is not."""
     if importlib.util.find_spec("skimage") is None:
         return {}
+    if importlib.util.find_spec("tifffile") is None:
+        raise ModuleNotFoundError(
+            "scikit-image is installed without tifffile, with which it reads some of its pictures: "
+            "install tifffile, or leave scikit-image out"
+        )
     from skimage import data
 
     found = {name: np.asarray(getattr(data, name)()) for name in MORE}

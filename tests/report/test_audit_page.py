@@ -24,6 +24,7 @@ from pneumoscope.audit.audit import Audit
 from pneumoscope.audit.baselines import Baseline, FeatureAuroc
 from pneumoscope.audit.counts import Counts, Patients
 from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
+from pneumoscope.audit.facts import facts_by_class
 from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.audit.genealogy import Genealogy, Overlap, SharedFilm
 from pneumoscope.audit.splits import SplitShift
@@ -103,6 +104,7 @@ def make_audit(prepared: PreparedSet) -> Audit:
         notes=("From one hospital.",),
         seed=0,
         counts=COUNTS,
+        facts_by_class=facts_by_class(prepared.table),
         findings=(
             finding("DUP-EXACT", "severe", "Films repeat.", examples=(ids[4], ids[9], "gone")),
             finding("UNREADABLE", "warning", "2 films could not be read."),
@@ -438,6 +440,7 @@ def _bare(prepared: PreparedSet) -> Audit:
             Baseline("border", "border", (), cross_validated=estimate(0.4, nan, nan)),
         ),
         shifts=(),
+        facts_by_class=facts_by_class(prepared.table),
     )
 
 
@@ -474,7 +477,8 @@ def test_json_holds_the_audit_with_null_for_not_a_number(tmp_path: Path) -> None
     assert stored == expected
     assert list(stored) == [
         *("schema", "name", "form", "source", "door", "seed", "counts", "findings"),
-        *("not_provable", "duplicates", "baselines", "splits", "genealogy", "command"),
+        *("not_provable", "duplicates", "baselines", "splits", "genealogy"),
+        *("facts_by_class", "command"),
     ]
 
 
@@ -527,7 +531,10 @@ def test_one_size_is_said_and_not_drawn() -> None:
 
 
 def test_facts_are_told_by_class() -> None:
-    found = fact_tables(make_set(fact_bits=[8.0, 16.0] * 24).table)
+    known = facts_by_class(make_set(fact_bits=[8.0, 16.0] * 24).table)
+    bits = next(each for each in known.words if each.name == "bits")
+    assert bits.values["8"] == {"normal": 24, "pneumonia": 0} and bits.distinct == 2
+    found = fact_tables(known)
     assert found.classes == (("normal", 24), ("pneumonia", 24))
     size = dict(found.numbers)
     # Rows 0, 2 … 46 are normal: widths 600, 624 … 1152, whose middle is 876.

@@ -119,7 +119,7 @@ def test_films_heat_and_shortcuts_on_a_phone(
     report = write_report(
         folder,
         film,
-        heat=lambda image_ids: Heatmaps(dict.fromkeys(image_ids, heat), "one way"),
+        heat=lambda image_ids: lambda: Heatmaps(dict.fromkeys(image_ids, heat), "one way"),
         hidden=lambda image_id: dict.fromkeys(names, film(image_id)),
     )
     # The frame's load event waits for eager images alone, and the browser waits for nothing else.

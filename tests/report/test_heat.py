@@ -24,11 +24,11 @@ HOT[2:5, 22:26] = 1.0
 PANELS = ("false_positives", "false_negatives", "least_certain", "true_positives", "true_negatives")
 
 
-def all_hot(asked: list[str]) -> Callable[[Sequence[str]], Heatmaps]:
-    def heat(image_ids: Sequence[str]) -> Heatmaps:
+def all_hot(asked: list[str]) -> Callable[[Sequence[str]], Callable[[], Heatmaps]]:
+    def heat(image_ids: Sequence[str]) -> Callable[[], Heatmaps]:
         asked.extend(image_ids)
         boxes = {image_ids[0]: ((1.0, 2.0, 9.0, 9.0),)}
-        return Heatmaps(dict.fromkeys(image_ids, HOT), "the mean of two ways", boxes=boxes)
+        return lambda: Heatmaps(dict.fromkeys(image_ids, HOT), "the mean of two ways", boxes=boxes)
 
     return heat
 
@@ -55,8 +55,8 @@ def test_each_film_of_the_galleries_has_its_heat(
 def test_where_there_is_no_heat_the_page_says_why(
     make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
 ) -> None:
-    def none(image_ids: Sequence[str]) -> Heatmaps:
-        return Heatmaps(missing="no heatmap can be drawn of <Xcit>")
+    def none(image_ids: Sequence[str]) -> Callable[[], Heatmaps]:
+        return lambda: Heatmaps(missing="no heatmap can be drawn of <Xcit>")
 
     folder = make_run()
     page = write_report(folder, film, heat=none).read_text(encoding="utf-8")
@@ -70,8 +70,8 @@ def test_where_there_is_no_heat_the_page_says_why(
 def test_a_film_without_heat_stands_alone(
     make_run: Callable[..., Path], film: Callable[[str], np.ndarray]
 ) -> None:
-    def one(image_ids: Sequence[str]) -> Heatmaps:
-        return Heatmaps({image_ids[0]: np.zeros_like(HOT)}, "one way")
+    def one(image_ids: Sequence[str]) -> Callable[[], Heatmaps]:
+        return lambda: Heatmaps({image_ids[0]: np.zeros_like(HOT)}, "one way")
 
     page = write_report(make_run(), film, heat=one).read_text(encoding="utf-8")
     assert page.count('class="heat"') == page.count("nothing on it speaks for pneumonia") >= 1
@@ -123,8 +123,8 @@ def test_hundreds_of_films_with_heat_stay_small(
     heat = np.asarray((np.cos(side / 30) + 1) / 2, np.float32)
     folder = make_run(simulated(624, 390, seed=4))
 
-    def hot(image_ids: Sequence[str]) -> Heatmaps:
-        return Heatmaps(dict.fromkeys(image_ids, heat), "one way")
+    def hot(image_ids: Sequence[str]) -> Callable[[], Heatmaps]:
+        return lambda: Heatmaps(dict.fromkeys(image_ids, heat), "one way")
 
     report = write_report(folder, lambda image_id: picture, heat=hot)
     page = report.read_text(encoding="utf-8")

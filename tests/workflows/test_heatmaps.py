@@ -61,7 +61,7 @@ def no_drawing(*given: Any) -> None:
 
 
 def test_they_are_those_of_explain(run: Path) -> None:
-    found = heat_of(run, prepared(), Silent(), own=True)(["c", "a", "gone"])
+    found = heat_of(run, prepared(), Silent(), own=True)(["c", "a", "gone"])()
     bundle = load_bundle(run)
     expected = heatmaps(bundle.network, FILMS[[2, 0]], DEFAULT[0], mirror=bundle.flip_average)
     assert list(found.maps) == ["c", "a"]
@@ -73,7 +73,7 @@ def test_they_are_those_of_explain(run: Path) -> None:
 def test_those_of_an_ensemble_are_the_mean_of_its_members_as_explain_has_it(tmp_path: Path) -> None:
     ensemble, heard = tmp_path / "ensemble", Notes()
     places = [save(ensemble / f"fold-{n}", "test_byobnet", seed=n) for n in (0, 1)]
-    found = heat_of(ensemble, prepared(), heard, own=True)(IDS)
+    found = heat_of(ensemble, prepared(), heard, own=True)(IDS)()
     members = [
         heatmaps(load_bundle(place).network, FILMS, DEFAULT[0], mirror=True) for place in places
     ]
@@ -89,35 +89,35 @@ def test_those_of_an_ensemble_are_the_mean_of_its_members_as_explain_has_it(tmp_
 def test_kept_ones_are_used_for_the_runs_own_films_alone(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = heat_of(run, prepared(), Silent(), own=True, keep=True)(IDS)
+    first = heat_of(run, prepared(), Silent(), own=True, keep=True)(IDS)()
     monkeypatch.setattr(room, "_drawn", no_drawing)
-    again = heat_of(run, prepared(), Silent(), own=True)(IDS[:2])
+    again = heat_of(run, prepared(), Silent(), own=True)(IDS[:2])()
     assert again.about == first.about and list(again.maps) == IDS[:2]
     for name in again.maps:
         np.testing.assert_array_equal(again.maps[name], first.maps[name])
     # Films of other data may bear the same names.
     with pytest.raises(AssertionError, match="drawn again"):
-        heat_of(run, prepared(), Silent(), own=False)(IDS[:2])
+        heat_of(run, prepared(), Silent(), own=False)(IDS[:2])()
 
 
 def test_a_damaged_file_is_made_again(run: Path) -> None:
-    heat_of(run, prepared(), Silent(), own=True, keep=True)(IDS)
+    heat_of(run, prepared(), Silent(), own=True, keep=True)(IDS)()
     whole = (run / "heatmaps.npz").read_bytes()
     (run / "heatmaps.npz").write_bytes(whole[:100])
-    assert len(heat_of(run, prepared(), Silent(), own=True, keep=True)(IDS).maps) == 3
+    assert len(heat_of(run, prepared(), Silent(), own=True, keep=True)(IDS)().maps) == 3
     assert (run / "heatmaps.npz").read_bytes() == whole
 
 
 def test_the_truth_comes_along(run: Path) -> None:
     masks = np.zeros((3, 32, 32), np.uint8)
     masks[0, 4:8, 10:16] = 1
-    found = heat_of(run, prepared(masks), Silent(), own=True)(IDS)
+    found = heat_of(run, prepared(masks), Silent(), own=True)(IDS)()
     assert found.boxes == {"a": ((10.0, 4.0, 6.0, 4.0),), "b": (), "c": ()}
 
 
 def test_a_backbone_without_a_map_is_said(tmp_path: Path) -> None:
     run, notes = save(tmp_path / "run", "xcit_nano_12_p16_224"), Notes()
-    found = heat_of(run, prepared(), notes, own=True, keep=True)(IDS)
+    found = heat_of(run, prepared(), notes, own=True, keep=True)(IDS)()
     assert not found.maps and "be drawn of Xcit; explain with --method occlusion" in found.missing
     assert notes.texts == [f"The report has no heatmaps: {found.missing}."]
     assert not (run / "heatmaps.npz").exists()
@@ -128,10 +128,10 @@ def test_a_network_that_fails_leaves_words(run: Path, monkeypatch: pytest.Monkey
         raise torch.OutOfMemoryError("out of memory,\n tried to allocate 2 GiB")
 
     monkeypatch.setattr(room, "_drawn", fail)
-    found = heat_of(run, prepared(), Silent(), own=True)(IDS)
+    found = heat_of(run, prepared(), Silent(), own=True)(IDS)()
     assert found.missing == "the network gave none (out of memory, tried to allocate 2 GiB)"
 
 
 def test_films_that_are_gone(run: Path) -> None:
-    assert heat_of(run, None, Silent(), own=True)(IDS).missing == GONE
-    assert heat_of(run, prepared(), Silent(), own=True)(["gone"]).missing == GONE
+    assert heat_of(run, None, Silent(), own=True)(IDS)().missing == GONE
+    assert heat_of(run, prepared(), Silent(), own=True)(["gone"])().missing == GONE

@@ -19,6 +19,7 @@ from pneumoscope.audit.duplicates import (
     find_duplicates,
     list_duplicates,
 )
+from pneumoscope.audit.facts import FactsByClass, facts_by_class
 from pneumoscope.audit.findings import Finding, by_severity
 from pneumoscope.audit.genealogy import Genealogy, genealogy_findings, trace
 from pneumoscope.audit.quality import judge_quality, quality_findings
@@ -52,6 +53,7 @@ class Audit:
     duplicates: DuplicateList
     baselines: tuple[Baseline, ...]
     shifts: tuple[SplitShift, ...]
+    facts_by_class: FactsByClass
     genealogy: Genealogy | None = None
     sites: SitesTold | None = None
     door: Door | None = None
@@ -89,6 +91,7 @@ class Audit:
             "splits": plain["shifts"],
             "genealogy": plain["genealogy"],
             **({"sites": plain["sites"]} if self.sites else {}),
+            "facts_by_class": plain["facts_by_class"],
         }
 
 
@@ -138,6 +141,7 @@ def audit(
         genealogy=genealogy,
         sites=sites,
         door=door_of(prepared),
+        facts_by_class=facts_by_class(table),
     )
 
 

@@ -91,7 +91,7 @@ def _turns_here(units: Floats32, plain: NDArray[np.bool_]) -> NDArray[np.int64]:
     even = np.arange(len(units)) % 2 == 0
     for half in (even, ~even):
         teachers = np.flatnonzero(plain & ~half)
-        upright = Upright(units[teachers[:: max(1, len(teachers) // _SAMPLE)]], penalty=0.3)
+        upright = Upright.learnt(units[teachers[:: max(1, len(teachers) // _SAMPLE)]], penalty=0.3)
         pupils = np.flatnonzero(half)
         for part in batches(len(pupils)):
             turned[pupils[part]] = turns(upright.evidence(units[pupils[part]]), TURNED_HERE)

@@ -1,19 +1,22 @@
-"""Does this look like a frontal chest film, upright, with air dark? Judged without any data file.
+"""Does this look like a frontal chest film, upright, with air dark? Judged without any film.
 
 The reference is drawn: phantoms in many framings. From them come, in closed form, one weight
 vector that tells an upright film from itself turned by a quarter or half (its own turned copy is
 the counter-example, so exposure and build cancel), one that tells chests from anything else, and
 the principal components of chests, which other images leave a residual against. Films are seen as
-16 by 16 cells of mean 0 and length 1.
+16 by 16 cells of mean 0 and length 1. Drawing takes half a second, so what comes of it is kept
+(``chests.npz``, numbers alone, written by ``benchmarks/chests.py``).
 
 Calibrated on 5,856 Kermany films and 5,030 of PneumoniaMNIST; figures beside the constants.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cache
-from threading import Lock
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +43,7 @@ FLAT = 1.0
 
 _PHANTOMS, _FRAMINGS, _SIDE = 80, 480, 48
 _COMPONENTS = 40
-_ONE_DRAWS = Lock()
+_CHESTS = Path(__file__).with_name("chests.npz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,19 @@ class Looks:
 
 
 class Upright:
-    """Tells upright films from turned ones, learnt from films that are upright.
+    """Tells upright films from turned ones, by ``weights`` float32 (3, 256): against films turned
+    by 1, 2 and 3 quarters."""
 
-    ``films`` is float32 (N, 16, 16), as ``unit_films`` gives. A few turned ones among them do
-    little harm. ``penalty`` is the ridge in parts of the mean variance: 3 carries over from
-    phantoms to films, 0.3 is better within one set.
-    """
+    def __init__(self, weights: Floats32) -> None:
+        self.weights = weights
 
-    def __init__(self, films: Floats32, penalty: float) -> None:
+    @classmethod
+    def learnt(cls, films: Floats32, penalty: float) -> Self:
+        """From films float32 (N, 16, 16) that are upright, as ``unit_films`` gives. A few turned
+        ones among them do little harm. ``penalty`` is the ridge in parts of the mean variance: 3
+        carries over from phantoms to films, 0.3 is better within one set."""
         both = np.concatenate([films, films[:, :, ::-1]])
-        self.weights = [_against(both, k, penalty) for k in (1, 2, 3)]
+        return cls(np.stack([_against(both, k, penalty) for k in (1, 2, 3)]))
 
     def evidence(self, films: Floats32) -> Floats32:
         """Float32 (N, 3): above 0 where a film looks turned by 1, 2 or 3 quarters."""
@@ -80,11 +86,26 @@ class Upright:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reference:
+class DrawnChests:
+    """What films are compared with: ``chest`` and ``mean`` are float32 (256,), ``components``
+    (40, 256)."""
+
     upright: Upright
     chest: Floats32
     mean: Floats32
     components: Floats32
+
+    def packed(self) -> bytes:
+        """What ``chests.npz`` holds."""
+        out = io.BytesIO()
+        np.savez_compressed(
+            out,
+            weights=self.upright.weights,
+            chest=self.chest,
+            mean=self.mean,
+            components=self.components,
+        )
+        return out.getvalue()
 
 
 def look(thumbs: NDArray[np.uint8]) -> Looks:
@@ -167,13 +188,16 @@ def chest_likeness(films: Floats32) -> tuple[Floats32, Floats32]:
     return alike, residual
 
 
-def _reference() -> _Reference:
-    with _ONE_DRAWS:  # threads that read films all ask for it at once
-        return _drawn_reference()
-
-
 @cache
-def _drawn_reference() -> _Reference:
+def _reference() -> DrawnChests:
+    with np.load(_CHESTS, allow_pickle=False) as kept:
+        return DrawnChests(
+            Upright(kept["weights"]), kept["chest"], kept["mean"], kept["components"]
+        )
+
+
+def draw_chests() -> DrawnChests:
+    """The drawn reference anew; a test holds what is kept to it."""
     films = _framings()
     films = np.concatenate([films, films[:, :, ::-1]])
     flat = films.reshape(len(films), -1)
@@ -184,7 +208,7 @@ def _drawn_reference() -> _Reference:
     away = (flat - mean).astype(np.float64)
     # Their 256 by 256 moments have the same components as the films, in a twentieth of the time.
     components = np.linalg.eigh(away.T @ away)[1].T[: -_COMPONENTS - 1 : -1].astype(np.float32)
-    return _Reference(Upright(films, 3.0), chest, mean, components)
+    return DrawnChests(Upright.learnt(films, 3.0), chest, mean, components)
 
 
 def _framings() -> Floats32:

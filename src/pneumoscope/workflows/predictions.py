@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.devices import use_all_cores
+from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.evaluation.predictions import predictions_table
 from pneumoscope.records import Listener
 
 if TYPE_CHECKING:  # torch takes seconds to import, and judging a table needs none
     from pneumoscope.inference.predictor import Predictor
+    from pneumoscope.models.bundle import Bundle
 
 
 def predict_rows(
@@ -26,3 +28,17 @@ def predict_rows(
     advance = partial(listener.progress, unit="film")
     logits = predictor.logits(prepared.images, rows, advance=advance)
     return predictions_table(prepared, rows, logits)
+
+
+def predict_with(
+    bundles: Sequence[Bundle],
+    calibrated: bool,
+    prepared: PreparedSet,
+    rows: NDArray[np.int64],
+    listener: Listener,
+) -> pd.DataFrame:
+    """As ``predict_rows``, by ``bundles`` on the best device: a task for ``workflows.networks``."""
+    from pneumoscope.inference.predictor import Predictor
+
+    predictor = Predictor(bundles, choose_device(), calibrated=calibrated)
+    return predict_rows(predictor, prepared, rows, listener)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,8 +96,11 @@ def evaluate(
         )
     other = data_options.request(data) if data else None
     ratio = _ratio(cost)
-    with Screen() as screen:
+    with Screen() as screen, ExitStack() as stack:
         screen.stage("Start")
+        from pneumoscope.workflows.evaluate.apart import networks_apart
+
+        networks = stack.enter_context(networks_apart(run)) if other else None
         from pneumoscope.workflows.evaluate.evaluate import evaluate_run
         from pneumoscope.workflows.evaluate.request import EvaluateRequest
 
@@ -111,7 +115,9 @@ def evaluate(
             miss_rate=miss_rate,
             keep_shared=keep_shared,
         )
-        folder = evaluate_run(request, out=out, command=command_line(), listener=screen)
+        folder = evaluate_run(
+            request, out=out, command=command_line(), listener=screen, networks=networks
+        )
         _show(folder, request, screen)
 
 

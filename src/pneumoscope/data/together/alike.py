@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pneumoscope.data.pool import cores, in_order
 from pneumoscope.data.prepared import ALIKE, PreparedSet, give_back, map_file
@@ -207,6 +205,9 @@ def _likeness(
 
 def components(count: int, pairs: NDArray[np.int64]) -> RowIndices:
     """The component of each of ``count`` rows under ``pairs``, int64 (2, P)."""
+    from scipy.sparse import coo_array  # a tenth of a second that only preparing needs
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(count, count))
     found: RowIndices = connected_components(graph, directed=False)[1].astype(np.int64)
     return found

@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
 from pneumoscope.audit.baselines import Baseline
+from pneumoscope.audit.facts import KINDS
 from pneumoscope.formatting import brief, full
 from pneumoscope.records import Estimate
-from pneumoscope.report.audit.films import KINDS, kinds
+from pneumoscope.report.audit.films import kinds
 from pneumoscope.report.kit.draw import write
 from pneumoscope.report.kit.figure import (
     ACCENT,

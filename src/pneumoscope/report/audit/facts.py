@@ -1,22 +1,19 @@
-"""Sizes and facts of films by class: medians of numbers, shares of words."""
+"""Sizes and facts of films by class, as the page shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pneumoscope.audit.facts import NOT_KNOWN, ClassSpread, FactsByClass, WordsByClass
 from pneumoscope.errors import printable
 from pneumoscope.formatting import amount, percent
-from pneumoscope.report.audit.films import KINDS, kinds
 
 FACTS_SHOWN = 16
 VALUES_SHOWN = 6
-FEW_NUMBERS = 6
-"""A fact of no more different numbers than this is shown value by value, as words are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +36,15 @@ class FactTables:
     more: int
 
 
-def fact_tables(table: pd.DataFrame) -> FactTables:
-    """Native size and every fact, by class."""
-    of = kinds(table)
-    present = [kind for kind in range(3) if (of == kind).any()]
-    size = {name: _numbers(table[name]) for name in ("width", "height")}
-    size["width / height"] = size["width"] / size["height"].replace(0, np.nan)
-    if not any(values.nunique() > 1 for values in size.values()):
-        size = {}  # one size is said in a sentence
-    facts = [name for name in table.columns if name.startswith("fact_")]
-    numbers, words = list(size.items()), []
-    for column in facts[:FACTS_SHOWN]:
-        name, values = printable(column.removeprefix("fact_")), table[column]
-        as_number = _numbers(values)
-        if as_number.notna().equals(values.notna()) and as_number.nunique() > FEW_NUMBERS:
-            numbers.append((name, as_number))
-        elif values.notna().any():
-            words.append(_fact(name, values, of, present))
-    rows = tuple((name, tuple(_spread(v[of == k]) for k in present)) for name, v in numbers)
-    classes = tuple((KINDS[kind], int((of == kind).sum())) for kind in present)
-    return FactTables(classes, rows, tuple(words), max(0, len(facts) - FACTS_SHOWN))
+def fact_tables(found: FactsByClass) -> FactTables:
+    """Native size and facts, as many as fit."""
+    words, numbers = found.words[:FACTS_SHOWN], found.numbers[:FACTS_SHOWN]
+    rows = tuple(
+        (printable(each.name), tuple(map(_spread, each.spread.values()))) for each in numbers
+    )
+    left = len(found.words) + len(found.numbers) - len(words) - len(numbers)
+    shown = tuple(_fact(each, found.films) for each in words)
+    return FactTables(tuple(found.films.items()), rows, shown, left)
 
 
 def one_size(table: pd.DataFrame) -> tuple[int, int] | None:
@@ -67,22 +53,13 @@ def one_size(table: pd.DataFrame) -> tuple[int, int] | None:
     return (int(sizes[0, 0]), int(sizes[0, 1])) if len(sizes) == 1 else None
 
 
-def _numbers(values: pd.Series[Any]) -> pd.Series[Any]:
-    return pd.to_numeric(values, errors="coerce").astype("float64")
-
-
-def _fact(name: str, values: pd.Series[Any], of: Any, present: Sequence[int]) -> Fact:
-    numbers = _numbers(values)
-    if numbers.notna().equals(values.notna()):
-        values = numbers.map(amount, na_action="ignore")
-    words = values.astype("string").fillna("not known")
-    common = words.value_counts()
-    order = sorted(common.index, key=lambda word: (-int(common[word]), word))
+def _fact(found: WordsByClass, films: Mapping[str, int]) -> Fact:
+    shown = list(found.values.items())[:VALUES_SHOWN]
     rows = tuple(
-        (shorter(word), tuple(_part((words == word).to_numpy()[of == kind]) for kind in present))
-        for word in order[:VALUES_SHOWN]
+        (shorter(word), tuple((n, _part(n, films[kind])) for kind, n in counts.items()))
+        for word, counts in shown
     )
-    return Fact(name, rows, max(0, len(order) - VALUES_SHOWN))
+    return Fact(printable(found.name), rows, found.distinct - len(shown))
 
 
 def shorter(word: str, most: int = 60) -> str:
@@ -91,13 +68,12 @@ def shorter(word: str, most: int = 60) -> str:
     return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
-def _part(hits: Any) -> tuple[int, str]:
-    return int(hits.sum()), percent(float(hits.mean()), 1) if len(hits) else ""
+def _part(count: int, films: int) -> str:
+    return percent(count / films, 1) if films else ""
 
 
-def _spread(values: pd.Series[Any]) -> tuple[str, str]:
-    known = values[np.isfinite(values)]
-    if known.empty:
-        return "not known", ""
-    low, middle, high = (amount(float(known.quantile(q))) for q in (0.05, 0.5, 0.95))
-    return middle, f"{low}–{high}" if low != high else ""
+def _spread(found: ClassSpread) -> tuple[str, str]:
+    if found.median is None or found.low is None or found.high is None:
+        return NOT_KNOWN, ""
+    one = found.low == found.high
+    return amount(found.median), "" if one else f"{amount(found.low)}–{amount(found.high)}"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.audit.duplicates import DuplicateList, ListedFilm, ListedGroup
+from pneumoscope.audit.facts import KINDS
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import split_name
-from pneumoscope.records import CLASSES
 from pneumoscope.report.kit.films import to_uri
 from pneumoscope.report.kit.gallery import printable_name
 
@@ -23,7 +23,6 @@ STILL_SIDE = 112
 SAMPLES = 16
 GROUPS_SHOWN = 24
 PER_GROUP = 4
-KINDS = (*CLASSES, "no label")
 """The class of a film as a word, by its kind: see ``kinds``."""
 
 

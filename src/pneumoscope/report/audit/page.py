@@ -116,7 +116,7 @@ def _sizes(context: AuditContext) -> Variables:
     return {
         "figures": [figure] if figure else [],
         "one_size": one_size(table),
-        "facts": fact_tables(table),
+        "facts": fact_tables(context.audit.facts_by_class),
     }
 
 

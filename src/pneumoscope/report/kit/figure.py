@@ -17,6 +17,8 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 DPI = 200
+PNG_LEVEL = 2
+"""Writes in half the time of the default, 6, for a tenth more bytes."""
 
 # Each colour is one role. In the SVG the role's CSS value takes its place, hence no two alike.
 INK = "#1c2127"
@@ -99,14 +101,13 @@ def make_figure(
 def figure_png(figure: Figure) -> bytes:
     """PNG at 200 dpi on white, without the date, so that the same run gives the same bytes."""
     out = io.BytesIO()
-    # Level 2 writes in half the time of the default, 6, for a tenth more bytes.
     figure.savefig(
         out,
         format="png",
         dpi=DPI,
         facecolor="white",
         metadata={"Software": None},
-        pil_kwargs={"compress_level": 2},
+        pil_kwargs={"compress_level": PNG_LEVEL},
     )
     return out.getvalue()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -14,7 +18,7 @@ from PIL import Image
 
 from pneumoscope.formatting import number
 from pneumoscope.records import CLASSES
-from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA
+from pneumoscope.report.kit.figure import MUTED, NORMAL, PNEUMONIA, PNG_LEVEL
 from pneumoscope.report.kit.gallery import Shown
 from pneumoscope.report.kit.heat import FILM_SIDE, Heatmaps, overlay
 from pneumoscope.report.kit.uri import data_uri
@@ -27,7 +31,9 @@ HiddenLookup = Callable[[str], "Mapping[str, NDArray[np.uint8]]"]
 LOSSLESS = 64
 """Films no larger than this are written as PNG, which is then smaller than JPEG and exact."""
 MOSAIC = 160
+"""Pixels of a tile of a mosaic, and dots of an inch."""
 ACROSS = 8
+_FILM = round(0.94 * MOSAIC)
 _STEP = 0.98
 """From a film of a mosaic down to its heat, in tiles."""
 
@@ -97,9 +103,9 @@ def to_uri(image: NDArray[np.uint8]) -> str:
 
 def draw_mosaic(
     panels: Sequence[Panel], film: ImageLookup, heat: Heatmaps | None = None
-) -> Figure | None:
-    """All panels on one sheet, or None where they hold no film. Truth and reading below each film,
-    and its heat where the panel shows it."""
+) -> bytes | None:
+    """All panels on one sheet as PNG, or None where they hold no film. Truth and reading below each
+    film, and its heat where the panel shows it. Call within ``house_style``."""
     heat = heat or Heatmaps()
     rows = [
         (panel, panel.films[start : start + ACROSS], start == 0)
@@ -110,52 +116,70 @@ def draw_mosaic(
         return None
     heights = [1.28 + _STEP * (panel.heated and bool(heat.maps)) for panel, *_ in rows]
     height = sum(heights) + 0.36 * sum(first for *_, first in rows)
-    figure = Figure(figsize=(ACROSS * 1.02, height * 1.02))
-    axes = figure.add_axes((0.005, 0.005, 0.99, 0.99))
-    axes.set(xlim=(0, ACROSS), ylim=(height, 0), aspect="equal")
+    tall = math.ceil(height * MOSAIC)
+    figure = Figure(figsize=(ACROSS, tall / MOSAIC), dpi=MOSAIC)
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
+    axes.set(xlim=(0, ACROSS), ylim=(tall / MOSAIC, 0))
+    sheet = np.full((tall, ACROSS * MOSAIC, 3), 255, np.uint8)
     top = 0.0
-    for (panel, films, first), tall in zip(rows, heights, strict=True):
+    for (panel, films, first), high in zip(rows, heights, strict=True):
         if first:
             axes.text(0.03, top + 0.26, panel.title, fontsize=11, weight="bold")
             top += 0.36
         for column, shown in enumerate(films):
+            corner = (column + 0.03, top + 0.03)
             image = film(shown.image_id)
-            over = None
-            if panel.heated and image is not None:
-                over = overlay(image, shown.image_id, heat, MOSAIC)
-            _draw_film(axes, image, (column, top))
-            if over is not None:
-                _draw_film(axes, over, (column, top + _STEP))
-            _draw_words(axes, shown, (column, top, top + tall), panel.predicted)
-        top += tall
-    axes.set(xlim=(0, ACROSS), ylim=(height, 0))
-    return figure
+            if image is None:
+                _draw_missing(axes, corner)
+            else:
+                _paste(sheet, image, corner)
+                over = overlay(image, shown.image_id, heat, _FILM) if panel.heated else None
+                if over is not None:
+                    _paste(sheet, over, (corner[0], corner[1] + _STEP))
+            _draw_words(axes, shown, (*corner, top + high), panel.predicted)
+        top += high
+    return _under(figure, sheet)
 
 
-def _draw_film(axes: Axes, image: NDArray[np.uint8] | None, corner: tuple[float, float]) -> None:
-    left, top = corner[0] + 0.03, corner[1] + 0.03
-    if image is None:
-        axes.add_patch(Rectangle((left, top), 0.94, 0.94, facecolor="none", edgecolor=MUTED))
-        axes.text(left + 0.47, top + 0.5, "not available", ha="center", fontsize=7, color=MUTED)
-        return
-    picture = Image.fromarray(image)
-    picture.thumbnail((MOSAIC, MOSAIC), Image.Resampling.LANCZOS)
-    tall, wide = picture.height / max(picture.size), picture.width / max(picture.size)
-    x, y = left + 0.47 * (1 - wide), top + 0.47 * (1 - tall)
-    extent = (x, x + 0.94 * wide, y + 0.94 * tall, y)
-    axes.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255, extent=extent)
+def _under(figure: Figure, sheet: NDArray[np.uint8]) -> bytes:
+    """PNG of ``figure`` over ``sheet``: matplotlib would enlarge each film slowly, in floats."""
+    figure.patch.set_alpha(0)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib types none of its methods
+    canvas.draw()
+    words, found = Image.fromarray(np.asarray(canvas.buffer_rgba())), Image.fromarray(sheet)
+    found.paste(words, mask=words)
+    out = io.BytesIO()
+    found.save(out, "PNG", compress_level=PNG_LEVEL, dpi=(MOSAIC, MOSAIC))
+    return out.getvalue()
+
+
+def _paste(sheet: NDArray[np.uint8], image: NDArray[np.uint8], corner: tuple[float, float]) -> None:
+    """Lay a film, uint8 (H, W) or (H, W, 3), into the sheet, (left, top) in tiles."""
+    size = image.shape[1::-1]
+    wide, tall = (max(1, round(_FILM * side / max(size))) for side in size)
+    # For the eye only: what the network sees is resized by imaging.geometry alone.
+    picture = Image.fromarray(image).convert("RGB").resize((wide, tall), Image.Resampling.LANCZOS)
+    x, y = (round(at * MOSAIC) for at in corner)
+    x, y = x + (_FILM - wide) // 2, y + (_FILM - tall) // 2
+    sheet[y : y + tall, x : x + wide] = np.asarray(picture)
+
+
+def _draw_missing(axes: Axes, corner: tuple[float, float]) -> None:
+    axes.add_patch(Rectangle(corner, 0.94, 0.94, facecolor="none", edgecolor=MUTED))
+    where = (corner[0] + 0.47, corner[1] + 0.47)
+    axes.text(*where, "not available", ha="center", fontsize=7, color=MUTED)
 
 
 def _draw_words(
     axes: Axes, shown: Shown, place: tuple[float, float, float], predicted: bool
 ) -> None:
     """The frame of a misread film and the line below; ``place`` is left, top and end."""
-    left, top, end = place[0] + 0.03, place[1] + 0.03, place[2]
+    left, top, end = place
     if predicted and not shown.right:
         axes.add_patch(
             Rectangle((left, top), 0.94, 0.94, facecolor="none", edgecolor=PNEUMONIA, linewidth=2)
         )
     truth = CLASSES[shown.label]
     words = f"{number(shown.probability)}  {truth}" if predicted else truth
-    axes.text(left, end - 0.16, words, fontsize=8, color=PNEUMONIA if shown.label else NORMAL)
+    axes.text(left, end - 0.16, words, fontsize=7.5, color=PNEUMONIA if shown.label else NORMAL)

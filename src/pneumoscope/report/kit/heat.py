@@ -32,8 +32,9 @@ class Heatmaps:
     boxes: Mapping[str, tuple[Box, ...]] = field(default_factory=dict)
 
 
-HeatLookup = Callable[[Sequence[str]], Heatmaps]
-"""The heatmaps of these image ids."""
+HeatLookup = Callable[[Sequence[str]], Callable[[], Heatmaps]]
+"""Begins the heatmaps of these image ids, and gives what ends and returns them: while another
+process makes them, figures are drawn."""
 
 
 def overlay(film: Grey, image_id: str, found: Heatmaps, side: int = FILM_SIDE) -> Colour | None:

@@ -81,7 +81,8 @@ def gather(context: ReportContext) -> Variables | None:
     run = context.run
     auroc, accuracy = run.estimate("auroc"), run.estimate("accuracy")
     others, without = published(run), run.baselines
-    if auroc is None or not (others or without):
+    elsewhere = "external" in run.manifest
+    if auroc is None or not (others or without or elsewhere):
         return None
     own = Yardstick(
         key_figure("This model", auroc, CHANCE),
@@ -91,7 +92,13 @@ def gather(context: ReportContext) -> Variables | None:
     )
     reached = sorted(others, key=lambda each: -each.auroc)
     rows = [own, *map(_published, reached), *map(_baseline, without), _chance()]
-    return {"rows": rows, "published": bool(others), "without": bool(without), "n": run.results.n}
+    return {
+        "rows": rows,
+        "published": bool(others),
+        "without": bool(without),
+        "elsewhere": elsewhere and not without,
+        "n": run.results.n,
+    }
 
 
 def _published(found: Published) -> Yardstick:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.explain.words import CAUTION
-from pneumoscope.report.kit.figure import figure_png, house_style
+from pneumoscope.report.kit.figure import house_style
 from pneumoscope.report.kit.films import Panel, Tile, draw_mosaic, tile
 from pneumoscope.report.kit.gallery import Gallery, Shown, shown_rows
 from pneumoscope.report.kit.heat import bar_uri
@@ -63,9 +63,9 @@ def mosaics(context: ReportContext) -> dict[str, bytes]:
     found = {}
     with house_style():
         for name, panels in sheets(context.gallery).items():
-            figure = draw_mosaic(panels, context.film, context.heat)
-            if figure is not None:
-                found[name] = figure_png(figure)
+            sheet = draw_mosaic(panels, context.film, context.heat)
+            if sheet is not None:
+                found[name] = sheet
     return found
 
 

@@ -48,12 +48,13 @@ def write_report(
     """
     run, files = read_evaluated(folder), Run(folder)
     gallery = choose_films(run.predictions, run.threshold)
+    heatmaps = heat(films.heated(gallery)) if heat else lambda: Heatmaps(missing=NO_HEAT)
     context = ReportContext(
         run=run,
         figures=draw_all(run),
         gallery=gallery,
         film=film,
-        heat=heat(films.heated(gallery)) if heat else Heatmaps(missing=NO_HEAT),
+        heat=heatmaps(),
         hidden=hidden,
     )
     (folder / "figures").mkdir(exist_ok=True)

@@ -40,6 +40,7 @@ from pneumoscope.workflows.evaluate.rows import (
 )
 from pneumoscope.workflows.explain.heatmaps import heat_of
 from pneumoscope.workflows.groups.ensemble import ensemble_folders
+from pneumoscope.workflows.networks import Networks
 
 
 def evaluate_run(
@@ -48,9 +49,11 @@ def evaluate_run(
     out: Path | None = None,
     command: str = "",
     listener: Listener | None = None,
+    networks: Networks | None = None,
 ) -> Path:
     """Evaluate a run, or the mean of several, and write metrics.json, predictions.csv, figures and
-    report.html into a new folder, which is returned. The run itself is not altered.
+    report.html into a new folder, which is returned. The run itself is not altered. ``networks``
+    are those of the run, where they are at hand; those of an ensemble are loaded here.
 
     Everything that decides was fitted on the run's validation rows, also for other data. Of an
     ensemble's own data only films are taken that no member has seen. Raises NotARun for a run
@@ -67,7 +70,7 @@ def evaluate_run(
     else:
         run = open_complete(request.run)
         predictions = read_predictions(run.predictions_file)
-        model = model_of_run(request, run, predictions)
+        model = model_of_run(request, run, predictions, networks)
         rows = rows_of_run(request, run, model, predictions, listener)
     rows = replace(rows, table=at_temperature(rows.table, model.choices.temperature))
     found = _evaluated(request, model, rows, listener)
@@ -83,7 +86,7 @@ def evaluate_run(
         write_report(
             draft,
             image_lookup(rows.prepared),
-            heat=heat_of(model.folder, rows.prepared, listener, own=own, bundles=model.bundles),
+            heat=heat_of(model.folder, rows.prepared, listener, own=own, networks=model.networks),
             hidden=hidden_lookup(rows.prepared) if rows.prepared and own else None,
             card=False,
         )

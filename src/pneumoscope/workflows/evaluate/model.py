@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.devices import choose_device
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all, on_validation
 from pneumoscope.imaging.known.reference import Reference, load_reference
@@ -27,7 +26,8 @@ from pneumoscope.sources.known_sets import recognise
 from pneumoscope.storage import read_json
 from pneumoscope.workflows.evaluate.request import EvaluateRequest
 from pneumoscope.workflows.groups.ensemble import runs_of
-from pneumoscope.workflows.predictions import predict_rows
+from pneumoscope.workflows.networks import Here, Networks
+from pneumoscope.workflows.predictions import predict_with
 from pneumoscope.workflows.weights import warn_of_seen
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class EvaluatedModel:
     ``members`` how many models answer. ``reference`` is what the gate for new films holds them
     against, None where the model keeps none; ``begun`` is what its networks began from.
 
-    ``bundles`` are loaded when films are to be read, once: torch takes seconds to import, and
+    ``networks`` load the model when films are to be read, once: torch takes seconds to import, and
     evaluating a run's own test split needs none. ``calibrated`` says that each answers on its own
     scale, as the mean of several needs (``inference.predictor.Predictor``).
     """
@@ -53,7 +53,7 @@ class EvaluatedModel:
     spec: InputSpec
     source: SourceEntry
     contents: frozenset[str]
-    bundles: Callable[[], Sequence[Bundle]]
+    networks: Networks
     calibrated: bool = False
     members: int = 1
     known_set: dict[str, Any] | None = None
@@ -69,15 +69,19 @@ class EvaluatedModel:
         self, prepared: PreparedSet, rows: NDArray[np.int64], listener: Listener
     ) -> pd.DataFrame:
         """The table of predictions of rows of a prepared set."""
-        from pneumoscope.inference.predictor import Predictor
-
-        predictor = Predictor(self.bundles(), choose_device(), calibrated=self.calibrated)
-        return predict_rows(predictor, prepared, rows, listener)
+        given = (self.calibrated, prepared, rows)
+        return self.networks.begin(predict_with, *given, listener=listener)()
 
 
-def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) -> EvaluatedModel:
-    """The model of a finished run. What it does not carry is fitted on the validation rows of
-    ``predictions``. Raises NotARun where the run has no operating point yet."""
+def model_of_run(
+    request: EvaluateRequest,
+    run: Run,
+    predictions: pd.DataFrame,
+    networks: Networks | None = None,
+) -> EvaluatedModel:
+    """The model of a finished run, read by ``networks`` where these are at hand. What it does not
+    carry is fitted on the validation rows of ``predictions``. Raises NotARun where the run has no
+    operating point yet."""
     manifest = run.manifest()
 
     @cache
@@ -94,7 +98,7 @@ def model_of_run(request: EvaluateRequest, run: Run, predictions: pd.DataFrame) 
         spec=InputSpec(**read_json(run.model_file)["input"]),
         source=manifest["source"],
         contents=frozenset([manifest["content"]] if manifest.get("content") else []),
-        bundles=bundles,
+        networks=networks or Here(bundles),
         known_set=_known_set(manifest),
         reference=load_reference(run.reference_file),
         begun=(manifest.get("weights"),),
@@ -133,7 +137,7 @@ def model_of_ensemble(folder: Path, places: Sequence[Path], listener: Listener) 
         contents=frozenset(
             manifest["content"] for manifest in manifests if manifest.get("content")
         ),
-        bundles=lambda: members.bundles,
+        networks=Here(lambda: members.bundles),
         calibrated=True,
         members=len(places),
         known_set=_known_set(manifests[0]),

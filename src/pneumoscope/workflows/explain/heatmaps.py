@@ -22,6 +22,7 @@ from pneumoscope.records import Grey, Listener
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
+from pneumoscope.workflows.networks import Here, Networks
 
 if TYPE_CHECKING:  # torch takes seconds to import, and kept heatmaps need none
     from pneumoscope.models.bundle import Bundle
@@ -36,27 +37,31 @@ def heat_of(
     *,
     own: bool,
     keep: bool = False,
-    bundles: Callable[[], Sequence[Bundle]] | None = None,
+    networks: Networks | None = None,
 ) -> HeatLookup:
     """The heatmaps of films of ``prepared`` as the model in the folder ``run`` sees them, or the
     mean of the models of an ensemble there, by the first method of ``explain``.
 
     ``own`` says that the films are the run's own, so that kept heatmaps are theirs; ``keep``
-    keeps what was made. ``bundles`` gives the models where they are at hand; else they are loaded.
+    keeps what was made. ``networks`` are the model's where they are at hand; else it is loaded.
     Where no heatmap can be made, the answer says why, and the listener hears it.
     """
     file = Run(run).heatmaps_file
+    networks = networks or Here(partial(_load, run))
 
-    def heat(image_ids: Sequence[str]) -> Heatmaps:
+    def heat(image_ids: Sequence[str]) -> Callable[[], Heatmaps]:
         film = image_lookup(prepared)
         films = {name: pixels for name in image_ids if (pixels := film(name)) is not None}
         if prepared is None or not films:
-            return Heatmaps(missing=GONE)
+            return lambda: Heatmaps(missing=GONE)
         about, maps = _kept(file) if own else ("", {})
-        if not films.keys() <= maps.keys():
+        if films.keys() <= maps.keys():
+            return lambda: _found(about, maps, prepared, films)
+        drawn = networks.begin(_drawn, np.stack([*films.values()]), listener=listener)
+
+        def end() -> Heatmaps:
             try:
-                models = bundles() if bundles else _load(run)
-                about, made = _drawn(models, np.stack([*films.values()]), listener)
+                about, made = drawn()
             except (InputError, RuntimeError) as error:
                 # Hours of training must not end without a report for want of its pictures.
                 why = _reason(error)
@@ -65,10 +70,18 @@ def heat_of(
             maps = dict(zip(films, made, strict=True))
             if keep:
                 write_atomic(file, _packed(about, maps))
-        floats = {name: np.asarray(maps[name] / 255, np.float32) for name in films}
-        return Heatmaps(floats, about, boxes=_marks(prepared, films))
+            return _found(about, maps, prepared, films)
+
+        return end
 
     return heat
+
+
+def _found(
+    about: str, maps: Mapping[str, Grey], prepared: PreparedSet, films: Mapping[str, Grey]
+) -> Heatmaps:
+    floats = {name: np.asarray(maps[name] / 255, np.float32) for name in films}
+    return Heatmaps(floats, about, boxes=_marks(prepared, films))
 
 
 def _load(run: Path) -> Sequence[Bundle]:
