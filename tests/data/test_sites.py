@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,9 @@ from pneumoscope.errors import InputError
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import OWN, DataRequest, InputSpec, Silent
 from pneumoscope.report.kit.door import door_lines
+from pneumoscope.sources.known_sets import KERMANY, recognise
 from pneumoscope.sources.sites import open_data
+from pneumoscope.sources.together.names import KAGGLE_NOTE
 from pneumoscope.training.job import class_counts, sampling_of
 from pneumoscope.workflows.data import prepare_source
 
@@ -156,6 +158,16 @@ def test_one_set_is_drawn_as_ever(sites: Sites) -> None:
     prepared, _ = with_splits(sites.alone["east"], RECIPE.data)
     assert sampling_of(prepared, RECIPE) == "shuffle"
     assert not prepared.sites and "sites" not in prepared.about["source"]
+
+
+def test_several_known_sets_are_not_taken_for_one_of_them(sites: Sites) -> None:
+    """Figures that others published on Kaggle's films are not of these and others together."""
+    about = sites.joined.about["source"]
+    kaggle = {**about["sites"]["east"], "notes": [KAGGLE_NOTE]}
+    both = {**about, "notes": [f"east: {KAGGLE_NOTE}"], "sites": {"east": kaggle, "west": kaggle}}
+    assert recognise(kaggle, {}) is KERMANY and recognise(both, {}) is None
+    joined = replace(sites.joined, about={**sites.joined.about, "source": both})
+    assert door_of(joined).patients.start_anew
 
 
 def test_the_door_has_a_line_for_each_site(sites: Sites) -> None:

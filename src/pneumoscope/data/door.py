@@ -227,7 +227,8 @@ def _patients(part: pd.DataFrame, source: SourceEntry) -> KnownPatients:
     each_film = len(known) >= MANY_FILMS and known.is_unique
     if how == "":
         how = "the files' own headers"
-    anew = numbers_start_anew(source["notes"])
+    each = (source, *source.get("sites", {}).values())
+    anew = any(numbers_start_anew(one["notes"]) for one in each)
     return KnownPatients(known.nunique(), len(known), how or "", each_film, anew)
 
 

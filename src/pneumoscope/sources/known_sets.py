@@ -125,10 +125,12 @@ _PNEUMONIAMNISTS = (
 
 
 def recognise(source: SourceEntry, official: Mapping[str, SplitCount]) -> KnownSet | None:
-    """The set that ``source`` is, or a part of it; None where it is none of these.
+    """The set that ``source`` is, or a part of it; None where it is none of these, or several.
 
     ``official`` counts the films of the splits that the data has.
     """
+    if source.get("sites"):
+        return None
     counts = {name: split["n"] for name, split in official.items() if split["n"]}
     notes = " ".join(source["notes"])
     if source["form"] == "phantom":

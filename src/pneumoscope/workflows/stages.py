@@ -86,20 +86,29 @@ def prepare_stage(context: RunContext) -> PreparedSet:
         known_set=to_plain(known) if known else None,
         people=[to_plain(each) for each in people_of(prepared.table)],
     )
-    _warn_of_weights(context, known)
+    _warn_of_weights(context, _known_titles(whole, known))
     if door != context.session.door:  # of seeds that share their splits once
         tell_door(door, context.listener)
     context.session.door = door
     return prepared
 
 
-def _warn_of_weights(context: RunContext, known: KnownSet | None) -> None:
+def _known_titles(whole: PreparedSet, known: KnownSet | None) -> list[str]:
+    """The titles of the known sets that the films are of; one that is empty where it is none."""
+    found = [known]
+    for site, about in whole.about["source"].get("sites", {}).items():
+        found.append(recognise(about, split_counts(whole.table[whole.table["site"] == site])))
+    return [each.title for each in found if each] or [""]
+
+
+def _warn_of_weights(context: RunContext, titles: list[str]) -> None:
     """Say, here and in the run, that the weights it begins from may have seen its films."""
-    manifest = context.run.manifest()
-    warning = warn_of_seen(manifest.get("weights"), known.title if known else "")
-    if warning:
+    entry = context.run.manifest().get("weights")
+    warnings = [said for title in titles if (said := warn_of_seen(entry, title))]
+    for warning in dict.fromkeys(warnings):
         context.listener.note(warning)
-        context.run.update_manifest(warnings=[warning])
+    if warnings:
+        context.run.update_manifest(warnings=list(dict.fromkeys(warnings)))
 
 
 def _prepared_set(context: RunContext) -> PreparedSet:
