@@ -26,8 +26,7 @@ _MOST_NUMBERS, _FEWEST, _SAMPLE = 3, 2, 512
 def word_of(film: str) -> str:
     """The class word in a film's name, set off by separators or digits; empty without one. One that
     says for sure goes before one that has to be asked about."""
-    words = words_of(PurePosixPath(film.replace("\\", "/")).stem)
-    return _class_word(tuple(part for word in words for part in _LETTERS.findall(word)))
+    return _class_word(_parts(film))
 
 
 def numbers_of(films: Sequence[str]) -> list[str]:
@@ -45,22 +44,34 @@ def numbers_of(films: Sequence[str]) -> list[str]:
 
 def against(films: Sequence[str], labels: Sequence[int]) -> int:
     """How many ``films`` have a name that surely says another class than their label, 0 or 1."""
-    if not any(known(word_of(film)) for film in films[:: max(1, len(films) // _SAMPLE)]):
+    if not any(_known_word(_parts(film)) for film in films[:: max(1, len(films) // _SAMPLE)]):
         return 0
-    said = (known(word_of(film)) for film in films)
+    said = (known(_known_word(_parts(film))) for film in films)
     return sum(
         label in (0, 1) and word in CLASSES and word != CLASSES[label]
         for word, label in zip(said, labels, strict=True)
     )
 
 
+def _parts(film: str) -> tuple[str, ...]:
+    """The words of letters alone in a film's name."""
+    words = words_of(PurePosixPath(film.replace("\\", "/")).stem)
+    return tuple(part for word in words for part in _LETTERS.findall(word))
+
+
 @lru_cache(maxsize=65_536)
 def _class_word(parts: tuple[str, ...]) -> str:
+    return _known_word(parts) or next(filter(_may_be, parts), "")
+
+
+@lru_cache(maxsize=65_536)
+def _known_word(parts: tuple[str, ...]) -> str:
+    """The words that say a class for sure, with one that takes them back; empty without any."""
     for first, last in _windows(len(parts)):
         if known(" ".join(parts[first:last])):
             first -= first > 0 and parts[first - 1] in _BEFORE
             return " ".join(parts[first:last])
-    return next(filter(_may_be, parts), "")
+    return ""
 
 
 def _windows(count: int) -> Iterator[tuple[int, int]]:
