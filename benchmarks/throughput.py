@@ -2,6 +2,7 @@
 
     python benchmarks/throughput.py FOLDER [--rounds 3] [--size 224] [--batch 32]
     python benchmarks/throughput.py FOLDER --backbone resnet50 --size 128 --batch 8 [--ours 32]
+    python benchmarks/throughput.py FOLDER --backbone tf_efficientnet_lite0
 
 FOLDER is a split of class folders, such as ``chest_xray/train``. The tutorial loop is the one the
 published notebooks share, ``tutorial.py``. Ours is ``pneumoscope train``'s own path, augmentation,

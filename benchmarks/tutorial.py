@@ -1,6 +1,7 @@
 """The training loop that the published notebooks share, for others here to stand beside.
 
-ImageFolder, per-sample transforms, float32, three channels, Adam 1e-4 and torchvision's network.
+ImageFolder, per-sample transforms, float32, three channels, Adam 1e-4 and torchvision's network, or
+timm's where torchvision has none of that name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import timm
 import torch
 import torchvision
 from torch import nn
@@ -35,8 +37,11 @@ def tutorial(
     )
     films = torchvision.datasets.ImageFolder(str(folder), chain)
     loader = iter(torch.utils.data.DataLoader(films, batch_size=batch, shuffle=True))
-    model = torchvision.models.get_model(backbone, weights=None)
-    model.fc = nn.Linear(model.fc.in_features, 2)
+    if backbone in torchvision.models.list_models():
+        model = torchvision.models.get_model(backbone, weights=None)
+        model.fc = nn.Linear(model.fc.in_features, 2)
+    else:
+        model = timm.create_model(backbone, num_classes=2)
     for name in frozen:
         getattr(model, name).requires_grad_(False).eval()
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-4)

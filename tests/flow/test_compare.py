@@ -82,6 +82,7 @@ def test_recipes_are_compared_over_their_seeds(tmp_path: Path) -> None:
     page = (folder / "comparison.html").read_text("utf-8")
     assert wanted in page and "the summary compares them over theirs" in page
     assert "default (B, D and F) less default (A, C and E), over seeds" in page
+    assert page.index(wanted) < page.index("has the highest AUROC") < page.index("Run beside run")
     # One recipe alone, or one run of each, is no comparison of recipes.
     for some in (runs[:1] + runs[2:3], runs[:2]):
         other = compare(some, out=tmp_path / f"out-{some[1].name}")

@@ -124,15 +124,14 @@ def draw_learning(curve: LearningCurve, name: str) -> Figure:
     axes = figure.subplots()
     for at, recipe in enumerate(curve.recipes):
         look, points = look_of(at), curve.of(recipe)
-        films = [point.films for point in points]
+        aside = 1.02 ** (at - (len(curve.recipes) - 1) / 2)  # or intervals would lie on each other
+        films = [point.films * aside for point in points]
         means = [point.metrics[name].mean for point in points]
         axes.plot(films, means, color=look.colour, linestyle=look.linestyle, label=recipe)
-        for point in points:
+        for x, point in zip(films, points, strict=True):
             for value in point.metrics[name].values:
-                axes.vlines(
-                    point.films, value.low, value.high, color=look.colour, lw=0.7, alpha=0.6
-                )
-                axes.plot(point.films, value.value, look.mark, color=look.colour, markersize=4)
+                axes.vlines(x, value.low, value.high, color=look.colour, lw=0.7, alpha=0.6)
+                axes.plot(x, value.value, look.mark, color=look.colour, markersize=4)
     axes.set(xscale="log", xlabel="Training films", ylabel=METRICS[name].title)
     every = sorted({point.films for point in curve.points})
     axes.xaxis.set_major_locator(FixedLocator(every))
