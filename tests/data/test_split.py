@@ -217,6 +217,17 @@ def test_an_id_that_covers_the_set_is_named_when_nothing_can_be_cut() -> None:
         with_splits(mine, CHOICES)
 
 
+def test_films_of_an_official_test_split_alone_are_not_asked_for_more() -> None:
+    rows = table([i % 2 for i in range(100)], splits=["test"] * 100)
+    about = {"source": {"name": "toy"}}
+    mine = PreparedSet(
+        Path("x"), InputSpec(4, 4), np.zeros((100, 4, 4), np.uint8), None, rows, about
+    )
+    with pytest.raises(UnreadableData) as error:
+        with_splits(mine, CHOICES)
+    assert "--set data.test=new" in error.value.remedy
+
+
 @pytest.mark.parametrize("test", ["official", "new"])
 def test_every_film_is_judged_in_one_fold_and_no_patient_is_divided(test: str) -> None:
     rng = np.random.default_rng(3)

@@ -8,6 +8,8 @@ import pytest
 
 from pneumoscope.errors import BadLabels, InputError
 from pneumoscope.records import DataRequest
+from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.meaning.cells import read_cells
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import Columns, find_columns
 from pneumoscope.sources.tables.facts import fact_columns, fact_name, is_view
@@ -437,3 +439,20 @@ def test_rows_that_no_column_marks_are_counted() -> None:
     pneumonia, effusion = ["1"] * 4 + ["0"] * 6, ["0"] * 4 + ["1"] * 2 + ["0"] * 4
     found = find({"image": FILMS, "Pneumonia": pneumonia, "Effusion": effusion})
     assert any("4 rows marked in none of them count as 'no finding'" in n for n in found.notes)
+
+
+def test_a_finding_that_is_not_named_makes_no_film_normal() -> None:
+    said = {"image": FILMS, "Abnormal": ["YES"] * 8 + ["NO"] * 2}
+    marks = {"Pneumonia": 4, "Effusion": 5, "Other": 6}  # up to which film, from the one before
+    starts = dict(zip(marks, (0, 4, 5), strict=True))
+    said |= {
+        name: ["YES" if starts[name] <= i < end else "NO" for i in range(len(FILMS))]
+        for name, end in marks.items()
+    }
+    cells = find(said).label.cells.tolist()
+    assert cells[:6] == ["Pneumonia"] * 4 + ["Effusion", "Other"]
+    assert cells[6:] == ["unnamed finding"] * 2 + ["no finding"] * 2
+    with pytest.raises(BadLabels, match="unnamed finding"):
+        read_cells({"Pneumonia": 4, "unnamed finding": 2, "no finding": 2}, Question("here"), {})
+    lone = {"image": FILMS, "Pneumonia": ONES, "Abnormal": ["1"] * 10}
+    assert set(find(lone).label.cells) == {"Pneumonia", "unnamed finding"}

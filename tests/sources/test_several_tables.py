@@ -120,6 +120,19 @@ def test_a_split_within_the_whole_counts_for_its_split(tmp_path: Path, whole: st
     assert found == {("val", 0): 2, ("val", 1): 2, (rest, 0): 4, (rest, 1): 4}
 
 
+@pytest.mark.parametrize("name", ["test_labels", "valid", "labels_test"])
+def test_a_split_word_of_the_only_table_that_counts_holds_nothing_out(
+    tmp_path: Path, name: str
+) -> None:
+    rows = rows_of(tmp_path, 0, 20)
+    (tmp_path / "lists").mkdir()
+    write(tmp_path / "lists" / f"{name}.csv", "image,label", rows)
+    readers = [(film, reader, word) for film, word in rows for reader in (1, 2, 3)]
+    write(tmp_path / "lists" / "readers.csv", "image,Reader ID,label", readers)
+    found = opened(tmp_path)
+    assert {one.split for one in found.records} == {None} and found.count == 20
+
+
 def test_readings_of_the_same_films_are_asked_about_the_largest_first(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, 0, 12)
     write(tmp_path / "anna.csv", "film,finding", [(f, "pneumonia") for f, _ in rows[:4]])

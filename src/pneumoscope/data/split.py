@@ -255,9 +255,19 @@ def _check_usable(prepared: PreparedSet) -> None:
             raise UnreadableData(
                 f"the {split} split of {name} has {only}",
                 expected="normal and pneumonia in every split",
-                remedy=_one_patient(prepared.table)
-                or "add films of the other class; pneumoscope audit shows what is there",
+                remedy=_remedy(prepared, split),
             )
+
+
+def _remedy(prepared: PreparedSet, split: Split) -> str:
+    """What to do where ``split`` lacks a class."""
+    if split == "train" and not len(prepared.rows("train")) and len(prepared.rows("test")):
+        return (
+            "all films are of the official test split: judge a run on them, with evaluate RUN "
+            "--data, or cut splits anew: --set data.test=new"
+        )
+    one = _one_patient(prepared.table)
+    return one or "add films of the other class; pneumoscope audit shows what is there"
 
 
 def _one_patient(table: pd.DataFrame) -> str:

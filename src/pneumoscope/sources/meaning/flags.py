@@ -37,6 +37,11 @@ _FEW = 5
 NO_FINDING = "no finding"
 """The cell of a row that has no 1 in any of several columns, none of which says normal."""
 
+UNNAMED = "unnamed finding"
+"""The cell of a row with a 1 only in a column that says that there is a finding, not which."""
+
+_ANY = frozenset(("abnormal", "abnormality", "abnormalities", "any finding", "any abnormality"))
+_REST = frozenset(("other", "others", "other finding", "other findings", "other abnormality"))
 _LABEL_WORDS = frozenset(("label", "class", "target", "diagnosis", "finding", "disease"))
 
 
@@ -45,17 +50,19 @@ class Flags:
     """Columns that each say of a film whether it has what they are named for.
 
     ``pneumonia`` and ``normal`` are those whose names mean it, ``others`` other findings;
-    ``called`` says what a column is named for where its name says more.
+    ``unnamed`` say that there is a finding, not which; ``called`` says what a column is named for
+    where its name says more.
     """
 
     pneumonia: tuple[str, ...]
     normal: tuple[str, ...]
     others: tuple[str, ...]
     called: Mapping[str, str] = field(default_factory=dict)
+    unnamed: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.pneumonia, *self.normal, *self.others)
+        return (*self.pneumonia, *self.normal, *self.others, *self.unnamed)
 
     @property
     def several(self) -> bool:
@@ -85,13 +92,21 @@ def find_named(flags: Sequence[str]) -> Flags:
     by = {name: about(name) for name in flags}
     finding = {n for n in flags if not by[n] and (is_finding(n) or is_finding(_bare(n)))}
     plain = {n for n in flags if (by[n] or n in finding) and not (known(n) or is_finding(n))}
+    if finding or any(by.values()):  # by itself "other" or "abnormal" says nothing of findings
+        finding |= {n for n in flags if _plain(n) in _REST}
+    whole = any(verdict == "pneumonia" for verdict in by.values())
     return Flags(
         tuple(name for name in flags if by[name] == "pneumonia"),
         tuple(name for name in flags if by[name] == "normal"),
         # "Brocho-pneumonia": a near miss is asked about, and never a fact beside the label.
         tuple(n for n in flags if n in finding or (not by[n] and misspelt(n) == "pneumonia")),
         {name: _bare(name) for name in plain},
+        tuple(n for n in flags if whole and not by[n] and _plain(n) in _ANY),
     )
+
+
+def _plain(name: str) -> str:
+    return " ".join(words_of(name))
 
 
 def is_flag(cells: Iterable[str]) -> bool:
@@ -104,18 +119,24 @@ def joined(frame: pd.DataFrame, flags: Flags) -> pd.Series[str]:
     """One label a row: the names of the columns that say yes, joined by ``|``.
 
     A row without any is normal where no column is named for normal films, for then that is how
-    they are written; else it shows none of the columns. A row that is empty throughout is empty.
+    they are written; else it shows none of the columns. One that is only said to show something is
+    of an unnamed finding. A row that is empty throughout is empty.
     """
     label = np.full(len(frame), "", dtype=object)
     marks = all(is_mark(frame[name].unique()) for name in flags.names)
     any_cell = np.full(len(frame), marks)
+    some = np.full(len(frame), False)
     for name in flags.names:
         called = flags.called.get(name, name.strip())
         values = _values(frame[name])
         any_cell |= ~np.isnan(values)
+        if name in flags.unnamed:
+            some |= np.abs(values) == 1
+            continue
         for value, word in ((1, called), (-1, f"uncertain {called}")):
             here = values == value
             label[here] = np.where(label[here] == "", word, label[here] + "|" + word)
+    label[(label == "") & any_cell & some] = UNNAMED
     label[(label == "") & any_cell] = NOTHING_MARKED if flags.normal else NO_FINDING
     return pd.Series(label, index=frame.index, dtype="str")
 
@@ -126,6 +147,7 @@ def together(every: Sequence[Flags]) -> Flags:
         tuple(name for one in every for name in one.pneumonia),
         tuple(name for one in every for name in one.normal),
         tuple(name for one in every for name in one.others),
+        unnamed=tuple(name for one in every for name in one.unnamed),
     )
 
 

@@ -151,7 +151,7 @@ def together(
             kept[part.path] = part
             told.append(
                 f"The {len(part.frame):,} rows of {part.path.name} are in "
-                f"{', '.join(one.path.name for one in over)} too; they count for {part.split}."
+                f"{', '.join(one.path.name for one in over)} too, and are read from it alone."
             )
     used = [kept[path] for path, _ in tables if path in kept and len(kept[path].frame)]
     return LabelTable(tuple(one.path for one in used), _joined(root, tables, used, told))
@@ -170,7 +170,8 @@ def _joined(
 ) -> Table:
     (first, table) = next((path, table) for path, table in tables if path == used[0].path)
     frames = [part.frame for part in used]
-    if any(part.split for part in used):
+    splits = {part.split for part in used}
+    if len(splits) > 1 or splits == {"train"}:  # one held out alone would leave no film to train on
         frames = [_with_split(frame, table, part.split or "")
                   for frame, part in zip(frames, used, strict=True)]  # fmt: skip
     notes = list(dict.fromkeys(note for _, each in tables for note in each.notes))
