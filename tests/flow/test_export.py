@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 from tests.helpers.commands import Made, made_at, run
 from tests.helpers.images import film
+from tests.helpers.networks import make_bundle
 
 from pneumoscope import Classifier
 from pneumoscope.errors import BadWeights, InputError, NotARun
 from pneumoscope.inference.members import load_members
-from pneumoscope.records import Silent
+from pneumoscope.models.bundle import save_bundle
+from pneumoscope.records import Calibration, Silent
 from pneumoscope.run import Run
+from pneumoscope.workflows.export.export import ExportRequest, export
 from pneumoscope.workflows.export.films import own_films
 
 CSV = ("--csv", "out.csv", "--json", "out.json")
@@ -151,3 +154,22 @@ def test_the_data_of_a_run_is_found_where_it_is_now(
     np.savez(other, **arrays)
     with pytest.raises(InputError, match="changed"):
         own_films([finished], str(other), Silent())
+
+
+@pytest.mark.slow
+def test_folds_are_exported_as_their_mean(tmp_path: Path, films: Path) -> None:
+    for place, heat in enumerate((0.7, 1.5)):
+        (tmp_path / f"group/fold-{place}").mkdir(parents=True)
+        bundle = make_bundle(place, calibration=Calibration(heat, "val"), turn_average=6.0)
+        save_bundle(bundle, tmp_path / f"group/fold-{place}")
+    folder = export(ExportRequest(tmp_path / "group"), out=tmp_path / "mean")
+    about = Run(folder).model()
+    checks = about["export"]["certificate"]["checks"]
+    assert [check["model"] for check in checks] == ["mean", "member 1", "member 2"]
+    assert len(about["export"]["certificate"]["not_tried"]) == 2
+    alone, whole = Classifier.load(folder), Classifier.load(tmp_path / "group")
+    assert (alone.operating_points, alone.scale) == (whole.operating_points, whole.scale)
+    assert alone.notes == whole.notes
+    for mine, theirs in zip(alone.read(films), whole.read(films), strict=True):
+        assert (mine.decision, mine.findings) == (theirs.decision, theirs.findings)
+        assert mine.logit == pytest.approx(theirs.logit, abs=1e-4)
