@@ -11,12 +11,14 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pneumoscope.errors import DataNotFound, UnreadableData
+from pneumoscope.sources.rows.block import Row, find_block
 from pneumoscope.sources.rows.detections import (
     IMAGE,
     LABEL,
@@ -189,14 +191,20 @@ def _read_book(path: Path) -> Table:
     try:
         book = load(path, read_only=True, data_only=True)
         cells: Iterator[Any] = book.worksheets[0].iter_rows(values_only=True)
-        names = [_cell(value) for value in next(cells, ())]
-        rows = [[_cell(value) for value in row] for row in cells if any(row)]
+        top = [[_cell(value) for value in next(cells, ())]]
+        rows = top + [[_cell(value) for value in row] for row in cells if any(row)]
         book.close()
     except Exception as error:  # a damaged workbook makes it raise anything
         raise UnreadableData(
             "the workbook cannot be read", got=f"{path} ({type(error).__name__})"
         ) from None
-    return _table(path, names, rows, bounds.digest(path))
+    width = max(
+        (place for row in rows for place, cell in enumerate(row, 1) if cell.strip()), default=0
+    )
+    padded = ((row + [""] * width)[:width] for row in rows)
+    block = find_block(path, (Row(row, at, at) for at, row in enumerate(padded, 1)))
+    table = _table(path, rows[block.first - 1], rows[block.first : block.last], bounds.digest(path))
+    return replace(table, notes=tuple(filter(None, [block.note(path)])))
 
 
 def _table(

@@ -10,6 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -18,12 +19,11 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from pneumoscope.errors import UnreadableData
-from pneumoscope.sources.places.files import DICOM_SUFFIXES, IMAGE_SUFFIXES, suffix_of
+from pneumoscope.sources.rows.block import DELIMITERS, find_block, names_film, rows_of, titled
 from pneumoscope.sources.tables import bounds
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.parquet import gather
 
-_DELIMITERS = ",;\t"
 _BLANKS = re.compile(r"[ \t]+")
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or a spreadsheet workbook",
@@ -50,12 +50,38 @@ def read_text(path: Path, head: bytes, unpacked: bytes | None = None) -> Table:
         stream = io.BytesIO(text.encode())
         notes.append(f"The table {path.name} is not UTF-8: it was read as {encoding}.")
         start = _start(stream)
+    if delimiter := titled(start.decode("utf-8-sig", "replace")):
+        return _read_inner(path, stream, delimiter, digest, notes)
+    try:
+        return _read(path, stream, digest, [*notes])
+    except pa.ArrowInvalid as ragged:
+        if "columns, got" not in str(ragged):
+            raise
+        try:
+            return _read_inner(path, stream, header(start)[1], digest, notes)
+        except csv.Error:  # an open quote
+            raise ragged from None
+
+
+def _read_inner(
+    path: Path, stream: IO[bytes] | Path, delimiter: str, digest: str, notes: list[str]
+) -> Table:
+    """The table of the header and rows alone, without what stands above and below them."""
+    text = _whole(stream)
+    block = find_block(path, rows_of(text, delimiter), delimiter, '"' in text)
+    lines = islice(io.StringIO(text, newline=""), block.first - 1, block.last)
+    inner = io.BytesIO("".join(lines).encode())
+    return _read(path, inner, digest, [*notes, block.note(path)])
+
+
+def _read(path: Path, stream: IO[bytes] | Path, digest: str, notes: list[str]) -> Table:
+    start = _start(stream)
     names, delimiter = header(start)
     if not any(name.strip() for name in names):
         raise UnreadableData("the table is empty", got=path, expected="a header and rows")
     if len(names) == 1 and (rows := _blank_rows(stream, start)):
         return _by_blanks(path, rows, digest, notes)
-    headless = any(_names_film(cell) for cell in names)
+    headless = any(names_film(cell) for cell in names)
     if headless:
         names = [f"column {place}" for place in range(1, len(names) + 1)]
         notes.append(f"The table {path.name} has no header: {_positions(names)}.")
@@ -68,7 +94,7 @@ def header(start: bytes) -> tuple[list[str], str]:
     """The cells of the first line that is not blank, and the delimiter that gives most of them."""
     text = start.decode("utf-8-sig", "replace").lstrip("\r\n")
     found = ([""], ",")
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         row = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [""])
         if len(row) > len(found[0]):
             found = (row, delimiter)
@@ -113,6 +139,13 @@ def _start(stream: IO[bytes] | Path) -> bytes:
     return stream.read(bounds.CHUNK)
 
 
+def _whole(stream: IO[bytes] | Path) -> str:
+    if isinstance(stream, Path):
+        return stream.read_bytes().decode("utf-8-sig")
+    stream.seek(0)
+    return stream.read().decode("utf-8-sig")
+
+
 def _parse(
     path: Path, stream: IO[bytes] | Path, names: list[str], delimiter: str, headless: bool
 ) -> pd.DataFrame:
@@ -138,11 +171,6 @@ def _parse(
     return gather(path, names, reader)
 
 
-def _names_film(cell: str) -> bool:
-    """Whether a cell of the first line is a file's name, so that there is no header."""
-    return suffix_of(cell.strip().replace("\\", "/")) in IMAGE_SUFFIXES | DICOM_SUFFIXES
-
-
 def _blank_rows(stream: IO[bytes] | Path, start: bytes) -> list[list[str]]:
     """The rows of a table whose cells stand apart by blanks; empty where it is none.
 
@@ -152,15 +180,11 @@ def _blank_rows(stream: IO[bytes] | Path, start: bytes) -> list[list[str]]:
     first = start.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
     if len(_BLANKS.split(first.strip())) < 2:
         return []
-    if isinstance(stream, Path):
-        text = stream.read_bytes().decode("utf-8-sig")
-    else:
-        stream.seek(0)
-        text = stream.read().decode("utf-8-sig")
+    text = _whole(stream)
     rows = [_BLANKS.split(line.strip()) for line in text.splitlines() if line.strip()]
     width = Counter(map(len, rows)).most_common(1)[0][0]
     places = Counter(
-        place for row in rows if len(row) == width for place, c in enumerate(row) if _names_film(c)
+        place for row in rows if len(row) == width for place, c in enumerate(row) if names_film(c)
     )
     if not places:
         return rows if all(len(row) == width for row in rows) else []
@@ -174,7 +198,7 @@ def _blank_rows(stream: IO[bytes] | Path, start: bytes) -> list[list[str]]:
 
 
 def _by_blanks(path: Path, rows: Sequence[list[str]], digest: str, notes: list[str]) -> Table:
-    headless = any(_names_film(cell) for cell in rows[0])
+    headless = any(names_film(cell) for cell in rows[0])
     names = [f"column {i}" for i in range(1, len(rows[0]) + 1)] if headless else rows[0]
     if headless:
         notes.append(
