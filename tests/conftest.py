@@ -21,6 +21,9 @@ elif _WORKER:
 # What lies in a developer's own cache of the hub is no business of a test.
 os.environ["HF_HUB_CACHE"] = os.path.join(os.path.dirname(__file__), "no-hub-cache")
 
+# Nor how wide the terminal is: workers are told that it has 80 columns, a single process is not.
+os.environ.pop("COLUMNS", None)
+
 # Examples that hypothesis tries: few in the README's line, --hypothesis-profile full in .ci/run.
 settings.register_profile("few", max_examples=30, deadline=None, database=None)
 settings.register_profile("full", settings.get_profile("few"), max_examples=300)

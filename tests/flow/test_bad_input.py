@@ -602,6 +602,6 @@ def test_an_error_of_our_own_keeps_its_traceback(
     def broken(*args: object, **named: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "a template of ours")
 
-    monkeypatch.setattr("pneumoscope.workflows.data.open_source", broken)
+    monkeypatch.setattr("pneumoscope.workflows.data.open_data", broken)
     with pytest.raises(FileNotFoundError):
         run(monkeypatch, "train", films)

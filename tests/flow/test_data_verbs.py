@@ -62,7 +62,7 @@ def test_prepare_says_what_was_found_and_what_comes_next(
         "passed over: 1 (files of another kind)",
         "films: 316 used of 317 found",
         "left out: 1 × ",
-        "normal: 158 used of 159: NORMAL (159)",
+        "normal: 158 used of 159 films: NORMAL (159)",
         "pneumonia: 158: PNEUMONIA (158)",
         "patients: ",
         "official test 60 (",

@@ -189,7 +189,7 @@ def test_what_is_judged_is_shown_and_masks_are_not_judged(
     said = heard["What is judged"]
     assert said["films"] == "41 used of 44 found; among them 1 lateral views"
     assert said["left out"].startswith("3 masks and drawings") and "splits" not in said
-    assert said["normal"].startswith("21 used of 24: NORMAL (24)")
+    assert said["normal"].startswith("21 used of 24 films: NORMAL (24)")
     assert len(pd.read_csv(folder / "predictions.csv")) == 41
     assert Run(folder).manifest()["door"]["used"] == 41
     page = (folder / "report.html").read_text()

@@ -21,6 +21,7 @@ def test_few_films_take_more_epochs_and_many_none(films: int, accumulate: int, e
     labels = np.resize([0, 1], films)
     prepared: Any = SimpleNamespace(
         images=None,
+        sites=(),
         table=pd.DataFrame({"label": labels}),
         rows=lambda _: np.arange(films),
         labels=lambda rows: labels[rows],
