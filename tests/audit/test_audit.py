@@ -24,6 +24,7 @@ PARTS = {
     "not_provable",
     "duplicates",
     "baselines",
+    "facts_by_class",
     "splits",
     "genealogy",
 }
