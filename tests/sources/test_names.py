@@ -229,9 +229,19 @@ def test_sets_that_are_merged_are_read_film_by_film() -> None:
     ],
 )  # fmt: skip
 def test_pictures_made_from_one_film_have_one_origin(paths: list[str], together: list[int]) -> None:
-    origin = read_origins(paths, [0] * len(paths))
+    origin = read_origins(paths, [0] * len(paths)).names
     found = [i for i, name in enumerate(origin) if name and name == origin[0]]
     assert found == together
+
+
+@pytest.mark.parametrize("copy", ["aug_0_{}.jpg", "_0_{}.jpg", "augmented_image_{}.png"])
+def test_copies_of_films_that_nothing_names_are_counted_and_not_joined(copy: str) -> None:
+    films = [f"COVID/COVID ({place}).jpg" for place in range(30)]
+    copies = [f"Augmented COVID/{copy.format(1000 + 7 * place)}" for place in range(12)]
+    found = read_origins([*films, *copies], [1] * 42)
+    assert found.untold == tuple(range(30, 42)) and not any(found.names)
+    named = [f"aug_{place}_0.jpg" for place in range(30)]
+    assert not read_origins([*(f"{place}.jpg" for place in range(30)), *named], [1] * 60).untold
 
 
 def _in_folders(form: str, count: int = 6, films: int = 3) -> list[str]:
@@ -305,7 +315,7 @@ def test_a_lateral_view_by_name_is_a_fact_unless_the_film_says_it(tmp_path: Path
 @given(st.lists(st.text(max_size=30), max_size=8))
 def test_any_names_are_read(paths: list[str]) -> None:
     names = read_names(paths, [None] * len(paths))
-    origins = read_origins(paths, [None] * len(paths))
+    origins = read_origins(paths, [None] * len(paths)).names
     assert len(names.patient) == len(origins) == len(paths)
     counts = Counter(origins)
     assert all(counts[name] > 1 for name in origins if name is not None)

@@ -65,6 +65,8 @@ def assemble(listed: Listed) -> Source:
         notes.insert(0, names.kermany)
     elif names.forms:
         notes.append(_patients_note(names))
+    if names.untold:
+        notes.append(_untold_note([listed.films.paths[place] for place in names.untold]))
     # A part of the set goes by the name of its own folder.
     whole = names.kermany and len(records) == KERMANYS_FILMS
     if count := against(listed.films.paths, about.label.tolist()):
@@ -85,6 +87,16 @@ def assemble(listed: Listed) -> Source:
         patients="film names" if names.forms else listed.patients,
         lost=listed.lost,
         readers=listed.readers,
+    )
+
+
+def _untold_note(paths: Sequence[str]) -> str:
+    homes = list(dict.fromkeys(path.rpartition("/")[0].rpartition("/")[2] for path in paths))
+    way = f": --classes {homes[0]}=ignore" if len(homes) == 1 and homes[0] else ""
+    return (
+        f"{len(paths):,} films are copies that were made of others, by their names, which do not "
+        "say of which: a copy of a test film may be among the training films. Leave the copies "
+        f"out{way}."
     )
 
 
@@ -120,8 +132,10 @@ def with_names(films: Films, about: About, *, studies: bool = False) -> tuple[Ab
     names = replace(names, patient=tuple(patient.at(i) for i in range(len(about))))
     origin = None
     if None in names.patient:  # films of a known patient stay together anyway
-        origins = zip(read_origins(films.paths, labels), names.patient, strict=True)
-        loose = [one if patient is None else None for one, patient in origins]
+        origins = read_origins(films.paths, labels)
+        pairs = zip(origins.names, names.patient, strict=True)
+        loose = [one if patient is None else None for one, patient in pairs]
+        names = replace(names, untold=origins.untold)
         origin = Column.of(loose) if any(loose) else None
     facts = dict(about.facts)
     if any(lateral := [is_lateral(path) for path in films.paths]):

@@ -58,6 +58,7 @@ _NUMBERED = re.compile(
     r"^(.*[0-9].*?)[-_ .](?:[0-9]{1,3}|[a-h]|pa|ap|lat|lateral|frontal|view[0-9]?|img[0-9]?)$", re.I
 )
 _FIRST_NUMBER = re.compile(r"^[0-9]{1,3}[_\- .](?=.*[a-z])")
+_NO_LETTER = re.compile(r"[\d_\- .]*$")
 _LAST_NUMBER = re.compile(r"[_\- .][0-9a-f]{1,32}$", re.I)
 _ENOUGH = 0.9
 _SHARED, _LARGEST, _FEWEST = 0.1, 0.05, 20
@@ -94,13 +95,14 @@ class NamedFilm:
 class Names:
     """What the names of films say: ``patient`` and ``subtype`` of each, None where a name does
     not say it. ``forms`` counts the films by the form of their names; ``kermany`` is the note of
-    that set, empty for others.
+    that set, empty for others; ``untold`` are copies of films that nothing names.
     """
 
     patient: tuple[str | None, ...]
     subtype: tuple[str | None, ...]
     forms: Mapping[str, int]
     kermany: str = ""
+    untold: tuple[int, ...] = ()
 
     @property
     def read(self) -> int:
@@ -175,9 +177,17 @@ def _stem(name: str) -> str:
     return _EXPORTED.sub("", stem)
 
 
-def read_origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[str | None, ...]:
-    """The name of the film that each of ``paths`` seems to be made from; None where it shares
-    that with no other."""
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Films that others were made from: ``names`` has that of each film, None where it shares it
+    with no other; ``untold`` are the places of copies whose names say only a number of it."""
+
+    names: tuple[str | None, ...]
+    untold: tuple[int, ...] = ()
+
+
+def read_origins(paths: Sequence[str], labels: Sequence[int | None]) -> Origins:
+    """The films that each of ``paths`` seems to be made from."""
     places = [path.rpartition("/")[::2] for path in paths]
     stems = [_stem(name).casefold() for _, name in places]
     # Copies lie in a folder of their own, too, under the names of their films.
@@ -209,10 +219,18 @@ def read_origins(paths: Sequence[str], labels: Sequence[int | None]) -> tuple[st
     few = min(most, len(paths) / _FEW_SETS)
     for place, names in loose.items():
         keys[place] = next((name for name in names if 1 < shared[name] <= few), names[0])
+    says_nothing = (place for place, names in loose.items() if _NO_LETTER.match(names[0][1]))
+    untold = tuple(says_nothing) if plain else ()
+    for folder in {places[place][0] for place in untold}:
+        mine = [place for place in untold if places[place][0] == folder]
+        if len({keys[place] for place in mine}) == 1:  # aug_0_7312: a counter that never counted
+            for place in mine:
+                keys[place] = places[place]
     numbered = _numbered([stem for _, stem in keys])
     keys = [("", numbered[stem]) if stem in numbered else (home, stem) for home, stem in keys]
     counts = Counter(keys)
-    return tuple("/".join(key) if 1 < counts[key] <= most else None for key in keys)
+    names = tuple("/".join(key) if 1 < counts[key] <= most else None for key in keys)
+    return Origins(names, untold)
 
 
 def _shorter(stem: str) -> Iterator[str]:
