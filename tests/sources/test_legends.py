@@ -82,6 +82,8 @@ def test_one_list_is_read_with_its_sisters_and_its_legend(tmp_path: Path) -> Non
         '"sex","radio","0, F | 1, M"\n',
         "column;meaning\nsex;0=F, 1=M\ndx;0=Pneumonia, 1=Normal\n".replace(";", "\t"),
         "name,values\nsex,0: F; 1: M\ndx,0: Pneumonia; 1: Normal\n",
+        "Variable,Code,Meaning\nsex,0,F\nsex,1,M\nward,A,Acute\ndx,0,Pneumonia\ndx,1,Normal\n",
+        "Variable;Code;Meaning\nsex;0;F\nsex;1;M\ndx;0;Pneumonia\ndx;1;Normal\n",
     ],
 )
 def test_a_data_dictionary_is_about_its_own_column(rows: str, tmp_path: Path) -> None:

@@ -185,10 +185,24 @@ def _read(path: Path) -> Iterator[Legend]:
     if words := _of_lines(lines):
         yield Legend(path, words)
     elif path.suffix.lower() != ".txt":
-        for row in csv.reader(io.StringIO(text), delimiter="\t" if "\t" in lines[0] else ","):
+        delimiter = next((mark for mark in "\t;" if mark in lines[0]), ",")
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+        for row in rows:
             for cell in row:
                 if words := _checked(_CHOICE.findall(cell)):
                     yield Legend(path, words, frozenset(map(fold, row)))
+        yield from _of_variables(path, rows)
+
+
+def _of_variables(path: Path, rows: Sequence[Sequence[str]]) -> Iterator[Legend]:
+    """The legends of a codebook with a row for each code: variable, code, meaning."""
+    by_name: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        if len(row) >= 3:
+            by_name.setdefault(row[0], []).append((row[1].strip(), row[2]))
+    for name, pairs in by_name.items():
+        if all(code.isdecimal() for code, _ in pairs) and (words := _checked(pairs)):
+            yield Legend(path, words, frozenset((fold(name),)))
 
 
 def _of_json(path: Path, found: Any) -> Iterator[Legend]:
@@ -225,7 +239,7 @@ def _of_lines(lines: Sequence[str]) -> Words:
                 [(row[number], row[3 - number]) for row in rows if row], len(body)
             ):
                 return words
-    return _counted(lines) if not any("," in line or "\t" in line for line in lines) else {}
+    return {} if any(mark in line for line in lines for mark in ",;\t") else _counted(lines)
 
 
 def _counted(words: Sequence[str]) -> Words:

@@ -229,8 +229,9 @@ def read_origins(paths: Sequence[str], labels: Sequence[int | None]) -> Origins:
     numbered = _numbered([stem for _, stem in keys])
     keys = [("", numbered[stem]) if stem in numbered else (home, stem) for home, stem in keys]
     counts = Counter(keys)
-    names = tuple("/".join(key) if 1 < counts[key] <= most else None for key in keys)
-    return Origins(names, untold)
+    return Origins(
+        tuple("/".join(key) if 1 < counts[key] <= most else None for key in keys), untold
+    )
 
 
 def _shorter(stem: str) -> Iterator[str]:
