@@ -131,7 +131,8 @@ class Stopper(Silent):
             raise RuntimeError("stopped")
 
 
-@pytest.mark.parametrize("dies", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", [False, True])
 def test_two_processes_train_to_what_one_does_and_go_on_after_a_death(
     prepared: PreparedSet, tmp_path: Path, weights: Path, dies: bool
 ) -> None:
