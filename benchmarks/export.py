@@ -151,7 +151,10 @@ def command(run: Path, export: Path, source: Path, films: int, turns: int) -> No
 _WATCHED = """
 import sys
 from pneumoscope.cli import main
-code = main._run()
+try:
+    code = main._run()
+except SystemExit as ended:
+    code = ended.code
 status = open("/proc/self/status").read()
 print(status.split("VmHWM:")[1].split()[0], file=sys.stderr)
 sys.exit(code)
