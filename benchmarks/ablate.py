@@ -23,11 +23,11 @@ from hard_films import moved as shifted
 from pneumoscope.data.prepare import cache_folder, prepare, prepared_name
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.inference.predictor import Predictor
+from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import auroc, average_precision, log_loss, probability
 from pneumoscope.metrics.thresholds import choose
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.sources.forms.arrays import medmnist_source
 from pneumoscope.training.fit import fit

@@ -24,10 +24,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.site.crossfit import drawn
+from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import Floats, auroc
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.workflows.adapt.parent import Parent, open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.adapt.site import Site, read_site

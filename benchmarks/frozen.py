@@ -29,8 +29,9 @@ import torch
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.imaging.read import read_film
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import InputSpec, Record, Silent, Source
+from pneumoscope.records import InputSpec, Record, Source
 from pneumoscope.run import Run
 from pneumoscope.training.features.extract import FeatureExtractor
 from pneumoscope.training.fit import fit

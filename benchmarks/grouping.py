@@ -23,7 +23,8 @@ import numpy as np
 
 from pneumoscope.data import prepare as module
 from pneumoscope.data.together.alike import Alike
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 SIDE, SMALL = 224, 28

@@ -42,11 +42,12 @@ from pneumoscope.data.split import label_codes
 from pneumoscope.data.together.deal import assign
 from pneumoscope.data.together.groups import patient_codes
 from pneumoscope.inference.predictor import Predictor
+from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import auroc, probability
 from pneumoscope.metrics.thresholds import choose
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.run import Run
 from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.fit import fit

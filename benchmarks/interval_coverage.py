@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pneumoscope.metrics.intervals import bootstrap, delong, structural_components, wilson
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import auroc, confusion
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 Z = 1.959964
 THRESHOLD = 0.5

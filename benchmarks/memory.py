@@ -43,8 +43,9 @@ def sample(peaks: dict[str, int], stop: threading.Event) -> None:
 def train(count: int, size: int, work: Path) -> None:
     from pneumoscope.data.loader import Batches
     from pneumoscope.data.prepare import prepare
+    from pneumoscope.listener import Silent
     from pneumoscope.recipe import load_recipe
-    from pneumoscope.records import InputSpec, Record, Silent, Source, Split
+    from pneumoscope.records import InputSpec, Record, Source, Split
     from pneumoscope.run import Run
     from pneumoscope.training.fit import fit
     from pneumoscope.training.job import TrainingJob, build_network

@@ -29,7 +29,8 @@ from pneumoscope.imaging.read import read_film
 from pneumoscope.models.bundle import Bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import InputSpec, OperatingPoint
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import InputSpec
 
 SIDE = 224
 

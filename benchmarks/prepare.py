@@ -30,7 +30,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 from pneumoscope.data.prepare import prepare
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 SIDE = 224

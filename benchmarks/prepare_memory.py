@@ -18,7 +18,8 @@ import tempfile
 from pathlib import Path
 
 from pneumoscope.data.prepare import prepare
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 SIZES = (2_000, 20_000)

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.split import plan_splits
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 CUTS = {"default": {}, "new test": {"test": "new"}}

@@ -25,8 +25,9 @@ import torch
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.imaging.read import read_film
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Film, InputSpec, Record, Silent, Source
+from pneumoscope.records import Film, InputSpec, Record, Source
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network

@@ -37,10 +37,11 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import folds_of
 from pneumoscope.data.together.groups import patient_codes
 from pneumoscope.inference.predictor import Predictor
+from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import auroc
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network

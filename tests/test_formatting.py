@@ -24,7 +24,7 @@ from pneumoscope.formatting import (
     signed,
     signed_interval,
 )
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 UNDEFINED = Estimate(nan, nan, nan, 0.95, "one class only", 0)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from pneumoscope.plain import from_plain, to_plain
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pneumoscope.errors import printable
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 Cell = tuple[str, str]
 """A figure as a table shows it: its value, and its interval or what stands in its place."""

@@ -1,19 +1,17 @@
-"""Records that travel between packages: films, sources, requests, estimates, readings."""
+"""Records of data that travel between packages: films, sources, requests, input."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:  # every verb's module loads the records, and --help has no use for numpy
     import numpy as np
     from numpy.typing import NDArray
 
 from pneumoscope.manifest import RequestEntry, SourceEntry, WordEntry
-from pneumoscope.plain import to_plain
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -272,154 +270,3 @@ class InputSpec:
         """Side in stored pixels of the centre square that is judged: as much is left out on each
         side."""
         return self.stored - 2 * round(self.stored * self.margin / 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A metric and its interval. ``value`` is NaN where it is undefined (0/0)."""
-
-    value: float
-    low: float
-    high: float
-    level: float
-    method: str
-    n: int
-
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Estimate:
-        """What ``to_json`` wrote; what is missing is unknown: NaN, 95 %, no method, no film."""
-        value, low, high = (
-            math.nan if found.get(key) is None else float(found[key])
-            for key in ("value", "low", "high")
-        )
-        level, method = float(found.get("level") or 0.95), str(found.get("method") or "")
-        return cls(value, low, high, level, method, int(found.get("n") or 0))
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """A decision threshold and the split it was chosen on.
-
-    A film is called pneumonia when ``probability >= threshold``.
-    """
-
-    name: str
-    threshold: float
-    rule: str
-    chosen_on: Split | Literal["external"]
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A temperature and the split it was chosen on: the calibrated logit is logit / temperature.
-
-    Order and decisions stay as they are; only what a probability claims changes.
-    """
-
-    temperature: float
-    chosen_on: Split
-
-
-@dataclass(frozen=True, slots=True)
-class Conformal:
-    """Between which probabilities a reading is withheld, and the split that was found on.
-
-    ``pneumonia_from`` is the lowest probability at which pneumonia is a plausible label,
-    ``normal_to`` the highest at which normal is. Both are plausible between them, and the film is
-    left to a person; where ``normal_to`` is the lower of the two there is no such film.
-    ``positives`` and ``negatives`` count the films of ``chosen_on``.
-    """
-
-    miss_rate: float
-    pneumonia_from: float
-    normal_to: float
-    positives: int
-    negatives: int
-    chosen_on: Split
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a model says of one film: the one answer of command line, library and service.
-
-    ``probability`` of pneumonia, 0–1, ``logit`` and the threshold of ``operating_point`` are on the
-    model's ``scale``, as everywhere; they are None where the film could not be read, and ``error``
-    then says why. ``decision`` is normal or pneumonia at ``operating_point``; None too where the
-    model ``abstained`` or has no operating point; ``outcome`` tells these apart in a word.
-    ``findings`` are codes of what is odd about the film. ``heatmap`` is uint8 (H, W) where one was
-    asked for.
-    """
-
-    name: str
-    probability: float | None = None
-    logit: float | None = None
-    decision: str | None = None
-    operating_point: OperatingPoint | None = None
-    abstained: bool = False
-    findings: tuple[str, ...] = ()
-    error: str | None = None
-    heatmap: Grey | None = None
-    scale: str | None = None
-
-    @property
-    def outcome(self) -> str:
-        """``normal``, ``pneumonia``, ``withheld``, ``undecided`` (the model has no operating point)
-        or ``not read``."""
-        if self.error is not None:
-            return "not read"
-        return self.decision or ("withheld" if self.abstained else "undecided")
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready, without the heatmap."""
-        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "heatmap"}
-        point = self.operating_point
-        return named | {
-            "operating_point": to_plain(point) if point else None,
-            "findings": list(self.findings),
-        }
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Advance = Callable[[int, int], None]
-"""Called with what is done, and how much there is in all."""
-
-
-class Listener(Protocol):
-    """Hears what a long piece of work does. The command line shows it; a library may ignore it."""
-
-    def stage(self, title: str) -> None:
-        """A new piece of work begins."""
-
-    def choice(self, what: str, choice: str, why: str) -> None:
-        """Something was chosen automatically, and why."""
-
-    def note(self, text: str) -> None:
-        """Something about the data that the user should know."""
-
-    def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """What was found out, a name and a sentence a row."""
-
-    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
-        """``done`` of ``total`` units of the present stage are done."""
-
-
-class Silent:
-    """The listener that ignores everything."""
-
-    def stage(self, title: str) -> None:
-        pass
-
-    def choice(self, what: str, choice: str, why: str) -> None:
-        pass
-
-    def note(self, text: str) -> None:
-        pass
-
-    def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        pass
-
-    def progress(self, done: int, total: int, unit: str, note: str = "") -> None:
-        pass

@@ -42,7 +42,7 @@ from pneumoscope.manifest import (
     ModelManifest,
     PreparedManifest,
 )
-from pneumoscope.records import Calibration, Conformal, OperatingPoint, Reading
+from pneumoscope.readings import Calibration, Conformal, OperatingPoint, Reading
 from pneumoscope.sections import DecideChoices
 from pneumoscope.sources.known_sets import KnownSet
 from pneumoscope.training.measure.profile import Profile

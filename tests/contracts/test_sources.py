@@ -29,7 +29,8 @@ from tests.helpers.sources import (
 
 from pneumoscope.data.prepare import prepare
 from pneumoscope.errors import BadLabels
-from pneumoscope.records import SPLITS, DataRequest, Film, InputSpec, Record, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import SPLITS, DataRequest, Film, InputSpec, Record, Source
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import parse_classes
 

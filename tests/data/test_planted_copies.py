@@ -13,8 +13,9 @@ from PIL import Image, ImageEnhance
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.split import plan_splits
 from pneumoscope.imaging.phantom import draw_phantom
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 FILMS = 40

@@ -19,8 +19,9 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import plan_splits, with_splits
 from pneumoscope.data.together.sites import REPEATED
 from pneumoscope.errors import InputError
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import OWN, DataRequest, InputSpec, Silent
+from pneumoscope.records import OWN, DataRequest, InputSpec
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.sources.known_sets import KERMANY, recognise
 from pneumoscope.sources.sites import open_data

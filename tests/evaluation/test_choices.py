@@ -15,7 +15,7 @@ from pneumoscope.evaluation.evaluate import operating_point_from
 from pneumoscope.evaluation.predictions import at_temperature
 from pneumoscope.metrics.calibration import temperature
 from pneumoscope.metrics.scale import moved_point
-from pneumoscope.records import Calibration, OperatingPoint
+from pneumoscope.readings import Calibration, OperatingPoint
 
 Table = Callable[..., pd.DataFrame]
 

@@ -15,7 +15,7 @@ from pneumoscope.evaluation.evaluate import core_metrics, operating_point_from
 from pneumoscope.metrics.intervals import delong, wilson
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 
 QUICK = IntervalSettings(resamples=200)
 POINT = OperatingPoint("youden", 0.5, "maximum youden", "val")

@@ -19,7 +19,7 @@ from pneumoscope.evaluation.results import evaluation_json
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 
 Table = Callable[..., pd.DataFrame]
 QUICK = IntervalSettings(resamples=200)

@@ -14,7 +14,8 @@ from pneumoscope.inference.exported import EACH, OnnxEngine
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.models.bundle import _backbone
 from pneumoscope.models.network import Network
-from pneumoscope.records import Calibration, InputSpec
+from pneumoscope.readings import Calibration
+from pneumoscope.records import InputSpec
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ import torch
 from tests.helpers.figures import leave_undrawn
 
 import pneumoscope.training.fit  # noqa: F401  imported before the forks, to be paid for once
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.workflows import pipeline
 
 

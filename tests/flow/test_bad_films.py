@@ -36,7 +36,8 @@ from tests.helpers.images import SIZED, encode, ihdr, oriented, png_chunks, tiff
 from pneumoscope.data.prepare import prepare
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import BadLabels, InputError, PneumoscopeError, UnreadableData
-from pneumoscope.records import DataRequest, InputSpec, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, InputSpec, Source
 from pneumoscope.sources.detect import open_source
 
 SIDE = 16

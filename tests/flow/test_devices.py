@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from tests.helpers.commands import QUICK, train
 
-from pneumoscope.records import Hardware, Listener
+from pneumoscope.listener import Listener
+from pneumoscope.records import Hardware
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network

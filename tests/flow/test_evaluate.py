@@ -23,7 +23,9 @@ from pneumoscope.cli.main import app
 from pneumoscope.cli.verbs.evaluate import share
 from pneumoscope.errors import BadLabels, InputError, NotARun, OutputExists, UnreadableData
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.records import DataRequest, OperatingPoint, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import DataRequest
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.run.card import card_text
 from pneumoscope.run import Run

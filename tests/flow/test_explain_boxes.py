@@ -19,8 +19,9 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.truth import boxes_around
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.run import Run
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.data import data_of_run

@@ -17,8 +17,9 @@ from tests.helpers.networks import make_bundle
 from pneumoscope import Classifier
 from pneumoscope.errors import BadWeights, InputError, NotARun
 from pneumoscope.inference.members import load_members
+from pneumoscope.listener import Silent
 from pneumoscope.models.bundle import save_bundle
-from pneumoscope.records import Calibration, Silent
+from pneumoscope.readings import Calibration
 from pneumoscope.run import Run
 from pneumoscope.workflows.export.export import ExportRequest, export
 from pneumoscope.workflows.export.films import own_films

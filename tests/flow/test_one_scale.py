@@ -18,7 +18,7 @@ from pneumoscope import Classifier
 from pneumoscope.evaluation import choices
 from pneumoscope.formatting import number
 from pneumoscope.inference.members import load_members
-from pneumoscope.records import Calibration
+from pneumoscope.readings import Calibration
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.run import Run
 from pneumoscope.workflows import pipeline

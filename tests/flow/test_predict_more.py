@@ -20,7 +20,7 @@ from tests.helpers.networks import make_bundle
 from pneumoscope.cli import interrupts
 from pneumoscope.inference.classifier import Classifier
 from pneumoscope.models.bundle import save_bundle
-from pneumoscope.records import Reading
+from pneumoscope.readings import Reading
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from pneumoscope.models.adapted.statistics import estimated
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import ZOO, build_backbone
-from pneumoscope.records import InputSpec, OperatingPoint
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import InputSpec
 
 POINTS = (
     OperatingPoint("youden", 0.5, "maximum youden", "val"),

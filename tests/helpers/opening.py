@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import InputError
-from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.detect import open_source
 
 Counts = dict[tuple[int | None, str | None], int]

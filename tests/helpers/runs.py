@@ -18,7 +18,7 @@ from pneumoscope.evaluation.choices import Choices, choose_all, on_validation
 from pneumoscope.evaluation.evaluate import evaluate_split
 from pneumoscope.evaluation.results import evaluation_json
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 
 THRESHOLD = 0.41
 

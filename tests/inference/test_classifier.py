@@ -19,9 +19,11 @@ from pneumoscope.errors import BadWeights, InputError, NotARun, UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.inference import classifier as module
 from pneumoscope.inference.predictor import Predictor
+from pneumoscope.listener import Silent
 from pneumoscope.models.bundle import save_bundle
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Calibration, Conformal, DataRequest, InputSpec, Silent
+from pneumoscope.readings import Calibration, Conformal
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 

@@ -12,7 +12,7 @@ from pneumoscope.metrics.conformal import (
     risk_coverage,
     spread_of_miss_rate,
 )
-from pneumoscope.records import Conformal
+from pneumoscope.readings import Conformal
 
 
 def test_thresholds_by_hand() -> None:

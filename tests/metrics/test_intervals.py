@@ -21,7 +21,7 @@ from pneumoscope.metrics.intervals import (
 )
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 HANLEY = (
     np.r_[np.zeros(58, int), np.ones(51, int)],

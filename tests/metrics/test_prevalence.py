@@ -7,7 +7,7 @@ import pytest
 
 from pneumoscope.metrics.intervals import undefined, wilson
 from pneumoscope.metrics.prevalence import predictive_values
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 
 def test_bayes_by_hand() -> None:

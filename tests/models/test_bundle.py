@@ -11,7 +11,8 @@ from pneumoscope.errors import BadWeights, NotARun
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import Calibration, Conformal, InputSpec, OperatingPoint
+from pneumoscope.readings import Calibration, Conformal, OperatingPoint
+from pneumoscope.records import InputSpec
 
 
 def make(local_contrast: int = 0) -> Bundle:

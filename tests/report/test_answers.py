@@ -20,7 +20,7 @@ from pneumoscope.cli.screen import Screen
 from pneumoscope.data.door import KnownPatients
 from pneumoscope.data.together.groups import Divided
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.kit.door import divided_words, shared_words
 from pneumoscope.report.review import people, yardsticks

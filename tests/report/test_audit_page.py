@@ -31,7 +31,8 @@ from pneumoscope.audit.splits import SplitShift
 from pneumoscope.data.door import Door
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.formatting import shortened
-from pneumoscope.records import Estimate, InputSpec
+from pneumoscope.readings import Estimate
+from pneumoscope.records import InputSpec
 from pneumoscope.report.audit.charts import FINEST, MOST_MARKS, bin_sizes, sizes_figure
 from pneumoscope.report.audit.facts import fact_tables
 from pneumoscope.report.audit.films import STILL_SIDE, small_uri

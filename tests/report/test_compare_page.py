@@ -21,7 +21,7 @@ from pneumoscope.evaluation.comparison import (
     RecipePair,
     SeedGroup,
 )
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.compare import figures as compare_figures
 from pneumoscope.report.compare.words import (
     headline,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pneumoscope.audit.baselines import JudgedBaseline
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.groups.crossval import _forest, _good, _limits, _lungs
 from pneumoscope.report.groups.seeds import _remarks_of_use, one_answers

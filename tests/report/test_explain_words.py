@@ -1,7 +1,7 @@
 """Sentences of an explanation."""
 
 from pneumoscope.explain.localise import Localisation
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.explain.words import location_words
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels, InputError
-from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.asked import answered, open_or_ask
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import file_to_fill, parse_classes

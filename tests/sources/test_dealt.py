@@ -9,7 +9,8 @@ import numpy as np
 from tests.helpers.dicom import dicom
 
 from pneumoscope.data.prepare import prepare
-from pneumoscope.records import DataRequest, InputSpec, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, InputSpec
 from pneumoscope.sources.detect import open_source
 
 

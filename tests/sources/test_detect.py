@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData
-from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources import detect
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.fetch.download import Published

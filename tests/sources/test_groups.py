@@ -11,7 +11,8 @@ from PIL import Image
 from tests.helpers.dicom import save_dicom
 
 from pneumoscope.errors import BadLabels, InputError
-from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.asked import answered
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.asking import Question

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.sources.detect import open_source
 
 SMALL, LARGE, MOST = 5_000, 20_000, 5.5

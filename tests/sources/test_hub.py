@@ -19,7 +19,8 @@ from urllib.parse import unquote
 import pytest
 
 from pneumoscope.errors import DataNotFound, DiskFull, UnreadableData
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.sources.fetch.client import HuggingFaceHub, Listing
 from pneumoscope.sources.fetch.hub import CONVERTED, MARK, fetch_set, parse
 from pneumoscope.sources.forms.huggingface import huggingface_source

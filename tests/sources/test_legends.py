@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import BadLabels
-from pneumoscope.records import DataRequest, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.asked import answered
 from pneumoscope.sources.detect import open_source
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pneumoscope.errors import BadLabels
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.answers import parse_classes
 from pneumoscope.sources.meaning.asking import Question

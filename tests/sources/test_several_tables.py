@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import InputError, UnreadableImage
-from pneumoscope.records import DataRequest, Record, Silent, Source
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest, Record, Source
 from pneumoscope.sources.detect import open_source
 
 Rows = Sequence[Sequence[object]]

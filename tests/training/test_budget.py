@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from pneumoscope.listener import Silent
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Hardware, InputSpec, Silent
+from pneumoscope.records import Hardware, InputSpec
 from pneumoscope.training.job import TrainingJob
 from pneumoscope.training.measure import budget
 from pneumoscope.training.measure.budget import MOST_EPOCHS, Pace, epochs_within, pace_of

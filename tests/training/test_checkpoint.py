@@ -6,8 +6,8 @@ import pandas as pd
 import torch
 
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from pneumoscope.data.loader import Batches
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import BadRecipe, DiskFull
+from pneumoscope.listener import Silent
 from pneumoscope.models.weights import check_model
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import Silent
 from pneumoscope.run import Run
 from pneumoscope.training.features import store
 from pneumoscope.training.features.batches import Features, ViewSampler

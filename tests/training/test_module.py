@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pneumoscope.listener import Silent
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import InputSpec, Silent
+from pneumoscope.records import InputSpec
 from pneumoscope.run import Run
 from pneumoscope.training.checkpoint import CheckpointCallback
 from pneumoscope.training.losses import Loss

@@ -21,9 +21,10 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from pneumoscope.data.prepared import PreparedSet, open_prepared
 from pneumoscope.errors import BadRecipe, Diverged, UnreadableData, WorkerLost
+from pneumoscope.listener import Silent
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.recipe import Recipe, load_recipe
-from pneumoscope.records import Hardware, Silent
+from pneumoscope.records import Hardware
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit
 from pneumoscope.training.job import TrainingJob, build_network

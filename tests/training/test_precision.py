@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pneumoscope.listener import Silent
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import InputSpec, Silent
+from pneumoscope.records import InputSpec
 from pneumoscope.training.measure import precision
 from pneumoscope.training.measure.precision import choose_precision
 

@@ -15,13 +15,15 @@ import torch.nn.functional as F
 from tests.helpers.networks import make_bundle
 
 from pneumoscope.evaluation.predictions import COLUMNS
+from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import probability
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.adapted.statistics import estimated, with_statistics
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import InputSpec, OperatingPoint, Silent
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import InputSpec
 from pneumoscope.workflows.adapt.local import why_no_labels
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import UNKNOWN, Site

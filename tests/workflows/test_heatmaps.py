@@ -12,10 +12,11 @@ import torch
 
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.explain.cam import DEFAULT, heatmaps, scaled
+from pneumoscope.listener import Silent
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
-from pneumoscope.records import InputSpec, Silent
+from pneumoscope.records import InputSpec
 from pneumoscope.workflows.explain import heatmaps as room
 from pneumoscope.workflows.explain.explainer import load_explainer
 from pneumoscope.workflows.explain.heatmaps import GONE, heat_of

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pneumoscope.errors import UnreadableData
-from pneumoscope.records import Silent
+from pneumoscope.listener import Silent
 from pneumoscope.workflows import networks
 from pneumoscope.workflows.networks import Apart, Here, apart
 

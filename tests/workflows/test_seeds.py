@@ -11,7 +11,7 @@ from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.results import Evaluation
 from pneumoscope.metrics.scores import Confusion
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Estimate, OperatingPoint
+from pneumoscope.readings import Estimate, OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.seeds import write_seeds_page
 from pneumoscope.workflows.groups.seeds import summarise_seeds

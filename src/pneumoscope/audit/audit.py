@@ -28,8 +28,8 @@ from pneumoscope.audit.splits import SplitShift, measure_shifts, shift_findings
 from pneumoscope.data.door import Door, door_of
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.imaging.thumbnails import thumbnails
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Listener, Silent
 
 SCHEMA = 1
 

@@ -22,7 +22,7 @@ from pneumoscope.data.together.groups import patient_codes
 from pneumoscope.formatting import brief
 from pneumoscope.metrics.intervals import delong
 from pneumoscope.metrics.scores import Floats
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 Fit = Callable[[Floats, Labels], Callable[[Floats], Floats]]
 """From features (N, F) and labels (N,) to a function that scores features."""

@@ -32,7 +32,7 @@ from pneumoscope.imaging.similar import (
 )
 from pneumoscope.imaging.thumbnails import SIDE, Crop, Floats32, thumbnails
 from pneumoscope.metrics.intervals import wilson
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 MOST_OF_A_SPLIT = 400
 """Films of each split that are looked for: a share is then known to ± 5 points or better."""

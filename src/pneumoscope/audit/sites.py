@@ -26,7 +26,8 @@ from pneumoscope.audit.findings import Finding, Severity
 from pneumoscope.data.prepared import sites_of
 from pneumoscope.formatting import brief, listed, percent
 from pneumoscope.metrics.intervals import delong
-from pneumoscope.records import CLASSES, Estimate
+from pneumoscope.readings import Estimate
+from pneumoscope.records import CLASSES
 
 _TELLS = 0.6
 """Lower end of an interval from which the site is called a shortcut: .1 beyond chance, as for the

@@ -29,7 +29,8 @@ from pneumoscope.audit.features import coarse_greys
 from pneumoscope.audit.findings import Finding
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.plain import to_plain
-from pneumoscope.records import CLASSES, SPLITS, Estimate
+from pneumoscope.readings import Estimate
+from pneumoscope.records import CLASSES, SPLITS
 
 TRAIN = "train"
 _AGAINST: dict[str, tuple[str, ...]] = {"val": (TRAIN,), "test": (TRAIN, "val")}

@@ -12,7 +12,7 @@ from rich.text import Text
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
 from pneumoscope.formatting import ABSENT, interval, number
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 if TYPE_CHECKING:
     from pneumoscope.audit.findings import Finding

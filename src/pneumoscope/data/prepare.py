@@ -41,9 +41,10 @@ from pneumoscope.data.together.alike import Looks, find_alike, write_alike
 from pneumoscope.data.together.groups import groups_of
 from pneumoscope.errors import Unreachable, UnreadableImage
 from pneumoscope.imaging.read import quiet_decoders
+from pneumoscope.listener import Advance
 from pneumoscope.manifest import PreparedManifest, SpecEntry
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Advance, InputSpec, Source
+from pneumoscope.records import InputSpec, Source
 from pneumoscope.storage import check_space, slug, sweep, write_atomic, write_json, writing
 
 _WEEK = 7 * 24 * 3600.0

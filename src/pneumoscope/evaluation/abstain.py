@@ -16,7 +16,7 @@ from pneumoscope.metrics import conformal
 from pneumoscope.metrics.batched import Mask, shares
 from pneumoscope.metrics.intervals import wilson
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import Conformal, Estimate
+from pneumoscope.readings import Conformal, Estimate
 
 
 def evaluate_abstention(

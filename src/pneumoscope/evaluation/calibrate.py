@@ -27,7 +27,7 @@ from pneumoscope.metrics.intervals import undefined
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scale import CALIBRATED, moved, moved_point
 from pneumoscope.metrics.scores import Floats, probability
-from pneumoscope.records import Calibration, Estimate
+from pneumoscope.readings import Calibration, Estimate
 from pneumoscope.storage import read_record
 
 

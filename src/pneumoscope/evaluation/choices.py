@@ -19,7 +19,8 @@ from pneumoscope.metrics.resample import IntervalSettings, patient_numbers
 from pneumoscope.metrics.scale import moved_conformal, moved_point, scale_name
 from pneumoscope.metrics.scores import Floats, log_losses, probability
 from pneumoscope.metrics.thresholds import Rule, choose
-from pneumoscope.records import Calibration, Conformal, OperatingPoint, Split
+from pneumoscope.readings import Calibration, Conformal, OperatingPoint
+from pneumoscope.records import Split
 
 MISS_RATE = 0.1
 """Share of each class whose reading may go wrong before a film is withheld, unless told."""

@@ -16,7 +16,7 @@ from pneumoscope.evaluation.results import ClassResult
 from pneumoscope.metrics.paired import Difference, Discordance
 from pneumoscope.metrics.scores import Confusion
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Estimate, OperatingPoint
+from pneumoscope.readings import Estimate, OperatingPoint
 from pneumoscope.storage import read_record
 
 SCHEMA = 1

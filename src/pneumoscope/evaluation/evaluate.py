@@ -38,7 +38,8 @@ from pneumoscope.metrics.intervals import bootstrap, delong, undefined, wilson
 from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings
 from pneumoscope.metrics.scores import Confusion, confusion
 from pneumoscope.metrics.thresholds import Rule, best_threshold, choose
-from pneumoscope.records import CLASSES, EXTERNAL, Estimate, OperatingPoint
+from pneumoscope.readings import Estimate, OperatingPoint
+from pneumoscope.records import CLASSES, EXTERNAL
 
 MAIN = ("auroc", "sensitivity", "specificity")
 """Metrics that are also given without the films that ``predict`` would withhold."""

@@ -16,7 +16,7 @@ from statistics import mean, stdev
 
 from pneumoscope.evaluation.comparison import ComparedDifference
 from pneumoscope.evaluation.results import SCHEMA, CoreMetrics, SiteResult
-from pneumoscope.records import Estimate, OperatingPoint
+from pneumoscope.readings import Estimate, OperatingPoint
 from pneumoscope.storage import read_record
 
 

@@ -23,7 +23,8 @@ from pneumoscope.metrics.decision import decision_curve
 from pneumoscope.metrics.prevalence import Bounds, predictive_values
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import Floats, confusion
-from pneumoscope.records import EXTERNAL, Estimate, OperatingPoint
+from pneumoscope.readings import Estimate, OperatingPoint
+from pneumoscope.records import EXTERNAL
 
 STATED = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Shares of pneumonia at which PPV and NPV are given, besides the split's own and the asked one."""

@@ -16,7 +16,7 @@ from pneumoscope.metrics.paired import Difference
 from pneumoscope.metrics.scale import AS_GIVEN
 from pneumoscope.metrics.scores import Confusion
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Conformal, Estimate, OperatingPoint
+from pneumoscope.readings import Conformal, Estimate, OperatingPoint
 from pneumoscope.storage import write_json
 
 SCHEMA = 2

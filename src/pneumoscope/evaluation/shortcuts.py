@@ -16,7 +16,7 @@ from pneumoscope.metrics.intervals import bootstrap, delong, structural_componen
 from pneumoscope.metrics.paired import Difference, delong_paired, paired_bootstrap
 from pneumoscope.metrics.resample import DEFAULT_INTERVALS, IntervalSettings, resampled_sums
 from pneumoscope.metrics.scores import Floats, probability, ratio
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 CHANCE = 0.5
 MARGIN = 0.1

@@ -14,7 +14,7 @@ from pneumoscope.evaluation.predictions import SplitRows
 from pneumoscope.evaluation.results import FactResult, GroupResult, SubgroupsResult
 from pneumoscope.metrics.batched import Mask, aurocs, shares
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 FEW = 10
 """Films of a class below which a group's figures are not shown: their intervals span everything."""

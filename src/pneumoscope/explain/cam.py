@@ -19,8 +19,9 @@ from torch import Tensor
 from pneumoscope.errors import InputError, nearest
 from pneumoscope.explain.activation import activation_maps
 from pneumoscope.explain.stages import Stage, choose_stage
+from pneumoscope.listener import Advance
 from pneumoscope.models.network import Network
-from pneumoscope.records import Advance, Grey
+from pneumoscope.records import Grey
 
 Heat = NDArray[np.float32]
 """Heatmaps float32 (N, S, S), 0–1; all zero where nothing speaks for pneumonia."""

@@ -24,7 +24,7 @@ from pneumoscope.metrics.resample import (
     resampled_sums,
 )
 from pneumoscope.metrics.scores import Floats
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 Maps = NDArray[np.floating[Any]]
 Masks = NDArray[np.bool_]

@@ -8,8 +8,9 @@ import numpy as np
 
 from pneumoscope.explain.cam import Heat, heatmaps, scaled
 from pneumoscope.explain.stages import Stage
+from pneumoscope.listener import Advance
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import Advance, Grey
+from pneumoscope.records import Grey
 
 
 def mean_heat(

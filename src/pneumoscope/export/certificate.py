@@ -20,7 +20,8 @@ from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.inference.exported import EACH, OnnxEngine
 from pneumoscope.inference.model import Engine
 from pneumoscope.metrics.scores import Floats, probability
-from pneumoscope.records import Grey, InputSpec, OperatingPoint
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import Grey, InputSpec
 
 TOLERANCE = 1e-4
 """The largest difference of a logit: ten times what rounding makes of ``default``'s network, and a

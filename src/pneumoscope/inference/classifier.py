@@ -25,7 +25,8 @@ from pneumoscope.inference.model import BATCH, Model
 from pneumoscope.metrics.conformal import WITHHELD
 from pneumoscope.metrics.conformal import readings as conformal_readings
 from pneumoscope.metrics.scores import Floats, probability
-from pneumoscope.records import CLASSES, Grey, OperatingPoint, Reading
+from pneumoscope.readings import OperatingPoint, Reading
+from pneumoscope.records import CLASSES, Grey
 
 Images = Any
 """A path, a folder, an array uint8 (H, W) or (H, W, 3), 0–255, air dark, or many of these."""

@@ -25,7 +25,8 @@ from pneumoscope.metrics.scale import scale_name
 from pneumoscope.metrics.scores import probability
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.models.inference import optimize_for_inference
-from pneumoscope.records import Conformal, InputSpec, OperatingPoint
+from pneumoscope.readings import Conformal, OperatingPoint
+from pneumoscope.records import InputSpec
 from pneumoscope.run import CROSSVAL, ENSEMBLE, MATRIX, PLAN, SUMMARY, Run, no_run
 from pneumoscope.storage import read_json
 

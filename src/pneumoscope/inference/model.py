@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.known.reference import Reference
+from pneumoscope.listener import Advance
 from pneumoscope.manifest import Population
 from pneumoscope.metrics.scores import Floats
-from pneumoscope.records import Advance, Conformal, Grey, InputSpec, OperatingPoint
+from pneumoscope.readings import Conformal, OperatingPoint
+from pneumoscope.records import Grey, InputSpec
 
 # Sums in a matrix product depend on the size of the batch, so another size is another last digit.
 BATCH = 64

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pneumoscope.errors import OutputExists
 from pneumoscope.formatting import probability_text
-from pneumoscope.records import Reading
+from pneumoscope.readings import Reading
 from pneumoscope.storage import writing
 
 STDOUT = "-"

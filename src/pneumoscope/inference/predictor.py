@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pneumoscope.inference.model import Engine, film_batches
+from pneumoscope.listener import Advance
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import Advance, Grey
+from pneumoscope.records import Grey
 
 
 class Predictor(Engine):

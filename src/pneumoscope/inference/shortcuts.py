@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pneumoscope.imaging.hidden import VARIANTS, altered
 from pneumoscope.inference.model import Engine, film_batches
+from pneumoscope.listener import Advance
 from pneumoscope.metrics.scores import Floats
-from pneumoscope.records import Advance, Grey
+from pneumoscope.records import Grey
 
 
 def shortcut_logits(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 from .intervals import (
     RANGES,

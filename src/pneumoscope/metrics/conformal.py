@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels, ChosenOnTest, InputError
-from pneumoscope.records import Conformal, Split
+from pneumoscope.readings import Conformal
+from pneumoscope.records import Split
 
 from .scores import Floats, Labels
 

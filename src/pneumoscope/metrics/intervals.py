@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 from .calibration import ece
 from .resample import DEFAULT_INTERVALS, IntervalSettings, by_probability, resampled_weights

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 from .scores import Floats, ratio
 

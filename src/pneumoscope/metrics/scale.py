@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pneumoscope.manifest import ModelManifest
-from pneumoscope.records import Calibration, Conformal, OperatingPoint
+from pneumoscope.readings import Calibration, Conformal, OperatingPoint
 
 from .scores import probability
 

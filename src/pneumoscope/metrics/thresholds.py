@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels, BadRecipe, ChosenOnTest, nearest
 from pneumoscope.metrics.scores import Floats, Labels, confusion_scores, probability
-from pneumoscope.records import OperatingPoint, Split
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import Split
 
 Rule = Literal["youden", "youden_smooth", "f1", "sensitivity", "specificity", "cost", "fixed"]
 RULES: tuple[Rule, ...] = get_args(Rule)

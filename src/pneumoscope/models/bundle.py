@@ -21,7 +21,8 @@ from pneumoscope.metrics.scale import MODEL_SCHEMA, carried, scale_name
 from pneumoscope.models.network import Network
 from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.plain import to_plain
-from pneumoscope.records import CLASSES, Calibration, Conformal, InputSpec, OperatingPoint
+from pneumoscope.readings import Calibration, Conformal, OperatingPoint
+from pneumoscope.records import CLASSES, InputSpec
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic, write_json
 

@@ -21,7 +21,7 @@ from pneumoscope.formatting import number
 from pneumoscope.manifest import Manifest, ModelManifest
 from pneumoscope.metrics.scale import CALIBRATED, scale_name
 from pneumoscope.plain import from_plain
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.repeat import cut_short, recipe_done, repeating
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import KnownSet

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from pneumoscope.errors import DataNotFound, InputError, UnreadableData, nearest
-from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.listener import Listener
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.asked import open_or_ask
 from pneumoscope.sources.candidates import NoLabelColumn
 from pneumoscope.sources.fetch.download import PNEUMONIAMNIST, fetch

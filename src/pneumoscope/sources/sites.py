@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import plural
-from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.listener import Listener
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.asked import joined
 from pneumoscope.sources.detect import open_source
 

@@ -16,7 +16,7 @@ import pandas as pd
 from lightning.pytorch.callbacks import Checkpoint
 from safetensors.torch import save
 
-from pneumoscope.records import Listener
+from pneumoscope.listener import Listener
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic, writing
 from pneumoscope.training.module import ClassifierModule

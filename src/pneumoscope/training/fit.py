@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 
 from pneumoscope.data.loader import WHOLE, Batch, RankSlice, make_loader
 from pneumoscope.data.prepared import population
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import Lineage
 from pneumoscope.models.bundle import Bundle, save_bundle
 from pneumoscope.models.network import Network
-from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.storage import writing
 from pneumoscope.training.allocator import keep_freed_memory

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pneumoscope.audit.audit import Audit, audit
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.report.audit.page import write_audit
 from pneumoscope.run import check_output, create_folder
 from pneumoscope.workflows.data import find_data, prepare_data, tell_door

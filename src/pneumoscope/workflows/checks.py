@@ -13,9 +13,10 @@ from pneumoscope.data.prepare import cache_folder
 from pneumoscope.data.split import with_splits
 from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.errors import BadRecipe, Interrupted
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.run import check_new, create_folder
 from pneumoscope.storage import write_json
 from pneumoscope.training.allocator import keep_freed_memory

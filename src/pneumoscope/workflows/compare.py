@@ -30,9 +30,9 @@ from pneumoscope.evaluation.comparison import (
 )
 from pneumoscope.evaluation.predictions import rows_of
 from pneumoscope.formatting import listed
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.metrics.paired import PAIRED_METRICS
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import Listener, Silent
 from pneumoscope.report.compare.page import write_comparison
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.run import Run, check_output, create_folder

@@ -17,10 +17,11 @@ from pneumoscope.data.door import Door
 from pneumoscope.data.pool import cores
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import Interrupted
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import EpochsEntry, HardwareEntry, Manifest
 from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import DataRequest, Hardware, InputSpec, Listener, Source
+from pneumoscope.records import DataRequest, Hardware, InputSpec, Source
 from pneumoscope.run import Run
 from pneumoscope.storage import timestamp
 from pneumoscope.workflows.data import prepared_for, stored_spec

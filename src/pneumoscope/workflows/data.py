@@ -19,8 +19,9 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.data.together.sites import REPEATED, join_sets, joined_name
 from pneumoscope.errors import DiskFull, Interrupted, OutputNotWritable, UnreadableData
 from pneumoscope.formatting import plural
+from pneumoscope.listener import Listener
 from pneumoscope.recipe import Recipe, stored_recipe
-from pneumoscope.records import DataRequest, InputSpec, Listener, Source
+from pneumoscope.records import DataRequest, InputSpec, Source
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.run import Run, check_new
 from pneumoscope.sources.sites import open_data

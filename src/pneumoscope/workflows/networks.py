@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pneumoscope.data.pool import cores
 
 if TYPE_CHECKING:  # a process that only asks needs neither torch nor numpy for it
+    from pneumoscope.listener import Listener
     from pneumoscope.models.bundle import Bundle
-    from pneumoscope.records import Listener
 
 Result = TypeVar("Result")
 Load = Callable[[], "Sequence[Bundle]"]

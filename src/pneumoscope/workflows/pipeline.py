@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pneumoscope.devices import check_hardware
 from pneumoscope.errors import DataNotFound, InputError
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.recipe import Recipe, stored_recipe
-from pneumoscope.records import DataRequest, Hardware, Listener, Silent, Source
+from pneumoscope.records import DataRequest, Hardware, Source
 from pneumoscope.run import Run, check_output, create_run, open_run
 from pneumoscope.storage import sweep
 from pneumoscope.workflows.context import RunContext, SessionCache, locked_run, new_manifest

@@ -23,8 +23,9 @@ from pneumoscope.inference.output import (
     json_rows,
 )
 from pneumoscope.inference.sets import SetCheck, words
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.metrics.shift.distance import LEAST, SetDifference
-from pneumoscope.records import Listener, OperatingPoint, Reading, Silent
+from pneumoscope.readings import OperatingPoint, Reading
 from pneumoscope.run import Run, check_new, no_run
 
 if TYPE_CHECKING:  # it loads torch

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.evaluation.predictions import predictions_table
-from pneumoscope.records import Listener
+from pneumoscope.listener import Listener
 
 if TYPE_CHECKING:  # torch takes seconds to import, and judging a table needs none
     from pneumoscope.inference.predictor import Predictor

@@ -22,7 +22,7 @@ from pneumoscope.formatting import (
     signed,
     signed_interval,
 )
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.kit.catalogue import METRICS
 
 if TYPE_CHECKING:

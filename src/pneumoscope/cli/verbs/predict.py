@@ -17,7 +17,7 @@ from pneumoscope.cli import interrupts
 from pneumoscope.cli.screen import Screen
 from pneumoscope.errors import printable
 from pneumoscope.formatting import plural, shortened
-from pneumoscope.records import Reading
+from pneumoscope.readings import Reading
 
 if TYPE_CHECKING:
     from pneumoscope.metrics.shift.distance import SetDifference

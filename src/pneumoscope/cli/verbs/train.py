@@ -26,7 +26,8 @@ from pneumoscope.cli.sites import request_of
 from pneumoscope.cli.verbs import crossval, many
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import metric_name
-from pneumoscope.records import DataRequest, Hardware, OperatingPoint
+from pneumoscope.readings import OperatingPoint
+from pneumoscope.records import DataRequest, Hardware
 from pneumoscope.report.kit.catalogue import MAIN, TERMINAL
 from pneumoscope.training.parallel import torchrun
 

@@ -28,7 +28,7 @@ from pneumoscope.imaging.similar import (
     likeness,
 )
 from pneumoscope.imaging.thumbnails import LOOK, SIDE, Floats32, batches, spreads, thumbnails
-from pneumoscope.records import Advance
+from pneumoscope.listener import Advance
 
 MOST_PAIRS = 20_000
 """Pairs looked at, at most: a set that is one film many times over would have billions.

@@ -13,7 +13,7 @@ from pathlib import Path
 from pneumoscope.evaluation.site.local import LocalResult
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.metrics.shift.share import ShareEstimate
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 from pneumoscope.storage import read_record, write_record
 
 SCHEMA = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 
 @dataclass(frozen=True, slots=True)

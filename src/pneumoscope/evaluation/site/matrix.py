@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscope.evaluation.results import SCHEMA, SiteResult
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 from pneumoscope.storage import read_record
 
 

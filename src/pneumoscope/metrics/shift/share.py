@@ -17,7 +17,7 @@ from scipy.stats import norm
 
 from pneumoscope.metrics.calibration import platt
 from pneumoscope.metrics.scores import Floats, Labels
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 LEAST_FILMS, LEAST_OF_CLASS = 50, 20
 """Films without a label, and validation films of each class, below which nothing is estimated."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pneumoscope.audit.baselines import Baseline
 from pneumoscope.audit.facts import KINDS
 from pneumoscope.formatting import brief, full
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.audit.films import kinds
 from pneumoscope.report.kit.draw import write
 from pneumoscope.report.kit.figure import (

@@ -11,7 +11,8 @@ from pneumoscope.audit.counts import Counts, Patients, Tally
 from pneumoscope.audit.duplicates import DuplicateList
 from pneumoscope.audit.findings import SEVERITIES, Finding
 from pneumoscope.formatting import amount, percent, plural, split_name
-from pneumoscope.records import CLASSES, SPLITS, Estimate
+from pneumoscope.readings import Estimate
+from pneumoscope.records import CLASSES, SPLITS
 from pneumoscope.report.kit.rows import KeyFigure, key_figure
 
 SINGLES = 15

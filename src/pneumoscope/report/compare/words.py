@@ -25,7 +25,7 @@ from pneumoscope.formatting import (
     signed_interval,
     split_name,
 )
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.kit.rows import Remark
 
 ALPHA = 0.05

@@ -15,7 +15,8 @@ from pneumoscope.explain.overlay import Box, Colour, draw_film, draw_overlay, to
 from pneumoscope.explain.truth import boxes_around
 from pneumoscope.formatting import Cell, number, percent, percent_interval, shortened
 from pneumoscope.inference.image_warnings import WARNINGS, withholding
-from pneumoscope.records import CLASSES, Estimate, Grey
+from pneumoscope.readings import Estimate
+from pneumoscope.records import CLASSES, Grey
 from pneumoscope.report.explain import words
 from pneumoscope.report.kit.heat import bar_uri
 from pneumoscope.report.kit.page import Page, PageSection, Variables

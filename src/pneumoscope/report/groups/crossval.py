@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from pneumoscope.evaluation.groups import FoldRun, OverFolds, PooledMetrics
 from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.formatting import ABSENT, Cell, brief, cell, mean_sd, number, one_call
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import HEADLINE, METRICS, Metric, grouped

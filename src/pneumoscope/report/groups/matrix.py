@@ -11,7 +11,7 @@ from pneumoscope.evaluation.results import SiteResult
 from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.evaluation.site.matrix import MatrixRow, SiteMatrix
 from pneumoscope.formatting import Cell, brief, cell, listed, plural
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import Page, PageSection, Variables

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pneumoscope.audit.splits import SplitShift
 from pneumoscope.evaluation.comparison import ComparedDifference
 from pneumoscope.formatting import ABSENT, cell, p_value, signed, signed_interval, split_name
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 
 Whisker = tuple[float, float, float]
 """Where a figure and the ends of its interval are drawn: low, value, high in per cent."""

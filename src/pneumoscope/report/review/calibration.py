@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pneumoscope.evaluation.predictions import at_temperature
 from pneumoscope.evaluation.results import CalibrationFigures
 from pneumoscope.formatting import Cell, brief, cell, full, number, split_name
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit import curves
 from pneumoscope.report.kit.curves import ReliabilityCurve

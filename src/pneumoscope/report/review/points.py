@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pneumoscope.evaluation.operating import equal_cuts
 from pneumoscope.evaluation.results import PointResult
 from pneumoscope.formatting import Cell, brief, cell, number
-from pneumoscope.records import EXTERNAL, Estimate
+from pneumoscope.readings import Estimate
+from pneumoscope.records import EXTERNAL
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.results import FactResult, GroupResult
 from pneumoscope.formatting import ABSENT, Cell, brief, cell, number
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.draw import SQUARE, write
 from pneumoscope.report.kit.figure import MUTED, NORMAL, PAPER, PNEUMONIA, PageFigure, make_figure

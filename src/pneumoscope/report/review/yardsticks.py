@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pneumoscope.audit.baselines import JudgedBaseline
 from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.formatting import ABSENT, Cell, brief, cell, number, split_name
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.kit.rows import KeyFigure, Whisker, key_figure, whisker

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pneumoscope.formatting import brief, one_call, percent, percent_brief, plural, split_name
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import shared_words
 from pneumoscope.report.kit.rows import Remark

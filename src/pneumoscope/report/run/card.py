@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pneumoscope.errors import printable
 from pneumoscope.formatting import one_call, split_name
 from pneumoscope.manifest import Flow
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import DISCLAIMER

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pneumoscope.evaluation.results import SiteResult
 from pneumoscope.formatting import brief, cell, plural
-from pneumoscope.records import Estimate
+from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
 from pneumoscope.report.kit.catalogue import grouped

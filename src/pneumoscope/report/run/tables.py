@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from pneumoscope.formatting import Cell, cell, interval, number
-from pneumoscope.records import CLASSES, Estimate
+from pneumoscope.readings import Estimate
+from pneumoscope.records import CLASSES
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import Metric, grouped
 from pneumoscope.report.kit.rows import Whisker, whisker

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pneumoscope.errors import DataNotFound, UnreadableData
-from pneumoscope.records import Advance
+from pneumoscope.listener import Advance
 from pneumoscope.storage import writing
 
 if TYPE_CHECKING:

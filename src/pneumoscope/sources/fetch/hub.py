@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscope.errors import DataNotFound, UnreadableData
-from pneumoscope.records import Listener
+from pneumoscope.listener import Listener
 from pneumoscope.sources.fetch.client import Hub, HuggingFaceHub, Listing
 from pneumoscope.sources.rows.shards import choose_config, place_of
 from pneumoscope.storage import check_space, slug, write_json, writing

@@ -19,7 +19,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pneumoscope.errors import PneumoscopeError, UnreadableData
-from pneumoscope.records import DataRequest, Listener, Source
+from pneumoscope.listener import Listener
+from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, told
 from pneumoscope.sources.fetch.hub import MARK, fetch_set
 from pneumoscope.sources.film.rule import sort_films

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pneumoscope.data.loader import Batch, Batches
 from pneumoscope.data.prepared import give_back, map_file
+from pneumoscope.listener import Listener
 from pneumoscope.models.network import Network
-from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.training.features.extract import FeatureExtractor, RowNumbers, to_tensor
 from pneumoscope.training.features.store import keep_features

@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 
 from pneumoscope.data.prepared import map_file
 from pneumoscope.formatting import plural
-from pneumoscope.records import Listener
+from pneumoscope.listener import Listener
 from pneumoscope.run import Run
 from pneumoscope.storage import check_space, free_space, writing
 from pneumoscope.training.features.extract import FeatureExtractor

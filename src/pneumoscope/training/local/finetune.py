@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pneumoscope.data.augment import Draw, augment
+from pneumoscope.listener import Advance
 from pneumoscope.metrics.scores import Labels
 from pneumoscope.models.network import Network, logit_of
-from pneumoscope.records import Advance
 from pneumoscope.sections import AugmentChoices
 
 EPOCHS, BATCH, RATE, DECAY = 10, 16, 1e-4, 0.01

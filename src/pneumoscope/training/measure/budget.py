@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pneumoscope.formatting import duration
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Listener, Silent
 from pneumoscope.run import Run
 from pneumoscope.storage import writing
 from pneumoscope.training.allocator import keep_freed_memory

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pneumoscope.data.loader import Batch, Films
 from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.listener import Listener
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe, validate_recipe
-from pneumoscope.records import Listener
 from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.fit import assemble
 from pneumoscope.training.job import TrainingJob

@@ -19,10 +19,10 @@ import torch
 
 from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.models.efficientnet.blocks import NormClip
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Listener, Silent
 from pneumoscope.storage import write_json
 
 Name = Literal["float32", "bf16"]

@@ -29,8 +29,9 @@ from pneumoscope.data.loader import RankSlice
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.devices import use_all_cores
 from pneumoscope.errors import BadRecipe, PneumoscopeError, WorkerLost
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Hardware, Listener, Silent
+from pneumoscope.records import Hardware
 from pneumoscope.run import Run
 from pneumoscope.training.fit import fit, train
 from pneumoscope.training.job import TrainingJob, build_network

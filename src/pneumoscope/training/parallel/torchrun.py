@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pneumoscope.devices import launched, use_all_cores
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError
-from pneumoscope.records import Listener, Silent
+from pneumoscope.listener import Listener, Silent
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and most verbs need none of it
     from pneumoscope.models.network import Network

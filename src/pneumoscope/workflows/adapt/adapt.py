@@ -19,13 +19,13 @@ from pneumoscope.devices import use_all_cores
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.site.card import NOT_VALIDATED, SCHEMA, SiteCard
 from pneumoscope.evaluation.site.labelling import films_to_label
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.metrics.scale import shifted, shifted_conformal
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.metrics.shift.share import ShareEstimate, estimate_share
 from pneumoscope.models.adapted.heads import rescaled
 from pneumoscope.models.bundle import Bundle, bundle_digest
-from pneumoscope.records import Listener, Silent
 from pneumoscope.run import check_output
 from pneumoscope.storage import timestamp
 from pneumoscope.workflows.adapt.differences import differences_of

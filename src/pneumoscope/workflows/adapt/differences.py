@@ -7,9 +7,9 @@ import numpy as np
 from pneumoscope.imaging.known.reference import blurred
 from pneumoscope.inference.predictor import pooled_features
 from pneumoscope.inference.sets import blur_difference
+from pneumoscope.listener import Listener
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.distance import MOST, SetDifference, set_difference
-from pneumoscope.records import Listener
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import Site, network_films
 

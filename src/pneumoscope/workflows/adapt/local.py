@@ -26,13 +26,14 @@ from pneumoscope.evaluation.site.local import (
     LocalFigures,
     LocalResult,
 )
+from pneumoscope.listener import Listener
 from pneumoscope.metrics.paired import paired_bootstrap, resampled_scores
 from pneumoscope.metrics.resample import IntervalSettings, patient_numbers
 from pneumoscope.metrics.scores import Floats, auroc, probability
 from pneumoscope.metrics.thresholds import Rule
 from pneumoscope.models.bundle import Bundle
+from pneumoscope.readings import Estimate, OperatingPoint
 from pneumoscope.recipe import stored_recipe
-from pneumoscope.records import Estimate, Listener, OperatingPoint
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import Site
 from pneumoscope.workflows.adapt.ways import Way

@@ -14,11 +14,12 @@ from pneumoscope.errors import InputError
 from pneumoscope.evaluation.predictions import at_temperature, read_predictions, rows_of
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.predictor import Predictor
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import Manifest
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.share import Scored
 from pneumoscope.models.bundle import Bundle, load_bundle
-from pneumoscope.records import InputSpec, Listener
+from pneumoscope.records import InputSpec
 from pneumoscope.run import Run, open_complete
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.data import data_of_run

@@ -18,9 +18,10 @@ from pneumoscope.errors import InputError
 from pneumoscope.evaluation.site.card import SiteFilms
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.gate import gate_of
+from pneumoscope.listener import Listener
 from pneumoscope.metrics.scores import Labels
 from pneumoscope.metrics.shift.distance import LEAST
-from pneumoscope.records import Listener, Source
+from pneumoscope.records import Source
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.data import find_data, prepare_source

@@ -19,11 +19,11 @@ from torch import Tensor
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.evaluation.site.card import StatisticsChoice
 from pneumoscope.inference.predictor import views_of
+from pneumoscope.listener import Listener
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.adapted.statistics import EARLY, batch_norms, estimated, with_statistics
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import Listener
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import Site
 

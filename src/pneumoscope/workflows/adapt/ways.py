@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.inference.predictor import pooled_features
+from pneumoscope.listener import Listener
 from pneumoscope.metrics.calibration import platt
 from pneumoscope.metrics.scores import Floats, Labels
 from pneumoscope.models.adapted.heads import rescaled, with_head
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
 from pneumoscope.recipe import stored_recipe
-from pneumoscope.records import Listener
 from pneumoscope.training.local.finetune import fine_tuned
 from pneumoscope.training.local.head import fit_head
 from pneumoscope.workflows.adapt.parent import Parent

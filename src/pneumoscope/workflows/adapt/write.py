@@ -18,11 +18,11 @@ from pneumoscope.evaluation.site.card import SiteCard, write_card
 from pneumoscope.formatting import probability_text
 from pneumoscope.imaging.known.reference import Reference, save_reference, with_films
 from pneumoscope.imaging.thumbnails import LOOK, thumbnails
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import AdaptedEntry, Lineage, Manifest
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import Floats, probability
 from pneumoscope.models.bundle import Bundle, save_bundle
-from pneumoscope.records import Listener
 from pneumoscope.report.site.page import write_site_page
 from pneumoscope.run import SCHEMA, Run, create_folder
 from pneumoscope.storage import write_atomic, write_json

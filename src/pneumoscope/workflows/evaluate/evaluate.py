@@ -24,9 +24,10 @@ from pneumoscope.evaluation.results import Evaluation, write_evaluation
 from pneumoscope.evaluation.shortcuts import evaluate_shortcuts
 from pneumoscope.formatting import number
 from pneumoscope.inference.gate import gate_of
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.manifest import Choice, Manifest
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import Listener, OperatingPoint, Silent
+from pneumoscope.readings import OperatingPoint
 from pneumoscope.report.run.render import write_report
 from pneumoscope.run import Run, check_output, create_folder, open_complete
 from pneumoscope.storage import timestamp, write_atomic, write_json

@@ -16,11 +16,12 @@ from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.choices import MISS_RATE, Choices, choose_all, on_validation
 from pneumoscope.imaging.known.reference import Reference, load_reference
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import Manifest, SourceEntry, WeightsEntry
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scale import carried
 from pneumoscope.plain import to_plain
-from pneumoscope.records import InputSpec, Listener
+from pneumoscope.records import InputSpec
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import recognise
 from pneumoscope.storage import read_json

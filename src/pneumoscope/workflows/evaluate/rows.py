@@ -25,9 +25,10 @@ from pneumoscope.errors import BadLabels, InputError, UnreadableData
 from pneumoscope.evaluation.shortcuts import read_shortcuts
 from pneumoscope.formatting import listed
 from pneumoscope.imaging.known.reference import Reference
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import Manifest, SplitCount
 from pneumoscope.plain import to_plain
-from pneumoscope.records import EXTERNAL, RELATED, SPLITS, DataRequest, Listener, Source
+from pneumoscope.records import EXTERNAL, RELATED, SPLITS, DataRequest, Source
 from pneumoscope.run import Run
 from pneumoscope.sources.known_sets import recognise
 from pneumoscope.workflows.data import data_of_run, find_data, prepare_source, tell_door

@@ -19,8 +19,8 @@ from pneumoscope.explain.explanation import (
     MethodEntry,
     Peak,
 )
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.metrics.scores import probability
-from pneumoscope.records import Listener, Silent
 from pneumoscope.report.explain.page import Picture, write_explanation
 from pneumoscope.run import Run, check_output, create_folder, open_complete
 from pneumoscope.storage import timestamp

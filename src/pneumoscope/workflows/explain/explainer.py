@@ -16,8 +16,9 @@ from pneumoscope.devices import choose_device, use_all_cores
 from pneumoscope.explain.explanation import LocalisationCheck, SanityCheck
 from pneumoscope.explain.localise import area_share, localise
 from pneumoscope.explain.truth import located_rows, masks_of, mean_mask, patients_of, truth_known
+from pneumoscope.listener import Listener
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import Grey, Listener
+from pneumoscope.records import Grey
 from pneumoscope.run import Run
 from pneumoscope.workflows.groups.ensemble import ensemble_folders
 

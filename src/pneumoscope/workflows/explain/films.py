@@ -18,7 +18,8 @@ from pneumoscope.evaluation.predictions import at_temperature, read_predictions
 from pneumoscope.explain.truth import boxes_of, located_rows, masks_of, truth_known
 from pneumoscope.formatting import plural
 from pneumoscope.inference.films import find_films
-from pneumoscope.records import Grey, Listener
+from pneumoscope.listener import Listener
+from pneumoscope.records import Grey
 from pneumoscope.report.kit.gallery import Shown, choose_films, printable_name, shown_rows
 from pneumoscope.run import Run
 from pneumoscope.sources.together.names import read_names

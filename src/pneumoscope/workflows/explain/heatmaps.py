@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pneumoscope.data.prepared import PreparedSet, image_lookup
 from pneumoscope.errors import InputError
 from pneumoscope.explain.truth import marks_of
-from pneumoscope.records import Grey, Listener
+from pneumoscope.listener import Listener
+from pneumoscope.records import Grey
 from pneumoscope.report.kit.heat import HeatLookup, Heatmaps
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic

@@ -17,8 +17,9 @@ from pneumoscope.formatting import plural
 from pneumoscope.inference.films import FilmInput
 from pneumoscope.inference.loading import load_films
 from pneumoscope.inference.members import Members
+from pneumoscope.listener import Listener
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.records import Grey, Listener
+from pneumoscope.records import Grey
 from pneumoscope.run import create_folder
 from pneumoscope.storage import slug, write_atomic
 

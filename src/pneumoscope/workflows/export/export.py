@@ -16,10 +16,10 @@ from pneumoscope.export.words import card_section
 from pneumoscope.imaging.known.reference import save_reference
 from pneumoscope.inference.exported import OnnxEngine, is_export
 from pneumoscope.inference.members import Members, load_members, member_places
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.manifest import ExportEntry, ModelManifest
 from pneumoscope.models.bundle import bundle_digest
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Listener, Silent
 from pneumoscope.run import Run, check_output, create_folder
 from pneumoscope.storage import timestamp, write_atomic, write_json
 from pneumoscope.workflows.export.films import own_films

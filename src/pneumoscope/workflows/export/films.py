@@ -11,8 +11,8 @@ from pneumoscope.data.split import with_splits
 from pneumoscope.errors import InputError
 from pneumoscope.imaging.known.reference import Reference
 from pneumoscope.inference.members import Members
+from pneumoscope.listener import Listener
 from pneumoscope.recipe import stored_recipe
-from pneumoscope.records import Listener
 from pneumoscope.run import Run, open_run
 from pneumoscope.workflows.data import unsplit_data_of_run
 

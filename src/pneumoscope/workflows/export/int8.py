@@ -10,7 +10,8 @@ from pneumoscope.errors import NotExportable
 from pneumoscope.evaluation.predictions import patients_of
 from pneumoscope.export.quantise import CALIBRATED_ON, Int8, int8_words, judged, quantised
 from pneumoscope.inference.exported import OnnxEngine
-from pneumoscope.records import Listener, OperatingPoint
+from pneumoscope.listener import Listener
+from pneumoscope.readings import OperatingPoint
 from pneumoscope.workflows.export.films import OwnFilms
 
 

@@ -12,10 +12,11 @@ from pneumoscope.export.certificate import TOLERANCE, Asked, Check, compare, pha
 from pneumoscope.inference.exported import OnnxEngine
 from pneumoscope.inference.members import Members
 from pneumoscope.inference.predictor import Predictor
+from pneumoscope.listener import Listener
 from pneumoscope.manifest import CertificateEntry
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.plain import to_plain
-from pneumoscope.records import Grey, Listener
+from pneumoscope.records import Grey
 from pneumoscope.workflows.export.films import OwnFilms
 
 

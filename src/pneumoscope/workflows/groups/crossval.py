@@ -15,9 +15,10 @@ from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
 from pneumoscope.formatting import plural
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.plain import to_plain
 from pneumoscope.recipe import Recipe, stored_recipe
-from pneumoscope.records import DataRequest, Listener, Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
 from pneumoscope.report.groups.crossval import write_crossval_page
 from pneumoscope.report.groups.matrix import write_matrix_page

@@ -14,8 +14,8 @@ from pneumoscope.data.aside import left_out
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import InputError, NotARun
+from pneumoscope.listener import Listener
 from pneumoscope.recipe import stored_recipe
-from pneumoscope.records import Listener
 from pneumoscope.run import CROSSVAL, Run, open_run
 from pneumoscope.workflows.data import unsplit_data_of_run
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import DiskFull, InputError, Interrupted, OutputNotWritable
+from pneumoscope.listener import Listener
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Listener
 from pneumoscope.run import Run
 from pneumoscope.storage import sweep
 from pneumoscope.workflows import pipeline

@@ -11,8 +11,8 @@ from typing import cast
 
 from pneumoscope.data.split import with_splits
 from pneumoscope.errors import BadRecipe, NotARun, NotComparable
+from pneumoscope.listener import Listener, Silent
 from pneumoscope.recipe import Recipe
-from pneumoscope.records import Listener, Silent
 from pneumoscope.run import COMPARISON, PLAN, SCHEMA, check_output, create_folder
 from pneumoscope.storage import read_json, write_json
 from pneumoscope.workflows.context import SessionCache

@@ -21,7 +21,7 @@ from pneumoscope.evaluation.groups import (
 )
 from pneumoscope.evaluation.results import SiteResult, extended
 from pneumoscope.metrics.resample import IntervalSettings
-from pneumoscope.records import OperatingPoint
+from pneumoscope.readings import OperatingPoint
 from pneumoscope.report.evaluated import EvaluatedRun
 
 _OF_PROBABILITIES = ("auroc", "average_precision", "brier", "ece", "log_loss")
