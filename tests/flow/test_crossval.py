@@ -93,7 +93,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import DataRequest, Silent
+from pneumoscope.listener import Silent
+from pneumoscope.records import DataRequest
 from pneumoscope.workflows.groups.crossval import crossval
 
 class Fuse(Silent):
