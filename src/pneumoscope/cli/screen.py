@@ -50,6 +50,7 @@ class Screen:
     def __enter__(self) -> Screen:
         if self.console.is_terminal:
             self._bar.start()
+            self._move()
         return self
 
     def __exit__(
@@ -62,6 +63,10 @@ class Screen:
             self._bar.stop()
 
     def stage(self, title: str) -> None:
+        self._title(title)
+        self._move()
+
+    def _title(self, title: str) -> None:
         self._clear()
         self._last_line = time.monotonic()
         self.console.print(f"[bold]{_plain(title)}[/bold]")
@@ -73,7 +78,7 @@ class Screen:
         self.console.print(f"  [dim]note:[/dim] {_plain(text)}")
 
     def facts(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        self.stage(title)
+        self._title(title)
         if self.console.soft_wrap:  # a file keeps lines whole
             for name, text in rows:
                 self.console.print(f"  {_plain(name)}: {_plain(text)}")
@@ -113,6 +118,12 @@ class Screen:
             return
         self._last_line = now
         self.console.print(f"  {unit} {done:,}/{total:,}  {escape(note)}")
+
+    def _move(self) -> None:
+        """A bar that only moves, until it is known how much there is to do: while a set is opened
+        or a model is loaded."""
+        if self.console.is_terminal:
+            self._task = self._bar.add_task("", total=None, note="")
 
     def _clear(self) -> None:
         if self._task is not None:
