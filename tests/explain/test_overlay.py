@@ -6,10 +6,12 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from PIL import Image
 
 from pneumoscope.explain.overlay import (
     OPACITY,
+    _table,
     colour_bar,
     draw_film,
     draw_overlay,
@@ -35,6 +37,11 @@ def test_the_film_shines_through_the_hottest_heat() -> None:
     hot = np.ones((32, 32), np.float32)
     dark, bright = (draw_overlay(np.full_like(FILM, g), hot, side=32)[5, 5] for g in (0, 200))
     assert bright.astype(int) - dark == pytest.approx((1 - OPACITY) * 200, abs=1)
+
+
+def test_the_colours_are_cividis() -> None:
+    wanted = colormaps["cividis"](np.linspace(0.25, 1.0, 256))[:, :3] * 255
+    np.testing.assert_array_equal(_table(), wanted)
 
 
 def test_the_bar_rises_in_brightness_alone() -> None:

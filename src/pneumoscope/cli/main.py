@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 
 from pneumoscope import __version__
 from pneumoscope.cli import interrupts
+from pneumoscope.cli.parts import beyond_runtime, has_whole
 from pneumoscope.cli.verbs.adapt import adapt
 from pneumoscope.cli.verbs.audit import audit
 from pneumoscope.cli.verbs.compare import compare
@@ -162,6 +163,10 @@ def _run() -> int:
         return _show(Interrupted("stopped before any work had begun", remedy="start it again"))
     except PneumoscopeError as error:
         return _show(error)
+    except ModuleNotFoundError:
+        if has_whole():
+            raise
+        return _show(beyond_runtime(shlex.join(["pneumoscope", *sys.argv[1:]])))
     except OSError as error:
         from pneumoscope.storage import CLOSED_OR_FULL, refusal
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -99,7 +99,9 @@ def _enlarged(heat: NDArray[np.float32], side: int) -> Image.Image:
 @cache
 def _table() -> NDArray[np.float64]:
     """Cividis from its middle up, float (256, 3), 0–255: its dark half would hide dark lungs."""
-    return np.asarray(colormaps["cividis"](np.linspace(0.25, 1.0, 256))[:, :3] * 255, np.float64)
+    # Of matplotlib, kept as numbers: an export is read, and its heat drawn, without it.
+    table: NDArray[np.float64] = np.load(Path(__file__).with_name("cividis.npy"))
+    return table
 
 
 def _colours(heat: NDArray[np.float64]) -> NDArray[np.float64]:
