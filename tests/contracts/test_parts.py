@@ -25,7 +25,8 @@ from tests.helpers.parts import (
 WHOLE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONTRACT = "The runtime needs nothing of the whole"
 
-IMPORTED_AS = {"pillow": "PIL", "python-gdcm": "gdcm", "pylibjpeg-openjpeg": "openjpeg"}
+IMPORTED_AS = {"pillow": "PIL", "python-gdcm": "gdcm", "pylibjpeg-openjpeg": "openjpeg",
+               "python-multipart": "python_multipart"}  # fmt: skip
 """Where it is not the name of the distribution."""
 
 

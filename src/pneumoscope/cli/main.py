@@ -36,6 +36,7 @@ from pneumoscope.cli.verbs.export import export
 from pneumoscope.cli.verbs.lists import models, recipes
 from pneumoscope.cli.verbs.predict import predict
 from pneumoscope.cli.verbs.prepare import prepare
+from pneumoscope.cli.verbs.serve import serve
 from pneumoscope.cli.verbs.train import demo, train
 from pneumoscope.errors import InputError, Interrupted, PneumoscopeError, printable
 
@@ -118,6 +119,7 @@ for _verb in (
     compare,
     explain,
     export,
+    serve,
     recipes,
     models,
     doctor,

@@ -152,7 +152,7 @@ def _opened(file: Path | bytes) -> Iterator[tuple[BinaryIO, str, int]]:
     else:
         stream, size = _open(file)
     with stream:
-        form = _form(stream.read(132))
+        form = form_of(stream.read(132))
         if form in _AT_ONCE:
             _check_length(size, _MOST_AT_ONCE)
         stream.seek(0)
@@ -188,7 +188,9 @@ def _check_length(size: int, most: int = _MOST_BYTES) -> None:
         )
 
 
-def _form(head: bytes) -> str:
+def form_of(head: bytes) -> str:
+    """The form of a file by its first 132 bytes, one of FORMATS in capitals. Raises
+    UnreadableImage."""
     if head[128:132] == b"DICM":  # first, for its preamble may be the head of a TIFF
         return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

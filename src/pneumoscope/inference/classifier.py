@@ -9,7 +9,7 @@ readings = classifier.read("films/")
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,17 +130,20 @@ class Classifier:
             waiting.append(film)
             squares += film.square is not None
             if squares == BATCH:
-                yield from self._answers(waiting, decided_at, decide_all, seen)
+                yield from self.answers(waiting, decided_at, decide_all=decide_all, seen=seen)
                 waiting, squares = [], 0
-        yield from self._answers(waiting, decided_at, decide_all, seen)
+        yield from self.answers(waiting, decided_at, decide_all=decide_all, seen=seen)
 
-    def _answers(
+    def answers(
         self,
-        films: list[LoadedFilm],
+        films: Sequence[LoadedFilm],
         point: OperatingPoint | None,
-        decide_all: bool,
-        seen: Callable[[Grey], None] | None,
+        *,
+        decide_all: bool = False,
+        seen: Callable[[Grey], None] | None = None,
     ) -> Iterator[Reading]:
+        """A reading of each of BATCH loaded films at most, in their order, decided at ``point``;
+        else as ``stream``."""
         squares = [film.square for film in films if film.square is not None]
         if squares and seen:
             seen(np.stack(squares))

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from pneumoscope.errors import UnreadableData, UnreadableImage
+from pneumoscope.imaging.read import read_film
 from pneumoscope.records import Film, Grey
 from pneumoscope.sources.film.find import only_films
 from pneumoscope.sources.places.files import list_films, read_file
@@ -25,11 +26,12 @@ from pneumoscope.sources.places.files import list_films, read_file
 
 @dataclass(frozen=True, slots=True)
 class FilmInput:
-    """A film to read: ``name`` as the user would write it, ``source`` its file, or its pixels
-    uint8 (H, W), 0–255, air dark, where it is in memory. ``error`` says why it is no film."""
+    """A film to read: ``name`` as the user would write it, ``source`` its file, or where it is in
+    memory the bytes of one, or its pixels uint8 (H, W), 0–255, air dark. ``error`` says why it is
+    no film."""
 
     name: str
-    source: Path | Grey
+    source: Path | bytes | Grey
     error: str | None = None
 
     def read(self, side: int) -> Film:
@@ -38,6 +40,8 @@ class FilmInput:
             raise UnreadableImage(self.error)
         if isinstance(self.source, Path):
             return read_file(self.source, side)
+        if isinstance(self.source, bytes):
+            return read_film(self.source, side)
         height, width = self.source.shape
         return Film(self.source, height, width)
 

@@ -6,7 +6,7 @@ the same film gives the same square.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -52,15 +52,20 @@ def load_films(
     ``population`` as ``image_warnings.of_header`` takes it, ``reference`` as ``of_pixels``.
     Decoders are silenced while this runs.
     """
-    work = partial(_load_piece, spec=spec, population=population, reference=reference)
+    work = partial(load_piece, spec=spec, population=population, reference=reference)
     with quiet_decoders():
         for piece in in_order(work, pieces(films, _PIECE), cores()):
             yield from piece
 
 
-def _load_piece(
-    films: list[FilmInput], spec: InputSpec, population: Population, reference: Reference | None
+def load_piece(
+    films: Sequence[FilmInput],
+    spec: InputSpec,
+    population: Population,
+    reference: Reference | None = None,
 ) -> list[LoadedFilm]:
+    """A few films as ``load_films`` gives them, in this thread; decoders are as loud as they are
+    outside."""
     loaded = [_load(film, spec, population) for film in films]
     # Together, for the reference that appearance is judged against costs most of the time.
     seen = [looks for _, looks in loaded if looks is not None]

@@ -57,6 +57,11 @@ class HeatPictures:
 
         create_folder(out, out.name, fill)
 
+    def picture(self, square: Grey) -> bytes:
+        """A PNG of the heat of one film as the network takes it, uint8 (S, S), with its bar."""
+        (heat,) = mean_heat(self.bundles, square[None], _METHOD)
+        return to_png(with_bar(draw_overlay(square, heat)))
+
     def _drawn(self, films: Sequence[FilmInput]) -> Iterator[tuple[int, str, Grey, Heat]]:
         """(row, name, square, heat) of each film that can be read."""
         read = enumerate(load_films(films, self.bundles[0].network.spec, {}), 1)
