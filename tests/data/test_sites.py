@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from pneumoscope.data.door import door_of
 from pneumoscope.data.loader import make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import plan_splits, with_splits
+from pneumoscope.data.together import alike
 from pneumoscope.data.together.sites import REPEATED
 from pneumoscope.errors import InputError
 from pneumoscope.listener import Silent
@@ -130,6 +133,34 @@ def test_equal_pixels_are_used_once_and_near_copies_belong_together(copied: Prep
     lighter = table.loc[table["image_id"].str.contains("patient91"), "group"].item()
     joined = table.loc[table["group"] == lighter, "site"]
     assert set(joined) == {"east", "west"}
+
+
+def test_films_of_one_site_are_compared_with_each_other_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a set is prepared its films are compared; joined to others they are not, once more."""
+    place = tmp_path / "films"
+    east, west = two_sites(place, 12)
+    asked = {each.name: DataRequest(str(each)) for each in (east, west)}
+    for request in asked.values():
+        prepared(request, tmp_path / "cache")
+    compared = []
+
+    def likeness(looks: Any, first: Any, second: Any) -> Any:
+        compared.append(np.stack([first, second]))
+        return real(looks, first, second)
+
+    real = alike._likeness
+    monkeypatch.setattr(alike, "_likeness", likeness)
+    monkeypatch.setattr(alike, "_closest", partial(close_to_all, alike._closest))
+    prepared(DataRequest.of_sites(asked), tmp_path / "cache")
+    pairs = np.concatenate(compared, axis=1)
+    assert pairs.shape[1] == 12 * 12 and ((pairs < 12).sum(axis=0) == 1).all()
+
+
+def close_to_all(closest: Any, codes: Any, _least: float, *rest: Any) -> Any:
+    """All pairs of codes are close."""
+    return closest(codes, -2.0, *rest)
 
 
 def test_what_belongs_together_over_sites_is_not_divided(copied: PreparedSet) -> None:

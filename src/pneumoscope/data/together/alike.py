@@ -102,10 +102,15 @@ class _Close:
 
 
 def find_alike(
-    looks: NDArray[np.uint8] | Looks, hashes: pd.Series[str] | None, advance: Advance | None = None
+    looks: NDArray[np.uint8] | Looks,
+    hashes: pd.Series[str] | None,
+    advance: Advance | None = None,
+    *,
+    sets: RowIndices | None = None,
 ) -> Alike:
     """The pairs among films of which ``looks`` are uint8 (N, 48, 48). Films with the pixel hash of
-    an earlier one, and those that show nothing, take no part.
+    an earlier one, and those that show nothing, take no part. With ``sets`` int64 (N,), the number
+    of the set that each film is of, only pairs of different sets are looked for.
 
     Where more than ``MOST_PAIRS`` are close, the closest are looked at, without those whose films
     are joined already by others.
@@ -113,7 +118,8 @@ def find_alike(
     again = np.zeros(len(looks), bool) if hashes is None else hashes.duplicated().to_numpy(bool)
     rows, coarse = _shown(looks, np.flatnonzero(~again))
     whitening = Whitening(coarse)
-    close = _closest(whitening.codes(coarse), whitening.close, advance)
+    own = None if sets is None else sets[rows]
+    close = _closest(whitening.codes(coarse), whitening.close, advance, own)
     pairs = rows[close.first], rows[close.second]
     first, second, alike = _look_at(looks, pairs, close.count > MOST_PAIRS, advance)
     order = np.lexsort((second, first, -alike))
@@ -136,13 +142,19 @@ def _shown(looks: NDArray[np.uint8] | Looks, rows: RowIndices) -> tuple[RowIndic
     return rows[shown], coarse if shown.all() else coarse[shown]
 
 
-def _closest(codes: Floats32, least: float, advance: Advance | None) -> _Close:
+def _closest(
+    codes: Floats32, least: float, advance: Advance | None, sets: RowIndices | None = None
+) -> _Close:
     """The pairs whose cosine is ``least`` or above, at most 500,000; memory holds these and a few
-    blocks, whatever the number of films."""
+    blocks, whatever the number of films. With ``sets`` (N,) those of different sets alone."""
     held = _together([])
     count, limit, work = 0, least, blocks(len(codes))
-    found = in_order(lambda block: close_pairs(codes, block, limit), work, cores())
-    for done, pairs in enumerate(found, 1):
+
+    def near(block: tuple[int, int]) -> _Pairs:
+        pairs = close_pairs(codes, block, limit)
+        return pairs if sets is None else _where(pairs, sets[pairs[0]] != sets[pairs[1]])
+
+    for done, pairs in enumerate(in_order(near, work, cores()), 1):
         count += len(pairs[0])
         # The limit may have risen since the block was begun.
         held = _together([held, _where(pairs, pairs[2] >= limit)])

@@ -110,21 +110,20 @@ def _repeated(whole: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _alike(sets: Mapping[str, Prepared], whole: pd.DataFrame) -> Alike:
-    """The near copies within each set, as they were found alone, and those of different sets."""
+    """The near copies within each set, as they were found alone, and those of different sets,
+    which alone are looked for."""
     starts = np.cumsum([0, *(len(each.table) for each in sets.values())])
     own = [alike_of(each) for each in sets.values()]
     looks = np.concatenate([thumbnails(each.images, LOOK) for each in sets.values()])
-    across = find_alike(looks, whole["pixel_hash"])
-    site = pd.factorize(whole["site"])[0]
-    apart = site[across.first] != site[across.second]
+    across = find_alike(looks, whole["pixel_hash"], sets=pd.factorize(whole["site"])[0])
+    within = [(a.first + s, a.second + s) for a, s in zip(own, starts, strict=False)]
+    first, second = zip(*within, (across.first, across.second), strict=True)
     return Alike(
-        np.concatenate([*(a.first + s for a, s in zip(own, starts, strict=False)),
-                        across.first[apart]]),
-        np.concatenate([*(a.second + s for a, s in zip(own, starts, strict=False)),
-                        across.second[apart]]),
-        np.concatenate([*(a.likeness for a in own), across.likeness[apart]]),
+        np.concatenate(first),
+        np.concatenate(second),
+        np.concatenate([each.likeness for each in (*own, across)]),
         across.complete and all(each.complete for each in own),
-    )  # fmt: skip
+    )
 
 
 def _renumbered(alike: Alike, place: NDArray[np.int64]) -> Alike:
