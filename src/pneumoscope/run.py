@@ -265,11 +265,23 @@ def no_run(folder: Path) -> NotARun:
     return NotARun("there is no such run folder", got=folder, remedy=remedy)
 
 
+def not_of_export(folder: Path) -> NotARun:
+    """The error of an export where a verb needs the run."""
+    return NotARun(
+        "this is an export, which only predict reads",
+        got=folder,
+        expected="the run that it was made of",
+        remedy="where it looks, by occlusion: pneumoscope predict EXPORT FILMS --heatmaps DIR",
+    )
+
+
 def open_run(folder: Path) -> Run:
     """An existing run folder. Raises NotARun when it is not one."""
     run = Run(folder)
     if not folder.is_dir():
         raise no_run(folder)
+    if run.graph_file.is_file():
+        raise not_of_export(folder)
     for file in (run.manifest_file, run.recipe_file):
         if not file.is_file():
             raise NotARun(

@@ -11,7 +11,8 @@ from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM
 from scipy.ndimage import gaussian_filter
 
 from pneumoscope.explain.activation import SMOOTH, activation_maps
-from pneumoscope.explain.cam import heatmaps, scaled, stage_for
+from pneumoscope.explain.cam import heatmaps, stage_for
+from pneumoscope.explain.heat import scaled
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec

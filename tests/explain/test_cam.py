@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from pneumoscope.errors import InputError
 from pneumoscope.explain import cam
-from pneumoscope.explain.cam import METHODS, enlarged, heatmaps, scaled, squares
+from pneumoscope.explain.cam import enlarged, heatmaps
+from pneumoscope.explain.heat import METHODS, scaled
+from pneumoscope.explain.occlusion import squares
 from pneumoscope.explain.stages import choose_stage, stages_of, with_place
 from pneumoscope.models.network import Network
 from pneumoscope.models.zoo import build_backbone

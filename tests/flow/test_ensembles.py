@@ -15,8 +15,9 @@ from tests.helpers.commands import Made
 
 from pneumoscope.errors import InputError, NotARun
 from pneumoscope.evaluation.predictions import read_predictions
-from pneumoscope.explain.cam import heatmaps, scaled
+from pneumoscope.explain.cam import heatmaps
 from pneumoscope.explain.explanation import Peak
+from pneumoscope.explain.heat import scaled
 from pneumoscope.inference.classifier import Classifier
 from pneumoscope.inference.members import load_members
 from pneumoscope.inference.predictor import Predictor

@@ -26,6 +26,7 @@ from pneumoscope.workflows.export.export import ExportRequest, export
 from pneumoscope.workflows.export.films import own_films
 
 CSV = ("--csv", "out.csv", "--json", "out.json")
+HEAT = ("--heatmaps", "maps")
 
 
 @pytest.fixture(scope="session")
@@ -74,12 +75,12 @@ def test_the_folder_says_what_was_held_against_what(exported: Made, trained: Mad
 def test_the_runtime_alone_gives_the_same_rows(
     exported: Made, trained: Made, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(monkeypatch, "predict", str(trained.folder), str(films), *CSV) == 0
+    assert run(monkeypatch, "predict", str(trained.folder), str(films), *CSV, *HEAT) == 0
     wanted = json.loads(Path("out.json").read_text())
-    Path("out.csv").unlink(), Path("out.json").unlink()
+    Path("out.csv").unlink(), Path("out.json").unlink(), Path("maps").rename("of the run")
     code = install_runtime(tmp_path / "runtime") + (
         "from pneumoscope.cli import main; "
-        f"sys.argv = {['pneumoscope', 'predict', str(exported.folder), str(films), *CSV]}; "
+        f"sys.argv = {['pneumoscope', 'predict', str(exported.folder), str(films), *CSV, *HEAT]}; "
         "sys.exit(main._run())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -92,6 +93,11 @@ def test_the_runtime_alone_gives_the_same_rows(
         assert mine.pop("logit") == pytest.approx(theirs.pop("logit"), **near)
         assert mine.pop("probability") == pytest.approx(theirs.pop("probability"), **near)
         assert mine == theirs  # findings, decision, point, scale, reason
+    assert "method: occlusion (class activation maps need the layers" in done.stdout
+    names = [sorted(p.name for p in Path(f).iterdir()) for f in ("maps", "of the run")]
+    assert names[0] == names[1] and len(names[0]) == 4
+    assert b"by Occlusion: by how much a grey square" in Path("maps", names[0][0]).read_bytes()
+    assert b"by Combined: the mean of" in Path("of the run", names[0][0]).read_bytes()
 
 
 def test_onnx_runtime_alone_reads_it(exported: Made) -> None:
@@ -107,15 +113,11 @@ def test_onnx_runtime_alone_reads_it(exported: Made) -> None:
 
 
 def test_what_only_the_run_can_do_is_said(
-    exported: Made,
-    films: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    exported: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("predict", str(exported.folder), str(films), "--heatmaps", "maps")
-    assert run(monkeypatch, *words) == 2
-    assert "class activation maps need" in capsys.readouterr().err
-    assert not Path("maps").exists()
+    assert run(monkeypatch, "explain", str(exported.folder)) == 2
+    said = capsys.readouterr().err
+    assert "which only predict reads" in said and "predict EXPORT FILMS --heatmaps DIR" in said
     assert run(monkeypatch, "export", str(exported.folder)) == 2
     assert "this is an export already" in capsys.readouterr().err
     with pytest.raises(NotARun, match="an export"):

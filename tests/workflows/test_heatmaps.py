@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from pneumoscope.data.prepared import PreparedSet
-from pneumoscope.explain.cam import DEFAULT, heatmaps, scaled
+from pneumoscope.explain.cam import heatmaps
+from pneumoscope.explain.heat import DEFAULT, scaled
 from pneumoscope.listener import Silent
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network

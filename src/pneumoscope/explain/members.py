@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pneumoscope.explain.cam import Heat, heatmaps, scaled
+from pneumoscope.explain.cam import heatmaps
+from pneumoscope.explain.heat import Heat, scaled
 from pneumoscope.explain.stages import Stage
 from pneumoscope.listener import Advance
 from pneumoscope.models.bundle import Bundle

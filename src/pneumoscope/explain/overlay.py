@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.records import Grey
 
@@ -83,10 +84,14 @@ def colour_bar(height: int, width: int) -> Colour:
     return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 
 
-def to_png(picture: Colour) -> bytes:
-    """The picture as PNG, the same bytes for the same picture."""
+def to_png(picture: Colour, about: str = "") -> bytes:
+    """The picture as PNG, the same bytes for the same picture; ``about`` is what it says of itself
+    (PNG's keyword Description)."""
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "PNG", compress_level=6)
+    said = PngInfo()
+    if about:
+        said.add_itxt("Description", about)
+    Image.fromarray(picture).save(out, "PNG", compress_level=6, pnginfo=said)
     return out.getvalue()
 
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from pneumoscope.errors import BadWeights, NotARun
+from pneumoscope.errors import BadWeights
 from pneumoscope.manifest import Lineage, ModelManifest, SpecEntry
 from pneumoscope.metrics.scale import MODEL_SCHEMA, carried, scale_name
 from pneumoscope.models.network import Network
@@ -23,7 +23,7 @@ from pneumoscope.models.resnet import is_plain_resnet, plain_resnet
 from pneumoscope.plain import to_plain
 from pneumoscope.readings import Calibration, Conformal, OperatingPoint
 from pneumoscope.records import CLASSES, InputSpec
-from pneumoscope.run import Run
+from pneumoscope.run import Run, not_of_export
 from pneumoscope.storage import write_atomic, write_json
 
 
@@ -103,11 +103,7 @@ def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; the network is in evaluation mode. Raises BadWeights, NotARun."""
     about = Run(folder).model()
     if "export" in about:
-        raise NotARun(
-            "this is an export, which only predict reads",
-            got=folder,
-            expected="the run that it was made of",
-        )
+        raise not_of_export(folder)
     try:
         levels = about["normalisation"]
         mean, std = float(levels["mean"]), float(levels["std"])

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from pneumoscope.errors import DataNotFound, InputError, Interrupted, NotARun
 from pneumoscope.formatting import plural
 from pneumoscope.inference.classifier import Classifier
-from pneumoscope.inference.exported import is_export
+from pneumoscope.inference.exported import is_export, open_export
 from pneumoscope.inference.films import FilmInput, find_films
 from pneumoscope.inference.image_warnings import withholding
+from pneumoscope.inference.model import Model
 from pneumoscope.inference.output import (
     STDOUT,
     AddReading,
@@ -28,7 +29,7 @@ from pneumoscope.metrics.shift.distance import LEAST, SetDifference
 from pneumoscope.readings import OperatingPoint, Reading
 from pneumoscope.run import Run, check_new, no_run
 
-if TYPE_CHECKING:  # it loads torch
+if TYPE_CHECKING:  # it draws, which is seldom asked for
     from pneumoscope.workflows.explain.pictures import HeatPictures
 
 UNSURE = "UNSURE"
@@ -153,9 +154,8 @@ def _load(request: PredictRequest) -> tuple[Classifier, HeatPictures | None]:
     """The model, and what draws its heatmaps where they are asked for."""
     folder = request.run.expanduser()
     if is_export(folder):
-        if request.heatmaps:
-            raise _no_heat(folder)
-        return Classifier.load(folder, device=request.device), None
+        model = open_export(folder, request.device)
+        return Classifier(model), _heat_of_export(model) if request.heatmaps else None
     # torch takes seconds to load, and what was said before this does not need it.
     from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.inference.members import load_members
@@ -167,20 +167,17 @@ def _load(request: PredictRequest) -> tuple[Classifier, HeatPictures | None]:
     members = load_members(folder)
     heat = None
     if request.heatmaps:
-        from pneumoscope.workflows.explain.pictures import HeatPictures
+        from pneumoscope.workflows.explain.pictures import pictures_of_run
 
         # Of the networks as they were trained: those of the classifier give no gradients.
-        heat = HeatPictures.of(members, device)
+        heat = pictures_of_run(members, device)
     return Classifier(members.ready(device)), heat
 
 
-def _no_heat(folder: Path) -> InputError:
-    return InputError(
-        "an export draws no heatmaps: class activation maps need the layers of the run itself",
-        got=folder,
-        expected="the run that it was made of",
-        remedy="pneumoscope predict RUN FILMS --heatmaps DIR",
-    )
+def _heat_of_export(model: Model) -> HeatPictures:
+    from pneumoscope.workflows.explain.pictures import pictures_of_export
+
+    return pictures_of_export(model)
 
 
 def _stopped(request: PredictRequest, summary: Summary) -> Interrupted:

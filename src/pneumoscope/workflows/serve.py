@@ -16,6 +16,7 @@ from pneumoscope.serve.border.hosts import Hosts, is_loopback
 from pneumoscope.serve.limits import Limits
 from pneumoscope.serve.server import listen, run
 from pneumoscope.serve.service import Served, Service
+from pneumoscope.workflows.explain.pictures import pictures_of_export, pictures_of_run
 
 _SHORTEST = 16
 """Characters of a token."""
@@ -62,12 +63,12 @@ def serve(
 def opened(folder: Path) -> Served:
     """The model of a folder, ready to read, and what draws its heat. Raises NotARun, BadWeights."""
     if is_export(folder):
-        return Served(open_export(folder), "export")
+        model = open_export(folder)
+        return Served(model, "export", pictures_of_export(model).picture)
     # torch takes seconds to load, and an export needs none.
     from pneumoscope.devices import choose_device, use_all_cores
     from pneumoscope.inference.members import load_members
     from pneumoscope.training.allocator import keep_freed_memory
-    from pneumoscope.workflows.explain.pictures import HeatPictures
 
     keep_freed_memory()
     use_all_cores()
@@ -75,7 +76,7 @@ def opened(folder: Path) -> Served:
     members = load_members(folder)
     ready = members.ready(device)
     try:
-        draw = HeatPictures.of(members, device).picture
+        draw = pictures_of_run(members, device).picture
     except InputError:  # a backbone of which none can be drawn answers without
         return Served(ready, "run")
     return Served(ready, "run", draw)

@@ -118,14 +118,14 @@ def _label(folder: Path) -> str:
 
 
 def _methods(request: ExplainRequest) -> tuple[str, ...]:
-    from pneumoscope.explain.cam import DEFAULT, find_method
+    from pneumoscope.explain.heat import DEFAULT, find_method
 
     named = dict.fromkeys(request.methods or DEFAULT)
     return tuple(find_method(name).name for name in named)
 
 
 def _titles(methods: tuple[str, ...]) -> dict[str, str]:
-    from pneumoscope.explain.cam import find_method
+    from pneumoscope.explain.heat import find_method
 
     return {name: find_method(name).title for name in methods}
 
@@ -134,7 +134,7 @@ def _explanation(
     request: ExplainRequest, explainer: Explainer, found: ChosenImages, command: str
 ) -> Explanation:
     """What is known before any map is drawn."""
-    from pneumoscope.explain.cam import find_method
+    from pneumoscope.explain.heat import find_method
 
     methods = [find_method(name) for name in explainer.methods]
     first, several = explainer.bundles[0], len(explainer.bundles) > 1

@@ -94,7 +94,7 @@ def _load(run: Path) -> Sequence[Bundle]:
 def _drawn(bundles: Sequence[Bundle], films: Grey, listener: Listener) -> tuple[str, Grey]:
     """How the heat of films (N, S, S) was made, and it, in 256 steps."""
     from pneumoscope.devices import choose_device, use_all_cores
-    from pneumoscope.explain.cam import DEFAULT, find_method
+    from pneumoscope.explain.heat import DEFAULT, find_method
     from pneumoscope.explain.members import mean_heat
 
     method = find_method(DEFAULT[0])
