@@ -191,12 +191,12 @@ def main() -> None:
     parser.add_argument("data", nargs="?", default="")
     given = parser.parse_args()
     request = AdaptRequest(given.run, DataRequest(given.data))
-    parent = open_parent(request, Silent())
+    parent = open_parent(given.run, Silent())
     kept = Kept(Path(f"adapt-{given.what}-{given.run.name}.jsonl"))
     if given.what == "rule":
         rule(parent, kept)
         return
-    site = read_site(request, parent, Silent())
+    site = read_site(request, [parent], Silent())
     (halves if given.what == "halves" else labels)(parent, site, kept)
 
 

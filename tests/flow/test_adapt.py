@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 from tests.helpers.commands import Made, run
 
 from pneumoscope import Classifier
@@ -160,6 +162,68 @@ def test_labels_judge_the_model_as_it_comes_and_then_each_way(
         assert "labelled films of this site" in load_bundle(with_labels).operating_points[0].rule
 
 
+@pytest.fixture(scope="module")
+def ensemble(two_folds: Made, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folds, carried without labels. No test changes it."""
+    place = tmp_path_factory.mktemp("ensemble") / "adapted"
+    request = AdaptRequest(two_folds.folder, DataRequest(str(site)), use_labels=False, share=0.3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
+        return adapt(request, out=place)
+
+
+def mean_logits(folder: Path, column: str) -> NDArray[np.float64]:
+    """The mean over members of what their rows of the site's films say, as logits."""
+    rows = [pd.read_csv(each)[column] for each in sorted(folder.glob("fold-*/site.csv"))]
+    chances = np.clip(rows, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(chances / (1 - chances)).mean(axis=0))
+
+
+def test_an_ensemble_is_carried_member_by_member(two_folds: Made, ensemble: Path) -> None:
+    card = read_card(Run(ensemble).site_file)
+    assert card.members == ("fold-0", "fold-1") and card.parent == "cv" and card.moved == 0.3
+    assert card.local is None and all(said.startswith("fold-") for said in card.changed)
+    for name in card.members:
+        own, parent = Run(ensemble / name), Run(two_folds.folder / name)
+        wanted = hashlib.sha256(parent.weights_file.read_bytes() + parent.model_file.read_bytes())
+        assert own.manifest()["adapted"]["parent_sha256"] == wanted.hexdigest()
+        assert read_card(own.site_file).name == name
+    rows = pd.read_csv(ensemble / "site.csv")
+    for column in ("carried", "adapted"):
+        mean = 1 / (1 + np.exp(-mean_logits(ensemble, column)))
+        assert rows[column].to_numpy() == pytest.approx(mean, abs=1e-3)
+    page = (ensemble / "report.html").read_text()
+    assert "fold-1/report.html" in page and "patient0" not in page
+
+
+def test_an_adapted_ensemble_opens_in_every_command(
+    two_folds: Made, ensemble: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
+    films = sorted(site.rglob("*.png"))[:12]
+    chances = [each.probability for each in Classifier.load(ensemble).read(films)]
+    rows = pd.read_csv(ensemble / "site.csv").set_index("image_id")["adapted"]
+    named = [rows[[each for each in rows.index if film.name in each][0]] for film in films]
+    assert chances == pytest.approx(named, abs=1e-3)
+    assert run(monkeypatch, "predict", str(ensemble), str(films[0])) == 0
+    assert run(monkeypatch, "evaluate", str(ensemble), "--out", "own") == 0
+
+
+@pytest.mark.slow
+def test_with_labels_the_mean_of_an_ensemble_is_judged(
+    two_folds: Made, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
+    adapted = adapt(AdaptRequest(two_folds.folder, DataRequest(str(site))), out=tmp_path / "on")
+    local = read_card(Run(adapted).site_file).local
+    assert local is not None and [each.name for each in local.candidates] == ["fold-0", "fold-1"]
+    labels = pd.read_csv(adapted / "site.csv")["label"]
+    expected = roc_auc_score(labels, mean_logits(adapted, "carried"))
+    assert local.carried.auroc.value == pytest.approx(expected, abs=2e-3)
+    assert "the mean of 2 models as it comes" in (adapted / "report.html").read_text()
+    assert run(monkeypatch, "explain", str(adapted), str(next(site.rglob("*.png")))) == 0
+
+
 def test_probabilities_move_to_a_share_on_request_and_decisions_stay(
     trained: Made, site: Path, without: Path, tmp_path: Path
 ) -> None:
@@ -177,7 +241,7 @@ def test_probabilities_move_to_a_share_on_request_and_decisions_stay(
 
 
 def test_what_is_no_new_site_is_refused(
-    trained: Made, site: Path, tiny_npz: Path, two_folds: Made, tmp_path: Path
+    trained: Made, site: Path, tiny_npz: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="no new site"):
         adapt(AdaptRequest(trained.folder, DataRequest(str(tiny_npz))))
@@ -194,8 +258,6 @@ def test_what_is_no_new_site_is_refused(
         shutil.copy(film, few / film.name)
     with pytest.raises(InputError, match="too few films"):
         adapt(AdaptRequest(trained.folder, DataRequest(str(few))))
-    with pytest.raises(InputError, match="ensemble"):
-        adapt(AdaptRequest(two_folds.folder, DataRequest(str(site))))
     assert not (Path("runs")).exists() or not list(Path("runs").iterdir())
 
 

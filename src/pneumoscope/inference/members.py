@@ -212,7 +212,7 @@ def _averaged(places: Sequence[Path]) -> Members:
     count = f"{len(bundles)} models"
     return Members(
         bundles,
-        _mean_points(bundles),
+        mean_points(bundles),
         None,
         (
             ("ensemble", count, "the mean of their calibrated logits"),
@@ -221,7 +221,7 @@ def _averaged(places: Sequence[Path]) -> Members:
     )
 
 
-def _mean_points(bundles: Sequence[Bundle]) -> tuple[OperatingPoint, ...]:
+def mean_points(bundles: Sequence[Bundle]) -> tuple[OperatingPoint, ...]:
     """Of each point that all members have, the mean of its thresholds on the logit scale."""
     tables = [{point.name: point for point in bundle.operating_points} for bundle in bundles]
     # The members have no validation films in common on which one threshold could be chosen.

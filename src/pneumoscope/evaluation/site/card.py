@@ -65,7 +65,8 @@ class SiteCard:
     weights and of ``model.json``; ``fingerprint`` is that of the site's films. ``differences`` are
     of the training films, by thumbnails and by the network's features. ``moved`` is the share of
     pneumonia that probabilities were moved to, None where they were not. ``changed`` says in
-    sentences what differs from the parent, empty where nothing does.
+    sentences what differs from the parent, empty where nothing does. ``members`` are the folders
+    of an ensemble that was carried member by member, empty for one model.
     """
 
     name: str
@@ -87,6 +88,7 @@ class SiteCard:
     moved: float | None = None
     local: LocalResult | None = None
     to_label: Mapping[str, int] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
 
 
 def write_card(file: Path, card: SiteCard) -> None:

@@ -114,6 +114,8 @@ def _known(card: SiteCard) -> Variables | None:
         return {"local": None, "share": share, "told": told}
     return {
         "local": local,
+        "members": card.members,
+        "equal": words.equal_words(local),
         "share": share,
         "told": told,
         "measures": _measure_rows(local.carried, local.adapted),

@@ -59,27 +59,45 @@ def _known(card: SiteCard) -> Iterator[str]:
     if card.local is None:
         yield "How well it reads these films: nothing, for no labelled film judged it here."
     else:
-        yield from _local(card.local)
+        yield from _local(card.local, len(card.members))
         yield from card.notes
+        yield from filter(None, [equal_words(card.local)])
     yield share_words(card)
 
 
-def _local(local: LocalResult) -> Iterator[str]:
+def _local(local: LocalResult, members: int) -> Iterator[str]:
     was = local.carried
+    model = f"mean of {members} models" if members else "model"
     yield (
-        f"On {local.films:,} labelled films, {local.positives:,} with pneumonia, the model as it "
+        f"On {local.films:,} labelled films, {local.positives:,} with pneumonia, the {model} as it "
         f"comes has AUROC {brief(was.auroc)}, sensitivity {brief(was.sensitivity)} and specificity "
         f"{brief(was.specificity)}."
     )
     kept = next(each for each in local.candidates if each.kept)
-    if kept is local.candidates[0] and not local.local_thresholds:
+    if not local.local_thresholds and (members or kept is local.candidates[0]):
         yield "No way of adapting it was clearly better on films that had no part in it."
         return
-    now = local.adapted
+    now, how = local.adapted, "each member by itself" if members else kept.name
     yield (
-        f"As adapted ({kept.name}), on films that had no part in it: AUROC {brief(now.auroc)}, "
+        f"As adapted ({how}), on films that had no part in it: AUROC {brief(now.auroc)}, "
         f"a difference of {signed(local.gain.value)} ({signed_interval(local.gain)}), sensitivity "
         f"{brief(now.sensitivity)}, specificity {brief(now.specificity)}."
+    )
+
+
+def equal_words(local: LocalResult) -> str:
+    """What is said where two ways have one and the same row, for a slope that both hold at 0;
+    empty where none have."""
+    line, statistics = (
+        next((each for each in local.candidates if each.name == name), None)
+        for name in ("temperature and offset", "statistics")
+    )
+    if line is None or statistics is None or line.loss != statistics.loss:
+        return ""
+    return (
+        "“statistics” has the row of “temperature and offset”: with either, a higher score means "
+        "less pneumonia, the slope is held at 0, and every film gets one probability, the share "
+        "of pneumonia among the labelled films. What the statistics do cannot show there."
     )
 
 

@@ -12,16 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 import pneumoscope
 from pneumoscope.devices import use_all_cores
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.site.card import NOT_VALIDATED, SCHEMA, SiteCard
-from pneumoscope.evaluation.site.labelling import films_to_label
 from pneumoscope.listener import Listener, Silent
 from pneumoscope.metrics.scale import shifted, shifted_conformal
-from pneumoscope.metrics.scores import Floats
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.metrics.shift.share import ShareEstimate, estimate_share
 from pneumoscope.models.adapted.heads import rescaled
@@ -29,8 +26,9 @@ from pneumoscope.models.bundle import Bundle, bundle_digest
 from pneumoscope.run import check_output
 from pneumoscope.storage import timestamp
 from pneumoscope.workflows.adapt.differences import differences_of
+from pneumoscope.workflows.adapt.ensemble import write_ensemble
 from pneumoscope.workflows.adapt.local import LocalModel, local_model, why_no_labels
-from pneumoscope.workflows.adapt.parent import Parent, open_parent
+from pneumoscope.workflows.adapt.parent import Parent, open_parents
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.adapt.site import Site, read_site
 from pneumoscope.workflows.adapt.statistics import (
@@ -52,24 +50,38 @@ def adapt(
     """Carry the model of ``request.run`` to the films of ``request.data``: a new folder that opens
     in every command, with ``site.json`` and the site card; returned.
 
-    Raises NotARun, BadWeights for a run that is not complete; InputError for an ensemble, films
-    that the model was made from, too few films, a share that cannot be moved to; OutputExists.
+    An ensemble is carried member by member, each to the same films, and stays an ensemble.
+
+    Raises NotARun, BadWeights for a run that is not complete; InputError for films that the model
+    was made from, too few films, a share that cannot be moved to; OutputExists.
     """
     listener = listener or Silent()
     request.check()
     check_output(out)
     use_all_cores()
     listener.stage("Open the model")
-    parent = open_parent(request, listener)
-    material = _read(parent, read_site(request, parent, listener), listener)
+    parents = open_parents(request, listener)
+    site = read_site(request, parents, listener)
+    members = []
+    for number, parent in enumerate(parents, 1):
+        if len(parents) > 1:
+            listener.stage(f"Member {number} of {len(parents)}: {parent.run.folder.name}")
+        members.append(_carried(request, parent, site, command, listener))
+    listener.stage("Write the model and the site card")
+    if len(members) > 1:
+        return write_ensemble(request.run, members, out, listener)
+    return write_adapted(members[0], out, listener)
+
+
+def _carried(
+    request: AdaptRequest, parent: Parent, site: Site, command: str, listener: Listener
+) -> Adapted:
+    """One model, carried to the films of ``site``."""
+    material = _read(parent, site, listener)
     found = _found_out(request, material)
     decided = _decided(request, found)
     card = _card(material, found, decided, command)
-    validation = _validation(found.local)
-    site, logits = material.site, material.logits
-    adapted = Adapted(parent, site, decided.bundle, card, logits, validation)
-    listener.stage("Write the model and the site card")
-    return write_adapted(adapted, _to_label(site, logits, parent), out, listener)
+    return Adapted(parent, site, decided.bundle, card, material.logits, found.local)
 
 
 def _read(parent: Parent, site: Site, listener: Listener) -> Material:
@@ -208,16 +220,3 @@ def _moved(found: _Decided, base: float, share: float) -> _Decided:
         "thresholds moved with them, so decisions stay"
     )
     return _Decided(moved, (*found.changed, said), share)
-
-
-def _validation(local: LocalModel | None) -> pd.DataFrame | None:
-    """The rows on which the thresholds were chosen, where those are films of this site."""
-    if local is None or not local.result.local_thresholds:
-        return None
-    return local.table
-
-
-def _to_label(site: Site, logits: Floats, parent: Parent) -> pd.DataFrame:
-    left = np.setdiff1d(np.arange(len(site)), site.known)
-    ids = site.table["image_id"].to_numpy(object)
-    return films_to_label(ids[left], logits[left], site.patients[left], parent.threshold)

@@ -47,11 +47,17 @@ _OWN = IntervalSettings()
 @dataclass(frozen=True, slots=True)
 class LocalModel:
     """What the labelled films decided: the record, the bundle that is kept, with its operating
-    points, and the table of the cross-fitted predictions, whose split is ``val``."""
+    points, and the table of the cross-fitted predictions, whose split is ``val``; of the films
+    ``judged`` the logits (n,) of the carried model and, cross-fitted, of the ``adapted`` one, with
+    the threshold ``bar`` (n,) that decides on each."""
 
     result: LocalResult
     bundle: Bundle
     table: pd.DataFrame
+    judged: JudgedFilms
+    carried: Floats
+    adapted: Floats
+    bar: Floats
 
 
 def why_no_labels(site: Site) -> str:
@@ -73,7 +79,7 @@ def why_no_labels(site: Site) -> str:
 def local_model(parent: Parent, site: Site, ways: Sequence[Way], listener: Listener) -> LocalModel:
     """The way that the labelled films of ``site`` keep, the first of ``ways`` being the model as
     it comes."""
-    task = _Task.of(parent, site)
+    task = JudgedFilms.of(parent, site)
     listener.stage(f"Judge {task.known.size:,} labelled films, each by what others taught")
     scores = []
     for done, way in enumerate(ways, 1):
@@ -98,13 +104,13 @@ def local_model(parent: Parent, site: Site, ways: Sequence[Way], listener: Liste
         gain=task.gain(scores[0], scores[kept]),
         curve=_curve(task, learning, listener),
         curve_of=learning.name,
-        needed=_needed(task, scores[kept], bar),
+        needed=task.needed(scores[kept], bar),
     )
-    return LocalModel(result, bundle, table)
+    return LocalModel(result, bundle, table, task, scores[0], scores[kept], bar)
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class JudgedFilms:
     """The labelled films: their places, labels, folds, and the rule of the parent's threshold."""
 
     parent: Parent
@@ -116,7 +122,7 @@ class _Task:
     target: float | None
 
     @classmethod
-    def of(cls, parent: Parent, site: Site) -> _Task:
+    def of(cls, parent: Parent, site: Site) -> JudgedFilms:
         known = site.known
         labels = site.labels[known].astype(np.int64)
         groups = patient_numbers(known.size, site.patients[known])
@@ -171,12 +177,21 @@ class _Task:
         found = paired_bootstrap(self.labels, one, other, {"auroc": value}, groups)["auroc"]
         return Estimate(found.value, found.low, found.high, found.level, found.method, found.n)
 
+    def needed(self, logits: Floats, bar: Floats) -> tuple[FilmsNeeded, ...]:
+        """How many films make sensitivity and specificity precise."""
+        called, sick = logits >= bar, self.labels == 1
+        share = float(sick.mean())
+        return (
+            crossfit.films_needed("sensitivity", float(called[sick].mean()), share),
+            crossfit.films_needed("specificity", float((~called[~sick]).mean()), 1 - share),
+        )
+
 
 def _scorer(way: Way) -> crossfit.Fit:
     return lambda places: way.fit(places).score
 
 
-def _thresholds(task: _Task, scores: Sequence[Floats], kept: int) -> tuple[Floats, bool, str]:
+def _thresholds(task: JudgedFilms, scores: Sequence[Floats], kept: int) -> tuple[Floats, bool, str]:
     """For each film the threshold that decides on it, whether it was chosen here, and why."""
     own = np.full(task.known.size, task.parent.threshold)
     here = crossfit.fold_thresholds(task.rule, task.goal, task.labels, scores[kept], task.fold)
@@ -192,7 +207,9 @@ def _thresholds(task: _Task, scores: Sequence[Floats], kept: int) -> tuple[Float
     return own, False, "carried: those chosen on the labelled films are not clearly better"
 
 
-def _finished(task: _Task, way: Way, logits: Floats, local: bool) -> tuple[Bundle, pd.DataFrame]:
+def _finished(
+    task: JudgedFilms, way: Way, logits: Floats, local: bool
+) -> tuple[Bundle, pd.DataFrame]:
     """The kept way fitted on all labelled films, with what it decides by; and the table of the
     cross-fitted predictions, from which that was chosen."""
     bundle = way.fit(task.known).bundle()
@@ -216,7 +233,11 @@ def _deciding(bundle: Bundle, choices: Choices) -> Bundle:
 
 
 def _candidates(
-    task: _Task, ways: Sequence[Way], scores: Sequence[Floats], losses: Sequence[Floats], kept: int
+    task: JudgedFilms,
+    ways: Sequence[Way],
+    scores: Sequence[Floats],
+    losses: Sequence[Floats],
+    kept: int,
 ) -> tuple[Candidate, ...]:
     return tuple(
         Candidate(
@@ -231,7 +252,7 @@ def _candidates(
     )
 
 
-def _curve(task: _Task, way: Way, listener: Listener) -> tuple[CurvePoint, ...]:
+def _curve(task: JudgedFilms, way: Way, listener: Listener) -> tuple[CurvePoint, ...]:
     """What fewer labelled films give: drawn from the other folds, judged on each fold."""
     fewest = int(task.known.size - np.bincount(task.fold).max())
     sizes = [size for size in crossfit.SIZES if size <= fewest]
@@ -251,19 +272,10 @@ def _curve(task: _Task, way: Way, listener: Listener) -> tuple[CurvePoint, ...]:
 
 
 def _fewer(
-    task: _Task, way: Way, size: int, draw: np.random.Generator
+    task: JudgedFilms, way: Way, size: int, draw: np.random.Generator
 ) -> Callable[[NDArray[np.int64]], Callable[[NDArray[np.int64]], Floats]]:
     def fit(places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Floats]:
         labels = task.site.labels[places]
         return way.fit(crossfit.drawn(places, labels, size, draw)).score
 
     return fit
-
-
-def _needed(task: _Task, logits: Floats, bar: Floats) -> tuple[FilmsNeeded, ...]:
-    called, sick = logits >= bar, task.labels == 1
-    share = float(sick.mean())
-    return (
-        crossfit.films_needed("sensitivity", float(called[sick].mean()), share),
-        crossfit.films_needed("specificity", float((~called[~sick]).mean()), 1 - share),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from pneumoscope.devices import choose_device
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.predictions import at_temperature, read_predictions, rows_of
 from pneumoscope.imaging.known.reference import Reference
+from pneumoscope.inference.members import load_members
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.listener import Listener
 from pneumoscope.manifest import Manifest
@@ -84,17 +86,19 @@ class Parent:
         return predictor.logits(prepared.images, rows, advance=advance)
 
 
-def open_parent(request: AdaptRequest, listener: Listener) -> Parent:
-    """The run that is to be carried. Raises NotARun for one that is not complete, InputError for
-    an ensemble, or a model that was not judged yet."""
-    if places := ensemble_folders(request.run):
-        raise InputError(
-            "an ensemble is not adapted as a whole",
-            got=f"{request.run}, {len(places)} models",
-            expected="one run",
-            remedy=f"adapt its members one by one: pneumoscope adapt {places[0]} DATA",
-        )
-    run = open_complete(request.run)
+def open_parents(request: AdaptRequest, listener: Listener) -> tuple[Parent, ...]:
+    """The run that is to be carried, or the members of the ensemble. Raises NotARun for one that is
+    not complete, BadWeights where members do not take the same films, InputError for a model that
+    was not judged yet."""
+    places = ensemble_folders(request.run)
+    if places:
+        load_members(request.run)  # refuses what is no ensemble, before any film is read
+    return tuple(open_parent(place, listener) for place in places or (request.run,))
+
+
+def open_parent(folder: Path, listener: Listener) -> Parent:
+    """A run that is to be carried. Raises as ``open_parents``."""
+    run = open_complete(folder)
     bundle = load_bundle(run.folder)
     if not bundle.operating_points:
         raise InputError(

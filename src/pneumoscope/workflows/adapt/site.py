@@ -79,21 +79,22 @@ class Site:
         )
 
 
-def read_site(request: AdaptRequest, parent: Parent, listener: Listener) -> Site:
-    """The films of ``request.data`` that may adapt ``parent``. Left out are masks, the official
-    test split, and films that trained or tuned the model. Raises InputError where these are most
-    of them, or fewer than the least are left."""
+def read_site(request: AdaptRequest, parents: Sequence[Parent], listener: Listener) -> Site:
+    """The films of ``request.data`` that may adapt ``parents``, one or the members of an ensemble.
+    Left out are masks, the official test split, and films that trained or tuned any of them. Raises
+    InputError where these are most of them, or fewer than the least are left."""
     source = find_data(request.data, listener)
     prepared = prepare_source(
-        source, parent.spec, listener, keep_ids=request.data.keep_ids, most_bad=1.0
+        source, parents[0].spec, listener, keep_ids=request.data.keep_ids, most_bad=1.0
     )
-    if prepared.content in parent.contents:
+    if any(prepared.content in parent.contents for parent in parents):
         raise _its_own(request, "the very set that the model was trained on")
     table = prepared.table
     mask = masks(table)
     test = (table["split"] == "test").fillna(False).to_numpy(bool) & ~mask
     rows = np.flatnonzero(~mask & ~test)
-    seen = _seen(prepared, rows, parent.references, listener)
+    references = [each for parent in parents for each in parent.references]
+    seen = _seen(prepared, rows, references, listener)
     if 2 * seen.sum() > max(len(rows), 1):
         raise _its_own(request, f"{seen.sum():,} of {len(rows):,} trained or tuned the model")
     found: Counter[str] = Counter()

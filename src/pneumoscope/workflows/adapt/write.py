@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pneumoscope.evaluation.evaluate import evaluate_split
 from pneumoscope.evaluation.predictions import at_temperature, predictions_text
 from pneumoscope.evaluation.results import write_evaluation
 from pneumoscope.evaluation.site.card import SiteCard, write_card
+from pneumoscope.evaluation.site.labelling import films_to_label
 from pneumoscope.formatting import probability_text
 from pneumoscope.imaging.known.reference import Reference, save_reference, with_films
 from pneumoscope.imaging.thumbnails import LOOK, thumbnails
@@ -26,6 +28,7 @@ from pneumoscope.models.bundle import Bundle, save_bundle
 from pneumoscope.report.site.page import write_site_page
 from pneumoscope.run import SCHEMA, Run, create_folder
 from pneumoscope.storage import write_atomic, write_json
+from pneumoscope.workflows.adapt.local import LocalModel
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import UNKNOWN, Site, network_films
 
@@ -33,30 +36,38 @@ from pneumoscope.workflows.adapt.site import UNKNOWN, Site, network_films
 @dataclass(frozen=True, slots=True)
 class Adapted:
     """What came of an adaptation: ``logits`` (N,) are those of the carried model on its scale,
-    ``validation`` the site's rows on which thresholds were chosen, None where they were not."""
+    ``local`` what labelled films decided, None where there were none that could."""
 
     parent: Parent
     site: Site
     bundle: Bundle
     card: SiteCard
     logits: Floats
-    validation: pd.DataFrame | None
+    local: LocalModel | None
 
     @property
     def same_network(self) -> bool:
         return self.bundle.network is self.parent.bundle.network
 
+    @property
+    def validation(self) -> pd.DataFrame | None:
+        """The site's rows on which thresholds were chosen, None where they were not."""
+        here = self.local is not None and self.local.result.local_thresholds
+        return self.local.table if self.local is not None and here else None
 
-def write_adapted(
-    found: Adapted, to_label: pd.DataFrame, out: Path | None, listener: Listener
-) -> Path:
+
+def write_adapted(found: Adapted, out: Path | None, listener: Listener) -> Path:
     """Write the folder and return it. Raises OutputExists, OutputNotWritable."""
+    scores = site_scores(found, listener)
+    return create_folder(out, f"adapt-{found.parent.name}", filler(found, scores, listener))
+
+
+def filler(found: Adapted, scores: SiteScores, listener: Listener) -> Callable[[Path, str], None]:
+    """What writes all files of an adapted model into a draft of its folder, given its name. The
+    films are read with it before, so that the draft is there for a moment alone."""
     entry = _entry(found)
     bundle = replace(found.bundle, lineage=_lineage(found.bundle.lineage, entry))
     predictions = _own_predictions(found, listener)
-    counts = {str(why): int(n) for why, n in to_label["why"].value_counts().items()}
-    card = replace(found.card, to_label=counts)
-    site_rows = _site_rows(found, listener)
     reference = _reference(found)
 
     def fill(draft: Path, name: str) -> None:
@@ -67,15 +78,42 @@ def write_adapted(
             save_reference(files.reference_file, reference)
         write_atomic(files.predictions_file, predictions_text(predictions))
         _judge(files, bundle, predictions, found)
-        write_atomic(files.site_films_file, site_rows.to_csv(index=False))
-        if len(to_label):
-            write_atomic(files.to_label_file, to_label.to_csv(index=False))
-        named = replace(card, name=name)
-        write_card(files.site_file, named)
-        write_site_page(draft, named)
+        write_site(draft, replace(found.card, name=name), found.site, scores)
         save_bundle(bundle, draft)
 
-    return create_folder(out, f"adapt-{found.parent.name}", fill)
+    return fill
+
+
+@dataclass(frozen=True, slots=True)
+class SiteScores:
+    """Logits (N,) of all films of a site by the ``carried`` and the ``adapted`` model, each on its
+    own scale, and ``cross_fitted``, NaN where a film has none; ``threshold`` is the carried
+    model's, as a logit."""
+
+    carried: Floats
+    adapted: Floats
+    cross_fitted: Floats
+    threshold: float
+
+
+def write_site(draft: Path, card: SiteCard, site: Site, scores: SiteScores) -> None:
+    """The site card, as JSON and page, a row for each film, and which films to label first."""
+    files = Run(draft)
+    write_atomic(files.site_films_file, _site_rows(site, scores).to_csv(index=False))
+    to_label = _to_label(site, scores)
+    if len(to_label):
+        write_atomic(files.to_label_file, to_label.to_csv(index=False))
+    counts = {str(why): int(n) for why, n in to_label["why"].value_counts().items()}
+    card = replace(card, to_label=counts)
+    write_card(files.site_file, card)
+    write_site_page(draft, card)
+
+
+def _to_label(site: Site, scores: SiteScores) -> pd.DataFrame:
+    left = np.setdiff1d(np.arange(len(site)), site.known)
+    ids = site.table["image_id"].to_numpy(object)
+    logits = scores.carried[left]
+    return films_to_label(ids[left], logits, site.patients[left], scores.threshold)
 
 
 def _entry(found: Adapted) -> AdaptedEntry:
@@ -166,23 +204,30 @@ def _reference(found: Adapted) -> Reference | None:
     return with_films(kept, looks, "train" if by_films else "val")
 
 
-def _site_rows(found: Adapted, listener: Listener) -> pd.DataFrame:
-    """A row for each film of the site: its label, where it has one, and the probability that the
-    carried and the adapted model give it."""
+def site_scores(found: Adapted, listener: Listener) -> SiteScores:
+    """What the carried and the adapted model make of the films of the site."""
     site, bundle = found.site, found.bundle
     after = found.logits
     if not found.same_network:
         after = found.parent.logits(bundle, site.prepared, site.rows, listener)
         after = after / bundle.temperature
-    table = site.table[["image_id", "patient_id"]].copy()
+    own = np.full(len(site), np.nan)
+    if found.validation is not None:
+        own[site.known] = found.validation["logit"].to_numpy()
+    return SiteScores(found.logits, after, own, found.parent.threshold)
+
+
+def _site_rows(site: Site, scores: SiteScores) -> pd.DataFrame:
+    """A row for each film of the site: its label, where it has one, and the probability that the
+    carried and the adapted model give it."""
     labels = pd.array(np.where(site.labels == UNKNOWN, 0, site.labels), dtype="Int64")
     labels[site.labels == UNKNOWN] = pd.NA
-    own = pd.Series(np.nan, index=table["image_id"])
-    if found.validation is not None:
-        own[found.validation["image_id"]] = found.validation["probability"].to_numpy()
-    return table.assign(
-        label=labels,
-        carried=[probability_text(each) for each in probability(found.logits)],
-        adapted=[probability_text(each) for each in probability(after)],
-        cross_fitted=[probability_text(each) if each == each else "" for each in own],
+    columns = ("carried", "adapted", "cross_fitted")
+    return site.table[["image_id", "patient_id"]].assign(
+        label=labels, **{name: _texts(getattr(scores, name)) for name in columns}
     )
+
+
+def _texts(logits: Floats) -> list[str]:
+    chances = probability(logits)
+    return [probability_text(each) if each == each else "" for each in chances]
