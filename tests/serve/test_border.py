@@ -121,11 +121,11 @@ def test_a_slow_body_is_not_waited_for() -> None:
 
 
 def test_more_than_is_held_is_asked_to_come_again() -> None:
-    for app in (app_of(requests=0), app_of(held=0), app_of(LOADING), app_of(DRAINING)):
+    full = (app_of(requests=0), app_of(held=0), app_of(waiting=0))
+    for app in (*full, app_of(LOADING), app_of(DRAINING)):
         found = Answered(app, head(), [b"film"])
         assert found.problem["status"] == 503 and int(found.headers[b"retry-after"]) > 0
-    full = app_of(megabytes=1, held=0)
-    assert Answered(full, head(content_length="9"), [b"a film..."]).taken == 0
+    assert Answered(full[1], head(content_length="9"), [b"a film..."]).taken == 0
     for state, status in ((LOADING, 503), (READY, 200), (DRAINING, 503)):
         found = Answered(app_of(state), head("/readyz", "GET"))
         assert (found.status, json.loads(found.body)) == (status, {"status": state})

@@ -24,6 +24,7 @@ from pneumoscope.serve.answers import Answer, FilmAnswer, ModelAnswer
 from pneumoscope.serve.border.body import MULTIPART, check_type, films_of
 from pneumoscope.serve.border.guard import PATHS, READ, REQUEST, Access, Guard, failed
 from pneumoscope.serve.border.request import Gone, Request
+from pneumoscope.serve.border.room import full
 from pneumoscope.serve.problem import MEDIA_TYPE, Problem, ProblemAnswer
 from pneumoscope.serve.reader import Wanted
 from pneumoscope.serve.service import READY, Service
@@ -91,6 +92,8 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         boundary = check_type(headers.get("content-type"), headers.get("content-encoding"))
         films = await films_of(_chunks(mine), boundary, service.limits.films)
         mine.forms = [_form(each) for each in films]
+        if service.reader.waiting + len(films) > service.limits.waiting:
+            raise full()
         found = await service.reader.answers(films, wanted)
         service.counts.films.update(each.outcome for each in found)
         _check_read(found)

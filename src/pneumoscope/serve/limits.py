@@ -13,16 +13,18 @@ class Limits:
 
     A body has ``megabytes`` MiB and ``films`` films at most; it may take ``body_wait`` and a second
     more for every ``slowest`` bytes. ``requests`` are held at once, with ``held`` times the largest
-    body together: who comes beyond is asked to come again. A connection has ``head_wait`` to send
-    the head of its next request and ``send_wait`` to take an answer; there are ``connections`` of
-    them. A film is decoded within ``decode_wait`` in a process that takes ``decode_mib`` MiB more
-    than it begins with. ``drain_wait`` is what unfinished answers have when the service ends.
+    body together, and ``waiting`` films: who comes beyond is asked to come again. A connection has
+    ``head_wait`` to send the head of its next request and ``send_wait`` to take an answer; there
+    are ``connections`` of them. A film is decoded within ``decode_wait`` in a process that takes
+    ``decode_mib`` MiB more than it begins with. ``drain_wait`` is what unfinished answers have when
+    the service ends.
     """
 
     megabytes: int = 64
     films: int = 16
     requests: int = 128
     held: int = 4
+    waiting: int = 256
     body_wait: float = 20.0
     slowest: int = 50_000
     head_wait: float = 15.0

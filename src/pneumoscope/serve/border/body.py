@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
+from pneumoscope.errors import printable
 from pneumoscope.serve.problem import Problem
 
 if TYPE_CHECKING:  # a name for type checkers only
@@ -28,7 +29,7 @@ def check_type(content_type: str | None, encoding: str | None) -> str | None:
         raise Problem(
             415,
             "the body is compressed",
-            got=f"Content-Encoding: {encoding[:80]}",
+            got=f"Content-Encoding: {printable(encoding[:80])}",
             expected="films as they lie on disk",
             remedy="leave the encoding out",
         )
@@ -46,7 +47,7 @@ def check_type(content_type: str | None, encoding: str | None) -> str | None:
     raise Problem(
         415,
         "the body is of a type that is not read here",
-        got=f"Content-Type: {content_type[:80]}",
+        got=f"Content-Type: {printable(kind[:80])}",
         expected=TYPES + (", with a boundary" if kind == MULTIPART else ""),
         remedy="for example: curl -F film=@FILM",
     )

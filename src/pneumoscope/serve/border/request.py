@@ -22,6 +22,8 @@ _SAFE = {
 }
 """Headers of every answer, where it does not bring its own."""
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
 _LEFT_OUT = MIB
 """Bytes of a body that are passed over at most, so that a connection can be used again."""
 
@@ -68,8 +70,9 @@ class Request:
     def line(self) -> str:
         """For the log: nothing in it was sent by the client but whole numbers."""
         form = "+".join(sorted(set(self.forms))) or "-"
+        method = self.scope["method"] if self.scope["method"] in _METHODS else "-"
         return (
-            f"{self.id} {self.scope['method'][:8]} {self.path} {form} {self.received} bytes "
+            f"{self.id} {method} {self.path} {form} {self.received} bytes "
             f"{self.age * 1000:.0f} ms {self.status}"
         )
 

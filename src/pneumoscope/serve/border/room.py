@@ -19,10 +19,10 @@ class Room:
     def place(self, expected: int) -> Iterator[Place]:
         """Room for a request whose body has ``expected`` bytes, 0 where it does not say. Raises
         Problem, 503, where there is none."""
-        if self.held >= self._requests:
-            raise _full()
+        # What is said is not reserved: who says much and sends nothing would keep others out.
+        if self.held >= self._requests or self.bytes + expected > self._size:
+            raise full()
         place = Place(self)
-        place.grow(expected)
         self.held += 1
         try:
             yield place
@@ -33,7 +33,7 @@ class Room:
     def take(self, count: int) -> None:
         """Hold so many bytes more. Raises Problem, 503."""
         if self.bytes + count > self._size:
-            raise _full()
+            raise full()
         self.bytes += count
 
 
@@ -51,5 +51,6 @@ class Place:
             self.bytes = size
 
 
-def _full() -> Problem:
+def full() -> Problem:
+    """503: what waits is as much as is held."""
     return busy("more films wait than are held at once")
