@@ -51,7 +51,7 @@ class _Job:
 
 class Reader:
     """Reads with ``classifier``, which computes in one thread, films that ``decoders`` decode;
-    ``draw`` makes pictures of heat, where the model has any.
+    ``draw`` makes pictures of heat in another, where the model has any.
 
     ``batches`` and ``read`` count what passed the network.
     """
@@ -59,6 +59,8 @@ class Reader:
     def __init__(self, classifier: Classifier, decoders: Decoders, draw: Draw | None) -> None:
         self.classifier, self._decoders, self._draw = classifier, decoders, draw
         self._network = ThreadPoolExecutor(1, thread_name_prefix="network")
+        # Of its own: heat takes as long as many films, which need not wait for it.
+        self._pictures = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._waiting: deque[_Job] = deque()
         self._some = asyncio.Event()
         self._decoding = 0
@@ -81,7 +83,8 @@ class Reader:
         if self._computing:
             self._computing.cancel()
             await asyncio.gather(self._computing, return_exceptions=True)
-        self._network.shutdown(wait=False)
+        for threads in (self._network, self._pictures):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def answers(self, films: Sequence[bytes], wanted: Wanted) -> list[FilmAnswer]:
         """The answer to each film, in their order. Raises Problem where none is to be had now."""
@@ -118,7 +121,7 @@ class Reader:
 
     async def _picture(self, draw: Draw, square: Grey) -> str:
         loop = asyncio.get_running_loop()
-        return base64.b64encode(await loop.run_in_executor(self._network, draw, square)).decode()
+        return base64.b64encode(await loop.run_in_executor(self._pictures, draw, square)).decode()
 
     async def _compute(self) -> None:
         """Take what waits through the network, again and again."""
