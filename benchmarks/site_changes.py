@@ -5,8 +5,8 @@
 A film of another hospital is exposed, processed, framed, marked and stored otherwise than those a
 model learnt from. Each change is drawn anew for each film, within what is seen between sites.
 Printed are the films withheld, and those decided without a remark (bare): of 1,000 of patients of
-whom no film is in the model's reference, of phantoms, and of what must not be read
-(``other_pictures``), with the reference and without one.
+whom no film is in the model's reference, of phantoms (of children and of adults), and of what must
+not be read (``other_pictures``), with the reference and without one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from benchmarks.adult_phantoms import draw_adult
 from benchmarks.other_pictures import MADE, others
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -245,7 +246,9 @@ def main(folder: Path, seed: int) -> None:
     mine, held_out = _halves(folder, seed)
     reference = make_reference(mine, ["train"] * len(mine))
     phantoms = _square([draw_phantom(seed, i, label=i % 2, size=224).image for i in range(400)])
-    for kind, films in (("training films", held_out), ("phantoms", phantoms)):
+    adults = _square([draw_adult(seed, i, 224) for i in range(400)])
+    kinds = {"training films": held_out, "phantoms": phantoms, "adult phantoms": adults}
+    for kind, films in kinds.items():
         for name, change in CHANGES.items():
             rng = np.random.default_rng(seed)
             _print(f"{kind}, {name}", np.stack([change(film, rng) for film in films]), reference)

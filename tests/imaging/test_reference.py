@@ -19,6 +19,7 @@ from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.known.reference import (
     LEAST_FILMS,
     Reference,
+    coarse_cells,
     load_reference,
     make_reference,
     save_reference,
@@ -184,8 +185,8 @@ def test_distances_tell_what_is_unlike_the_training_films() -> None:
     found = make_reference(films, ["train"] * len(films))
     unlike, far = found.bounds
     assert 0 < unlike < far < np.inf
-    assert (found.distances(thumbnails(films)) <= unlike).mean() > 0.99
+    assert (found.distances(coarse_cells(thumbnails(films))) <= unlike).mean() > 0.99
     noise = np.random.default_rng(0).integers(0, 256, (4, 32, 32)).astype(np.uint8)
-    assert (found.distances(noise) > far).all()
+    assert (found.distances(coarse_cells(noise)) > far).all()
     few = make_reference(films[:50], ["train"] * 50)
     assert np.isinf(few.bounds).all()  # nothing is unlike what is hardly known

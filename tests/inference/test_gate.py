@@ -14,7 +14,7 @@ from benchmarks.site_changes import CHANGES
 from PIL import Image
 
 from pneumoscope.imaging.geometry import fit_square
-from pneumoscope.imaging.known.reference import Reference, make_reference
+from pneumoscope.imaging.known.reference import Reference, coarse_cells, make_reference
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.imaging.thumbnails import thumbnails
 from pneumoscope.inference.films import given_film
@@ -71,7 +71,7 @@ def test_what_is_unlike_the_training_films_is_remarked_and_far_from_them_withhel
     reference = make_reference(np.tile(films, (6, 1, 1)), ["train"] * 360)
     assert sum(bool(codes) for codes in of_pixels(films, reference)) <= 1
     plain = np.array([codes == () for codes in of_pixels(films)])
-    far = reference.distances(thumbnails(films))
+    far = reference.distances(coarse_cells(thumbnails(films)))
     bounds = np.quantile(far, [0.5, 0.8]).astype(np.float32)
     found = of_pixels(films, replace(reference, bounds=bounds))
     for codes, distance in zip(compress(found, plain), far[plain], strict=True):
@@ -97,7 +97,7 @@ def test_training_films_bear_out_a_turn_and_clear_a_film_that_is_a_little_odd(
     # Bounds past which every film is odd to the drawn reference, and seems turned.
     monkeypatch.setattr("pneumoscope.imaging.known.frontal.LEAST_ALIKE", 9.0)
     monkeypatch.setattr("pneumoscope.imaging.known.frontal.TURNED", -9.0)
-    monkeypatch.setattr("pneumoscope.imaging.known.frontal.LEANS", -9.0)
+    monkeypatch.setattr("pneumoscope.imaging.known.frontal.UNLIKE", 9.0)
     assert all(withholding(codes) for codes in findings_of(phantoms))
     cleared = findings_of(phantoms, reference=reference)
     assert sum(withholding(codes) is not None for codes in cleared) <= 1

@@ -71,10 +71,10 @@ class Reference:
         waves: Floats32 = self.codes[rows] * self.steps
         return waves
 
-    def distances(self, thumbs: NDArray[np.uint8]) -> Floats32:
-        """How far films lie from the training films, float32 (N,), in deviations, from thumbnails
-        (N, 32, 32): Mahalanobis's distance of 8 by 8 cells."""
-        return _distances(_cells(thumbs), self.mean, self.precision)
+    def distances(self, cells: Floats32) -> Floats32:
+        """How far films lie from the training films, float32 (N,), in deviations, from what
+        ``coarse_cells`` gives: Mahalanobis's distance."""
+        return _distances(cells.reshape(len(cells), -1), self.mean, self.precision)
 
 
 def make_reference(looks: NDArray[np.uint8], splits: Sequence[str | None]) -> Reference:
@@ -151,11 +151,11 @@ def _place(split: str | None) -> int:
     return known.index(split) if split in known else _NO_SPLIT
 
 
-def _cells(thumbs: NDArray[np.uint8]) -> Floats32:
-    """Float32 (N, 64): 8 by 8 cells of films of mean 0 and length 1."""
+def coarse_cells(thumbs: NDArray[np.uint8]) -> Floats32:
+    """Float32 (N, 8, 8): cells of films of mean 0 and length 1, from thumbnails (N, 32, 32)."""
     block = CELLS // _THUMB
     films = unit_films(thumbs).reshape(len(thumbs), _THUMB, block, _THUMB, block)
-    cells: Floats32 = films.mean(axis=(2, 4)).reshape(len(thumbs), _THUMB**2)
+    cells: Floats32 = films.mean(axis=(2, 4))
     return cells
 
 
@@ -167,7 +167,7 @@ def _distances(cells: Floats32, mean: Floats32, precision: Floats32) -> Floats32
 
 def _spread(training: NDArray[np.uint8]) -> tuple[Floats32, Floats32, Floats32]:
     """Mean, precision and bounds of training films."""
-    cells = _cells(thumbnails(training))
+    cells = coarse_cells(thumbnails(training)).reshape(-1, _THUMB**2)
     if len(cells) < LEAST_FILMS:
         empty = np.zeros(_THUMB**2, np.float32), np.zeros((_THUMB**2, _THUMB**2), np.float32)
         return *empty, np.full(2, np.inf, np.float32)
