@@ -97,7 +97,7 @@ def test_training_films_bear_out_a_turn_and_clear_a_film_that_is_a_little_odd(
     # Bounds past which every film is odd to the drawn reference, and seems turned.
     monkeypatch.setattr("pneumoscope.imaging.known.frontal.LEAST_ALIKE", 9.0)
     monkeypatch.setattr("pneumoscope.imaging.known.frontal.TURNED", -9.0)
-    monkeypatch.setattr("pneumoscope.imaging.known.frontal.UNLIKE", 9.0)
+    monkeypatch.setattr("pneumoscope.imaging.known.frontal.LEANS", -9.0)
     assert all(withholding(codes) for codes in findings_of(phantoms))
     cleared = findings_of(phantoms, reference=reference)
     assert sum(withholding(codes) is not None for codes in cleared) <= 1

@@ -124,7 +124,7 @@ def _look(thumbs: NDArray[np.uint8]) -> Looks:
 
 def unit_films(thumbs: NDArray[np.uint8]) -> Floats32:
     """Thumbnails (N, 32, 32) as float32 (N, 16, 16), each of mean 0 and length 1."""
-    return to_unit(_cells(thumbs))
+    return _unit(_cells(thumbs))
 
 
 def _cells(thumbs: NDArray[np.uint8]) -> Floats32:
@@ -151,12 +151,12 @@ def right_grey(films: Floats32) -> tuple[NDArray[np.bool_], Floats32]:
 
 def turn_evidence(films: Floats32) -> Floats32:
     """As ``Upright.evidence``, of the drawn reference."""
-    return drawn_chests().upright.evidence(films)
+    return _reference().upright.evidence(films)
 
 
 def _negatives(films: Floats32) -> NDArray[np.bool_]:
     """Bool (N,): films (N, 16, 16) whose upright negative looks like a chest, more than they do."""
-    chest = drawn_chests().chest.reshape(CELLS, CELLS)
+    chest = _reference().chest.reshape(CELLS, CELLS)
     alike = np.stack([np.tensordot(films, np.rot90(chest, k), 2) for k in range(4)], axis=1)
     found: NDArray[np.bool_] = -alike[:, 0] > alike.max(axis=1) + INVERTED
     return found
@@ -179,7 +179,7 @@ def turn_back(films: Floats32, turned: NDArray[np.int64]) -> Floats32:
 def chest_likeness(films: Floats32) -> tuple[Floats32, Floats32]:
     """Likeness of films (N, 16, 16) to a chest, and what the components of chests leave of a film,
     float32 (N,)."""
-    reference = drawn_chests()
+    reference = _reference()
     flat = films.reshape(len(films), -1)
     away = flat - reference.mean
     kept = away @ reference.components.T
@@ -189,8 +189,7 @@ def chest_likeness(films: Floats32) -> tuple[Floats32, Floats32]:
 
 
 @cache
-def drawn_chests() -> DrawnChests:
-    """The drawn reference as it is kept."""
+def _reference() -> DrawnChests:
     with np.load(_CHESTS, allow_pickle=False) as kept:
         return DrawnChests(
             Upright(kept["weights"]), kept["chest"], kept["mean"], kept["components"]
@@ -225,7 +224,7 @@ def _framings() -> Floats32:
         rows = cell_means(CELLS, film.shape[0], round(top, 2), round(top + height, 2))
         columns = cell_means(CELLS, film.shape[1], round(left, 2), round(left + width, 2))
         cut[k] = rows @ film @ columns.T
-    return to_unit(cut)
+    return _unit(cut)
 
 
 def _against(films: Floats32, quarter: int, penalty: float) -> Floats32:
@@ -243,8 +242,7 @@ def _turn(weights: Floats32, quarters: int) -> Floats32:
     return np.rot90(weights.reshape(CELLS, CELLS), quarters).ravel()
 
 
-def to_unit(films: Floats32) -> Floats32:
-    """Float32 (N, H, W), each of mean 0 and length 1."""
+def _unit(films: Floats32) -> Floats32:
     films = films - films.mean(axis=(1, 2), keepdims=True)
     unit: Floats32 = films / np.maximum(np.linalg.norm(films, axis=(1, 2), keepdims=True), 1e-3)
     return unit
