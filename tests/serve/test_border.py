@@ -133,7 +133,8 @@ def test_more_than_is_held_is_asked_to_come_again() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "status"),
-    [({"path": "/v1/nothing"}, 404), ({"path": "/docs"}, 404), ({"path": "/redoc"}, 404),
+    [({"path": "/v1/nothing"}, 404), ({"path": "/v1/read/"}, 404), ({"path": "/docs"}, 404),
+     ({"path": "/redoc"}, 404),
      ({"method": "GET"}, 405), ({"path": "/v1/model"}, 405), ({"method": "OPTIONS"}, 405)],
 )  # fmt: skip
 def test_what_the_framework_refuses_is_a_problem_too(asked: dict[str, str], status: int) -> None:
@@ -155,7 +156,9 @@ def test_a_type_that_is_no_film_is_refused_before_the_body(
     assert answer.status_code == 415 and answer.json()["remedy"]
 
 
-def test_a_form_is_whole_and_holds_at_most_16_films(up: Running) -> None:
+def test_a_form_is_whole_and_holds_at_most_16_films(
+    up: Running, caplog: pytest.LogCaptureFixture
+) -> None:
     many = [("film", (f"{n}.png", b"x")) for n in range(17)]
     answer = up.client.post("/v1/read", files=many)
     assert answer.status_code == 413 and "at most 16" in answer.json()["expected"]
@@ -164,6 +167,7 @@ def test_a_form_is_whole_and_holds_at_most_16_films(up: Running) -> None:
     for body in (b"", b"--b\r\n\r\nfilm", b"--c\r\n\r\nfilm\r\n--c--", b"--b--", b"\r\n" * 99):
         answer = up.client.post("/v1/read", content=body, headers=kind)
         assert answer.status_code == 422 and "parts" in answer.json()["what"]
+    assert "python_multipart" not in {each.name.partition(".")[0] for each in caplog.records}
     point = up.client.post("/v1/read", content=b"x", params={"point": "nowhere"})
     assert point.status_code == 422 and "youden" in point.json()["expected"]
 

@@ -69,6 +69,7 @@ def application(service: Service, access: Access) -> ASGIApp:
         description="Readings of chest films. Research use only: not a medical device.",
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
     _add_answers(app, service)
     _add_states(app, service)
@@ -109,15 +110,18 @@ def _add_answers(app: FastAPI, service: Service) -> None:
 def _add_states(app: FastAPI, service: Service) -> None:
     page, policy = _page()
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def root() -> Response:
         return Response(page, media_type="text/html", headers={"content-security-policy": policy})
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz")
     async def health() -> dict[str, str]:
         """Whether the process lives."""
         return {"status": "alive"}
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", responses={503: {"description": "Loading or draining"}})
     async def ready() -> JSONResponse:
         """Whether films are read: a built-in one got its known answer."""
@@ -221,7 +225,7 @@ async def _on_parameter(request: WebRequest, error: Exception) -> Response:
     problem = Problem(
         422,
         f"the parameter {name} has a value that is not taken",
-        expected=str(fault["msg"]),
+        expected=str(fault.get("ctx", {}).get("expected", fault["msg"])),
         remedy="see /openapi.json",
     )
     return _refusal(request, problem)

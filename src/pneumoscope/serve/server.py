@@ -77,8 +77,9 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=round(limits.drain_wait),
             )
         )
-        # What uvicorn has to say quotes what clients sent.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
+        # What they have to say quotes what clients sent.
+        for loud in ("uvicorn.error", "python_multipart.multipart"):
+            logging.getLogger(loud).setLevel(logging.CRITICAL + 1)
         self._service, self._ready = service, ready
         self._asked = asyncio.Event()
 

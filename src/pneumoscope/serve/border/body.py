@@ -64,8 +64,8 @@ async def films_of(chunks: AsyncIterator[bytes], boundary: str | None, most: int
         async for chunk in chunks:
             parser.write(chunk)
         parser.finalize()
-    except FormParserError as error:
-        raise _damaged(type(error).__name__) from None
+    except FormParserError:
+        raise _damaged("no boundary, or no head of a part, where one should be") from None
     if not films.ended:
         raise _damaged("it ends before its last boundary")
     if not films.whole:

@@ -53,7 +53,7 @@ class Connection(H11Protocol):
             Problem(
                 400,
                 "the request is no HTTP that is read here",
-                expected=f"HTTP/1.1, with a head of at most {MOST_HEAD >> 10} KiB",
+                expected=f"HTTP/1.1 with one Host, and a head of at most {MOST_HEAD >> 10} KiB",
             )
         )
 
