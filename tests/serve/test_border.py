@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.types import ASGIApp
@@ -16,7 +17,7 @@ from pneumoscope.serve.border.guard import Access
 from pneumoscope.serve.border.hosts import Hosts
 from pneumoscope.serve.limits import MIB, Limits
 from pneumoscope.serve.service import DRAINING, LOADING, READY
-from pneumoscope.workflows.serve import ServeRequest, serve
+from pneumoscope.workflows.serve import ServeRequest, _token, serve
 
 TOKEN = b"a word that nobody guesses"
 
@@ -210,6 +211,17 @@ def test_who_connects_and_does_not_ask_is_not_waited_for() -> None:
             line.close()
 
 
+def test_a_token_that_others_can_read_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(TOKEN.replace(b" ", b"-") + b"\n")
+    notes: list[str] = []
+    listener = SimpleNamespace(note=notes.append)
+    for mode, said in ((0o600, 0), (0o644, 1)):
+        file.chmod(mode)
+        found = _token(ServeRequest(tmp_path, token_file=file), listener)
+        assert found == TOKEN.replace(b" ", b"-") and len(notes) == said
+
+
 def test_nobody_else_is_answered_without_a_token(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="asks nobody for a token"):
         serve(ServeRequest(tmp_path, host="0.0.0.0"))
@@ -222,10 +234,6 @@ def test_nobody_else_is_answered_without_a_token(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(InputError, match=why):
             serve(ServeRequest(tmp_path, token_file=file))
-    file.write_bytes(TOKEN.replace(b" ", b"-"))
-    file.chmod(0o644)
-    with pytest.raises(InputError, match="everybody"):
-        serve(ServeRequest(tmp_path, token_file=file))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         asked = ServeRequest(tmp_path, port=taken.getsockname()[1])
         with pytest.raises(InputError, match="cannot listen there"):

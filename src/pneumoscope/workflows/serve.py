@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def serve(
     folder = request.model.expanduser()
     if not folder.is_dir():
         raise no_run(folder)
-    token = _token(request)
+    token = _token(request, listener)
     listening = listen(request.host, request.port)
     address = _address(request.host, listening.getsockname()[1])
     service = Service(lambda: opened(folder), Limits(megabytes=request.megabytes))
@@ -82,7 +83,7 @@ def opened(folder: Path) -> Served:
     return Served(ready, "run", draw)
 
 
-def _token(request: ServeRequest) -> bytes | None:
+def _token(request: ServeRequest, listener: Listener) -> bytes | None:
     """The token of the file, None where there is none. Raises InputError where one is needed."""
     file = request.token_file
     if file is None:
@@ -108,24 +109,9 @@ def _token(request: ServeRequest) -> bytes | None:
             expected=f"one word of {_SHORTEST} characters or more",
             remedy='python -c "import secrets; print(secrets.token_urlsafe())" > token',
         )
-    _check_closed(file, mode)
+    if os.name == "posix" and mode & stat.S_IROTH:  # as in containers, where nobody else is
+        listener.note(f"everybody on this machine can read the token: chmod 600 {file}")
     return token.encode("ascii")
-
-
-def _check_closed(file: Path, mode: int) -> None:
-    if mode & (stat.S_IROTH | stat.S_IWOTH) and hasattr(stat, "S_IROTH") and _posix():
-        raise InputError(
-            "everybody on this machine can read the token",
-            got=file,
-            expected="a file of your own",
-            remedy=f"chmod 600 {file}",
-        )
-
-
-def _posix() -> bool:
-    import os
-
-    return os.name == "posix"
 
 
 def _address(host: str, port: int) -> str:
