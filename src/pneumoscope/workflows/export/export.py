@@ -62,7 +62,7 @@ def export(
         check_quantisable(films)
     listener.stage("Write the graph")
     proof = proof_of(members, films)
-    model = to_onnx(proof.bundles)
+    model = to_onnx(proof.bundles, products=not request.int8)
     listener.stage("Hold it against the run")
     certificate = proof.certificate(OnnxEngine(model.SerializeToString()), listener)
     graph, int8 = finished(model), None
