@@ -86,7 +86,8 @@ class Service:
         """Serve this model, once what reads it is started."""
         model = served.model
         setup = Setup(model.spec, model.population, model.reference, self.limits.decode_mib)
-        self._decoders = Decoders(setup, cores(), self.limits.decode_wait)
+        # Two at least: a film that takes long holds up one of them.
+        self._decoders = Decoders(setup, max(2, cores()), self.limits.decode_wait)
         self._reader = Reader(Classifier(model), self._decoders, served.draw)
         self._about = model_answer(model, served.kind, served.draw is not None, self.limits)
         return self._decoders, self._reader

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import pickle
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pneumoscope.inference.loading import LoadedFilm
@@ -26,7 +28,8 @@ from pneumoscope.serve.problem import busy
 DIED = "the film cannot be decoded: it ended the process that read it"
 SLOW = "the film takes longer to decode than is waited for"
 
-_COMMAND = (sys.executable, "-m", "pneumoscope.serve.decoding.process")
+_COMMAND = (sys.executable, "-P", "-m", "pneumoscope.serve.decoding.process")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _TOGETHER, _SMALL = 16, 1 << 20
 """Films that are read together at most, none of which has more bytes than that."""
 _TRIES = 2
@@ -189,9 +192,13 @@ class _Decoder:
 
     @classmethod
     async def start(cls) -> _Decoder:
-        return cls(
-            await asyncio.create_subprocess_exec(*_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        # They import what this process would; there is one for each core.
+        path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+        there = {**os.environ, "PYTHONPATH": path, **dict.fromkeys(_THREADS, "1")}
+        process = await asyncio.create_subprocess_exec(
+            *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=there
         )
+        return cls(process)
 
     async def begin(self, setup: bytes) -> tuple[str, ...]:
         """Tell it what to do; the limits that it lacks."""
