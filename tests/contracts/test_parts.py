@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -105,6 +106,17 @@ def test_what_the_runtime_cannot_do_is_said(tmp_path: Path) -> None:
     assert "only the runtime is installed here" in done.stderr
     assert "pneumoscope train kermany" in done.stderr and "Traceback" not in done.stderr
     assert "the runtime alone" in done.stdout and "Next: pneumoscope predict" in done.stdout
+
+
+def test_onnx_runtime_keeps_no_record_of_its_user(tmp_path: Path) -> None:
+    """Its wheels write one at home, to be sent to its maker, from the moment of loading."""
+    told = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    subprocess.run(
+        [sys.executable, "-c", "import pneumoscope, onnxruntime"],
+        env={**told, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+        check=True,
+    )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
