@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.helpers.images import encode, film
@@ -12,7 +14,7 @@ from tests.helpers.serving import MODEL
 
 from pneumoscope.serve.decoding import pool
 from pneumoscope.serve.decoding.pool import DIED, SLOW, Decoders
-from pneumoscope.serve.decoding.process import Setup
+from pneumoscope.serve.decoding.process import Setup, limit
 
 # A decoder as it is, but for films of these bytes.
 _ODD = """
@@ -77,6 +79,15 @@ def test_a_film_that_ends_its_decoder_is_the_only_one_without_an_answer(
 
     tried(monkeypatch, 20, work)
     assert (tmp_path / "there").read_bytes() == b""
+
+
+def test_a_system_without_limits_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert limit(1) == ["memory of decoders", "files of decoders"]
+    full = SimpleNamespace(RLIMIT_AS=1, RLIMIT_FSIZE=2, RLIMIT_CORE=3, setrlimit=lambda *_: None)
+    monkeypatch.setitem(sys.modules, "resource", full)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert limit(1) == ["memory of decoders"]
 
 
 @pytest.mark.slow

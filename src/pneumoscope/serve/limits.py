@@ -30,7 +30,7 @@ class Limits:
     head_wait: float = 15.0
     send_wait: float = 60.0
     connections: int = 512
-    decode_wait: float = 20.0
+    decode_wait: float = 30.0
     decode_mib: int = 2048
     drain_wait: float = 60.0
 
