@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,11 +23,12 @@ from pneumoscope.data.loader import make_loader
 from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import plan_splits, with_splits
 from pneumoscope.data.together import alike
+from pneumoscope.data.together import sites as together
 from pneumoscope.data.together.sites import REPEATED
-from pneumoscope.errors import InputError
+from pneumoscope.errors import DiskFull, InputError
 from pneumoscope.listener import Silent
 from pneumoscope.recipe import load_recipe
-from pneumoscope.records import OWN, DataRequest, InputSpec
+from pneumoscope.records import OWN, DataRequest, InputSpec, Source
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.sources.known_sets import KERMANY, recognise
 from pneumoscope.sources.sites import open_data
@@ -161,6 +165,48 @@ def test_films_of_one_site_are_compared_with_each_other_once(
 def close_to_all(closest: Any, codes: Any, _least: float, *rest: Any) -> Any:
     """All pairs of codes are close."""
     return closest(codes, -2.0, *rest)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("moment", ["stack_films", "write_alike", "write_atomic", "write_json"])
+def test_a_kill_while_sets_are_joined_leaves_what_the_next_call_completes(
+    moment: str, sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = tmp_path / "joined"
+    source = Source("east+west", "sites", "", "0" * 64, 80, 48, ())
+    pid = os.fork()
+    if pid == 0:
+        monkeypatch.setattr(together, moment, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        together.join_sets(sites.alone, source, cut)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not cut.exists()
+    again = together.join_sets(sites.alone, source, cut)
+    assert np.array_equal(again.images, sites.joined.images)
+    assert again.table.equals(sites.joined.table) and again.content == sites.joined.content
+    names = {file.name for file in sites.joined.folder.iterdir()}
+    assert {file.name for file in cut.iterdir()} == names
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [(OSError(errno.ENOSPC, "full"), DiskFull), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_full_disk_or_ctrl_c_leaves_no_joined_set(
+    ends: BaseException,
+    said: type[BaseException],
+    sites: Sites,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def end(*_: object) -> None:
+        raise ends
+
+    monkeypatch.setattr(together, "write_alike", end)
+    source = Source("east+west", "sites", "", "0" * 64, 80, 48, ())
+    with pytest.raises(said):
+        together.join_sets(sites.alone, source, tmp_path / "joined")
+    assert not (tmp_path / "joined").exists()
 
 
 def test_what_belongs_together_over_sites_is_not_divided(copied: PreparedSet) -> None:

@@ -6,6 +6,9 @@ import errno
 import hashlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -261,20 +264,68 @@ def test_what_is_no_new_site_is_refused(
     assert not (Path("runs")).exists() or not list(Path("runs").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), DiskFull),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
 def test_nothing_half_made_is_left(
-    trained: Made, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ends: BaseException,
+    said: type[BaseException],
+    trained: Made,
+    site: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The model comes last: then all else is written already."""
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def end(*_: object) -> None:
+        raise ends
 
-    monkeypatch.setattr(write, "save_bundle", full)
+    monkeypatch.setattr(write, "save_bundle", end)
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
     place, data = tmp_path / "results", DataRequest(str(site))
     request = AdaptRequest(trained.folder, data, use_labels=False, share=0.1)
-    with pytest.raises(DiskFull):
+    with pytest.raises(said):
         adapt(request, out=place / "adapted")
     assert list(place.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pneumoscope.records import DataRequest
+from pneumoscope.workflows.adapt import write
+from pneumoscope.workflows.adapt.adapt import adapt
+from pneumoscope.workflows.adapt.request import AdaptRequest
+
+count, save = 0, write.save_bundle
+def killed(*words):
+    global count
+    count += 1
+    if count == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(*words)
+write.save_bundle = killed
+request = AdaptRequest(Path(sys.argv[1]), DataRequest(sys.argv[2]), use_labels=False, share=0.1)
+adapt(request, out=Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.slow
+def test_an_ensemble_killed_in_its_second_member_is_no_ensemble(
+    two_folds: Made, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
+    place = tmp_path / "results/adapted"
+    typed = [str(two_folds.folder), str(site), str(place)]
+    done = subprocess.run([sys.executable, "-c", KILLED, *typed], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert not place.exists()
+    request = AdaptRequest(two_folds.folder, DataRequest(str(site)), use_labels=False, share=0.1)
+    assert adapt(request, out=place) == place and (place / "fold-1/model.json").is_file()
 
 
 def test_the_card_names_no_film(without: Path) -> None:

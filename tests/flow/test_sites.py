@@ -1,6 +1,7 @@
 """Several sets in one command, on two sites of tiny phantoms."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def test_screen_report_and_card_name_the_sites(together: Made) -> None:
     assert "evaluate both --data OTHER" in said and "…" not in said.partition("Result")[2]
     report = (together.folder / "report.html").read_text("utf-8")
     assert "The site alone tells the class" in report
+    assert re.search(r"of 2 sites: east \d+ of patients whose age", report)
+    assert "those of west are" in report
     top = report.partition("<nav")[0]
     assert top.index("AUROC, east") < top.index("AUROC, west") < top.index("AUROC, all together")
     assert report.index("Metrics by site") < report.index("All metrics, each with its interval")
@@ -123,6 +126,28 @@ def test_a_list_of_sets_says_the_same_as_words(sites: tuple[Path, Path], tmp_pat
     listed.write_text("- east\n")
     with pytest.raises(InputError, match="no list of sets"):
         request_of([str(listed)], DataOptions())
+
+
+def test_a_list_of_sets_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    listed = tmp_path / "sites.yaml"
+    for text, said, got in (
+        ("east: a\nwest: b\neast: c\n", "says east twice", "line 3"),
+        ("east: {path: a, form: folder, form: rsna}\n", "says form twice", "line 1"),
+        ("Süd: a\n", "cannot be that of a set", "Süd"),
+        ("east: [1\n", "is no YAML", "line 2"),
+        ("east: {path: a, seed: 1}\n", "cannot be said of one set", "east: seed"),
+    ):
+        listed.write_text(text, "utf-8")
+        with pytest.raises(InputError, match=said) as raised:
+            request_of([str(listed)], DataOptions())
+        assert got in str(raised.value.got)
+
+
+def test_a_set_has_the_name_of_its_folder_in_plain_letters(tmp_path: Path) -> None:
+    for name in ("Klinik Süd 1", "north"):
+        (tmp_path / name).mkdir()
+    asked = request_of([str(tmp_path / "Klinik Süd 1"), str(tmp_path / "north")], DataOptions())
+    assert list(asked.sites) == ["Klinik-Sud-1", "north"]
 
 
 @pytest.mark.parametrize(
@@ -241,11 +266,64 @@ def test_a_matrix_is_resumed(left_out: Made, monkeypatch: pytest.MonkeyPatch) ->
     assert file.read_bytes() == before
 
 
+def test_a_site_of_one_class_cannot_be_left_out(
+    sites: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(sites[1] / "NORMAL", tmp_path / "well/NORMAL")
+    words = ("crossval", str(sites[0]), "well", "--by", "site", *WORDS, "--out", "matrix")
+    assert run(monkeypatch, *words) == 2
+    said = capsys.readouterr().err
+    assert "cannot be left out" in said and "well: 30 normal and 0 pneumonia films" in said
+    assert not (tmp_path / "matrix").exists()
+
+
 def test_one_set_cannot_be_left_out_by_site(
     sites: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "crossval", str(sites[0]), "--by", "site") == 2
     assert "needs several" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--data", "{0}", "--data", "{1}"], ["--data", "{0}", "{1}"]], ids=["twice", "once"]
+)
+def test_a_run_is_asked_of_several_sets(
+    words: list[str],
+    together: Made,
+    sites: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They are those that it was made from, which is seen before any is read by it."""
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(together.cache))
+    typed = [word.format(*sites) for word in words]
+    assert run(monkeypatch, "evaluate", str(together.folder), *typed) == 2
+    said = capsys.readouterr().err
+    assert "the run was trained and judged on" in said and f"{sites[0]} + {sites[1]}" in said
+
+
+def test_a_set_that_no_option_names_is_no_set_to_judge(
+    together: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "evaluate", str(together.folder), "films") == 2
+    said = capsys.readouterr().err
+    assert "named by an option" in said and "--data films" in said
+
+
+@pytest.mark.slow
+def test_several_sets_are_judged_by_site(
+    trained: Made, sites: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+    words = ("--data", *map(str, sites), "--out", "judged")
+    assert run(monkeypatch, "evaluate", str(trained.folder), *words) == 0
+    found = json.loads((tmp_path / "judged/metrics.json").read_text("utf-8"))
+    assert [(site["name"], site["n"]) for site in found["sites"]] == [("east", 40), ("west", 40)]
+    page = (tmp_path / "judged/report.html").read_text("utf-8")
+    assert "AUROC, west" in page
 
 
 @pytest.mark.slow

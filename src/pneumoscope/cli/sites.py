@@ -11,11 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unicodedata import combining, normalize
 
 from pneumoscope.cli.options import DataOptions
 from pneumoscope.errors import InputError, nearest
 from pneumoscope.records import DataRequest
+
+if TYPE_CHECKING:
+    import yaml
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9._@-]*"
 _OPTION = re.compile(rf"({_NAME}):([a-z]+)=(.*)", re.DOTALL)
@@ -76,7 +80,10 @@ def _sites(words: Sequence[str]) -> tuple[dict[str, str], dict[str, list[tuple[s
 def _name_of(data: str) -> str:
     """The name of a set: that of its folder or file, in letters that ids and folders may have."""
     named = Path(data).expanduser().absolute() if Path(data).exists() else Path(data)
-    name = re.sub("[^A-Za-z0-9._@-]+", "-", named.stem if named.is_file() else named.name)
+    # ü is taken apart into u and its dots, which are left out.
+    plain = normalize("NFKD", named.stem if named.is_file() else named.name)
+    plain = "".join(letter for letter in plain if not combining(letter))
+    name = re.sub("[^A-Za-z0-9._@-]+", "-", plain)
     return name.strip("-._") or "set"
 
 
@@ -131,7 +138,15 @@ def _read(file: Path) -> dict[str, tuple[str, list[tuple[str, str]]]]:
     import yaml
 
     try:
-        found = yaml.safe_load(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_once(file, tree)
+        found = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(
+            f"{file.name} is no YAML", got=f"line {line}: {error.problem}", expected="NAME: PATH"
+        ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read", got=str(error)) from None
     if not isinstance(found, Mapping) or not found:
@@ -139,10 +154,35 @@ def _read(file: Path) -> dict[str, tuple[str, list[tuple[str, str]]]]:
     return {str(site): _entry(file, str(site), value) for site, value in found.items()}
 
 
+def _check_once(file: Path, tree: yaml.Node | None) -> None:
+    """Refuse a key that is said twice, of which YAML would take the last in silence."""
+    import yaml
+
+    pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+    names = [key.value for key, _ in pairs]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InputError(
+                f"{file.name} says {name} twice",
+                got=f"line {pairs[place][0].start_mark.line + 1}: {name}",
+                expected="each name once",
+                remedy="give the sets names of their own",
+            )
+    for _, value in pairs:
+        _check_once(file, value)
+
+
 def _entry(file: Path, site: str, value: object) -> tuple[str, list[tuple[str, str]]]:
     options = dict(value) if isinstance(value, Mapping) else {"path": value}
     path = options.pop("path", None)
-    if not isinstance(path, str) or not re.fullmatch(_NAME, site):
+    if not re.fullmatch(_NAME, site):
+        raise InputError(
+            f"a name in {file.name} cannot be that of a set",
+            got=site,
+            expected="letters A to Z, digits and . _ @ -, for films and folders bear it",
+            remedy=f"for example {_name_of(site)}: its path may be any",
+        )
+    if not isinstance(path, str):
         raise _bad(file, f"{site}: {value!r}")
     said = []
     for name, each in options.items():

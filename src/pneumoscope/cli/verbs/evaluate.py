@@ -22,8 +22,10 @@ from pneumoscope.cli.options import (
 )
 from pneumoscope.cli.results import show_answers, show_withheld
 from pneumoscope.cli.screen import Screen, short
+from pneumoscope.cli.sites import request_of
 from pneumoscope.errors import InputError
 from pneumoscope.formatting import brief
+from pneumoscope.records import DataRequest
 
 if TYPE_CHECKING:
     from pneumoscope.report.evaluated import EvaluatedRun
@@ -51,8 +53,14 @@ def share(text: str) -> float:
 @with_data_options
 def evaluate(
     run: RunArgument,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[DATA]...", help="Sets beside that of --data")
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Another data set; else the run's own")
+        list[str] | None,
+        typer.Option(
+            metavar="DATA", help="Another data set; else the run's own. Several are judged by site"
+        ),
     ] = None,
     split: Annotated[
         str | None,
@@ -88,13 +96,7 @@ def evaluate(
 
     What --cost, --sensitivity, --specificity or --miss-rate asks for is not carried to predict.
     """
-    if data is None and data_options.given():
-        raise InputError(
-            "options about DATA were given, but no DATA",
-            got="the run's own films, whose form is known",
-            remedy="name other films with --data DATA, or leave these options out",
-        )
-    other = data_options.request(data) if data else None
+    other = _other(run, data or [], more or [], data_options)
     ratio = _ratio(cost)
     with Screen() as screen, ExitStack() as stack:
         screen.stage("Start")
@@ -119,6 +121,26 @@ def evaluate(
             request, out=out, command=command_line(), listener=screen, networks=networks
         )
         _show(folder, request, screen)
+
+
+def _other(run: Path, data: list[str], more: list[str], options: DataOptions) -> DataRequest | None:
+    """The films that are judged in place of the run's own. Raises InputError."""
+    if data:
+        return request_of([*data, *more], options)
+    if more:
+        raise InputError(
+            "films to judge are named by an option",
+            got=" ".join(more),
+            expected="--data DATA",
+            remedy=shlex.join(["pneumoscope", "evaluate", str(run), "--data", *more]),
+        )
+    if options.given():
+        raise InputError(
+            "options about DATA were given, but no DATA",
+            got="the run's own films, whose form is known",
+            remedy="name other films with --data DATA, or leave these options out",
+        )
+    return None
 
 
 def _ratio(cost: str | None) -> float | None:

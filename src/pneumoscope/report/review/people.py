@@ -10,7 +10,7 @@ from pneumoscope.formatting import amount, plural, split_name
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
-from pneumoscope.sources.known_sets import KnownSet
+from pneumoscope.sources.known_sets import KnownSet, recognise
 
 NOT_KNOWN = "not known"
 _GROWN = 18.0
@@ -80,6 +80,8 @@ def words(run: EvaluatedRun) -> str:
     """Whose films it learnt from, with their number, and on whose it is untested, in one
     sentence."""
     learnt = _of(run.trained_on, None if _elsewhere(run) else _split(run, "train"))
+    if each := ", ".join(_of_sites(run)):
+        learnt = f"of {len(run.manifest['source']['sites'])} sites: {each}"
     films = _train_films(run)
     start = f"It learnt from {plural(films, 'film')}" if films else "It learnt from films"
     end = "other ages, places and machines are untested."
@@ -89,6 +91,18 @@ def words(run: EvaluatedRun) -> str:
             end = f"children and adults are not alike, and {end}"
         return f"{start} {learnt}, and is judged here on {run.results.n:,} {judged}; {end}"
     return f"{start} {learnt}; {end}"
+
+
+def _of_sites(run: EvaluatedRun) -> Iterator[str]:
+    """Of each of several sets that were learnt from its films, and whose they are."""
+    if _elsewhere(run):
+        return
+    films = {site.name: site.splits for site in run.door.sites} if run.door else {}
+    for site, source in run.manifest.get("source", {}).get("sites", {}).items():
+        count = sum(each.films for each in films.get(site, ()) if each.name == "train")
+        known = recognise(source, {})
+        if count:
+            yield f"{site} {count:,} {_of(known, None)}"
 
 
 def whose(run: EvaluatedRun) -> str:
@@ -143,7 +157,8 @@ def gather(context: ReportContext) -> Variables | None:
     """What the section prints."""
     run = context.run
     rows = who_rows(run)
-    if not rows and run.known_set is None and run.trained_on is None:
+    sites = run.manifest.get("source", {}).get("sites")
+    if not rows and not sites and run.known_set is None and run.trained_on is None:
         return None
     return {
         "said": words(run),
@@ -156,5 +171,8 @@ def _sets(run: EvaluatedRun) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     if _elsewhere(run):
         yield "What the model learnt from", set_lines(run.trained_on)
         yield "What it is judged on here", set_lines(run.known_set)
+    elif sites := run.manifest.get("source", {}).get("sites", {}):
+        for site, source in sites.items():
+            yield f"Whose films those of {site} are", set_lines(recognise(source, {}))
     else:
         yield "Whose films these are", set_lines(run.known_set)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, cast
 
+from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.data.split import patients_of_each
 from pneumoscope.errors import InputError, NotARun, UnreadableData
 from pneumoscope.evaluation.predictions import predictions_text, read_predictions
@@ -160,6 +161,8 @@ def _deal(
             content = content_of(part, plan, session, listener)
         except UnreadableData as error:
             prepared = session.sets.get(session.key(recipe))
+            if prepared is not None and part.data.test_site != "none":
+                raise _not_left_out(part.data.test_site, prepared, error) from None
             # The films could not be read at all, or no fold is at fault.
             if prepared is None or part.data.fold == "none":
                 raise
@@ -174,6 +177,21 @@ def _deal(
                 else error.remedy,
             ) from None
     return content
+
+
+def _not_left_out(site: str, prepared: PreparedSet, error: UnreadableData) -> UnreadableData:
+    """The error of a site that cannot be left out, for a class is missing in it or in the rest."""
+    has = prepared.table.groupby("site", sort=False)["label"]
+    films = [
+        f"{name}: {int((own == 0).sum()):,} normal and {int((own == 1).sum()):,} pneumonia films"
+        for name, own in has
+    ]
+    return UnreadableData(
+        f"{site} cannot be left out: {error.what}",
+        got="; ".join(films),
+        expected="both classes in every site, and among those that are learnt from without it",
+        remedy="name sets that have both, or train on all of them: pneumoscope train A B",
+    )
 
 
 def _read_plan(kept: FoldsEntry) -> tuple[GroupPlan, int]:
