@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.helpers.serving import MODEL, Running
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.inference.classifier import Classifier
 from pneumoscope.inference.output import json_rows
+from pneumoscope.serve.border.guard import PATHS
 from pneumoscope.serve.built_in import DRAWN, built_in_pixels
 
 SLOW = pytest.mark.slow
@@ -160,3 +162,24 @@ def test_nothing_of_a_film_but_its_reading_is_kept_or_said(
     assert said.count(MARK) - answers[3].text.count(MARK) == 0
     ours = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]
     assert any("DICOM" in each for each in ours) and not any(MARK in each for each in ours)
+
+
+def test_the_document_shows_what_is_answered(up: Running) -> None:
+    text = (Path(__file__).parents[2] / "docs/serve.md").read_text("utf-8")
+    shown = [json.loads(each) for each in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    one = encode(film(0))
+    asked = {
+        "films": up.client.post("/v1/read", content=one),
+        "kind": up.client.get("/v1/model"),
+        "what": up.client.post("/v1/read", content=b"film"),
+    }
+    for name, answer in asked.items():
+        (example,) = (each for each in shown if name in each)
+        assert list(example) == [key for key in answer.json() if (name, key) != ("what", "films")]
+    (example,) = (each for each in shown if "films" in each)
+    assert list(example["films"][0]) == list(asked["films"].json()["films"][0])
+    described = up.client.get("/openapi.json").json()["paths"]
+    assert set(described) == PATHS - {"/", "/openapi.json"}
+    assert {"401", "413", "422", "503"} <= set(described["/v1/read"]["post"]["responses"])
+    for path in PATHS:
+        assert f" {path}`" in text
