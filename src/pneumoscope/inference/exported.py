@@ -35,9 +35,10 @@ _ERRORS_ONLY = 3
 
 
 class OnnxEngine(Engine):
-    """A graph in ONNX Runtime, on the cores that this process may use."""
+    """A graph in ONNX Runtime, on the cores that this process may use. ``int8`` says that it
+    computes in that."""
 
-    def __init__(self, graph: bytes) -> None:
+    def __init__(self, graph: bytes, *, int8: bool = False) -> None:
         # Loaded late: what else is asked of an export needs no runtime.
         import onnxruntime
 
@@ -47,6 +48,9 @@ class OnnxEngine(Engine):
         options.inter_op_num_threads = 1
         # Threads that wait for work would take the cores from those that decode films.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Weights are laid out anew for products in int8 alone, which they make five times as fast:
+        # in float32 that gains 4 %, and half of the time of a start goes into it.
+        options.add_session_config_entry("session.disable_prepacking", "0" if int8 else "1")
         options.log_severity_level = _ERRORS_ONLY
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
@@ -86,12 +90,13 @@ def open_export(folder: Path, device: str = "auto") -> Model:
         decides, spec = carried(about), InputSpec(**about["input"])
         notes = tuple((str(what), str(choice), str(why)) for what, choice, why in entry["notes"])
         title, scale = str(entry["title"]), str(about["scale"])
+        int8 = entry["int8"] is not None
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"model.json: {' '.join(str(error).split())[:200]}") from None
     if not same:
         raise _damaged(folder, "model.onnx is not the file that was tested")
     return Model(
-        engine=_engine(folder, graph),
+        engine=_engine(folder, graph, int8),
         title=title,
         device="cpu",
         spec=spec,
@@ -104,9 +109,9 @@ def open_export(folder: Path, device: str = "auto") -> Model:
     )
 
 
-def _engine(folder: Path, graph: bytes) -> Engine:
+def _engine(folder: Path, graph: bytes, int8: bool) -> Engine:
     try:
-        return OnnxEngine(graph)
+        return OnnxEngine(graph, int8=int8)
     except Exception as error:  # the runtime raises classes of its own for each fault
         raise _damaged(folder, f"model.onnx: {' '.join(str(error).split())[:200]}") from None
 

@@ -43,7 +43,10 @@ def in_int8(
     small = quantised(graph, own.images[some])
     found = judged(
         own.labels(rows),
-        (OnnxEngine(graph).logits(own.images, rows), OnnxEngine(small).logits(own.images, rows)),
+        (
+            OnnxEngine(graph).logits(own.images, rows),
+            OnnxEngine(small, int8=True).logits(own.images, rows),
+        ),
         points[0].threshold,
         patients_of(own.table["patient_id"].iloc[rows]),
         len(some),
