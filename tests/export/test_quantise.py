@@ -1,10 +1,14 @@
 """int8 is written where validation films say that little is lost, and refused elsewhere."""
 
+import errno
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.helpers.networks import make_bundle, settled
 
-from pneumoscope.errors import NotExportable
+from pneumoscope.errors import DiskFull, NotExportable
 from pneumoscope.export.certificate import phantoms
 from pneumoscope.export.graph import finished, to_onnx
 from pneumoscope.export.quantise import judged, quantised
@@ -51,6 +55,19 @@ def test_what_cannot_be_judged_is_refused() -> None:
         check_quantisable(OwnFilms(None, "gone"))
     with pytest.raises(NotExportable, match="mean of several"):
         check_quantisable(OwnFilms((None, None)))  # type: ignore[arg-type]
+
+
+def test_a_full_disk_is_said_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiskFull, match="TMPDIR for temporary files"):
+        quantised(b"", np.zeros((1, 40, 40), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ from pneumoscope.metrics.paired import Difference, paired_bootstrap, resampled_s
 from pneumoscope.metrics.resample import IntervalSettings
 from pneumoscope.metrics.scores import Floats, Labels, auroc, probability
 from pneumoscope.records import Grey
+from pneumoscope.storage import writing
 
 MOST_LOST = 0.01
 """Of AUROC: the lower end of the difference's interval may not lie further below 0."""
@@ -66,8 +67,8 @@ class _Films(CalibrationDataReader):  # type: ignore[misc]
 
 def quantised(graph: bytes, films: Grey) -> bytes:
     """``graph`` with convolutions in int8, their ranges those of training films uint8
-    (N, S, S)."""
-    with tempfile.TemporaryDirectory() as place, _quiet():
+    (N, S, S). Raises DiskFull where the temporary files, thrice its size, find no room."""
+    with tempfile.TemporaryDirectory() as place, writing(Path(place)), _quiet():
         given, ready, made = (Path(place) / f"{name}.onnx" for name in ("given", "ready", "made"))
         given.write_bytes(graph)
         quant_pre_process(given, ready)
