@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from tests.flow.test_bad_films import (
+from tests.helpers.bad_films import (
     Cases,
     bad_dicom,
     bombs,

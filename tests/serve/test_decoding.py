@@ -15,6 +15,7 @@ from tests.helpers.serving import MODEL
 from pneumoscope.serve.decoding import pool
 from pneumoscope.serve.decoding.pool import DIED, SLOW, Decoders
 from pneumoscope.serve.decoding.process import Setup, limit
+from pneumoscope.serve.problem import Problem
 
 # A decoder as it is, but for films of these bytes.
 _ODD = """
@@ -46,7 +47,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch, wait: float, work: Callable[[Decoders], Awaitable[None]]
 ) -> None:
     """Do ``work`` with one odd decoder."""
-    monkeypatch.setattr(pool, "_COMMAND", (pool.sys.executable, "-c", _ODD))
+    monkeypatch.setattr(pool, "_COMMAND", (sys.executable, "-c", _ODD))
 
     async def done() -> None:
         decoders = Decoders(Setup(MODEL.spec, {}, None, 1024), 1, wait)
@@ -76,6 +77,11 @@ def test_a_film_that_ends_its_decoder_is_the_only_one_without_an_answer(
         assert errors[6] == "imported: []"
         # Beside others, and alone.
         assert decoders.restarts == 2 and decoders.missing == ()
+        monkeypatch.setattr(pool, "_COMMAND", (sys.executable, "-c", ""))
+        monkeypatch.setattr(pool, "_PAUSE", 0)
+        with pytest.raises(Problem, match="at the moment") as refused:
+            await decoders.load(b"dies")
+        assert refused.value.status == 503
 
     tried(monkeypatch, 20, work)
     assert (tmp_path / "there").read_bytes() == b""
