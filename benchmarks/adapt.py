@@ -1,34 +1,43 @@
 """How much ``adapt`` gains and where it harms; every line is kept as soon as it is measured.
 
-    python benchmarks/adapt.py rule RUN                  # shifts of RUN's validation films
-    python benchmarks/adapt.py halves RUN DATA           # without labels: half adapts, half judges
-    python benchmarks/adapt.py labels RUN DATA           # 100 and 200 labelled films
+    python benchmarks/adapt.py rule RUN            # shifts of RUN's validation films
+    python benchmarks/adapt.py halves RUN DATA     # without labels: half adapts, half judges
+    python benchmarks/adapt.py labels RUN DATA     # 100 and 200 labelled films
+    python benchmarks/adapt.py table adapt-halves-RUN.jsonl
 
 ``rule`` is what the rule of ``workflows/adapt/statistics.py`` was fixed by, and reads no test film.
-``halves`` opens DATA, so it comes after. Lines go to ``adapt-NAME.jsonl``, which is taken up where
-it ended.
+``halves`` opens DATA, so it comes after. Lines go to ``adapt-KIND-RUN.jsonl``, which is taken up
+where it ended; ``--rounds`` asks for fewer than the 20 halves and 10 draws. ``table`` sums the
+lines up. ``labels --alone`` trains on the labelled films alone too, 150 steps of ``default``, which
+takes longest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.stats import t
 
 from pneumoscope.evaluation.site.crossfit import drawn
 from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import Floats, auroc
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.bundle import Bundle
+from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
+from pneumoscope.workflows import pipeline, stages
 from pneumoscope.workflows.adapt.parent import Parent, open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.adapt.site import Site, read_site
@@ -38,6 +47,8 @@ from pneumoscope.workflows.adapt.statistics import (
     tried_statistics,
 )
 from pneumoscope.workflows.adapt.ways import Material, Way, features_of, ways_of
+from pneumoscope.workflows.context import RunContext
+from pneumoscope.workflows.training import train_stage
 
 Films = NDArray[np.uint8]
 SHARES = (0.1, 0.2, 0.4, 0.5, 0.6, 0.74, 0.8, 0.9)
@@ -128,7 +139,7 @@ def rule(parent: Parent, kept: Kept) -> None:
                     kept.line(f"{name}: {share}, {size}, {how}", rates, parent, bundle, site, judge)
 
 
-def halves(parent: Parent, site: Site, kept: Kept, rounds: int = 20) -> None:
+def halves(parent: Parent, site: Site, kept: Kept, rounds: int) -> None:
     """Random halves of labelled films, one of which adapts without labels, and at other shares."""
     everything = np.arange(len(site))
     logits = parent.logits(parent.bundle, site.prepared, site.rows, Silent())
@@ -157,9 +168,9 @@ def adapted(
     }
 
 
-def labels(parent: Parent, site: Site, kept: Kept, draws: int = 10) -> None:
+def labels(parent: Parent, site: Site, kept: Kept, draws: int, asked: argparse.Namespace) -> None:
     """AUROC of each way fitted on 100 and 200 labelled films of some patients, on other patients'
-    films."""
+    films; and of a network that those films alone have trained."""
     logits = parent.logits(parent.bundle, site.prepared, site.rows, Silent())
     features = features_of(parent, site, lambda _done, _total: None)
     material = Material(parent, site, logits / parent.bundle.temperature, features, Silent())
@@ -170,8 +181,10 @@ def labels(parent: Parent, site: Site, kept: Kept, draws: int = 10) -> None:
         known, judge = np.flatnonzero(teaching), np.flatnonzero(~teaching)
         for count in (100, 200):
             some = drawn(known, site.labels[known], min(count, known.size), draw)
-            for way in ways_of(material, fine_tune=True):
+            for way in ways_of(material, fine_tune=asked.fine_tune):
                 kept.line(f"draw {seed}, {count} films, {way.name}", judged, way, site, some, judge)
+            if asked.alone:
+                kept.line(f"draw {seed}, {count} films, alone", alone, site, some, judge)
 
 
 def judged(
@@ -182,14 +195,74 @@ def judged(
     return {"films": len(judge), "auroc": round(auroc(site.labels[judge], scores), 4)}
 
 
+def alone(site: Site, some: NDArray[np.int64], judge: NDArray[np.int64]) -> dict[str, Any]:
+    """AUROC of ``default`` from random weights, trained on ``some`` films and nothing else."""
+    with tempfile.TemporaryDirectory() as place:
+        films, run = Path(place) / "films", Path(place) / "run"
+        for split, places in (("train", some), ("test", judge)):
+            for at in places:
+                name = f"patient{site.patients[at]:05d}_{at}.png"
+                file = films / split / ("NORMAL", "PNEUMONIA")[site.labels[at]] / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(site.prepared.images[site.rows[at]]).save(file)
+        # A twentieth for validation: nothing is chosen on it, for the recipe fixes the threshold.
+        changes = ["train.min_steps=150", "data.val_share=0.05", "data.groups=patients"]
+        pipeline.run_stages = few_stages
+        pipeline.train(DataRequest(str(films)), load_recipe("default", changes), out=run)
+        rows = pd.read_csv(run / "predictions.csv").query("split == 'test'")
+    return {"films": len(rows), "auroc": round(auroc(rows["label"], rows["raw_logit"]), 4)}
+
+
+def few_stages(context: RunContext) -> pipeline.Run:
+    """A run up to its predictions."""
+    prepared = stages.prepare_stage(context)
+    stages.predict_stage(context, prepared, train_stage(context, prepared))
+    return context.run
+
+
+def table(file: Path) -> None:
+    """Means over rounds, and paired differences with the interval of Student's t over rounds."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    if "carried" in lines[0]:
+        for share in dict.fromkeys(each["key"].partition(", ")[2] for each in lines):
+            rows = [each for each in lines if each["key"].endswith(f", {share}")]
+            taken = sum(each["part"] != "none" for each in rows)
+            for what in ("accuracy", "auroc"):
+                gains = [each["adapted"][what] - each["carried"][what] for each in rows]
+                print(f"{share:<12} {what:<9} taken in {taken} of {len(rows)}: {spread(gains)}")
+        return
+    found = {each["key"]: each["auroc"] for each in lines}
+    for kind in dict.fromkeys(key.partition(", ")[2] for key in found):
+        films, _, way = kind.partition(", ")
+        draws = [key.partition(", ")[0] for key in found if key.endswith(f", {kind}")]
+        values = [found[f"{draw}, {kind}"] for draw in draws]
+        pairs = [(found[f"{d}, {kind}"], found.get(f"{d}, {films}, alone")) for d in draws]
+        gains = [one - other for one, other in pairs if other is not None]
+        said = f"; less alone {spread(gains)}" if gains and way != "alone" else ""
+        print(f"{kind:<36} AUROC {np.mean(values):.4f} of {len(values)} draws{said}")
+
+
+def spread(gains: Sequence[float]) -> str:
+    """The mean with the 95 % interval of a mean over rounds."""
+    count = len(gains)
+    half = t.ppf(0.975, count - 1) * np.std(gains, ddof=1) / count**0.5 if count > 1 else np.nan
+    return f"{np.mean(gains):+.4f} ± {half:.4f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=["rule", "halves", "labels"])
+    parser.add_argument("what", choices=["rule", "halves", "labels", "table"])
     parser.add_argument("run", type=Path)
     parser.add_argument("data", nargs="?", default="")
+    parser.add_argument("--rounds", type=int, default=0, help="20 halves, 10 draws of labels")
+    parser.add_argument("--fine-tune", action="store_true")
+    parser.add_argument("--alone", action="store_true")
     given = parser.parse_args()
+    if given.what == "table":
+        table(given.run)
+        return
     request = AdaptRequest(given.run, DataRequest(given.data))
     parent = open_parent(given.run, Silent())
     kept = Kept(Path(f"adapt-{given.what}-{given.run.name}.jsonl"))
@@ -197,7 +270,10 @@ def main() -> None:
         rule(parent, kept)
         return
     site = read_site(request, [parent], Silent())
-    (halves if given.what == "halves" else labels)(parent, site, kept)
+    if given.what == "halves":
+        halves(parent, site, kept, given.rounds or 20)
+    else:
+        labels(parent, site, kept, given.rounds or 10, given)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from pneumoscope.errors import NotARun
-from pneumoscope.evaluation.results import Evaluation
+from pneumoscope.evaluation.results import Evaluation, SiteResult
 from pneumoscope.metrics.scores import Confusion
 from pneumoscope.plain import to_plain
 from pneumoscope.readings import Estimate, OperatingPoint
@@ -83,6 +85,22 @@ def test_the_page_says_what_sd_is_not(tmp_path: Path) -> None:
     assert f"±\u00a0{statistics.stdev(VALUES):.3f}" in page
     assert "0.860\u2060–\u20600.950" in page and "seed 2" in page
     assert not math.isnan(len(page)) and "src=" not in page.replace("img-src", "")
+
+
+def test_the_page_has_the_figures_of_each_site(tmp_path: Path) -> None:
+    runs = []
+    for seed, value in enumerate(VALUES):
+        run = judged(tmp_path, seed, 0.5)
+        auroc = {"auroc": Estimate(value, value - 0.05, value + 0.04, 0.95, "m", 2)}
+        calibration: Any = None  # the page shows none
+        of = (2, 1, None, Confusion(1, 0, 0, 1), auroc, calibration)
+        sites = tuple(SiteResult(name, *of) for name in ("east", "west"))
+        runs.append(replace(run, results=replace(run.results, sites=sites)))
+    page = write_seeds_page(tmp_path, summarise_seeds(tmp_path, runs), runs).read_text()
+    assert page.index("Metrics by site, over seeds") < page.index("Metrics over seeds")
+    by_site = page[page.index("Metrics by site") : page.index("Metrics over seeds")]
+    assert "east, 2 films" in by_site and "west, 2 films" in by_site
+    assert by_site.count("0.860\u2060–\u20600.950") == by_site.count("0.026") == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pneumoscope.evaluation.groups import OverSeeds, SeedsSummary
+from pneumoscope.evaluation.groups import OverSeeds, SeedsSummary, SeedValue
 from pneumoscope.formatting import cell, listed, mean_sd, number, one_call, plural
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
@@ -30,6 +30,7 @@ from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
 
 _ABREAST = 4  # names of seeds in a row of the legend
+_BY_SITE = ("auroc", "balanced_accuracy", "sensitivity", "specificity")
 _CURVES = (("val_auroc", "Validation AUROC"), ("val_loss", "Validation loss"))
 
 
@@ -133,6 +134,29 @@ def _results(context: SeedsContext) -> Variables:
     }
 
 
+def _sites(context: SeedsContext) -> Variables | None:
+    """The same of the films of each of several sites, in short."""
+    groups = []
+    for place, site in enumerate(context.runs[0].results.sites or ()):
+        metrics = [each for _, some in grouped(site.metrics) for each in some]
+        rows = [
+            _row(each, _at_site(context.runs, place, each.key))
+            for each in metrics
+            if each.key in _BY_SITE
+        ]
+        groups.append((f"{site.name}, {plural(site.n, 'film')}", rows))
+    return {"columns": _results(context)["columns"], "groups": groups} if groups else None
+
+
+def _at_site(runs: Sequence[EvaluatedRun], place: int, name: str) -> OverSeeds:
+    """A metric of the films of one site over runs that differ in their seed."""
+    values = []
+    for run in runs:
+        found = (run.results.sites or ())[place].metrics[name]
+        values.append(SeedValue(run.manifest["seed"], found.value, found.low, found.high))
+    return OverSeeds.of_seeds(values)
+
+
 def _curves(context: SeedsContext) -> Variables | None:
     known = [run for run in context.runs if run.history is not None]
     if not known:
@@ -174,6 +198,7 @@ def _minutes(fitted: Sequence[int | None], *, alike: bool) -> str:
 PAGE: Page[SeedsContext] = Page(
     "seeds",
     (
+        PageSection("sites", "By site", _sites),
         PageSection("results", "Results", _results),
         PageSection("curves", "Training", _curves),
         PageSection("runs", "Runs", _runs),

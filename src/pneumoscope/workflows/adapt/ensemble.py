@@ -15,6 +15,7 @@ import numpy as np
 
 from pneumoscope.evaluation.site.card import NOT_VALIDATED, SiteCard, StatisticsChoice
 from pneumoscope.evaluation.site.local import Candidate, LocalResult
+from pneumoscope.formatting import listed
 from pneumoscope.inference.members import mean_points
 from pneumoscope.listener import Listener
 from pneumoscope.metrics.scores import Floats
@@ -72,10 +73,19 @@ def ensemble_card(name: str, members: Sequence[Adapted]) -> SiteCard:
             for member, card in zip(names, cards, strict=True)
             if card.changed
         ),
-        notes=tuple(dict.fromkeys(note for card in cards for note in card.notes)),
+        notes=_notes(names, cards),
         moved=float(np.median(moved)) if moved else None,
         local=_local(names, local) if local else None,
         members=names,
+    )
+
+
+def _notes(names: Sequence[str], cards: Sequence[SiteCard]) -> tuple[str, ...]:
+    """What is remarked of all members once, and of some with their names."""
+    told = {note: [n for n, card in zip(names, cards, strict=True) if note in card.notes]
+            for card in cards for note in card.notes}  # fmt: skip
+    return tuple(
+        note if len(of) == len(names) else f"{listed(of)}: {note}" for note, of in told.items()
     )
 
 
