@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -117,6 +118,22 @@ def test_onnx_runtime_keeps_no_record_of_its_user(tmp_path: Path) -> None:
         check=True,
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_images_are_made_of_files_that_are_there_and_run_as_nobody() -> None:
+    lines = (ROOT / "Containerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
+    kept = (ROOT / ".containerignore").read_text("utf-8").splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--" not in line]
+    names = [name for line in copied for name in line]
+    assert all((ROOT / name).exists() for name in names)
+    assert kept[1] == "*" and {f"!{name}" for name in names} == {k for k in kept if k[0] == "!"}
+    assert re.match(
+        r"FROM docker\.io/library/python:3\.\d+\.\d+-slim-\w+ AS", lines[lines.index("") + 1]
+    )
+    for stage in " ".join(lines).split("FROM ")[-2:]:  # what is run
+        assert "USER 10001:10001" in stage and 'ENTRYPOINT ["pneumoscope"]' in stage
+    linter = shutil.which("hadolint")
+    assert not linter or subprocess.run([linter, ROOT / "Containerfile"]).returncode == 0
 
 
 @pytest.mark.slow
