@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pneumoscope.cli.sites import request_of
 from pneumoscope.errors import InputError
 from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.evaluation.site.matrix import read_matrix
+from pneumoscope.report.groups.matrix import _remarks
 
 WORDS = [
     word
@@ -245,9 +247,22 @@ def test_the_matrix_is_shown_on_screen_and_page(left_out: Made) -> None:
     assert "west → east*" in said and "east → east" in said and "* took no part in training" in said
     page = (left_out.folder / "report.html").read_text("utf-8")
     assert page.count('class="num value elsewhere"') == 2 or page.count("elsewhere") >= 2
-    assert "without-east/report.html" in page and "In the large" in page
+    assert "without-east/report.html" in page and "Calibration in the large" in page
     run_page = (left_out.folder / "without-west/report.html").read_text("utf-8")
     assert "All films judged are of west, which took no part in training" in run_page
+
+
+def test_a_model_that_gives_films_of_the_left_out_site_one_answer_is_called_so(
+    left_out: Made,
+) -> None:
+    found = read_matrix(left_out.folder / "matrix.json")
+    row, *others = found.rows
+    both = {"sensitivity": 0.0, "specificity": 1.0}
+    metrics = row.left_out.metrics
+    same = {**metrics, **{k: replace(metrics[k], value=v) for k, v in both.items()}}
+    blind = replace(row, left_out=replace(row.left_out, metrics=same))
+    first = next(iter(_remarks(replace(found, rows=(blind, *others)))))
+    assert first.lead == "east, left out." and first.text.startswith("Every film is called normal")
 
 
 def test_models_that_left_out_a_site_are_no_ensemble(

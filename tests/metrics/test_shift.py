@@ -63,7 +63,9 @@ def test_the_share_is_refused_where_more_is_another_or_too_little_is_known() -> 
     moved = np.random.default_rng(4)
     known, site = scores(500, 0.7, moved), scores(300, 0.5, moved)
     squeezed = estimate_share(known, 0.3 * site.logits + 0.6, site.patients, 0.0)
-    assert squeezed.told is None and "more than the share" in str(squeezed.refused)
+    assert squeezed.told is None and "in more than their share of pneumonia" in str(
+        squeezed.refused
+    )
     assert squeezed.likelihood is not None  # what it would have been is kept
     assert "fewer than 50 films" in str(estimated(0.5, 6, count=30).refused)
     flat = Scored(np.zeros(30), np.zeros(30, np.int64), np.arange(30))

@@ -116,7 +116,7 @@ def test_others_splits_are_no_yardstick(make_run: MakeRun) -> None:
         (0.87, 0.9, 0.92, "Not shown to be better than 8 × 8 thumbnails, which see no lungs"),
         (0.9, 0.92, 0.93, "Below all that was published on these films"),
         (0.9, 0.93, 0.96, "At the lower end of what was published on these films"),
-        (0.93, 0.96, 0.98, "Among what was published on these films"),
+        (0.93, 0.96, 0.98, "Within the range published on these films"),
         (0.991, 0.995, 0.999, "Above what was published on these films"),
     ],
 )

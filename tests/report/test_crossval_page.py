@@ -48,7 +48,8 @@ def test_folds_are_judged_beside_models_without_lungs(make_run: Callable[..., Pa
     ]
     said = _good(pooled(), runs)
     assert said.startswith("Better than chance: AUROC 0.930 (0.900–0.950) pooled")
-    assert "without the lungs file facts alone 0.850 (mean of folds), chance 0.5." in said
+    assert "means of folds: the network " in said
+    assert "without the lungs file facts alone 0.850; chance 0.5." in said
     table = _lungs(SimpleNamespace(found=pooled(), runs=runs))  # type: ignore[arg-type]
     assert table is not None
     assert table["columns"] == ["file facts alone", "the outer tenth alone"]

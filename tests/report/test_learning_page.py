@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_recipes_are_compared_at_every_share(tmp_path: Path) -> None:
         assert auroc.value == pytest.approx(means[1] - means[0]) and auroc.low > 0
         assert "seeds and films" in auroc.method
     assert "better less plain" in page and "Balanced accuracy, 25%" in page
+    assert "The AUROC of better minus that of plain: +" in page
+    assert "What more patients bring, plain." in page and "one standard deviation between" in page
+    cells = [row.rpartition("<td>")[2] for row in page.split("</tr>") if "better-25-of-100/" in row]
+    assert "Report of seed</th>" in page and len(cells) == 1
+    links = re.findall(r'href="([^"]+)/report\.html">(\d+)</a>', cells[0])
+    point = next(each for each in curve.points if (each.recipe, each.share) == ("better", 0.25))
+    assert links == [(run.folder, str(run.seed)) for run in point.runs] and len(links) == 2
+    assert all((tmp_path / folder).is_dir() for folder, _ in links)
     assert "better beside plain." in page and "counts the luck of seeds and that" in page
 
 

@@ -101,6 +101,18 @@ def test_abstaining_that_does_not_help_is_called_so(reported: Path) -> None:
     assert "none of 60 films is left to a person, so this rule changes nothing: " in text
     assert "with none left out" not in text
 
+    def other_cuts(metrics: dict[str, Any]) -> None:
+        none(metrics)
+        metrics["abstention"]["conformal"]["wrong"] = {
+            **metrics["abstention"]["conformal"]["wrong_without"],
+            "value": 0.119,
+        }
+        metrics["abstention"]["conformal"]["wrong_without"]["value"] = 0.144
+
+    text = abstention.words(changed(reported, other_cuts))
+    assert "by the cuts of this rule, 11.9%" in text and "against 14.4%" in text
+    assert "changes nothing" not in text
+
 
 @pytest.mark.parametrize(
     ("slope", "large", "wanted"),

@@ -8,7 +8,7 @@ import pytest
 
 from pneumoscope.evaluation.site.local import Candidate, LocalFigures, LocalResult
 from pneumoscope.readings import Estimate
-from pneumoscope.report.site.words import equal_words
+from pneumoscope.report.site.words import _local, equal_words
 
 HALF = Estimate(0.5, 0.4, 0.6, 0.95, "bootstrap", 100)
 FIGURES = LocalFigures(HALF, HALF, HALF, HALF, HALF)
@@ -45,3 +45,15 @@ def test_rows_that_differ_need_no_words(ways: tuple[Candidate, ...]) -> None:
 def test_two_ways_with_one_row_say_why() -> None:
     said = equal_words(result(CARRIED, LINE, STATISTICS))
     assert "held at 0" in said and "one probability" in said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.38, 0.46, ": worse than a guess"), (0.45, 0.6, ": not shown to be better"), (0.6, 0.7, "")],
+)
+def test_a_model_that_ranks_no_better_than_a_guess_is_called_so(
+    low: float, high: float, said: str
+) -> None:
+    auroc = Estimate((low + high) / 2, low, high, 0.95, "bootstrap", 100)
+    first = next(iter(_local(replace(result(CARRIED), carried=replace(FIGURES, auroc=auroc)), 0)))
+    assert said in first and ("a guess (AUROC 0.5)" in first) == bool(said)

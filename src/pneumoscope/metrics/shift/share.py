@@ -100,9 +100,15 @@ def _judged(found: ShareEstimate, index: float) -> ShareEstimate:
     if index < LEAST_INDEX:
         why = "the model tells validation films apart too poorly"
     elif found.fit is not None and found.fit < _FITS:
-        why = "more than the share is another: the scores are no mixture of validation films’ own"
+        why = (
+            "these films differ from the validation films in more than their share of pneumonia, "
+            "for their scores are no mixture of the scores of normal and pneumonia films there"
+        )
     elif one and other and (one.low > other.high or other.low > one.high):
-        why = "the two estimates contradict each other, so more than the share is another"
+        why = (
+            "its two estimates contradict each other, so these films differ from the validation "
+            "films in more than their share of pneumonia"
+        )
     else:
         return found
     return _refused(found, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pneumoscope.explain.explanation import Explanation, SanityCheck
 from pneumoscope.explain.localise import Localisation
-from pneumoscope.formatting import number, percent, percent_interval
+from pneumoscope.formatting import listed, number, percent, percent_interval
 
 SAME = 0.95
 """Rank correlation from which two maps are said to be the same."""
@@ -58,14 +58,14 @@ def sane(title: str, check: SanityCheck) -> str:
 def headline(found: Explanation) -> list[str]:
     """The lines at the head of the page: the first method's place, and which methods passed."""
     lines = located_lines(found)[:1]
-    for passed, verb in ((True, "changes, as it must"), (False, "hardly changes")):
+    for passed, verb in ((True, "change, as they must"), (False, "hardly change")):
         names = [
             found.titles[name] for name, check in found.sanity.items() if check.passed == passed
         ]
         if names:
             lines.append(
-                f"When the weights are randomised, the map of {', '.join(names)} {verb}: "
-                f"{'passed' if passed else 'not passed, so do not rely on it'}."
+                f"When the weights are randomised, maps by {listed(names)} {verb}: "
+                f"{'passed' if passed else 'not passed, so do not rely on them'}."
             )
     return lines
 

@@ -68,13 +68,14 @@ def _good(found: PooledMetrics, runs: Sequence[EvaluatedRun]) -> str:
     auroc, over = found.metrics["auroc"], found.over_folds["auroc"]
     if same := one_call(found.metrics["sensitivity"].value, found.metrics["specificity"].value):
         return f"No. {same}"
-    parts = [f"mean of folds {mean_sd(over.mean, over.sd)}"]
+    parts = [f"the network {mean_sd(over.mean, over.sd)}"]
     for name, (what, values) in _without_lungs(runs).items():
         if len(values) == len(runs):
             without = "without the lungs " if name == "metadata" else ""
-            parts.append(f"{without}{what} {number(sum(values) / len(values))} (mean of folds)")
+            parts.append(f"{without}{what} {number(sum(values) / len(values))}")
     verdict = _verdict(auroc, over.mean, runs)
-    return f"{verdict}: AUROC {brief(auroc)} pooled, {', '.join(parts)}, chance {CHANCE:g}."
+    means = f"means of folds: {', '.join(parts)}"
+    return f"{verdict}: AUROC {brief(auroc)} pooled; {means}; chance {CHANCE:g}."
 
 
 def _verdict(pooled: Estimate, mean_of_folds: float, runs: Sequence[EvaluatedRun]) -> str:

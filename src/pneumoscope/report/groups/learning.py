@@ -61,7 +61,7 @@ def _remarks(curve: LearningCurve) -> Iterator[Remark]:
         few, most = curve.of(recipe)[-2:]
         low, high = few.metrics["auroc"], most.metrics["auroc"]
         yield Remark(
-            f"What more patients bring {recipe}.",
+            f"What more patients bring, {recipe}.",
             f"From {_percent(few.share)} of the training patients to {_percent(most.share)} the "
             f"AUROC goes from {number(low.mean)} to {number(high.mean)}{_beside(low, high)}.",
         )
@@ -84,7 +84,10 @@ def _between(curve: LearningCurve) -> Iterator[Remark]:
             and math.isfinite((found := each.differences["auroc"]).value)
         ]
         if said:
-            text = f"Its AUROC less that of {first} is {listed(said)} of the training patients."
+            text = (
+                f"The AUROC of {second} minus that of {first}: {listed(said)} of the training "
+                "patients."
+            )
             yield Remark(f"{second} beside {first}.", text)
 
 
@@ -98,7 +101,10 @@ def _beside(low: OverSeeds, high: OverSeeds) -> str:
         return "; with one seed each, how far seeds alone move it is not known"
     step, spread = abs(high.mean - low.mean), max(low.sd, high.sd)
     told = "more" if step > spread else "no more"
-    return f"; that is {told} than the spread between seeds, ± {number(spread)}"
+    return (
+        f"; that step of {number(step)} is {told} than one standard deviation between seeds, "
+        f"{number(spread)}"
+    )
 
 
 def _curves(context: LearningContext) -> Variables:

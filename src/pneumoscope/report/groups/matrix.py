@@ -10,7 +10,7 @@ from pathlib import Path
 from pneumoscope.evaluation.results import SiteResult
 from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.evaluation.site.matrix import MatrixRow, SiteMatrix
-from pneumoscope.formatting import Cell, brief, cell, listed, plural
+from pneumoscope.formatting import Cell, brief, cell, listed, one_call, plural
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import door_lines
@@ -69,6 +69,10 @@ def _at(row: MatrixRow, site: str) -> SiteResult:
 
 
 def _remarks(found: SiteMatrix) -> Iterator[Remark]:
+    for row in found.rows:
+        at = row.left_out
+        if same := one_call(at.metrics["sensitivity"].value, at.metrics["specificity"].value):
+            yield Remark(f"{at.name}, left out.", same)
     parts = []
     for row in found.rows:
         auroc = row.left_out.metrics["auroc"]

@@ -59,9 +59,13 @@ def words(run: EvaluatedRun) -> str:
 
 
 def _none_withheld(found: AbstentionFigures) -> str:
+    said = f"none of {found.read:,} films is left to a person"
+    if found.wrong.value == found.wrong_without.value:
+        return f"{said}, so this rule changes nothing: {percent_brief(found.wrong, 1)} are misread."
+    # It calls a film by two cuts of its own, which need not enclose the threshold.
     return (
-        f"none of {found.read:,} films is left to a person, so this rule changes nothing: "
-        f"{percent_brief(found.wrong, 1)} are misread."
+        f"{said}; called by the cuts of this rule, {percent_brief(found.wrong, 1)} are misread, "
+        f"against {percent_brief(found.wrong_without, 1)} at the operating point."
     )
 
 

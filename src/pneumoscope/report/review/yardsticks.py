@@ -70,7 +70,7 @@ def verdict(run: EvaluatedRun, auroc: Estimate) -> str:
     if others and auroc.value < min(others):
         return "At the lower end of what was published on these films"
     if others and auroc.value <= max(others):
-        return "Among what was published on these films"
+        return "Within the range published on these films"
     if others:
         return "Above what was published on these films"
     return "Better than models that see no lungs" if best else "Better than chance"

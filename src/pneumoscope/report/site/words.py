@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.evaluation.site.card import SiteCard
-from pneumoscope.evaluation.site.local import LocalResult
+from pneumoscope.evaluation.site.local import LocalFigures, LocalResult
 from pneumoscope.formatting import (
     brief,
     listed,
@@ -71,7 +72,7 @@ def _local(local: LocalResult, members: int) -> Iterator[str]:
     yield (
         f"On {local.films:,} labelled films, {local.positives:,} with pneumonia, the {model} as it "
         f"comes has AUROC {brief(was.auroc)}, sensitivity {brief(was.sensitivity)} and specificity "
-        f"{brief(was.specificity)}."
+        f"{brief(was.specificity)}{_chance(was)}."
     )
     kept = next(each for each in local.candidates if each.kept)
     if not local.local_thresholds and (members or kept is local.candidates[0]):
@@ -83,6 +84,14 @@ def _local(local: LocalResult, members: int) -> Iterator[str]:
         f"a difference of {signed(local.gain.value)} ({signed_interval(local.gain)}), sensitivity "
         f"{brief(now.sensitivity)}, specificity {brief(now.specificity)}."
     )
+
+
+def _chance(was: LocalFigures) -> str:
+    """What a reader must hear where the model as it comes ranks these films no better than a coin
+    does; else empty."""
+    if was.auroc.high < CHANCE:
+        return ": worse than a guess (AUROC 0.5)"
+    return ": not shown to be better than a guess (AUROC 0.5)" if was.auroc.low <= CHANCE else ""
 
 
 def equal_words(local: LocalResult) -> str:
@@ -105,10 +114,13 @@ def share_words(card: SiteCard) -> str:
     """What is told of the share of pneumonia among the films."""
     share = card.share
     if share.told is None:
-        return f"The share of pneumonia among these films is not told: {share.refused}."
+        return (
+            f"The share of pneumonia among these films cannot be told from the scores: "
+            f"{share.refused}."
+        )
     said = (
-        f"If the share alone is another, {percent_brief(share.told)} of these films show "
-        f"pneumonia; among the validation films it is {percent(share.trained)}."
+        f"If these films differ from the validation films in nothing but their share of pneumonia, "
+        f"it is {percent_brief(share.told)} here; there it is {percent(share.trained)}."
     )
     if card.moved is None:
         said += " Probabilities were not moved to it."

@@ -224,7 +224,9 @@ def _finished(
 
 def _deciding(bundle: Bundle, choices: Choices) -> Bundle:
     points = tuple(
-        replace(point, rule=f"{point.rule}; chosen on labelled films of this site")
+        point
+        if point.name == "fixed"
+        else replace(point, rule=f"{point.rule}; chosen on labelled films of this site")
         for point in choices.points
     )
     return bundle.with_operating_points(*points).with_calibration(
