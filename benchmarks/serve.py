@@ -52,6 +52,10 @@ class Serving:
         own, *decoders = (resident(pid) for pid in [self.process.pid, *self.decoders()])
         return own, sum(decoders)
 
+    def processor(self) -> float:
+        """Seconds that its processes have used of the processor (Linux)."""
+        return sum(used(pid) for pid in [self.process.pid, *self.decoders()])
+
     def decoders(self) -> list[int]:
         place = Path(f"/proc/{self.process.pid}/task")
         return [
@@ -63,6 +67,11 @@ def resident(pid: int) -> float:
     with contextlib.suppress(OSError, IndexError):
         return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
     return 0.0
+
+
+def used(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -152,20 +161,27 @@ def clients(model: Path, folder: Path, films: int, count: int, turns: int) -> No
     given = films_of(folder, films)
     classifier = Classifier.load(model)
     seconds: dict[str, list[float]] = {"service": [], "in process": []}
+    processor: dict[str, list[float]] = {"service": [], "in process": []}
     with serving(model) as service:
-        ways: dict[str, Callable[[], object]] = {
-            "service": lambda: from_clients(service.port, given, count),
-            "in process": lambda: list(classifier.stream(FilmInput("", film) for film in given)),
+        ways: dict[str, tuple[Callable[[], object], Callable[[], float]]] = {
+            "service": (lambda: from_clients(service.port, given, count), service.processor),
+            "in process": (
+                lambda: list(classifier.stream(FilmInput("", film) for film in given)),
+                time.process_time,
+            ),
         }
         for turn in range(turns + 1):
-            for name, way in ways.items():
-                start = time.perf_counter()
+            for name, (way, busy) in ways.items():
+                start, before = time.perf_counter(), busy()
                 way()
                 seconds[name] += [time.perf_counter() - start] if turn else []
+                processor[name] += [busy() - before] if turn else []
     rates = {name: films / statistics.median(each) for name, each in seconds.items()}
+    each = {name: statistics.median(each) / films * 1000 for name, each in processor.items()}
     for name, rate in rates.items():
-        print(f"{name:<12} {rate:7.1f} films/s, {count if name == 'service' else 1} at a time")
-    print(f"asked .7, reached {rates['service'] / rates['in process']:.2f}")
+        print(f"{name:<12} {rate:7.1f} films/s, {each[name]:.1f} ms of the processor for each")
+    print(f"asked .7, reached {rates['service'] / rates['in process']:.2f}; by the processor's "
+          f"seconds, without the clients', {each['in process'] / each['service']:.2f}")  # fmt: skip
 
 
 def flood(model: Path, folder: Path, count: int, each: int) -> None:
@@ -351,6 +367,8 @@ def main() -> None:
         for option, value in options.items():
             verb.add_argument(f"--{option}", type=int, default=value)
     given = vars(parser.parse_args())
+    # So that the service is ended too, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sizes[given.pop("verb")][0](**given)
 
 

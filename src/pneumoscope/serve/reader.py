@@ -27,9 +27,6 @@ Draw = Callable[[Grey], bytes]
 FILM_SIDE = 448
 """Pixels of a film that is shown, the side of films in pictures of heat."""
 
-_GATHER = 0.002
-"""Seconds that a film waits for others that are being decoded."""
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -124,12 +121,10 @@ class Reader:
         return base64.b64encode(await loop.run_in_executor(self._pictures, draw, square)).decode()
 
     async def _compute(self) -> None:
-        """Take what waits through the network, again and again."""
+        """Take what waits through the network, again and again; meanwhile others gather."""
         loop = asyncio.get_running_loop()
         while True:
             await self._some.wait()
-            if self._decoding and len(self._waiting) < BATCH:
-                await asyncio.sleep(_GATHER)
             jobs = self._batch()
             films, point = [job.film for job in jobs], jobs[0].point
             try:
