@@ -236,6 +236,7 @@ def test_the_point_decides_and_the_heat_is_shown_and_hidden(
         (["sensitive"], None),
         (["sensitive"], ["png"]),
     ]
+    assert "Heat is what moved the answer; it marks no finding" in page.text()
     assert "colour bar" in page.js("document.querySelector('.card img').alt")
     page.js("heat.click()")
     page.wait("document.querySelector('.card img').src.startsWith('blob:')")
