@@ -60,7 +60,8 @@ def _settings() -> dict[str, Any]:
 def _files(runtime: bool) -> Iterator[Path]:
     """The files of the package that are the runtime's, or all others."""
     package = _SOURCE / "pneumoscope"
-    parts = _settings()["tool"]["hatch"]["build"]["hooks"]["custom"]["parts"]
+    wheel = _settings()["tool"]["hatch"]["build"]["targets"]["wheel"]
+    parts = wheel["hooks"]["custom"]["parts"]
     for part in parts:
         if not (package / part).exists():
             raise FileNotFoundError(f"runtime/pyproject.toml names {part}, which is not there")

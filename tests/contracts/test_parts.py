@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -163,6 +164,11 @@ def test_the_wheels_share_no_file_and_lose_none(
     assert f"Requires-Dist: pneumoscope-runtime @ {beside}\n" in metadata(whole)
     monkeypatch.setenv("PNEUMOSCOPE_RELEASE", "1")
     assert re.search(r"Requires-Dist: pneumoscope-runtime==[0-9.]+\n", metadata(build(ROOT)))
+    # The source has the files once, and both wheels are made of it.
+    sources = pytest.importorskip("hatchling.builders.sdist").SdistBuilder(str(ROOT))
+    with tarfile.open(next(sources.build(directory=str(tmp_path), versions=["standard"]))) as tar:
+        below = {name.split("/")[1] for name in tar.getnames()}
+    assert {"src", "runtime"} <= below and "pneumoscope" not in below
     # The checkout is found before a copy of the runtime.
     editable = build(ROOT, "editable")
     assert "pneumoscope-runtime" not in metadata(editable)

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "pneumoscope"
 
 SETTINGS = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text("utf-8"))
-PARTS = [PACKAGE / part for part in SETTINGS["tool"]["hatch"]["build"]["hooks"]["custom"]["parts"]]
+_WHEEL = SETTINGS["tool"]["hatch"]["build"]["targets"]["wheel"]
+PARTS = [PACKAGE / part for part in _WHEEL["hooks"]["custom"]["parts"]]
 
 BEYOND = (
     *("torch", "torchvision", "lightning", "timm", "onnx", "onnxscript", "pandas", "matplotlib"),

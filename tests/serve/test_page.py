@@ -71,6 +71,7 @@ class Fake:
     def __init__(self) -> None:
         self.answer: Answer = reading
         self.token = ""
+        self.loads = 0  # how often it says yet that its model is not there
         self.asked: list[tuple[str, dict[str, list[str]], Any, bytes]] = []
         fake = self
 
@@ -100,6 +101,9 @@ class Fake:
         given = handler.headers.get("Authorization", "").removeprefix("Bearer ")
         if given != self.token:
             status, found = problem(401, "the token is missing or another one")
+        elif self.loads:
+            self.loads -= 1
+            status, found = problem(503, "the model is loaded", remedy="ask again")
         else:
             status, found = (200, MODEL) if where.path == "/v1/model" else self.answer(asked)
         text = found if isinstance(found, str) else json.dumps(found)
@@ -322,6 +326,17 @@ def test_a_busy_service_is_asked_again(page: Page, fake: Fake, chest: Path) -> N
     page.wait("document.querySelector('.outcome.plain')")
     assert "Withheld" in page.text() and "Nothing is decided of such a film." in page.text()
     assert "Probability" not in page.text()
+
+
+@pytest.mark.slow
+@browser_only
+def test_a_service_that_loads_is_waited_for(browser: Page, fake: Fake, chest: Path) -> None:
+    fake.loads = 1
+    browser.open(fake.url)
+    browser.wait("document.body.innerText.includes('The model is loaded: ask again.')")
+    browser.choose("#files", chest)
+    browser.wait("document.querySelector('.outcome.normal')")
+    assert "ask again" not in browser.text()
 
 
 @pytest.mark.slow
