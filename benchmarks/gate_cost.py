@@ -26,28 +26,28 @@ run()
 """
 
 
-def _seconds(how: str, run: Path, films: Path, out: Path) -> tuple[float, float]:
+def _seconds(how: str, run: Path, films: Path) -> tuple[float, float]:
     """Of the clock, and of all cores together."""
     command = [sys.executable, "-c", _START, how, "predict", str(run), str(films)]
-    start, before = time.perf_counter(), os.times()
-    subprocess.run(
-        [*command, "--csv", str(out / "rows.csv")], check=True, stdout=subprocess.DEVNULL
-    )
-    after = os.times()
+    with tempfile.TemporaryDirectory() as folder:  # a file that is there is never written over
+        command += ["--csv", str(Path(folder) / "rows.csv")]
+        start, before = time.perf_counter(), os.times()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        after = os.times()
+        seconds = time.perf_counter() - start
     used = after.children_user + after.children_system
-    return time.perf_counter() - start, used - before.children_user - before.children_system
+    return seconds, used - before.children_user - before.children_system
 
 
 def main(run: Path, films: Path, pairs: int) -> None:
     """Print the seconds of each pair, and the median of their ratios."""
     found: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
-    with tempfile.TemporaryDirectory() as folder:
-        _seconds("with", run, films, Path(folder))  # the first reads from the disk
-        for pair in range(pairs):
-            for how in ("with", "without") if pair % 2 else ("without", "with"):
-                found[how].append(_seconds(how, run, films, Path(folder)))
-                wall, used = found[how][-1]
-                print(f"{how:8} {wall:6.2f} s, {used:6.2f} s of all cores", flush=True)
+    _seconds("with", run, films)  # the first reads from the disk
+    for pair in range(pairs):
+        for how in ("with", "without") if pair % 2 else ("without", "with"):
+            found[how].append(_seconds(how, run, films))
+            wall, used = found[how][-1]
+            print(f"{how:8} {wall:6.2f} s, {used:6.2f} s of all cores", flush=True)
     for part, name in enumerate(("of the clock", "of all cores")):
         ratios = [
             one[part] / other[part]
