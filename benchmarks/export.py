@@ -3,6 +3,7 @@
     python benchmarks/export.py parity                        # every backbone of the zoo, 64 px
     python benchmarks/export.py network                       # the networks alone, torch beside it
     python benchmarks/export.py command RUN EXPORT FILMS      # one film, and 1,000 JPEG of 224 px
+    python benchmarks/export.py command RUN EXPORT FILMS --int8 EXPORT8      # and another, in int8
 
 ``parity`` and ``network`` take random weights. What is compared is measured in turns, and medians
 are given. ``command`` runs whole commands, each in a process of its own.
@@ -125,15 +126,18 @@ def in_turns(ways: Mapping[str, Callable[[], object]], turns: int, films: int) -
         )
 
 
-def command(run: Path, export: Path, source: Path, films: int, turns: int) -> None:
+def command(
+    run: Path, export: Path, source: Path, int8: Path | None, films: int, turns: int
+) -> None:
+    models = {"export": export, "run": run, **({"int8": int8} if int8 else {})}
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "films"
         make_films(source, folder, films)
         one = next(iter(sorted(folder.iterdir())))
         for what, given, repeats in (("1 film", one, turns), (f"{films} films", folder, 3)):
-            found: dict[str, list[tuple[float, float]]] = {"export": [], "run": []}
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
             for turn in range(repeats + 1):
-                for name, model in (("export", export), ("run", run)):
+                for name, model in models.items():
                     out = Path(work) / f"{name}-{turn}-{given.stem}.csv"
                     taken = measured(["predict", str(model), str(given), "--csv", str(out)])
                     found[name] += [taken] if turn else []
@@ -142,9 +146,12 @@ def command(run: Path, export: Path, source: Path, films: int, turns: int) -> No
                 for name, taken in found.items()
             }
             for name, (seconds, mib) in middle.items():
-                print(f"{what:<12} {name:<7} {seconds:6.2f} s, {mib:5.0f} MiB")
-            ratio = [a / b for a, b in zip(middle["export"], middle["run"], strict=True)]
-            print(f"{what:<12} export / run: time {ratio[0]:.2f}, memory {ratio[1]:.2f}")
+                ratio = [a / b for a, b in zip(middle[name], middle["run"], strict=True)]
+                print(
+                    f"{what:<12} {name:<7} {seconds:6.2f} s, {mib:5.0f} MiB; beside the run: "
+                    f"time {ratio[0]:.2f}, memory {ratio[1]:.2f}",
+                    flush=True,
+                )
 
 
 # The process itself, for what its parent is told of memory counts the parent's own too.
@@ -180,6 +187,7 @@ def main() -> None:
     whole = verbs.add_parser("command")
     for name in ("run", "export", "source"):
         whole.add_argument(name, type=Path)
+    whole.add_argument("--int8", type=Path)
     whole.add_argument("--films", type=int, default=1000)
     whole.add_argument("--turns", type=int, default=7)
     asked = vars(parser.parse_args())
