@@ -99,8 +99,9 @@ class Bank:
         rows = np.arange(len(self._prepared.table))
         for start in range(0, len(rows), BATCH):
             films = np.asarray(self._prepared.images[rows[start : start + BATCH]])
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            with torch.inference_mode():
                 passing = network._normalise(self._films(network, films, kind, start))
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 for name, part in parts_of(network.backbone):
                     passing = part(passing)
                     if name.startswith("blocks."):
@@ -114,16 +115,13 @@ class Bank:
     def _films(self, network: Network, films: np.ndarray, kind: str, start: int) -> Tensor:
         if not kind.startswith("view "):
             return network.seen(changed(films, kind))
-        generator = torch.Generator().manual_seed(seed_of(0, VIEW, int(kind[5:]), start))
-        draw = Draw(generator, len(films))
-        spec = network.spec
-        return augment(
-            torch.from_numpy(films),
-            self._recipe.augment,
-            spec.network,
-            draw,
-            visible=spec.visible / spec.stored,
+        draw = Draw(
+            torch.Generator().manual_seed(seed_of(0, VIEW, int(kind[5:]), start)), len(films)
         )
+        spec, choices = network.spec, self._recipe.augment
+        visible = spec.visible / spec.stored
+        found = augment(torch.from_numpy(films), choices, spec.network, draw, visible=visible)
+        return found.unsqueeze(1)
 
 
 def trained(
@@ -208,7 +206,9 @@ def score(films: pd.DataFrame, views: str = "alone", weight: np.ndarray | None =
     """The pooled AUROC; ``weight`` says how often each patient was drawn."""
     if weight is not None:
         films = films.loc[films.index.repeat(weight[films["patient"].to_numpy()])]
-    return float(auroc(films["label"].to_numpy(), films[list(VIEWS[views])].mean(1).to_numpy()))
+    return float(
+        auroc(films["label"].to_numpy(), films[list(VIEWS[views])].mean(axis=1).to_numpy())
+    )
 
 
 def draws(films: pd.DataFrame) -> Iterator[np.ndarray]:
@@ -272,7 +272,7 @@ def by_folds(whole: Tried) -> float:
             others = [score(films[k][films[k]["fold"] != fold], k[1]) for k in keys]
             key = keys[int(np.argmax(others))]
             mine = films[key][films[key]["fold"] == fold]
-            parts.append(mine.assign(plain=mine[list(VIEWS[key[1]])].mean(1)))
+            parts.append(mine.assign(plain=mine[list(VIEWS[key[1]])].mean(axis=1)))
         pooled.append(score(pd.concat(parts)))
     return float(np.mean(pooled))
 

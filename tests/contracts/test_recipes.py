@@ -40,7 +40,9 @@ def test_a_published_recipe_fixes_every_key_and_names_its_origin(name: str) -> N
 
 
 def test_no_published_recipe_is_missing() -> None:
-    assert set(PUBLISHED) | {"default", "demo", "small", "transfer"} == set(recipe_names())
+    assert set(PUBLISHED) | {"default", "demo", "frozen", "small", "transfer"} == set(
+        recipe_names()
+    )
 
 
 KERMANY = {
@@ -187,3 +189,14 @@ def test_what_belongs_to_a_value_goes_with_it() -> None:
     assert load_recipe("transfer", ["train.epochs=2"]).train.min_steps == 0
     assert load_recipe("transfer", ["train.epochs=2", "train.min_steps=7"]).train.min_steps == 7
     assert load_recipe("transfer", ["model.dropout=0.1"]).train == recipe.train
+
+
+def test_frozen_keeps_features_of_films_as_they_are() -> None:
+    frozen, transfer = load_recipe("frozen"), load_recipe("transfer")
+    assert frozen.train.views == 1 and not frozen.augment.any_random
+    assert frozen.model == transfer.model.model_copy(update={"freeze": "all"})
+    assert (frozen.input, frozen.loss, frozen.decide) == (
+        transfer.input,
+        transfer.loss,
+        transfer.decide,
+    )

