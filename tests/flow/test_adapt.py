@@ -199,7 +199,7 @@ def test_an_ensemble_is_carried_member_by_member(two_folds: Made, ensemble: Path
     assert "fold-1/report.html" in page and "patient0" not in page
 
 
-def test_an_adapted_ensemble_opens_in_every_command(
+def test_an_adapted_ensemble_reads_films(
     two_folds: Made, ensemble: Path, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
@@ -209,7 +209,15 @@ def test_an_adapted_ensemble_opens_in_every_command(
     named = [rows[[each for each in rows.index if film.name in each][0]] for film in films]
     assert chances == pytest.approx(named, abs=1e-3)
     assert run(monkeypatch, "predict", str(ensemble), str(films[0])) == 0
+
+
+@pytest.mark.slow
+def test_an_adapted_ensemble_is_judged_on_its_own_test_films(
+    two_folds: Made, ensemble: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
     assert run(monkeypatch, "evaluate", str(ensemble), "--out", "own") == 0
+    assert json.loads(Path("own/metrics.json").read_text())["n"] == 40
 
 
 @pytest.mark.slow

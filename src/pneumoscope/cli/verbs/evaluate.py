@@ -54,7 +54,7 @@ def share(text: str) -> float:
 def evaluate(
     run: RunArgument,
     more: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATA]...", help="Sets beside that of --data")
+        list[str] | None, typer.Argument(metavar="DATA", help="Sets beside that of --data")
     ] = None,
     data: Annotated[
         list[str] | None,
