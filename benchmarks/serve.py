@@ -157,9 +157,11 @@ def clients(model: Path, folder: Path, films: int, count: int, turns: int) -> No
     """Films a second, the service and this process in turns."""
     from pneumoscope.inference.classifier import Classifier
     from pneumoscope.inference.films import FilmInput
+    from pneumoscope.workflows.serve import opened
 
     given = films_of(folder, films)
-    classifier = Classifier.load(model)
+    # Threads and memory as ``predict`` sets them.
+    classifier = Classifier(opened(model).model)
     seconds: dict[str, list[float]] = {"service": [], "in process": []}
     processor: dict[str, list[float]] = {"service": [], "in process": []}
     with serving(model) as service:
