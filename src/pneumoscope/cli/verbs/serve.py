@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,16 +35,20 @@ def serve(
     ] = None,
 ) -> None:
     """Answer over HTTP for single films, with a page to try it on."""
-    screen = Screen()
-    screen.stage("Start")  # the imports below take seconds
-    from pneumoscope.workflows.serve import ServeRequest
-    from pneumoscope.workflows.serve import serve as work
+    with ExitStack() as loading:
+        screen = loading.enter_context(Screen())
+        screen.stage("Start")  # the imports below take seconds
+        from pneumoscope.workflows.serve import ServeRequest
+        from pneumoscope.workflows.serve import serve as work
 
-    names = tuple(allowed_host or ())
-    request = ServeRequest(model, host, port, token_file, max_mb, names)
-    work(request, told=lambda address, service: _show(address, service, request.token_file, screen),
-         listener=screen)  # fmt: skip
-    screen.line("Stopped: every film that waited was answered")
+        request = ServeRequest(model, host, port, token_file, max_mb, tuple(allowed_host or ()))
+
+        def told(address: str, service: Service) -> None:
+            loading.close()  # else the bar would move below the log
+            _show(address, service, request.token_file, screen)
+
+        work(request, told=told, listener=screen)
+        screen.line("Stopped: every film that waited was answered")
 
 
 def _show(address: str, service: Service, token_file: Path | None, screen: Screen) -> None:
