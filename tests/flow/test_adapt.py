@@ -186,6 +186,7 @@ def mean_logits(folder: Path, column: str) -> NDArray[np.float64]:
     return np.asarray(np.log(chances / (1 - chances)).mean(axis=0))
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_carried_member_by_member(two_folds: Made, ensemble: Path) -> None:
     card = read_card(Run(ensemble).site_file)
     assert card.members == ("fold-0", "fold-1") and card.parent == "cv" and card.moved == 0.3
@@ -203,6 +204,7 @@ def test_an_ensemble_is_carried_member_by_member(two_folds: Made, ensemble: Path
     assert "fold-1/report.html" in page and "patient0" not in page
 
 
+@pytest.mark.slow
 def test_an_adapted_ensemble_reads_films(
     two_folds: Made, ensemble: Path, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_batch_that_can_be_learnt(
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_a_rate_of_nothing_learns_nothing(
     plain_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "kills"),
     [
-        pytest.param([], 3, id="at a few moments"),
+        pytest.param([], 3, id="at a few moments", marks=SLOW),
         pytest.param(["train.epochs=3"], 10, id="films", marks=SLOW),
         pytest.param(["model.freeze=layer2", "train.views=2"], 6, id="kept features", marks=SLOW),
     ],

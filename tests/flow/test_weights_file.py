@@ -57,6 +57,7 @@ def with_place(folder: Path, weights: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_name_and_digest_are_shared_and_the_place_is_not(
     tiny_npz: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

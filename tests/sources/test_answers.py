@@ -9,7 +9,7 @@ from typing import cast
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import BadLabels, InputError
@@ -30,6 +30,7 @@ def test_words_are_folded_and_meanings_too() -> None:
     assert said == {"covid19": "ignore", "positive": "ignore", "tb": "pneumonia", "-1": "ignore"}
 
 
+@example("0: 1", "normal")  # without letters, and with what parts a column from its words
 @given(st.text(min_size=1), st.sampled_from(["normal", "pneumonia", "ignore"]))
 def test_any_word_can_be_mapped_and_is_found_again(word: str, verdict: str) -> None:
     if "=" in word or not fold(word.strip()):

@@ -132,7 +132,7 @@ def fold(word: str) -> str:
 
     ``"0_Normal"`` and ``"NORMAL"`` fold alike. A word that is a number keeps its sign and value:
     ``"1"``, ``"01"`` and ``"1.0"`` fold alike, ``"-1"`` does not; what has no letters, such as
-    ``"+"`` or ``"0|1"``, stays as it is. Folding twice changes nothing.
+    ``"+"`` or ``"0|1"``, stays as it is but for spaces. Folding twice changes nothing.
     """
     flat = unicodedata.normalize("NFKD", word).strip().casefold()
     if whole := _INTEGER.fullmatch(flat):
@@ -142,7 +142,7 @@ def fold(word: str) -> str:
         return flat
     flat = unicodedata.normalize("NFKD", flat).translate(_UNMARKED)
     letters = "".join(c for c in flat if c.isalnum())
-    return letters.lstrip("0123456789") or flat
+    return letters.lstrip("0123456789") or "".join(flat.split())
 
 
 def known(word: str) -> Verdict | None:
