@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pneumoscope.errors import UnreadableData
@@ -129,6 +129,9 @@ CELL = st.text('ab ,;\n"\t0', max_size=6).map(str.strip)
 
 
 @settings(max_examples=50)
+@example(  # cells that hold another delimiter, as often as there are columns
+    [("", "")] * 3 + [("", ",b,"), ("", ",b"), ("", ","), (",", ",")], 1, 0, "\t", False
+)
 @given(
     st.lists(st.tuples(CELL, CELL), min_size=7, max_size=12),
     st.integers(0, 20), st.integers(0, 5), st.sampled_from(",;\t"), st.booleans(),

@@ -74,16 +74,28 @@ def rows_of(text: str, delimiter: str) -> Iterator[Row]:
 
 def titled(text: str) -> str:
     """The delimiter of a table that begins with title lines; empty where it begins with a row."""
-    found = (1, True, "")
+    found = (False, 1, True, 0, "")
     for delimiter in DELIMITERS:
         try:
             head = list(islice(rows_of(text, delimiter), _LOOK))
         except csv.Error:  # such a cell is refused when the table is read
             return ""
-        if (start := header_at(head)) >= 0:
-            found = max(found, (len(head[start].cells), start == 0, delimiter))
-    _, plain, delimiter = found
+        start = header_at(head)
+        if start >= 0 and (width := len(head[start].cells)) > 1:
+            rows = sum(len(row.cells) == width for row in head)
+            found = max(found, (_parts(text, delimiter), width, start == 0, rows, delimiter))
+    *_, plain, _, delimiter = found
     return "" if plain else delimiter
+
+
+def _parts(text: str, delimiter: str) -> bool:
+    """Whether quoted cells end at ``delimiter``: at others they go on: ``"a"\\t"b"`` at ``,``."""
+    try:
+        for _ in islice(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), _LOOK):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def header_at(head: Sequence[Row]) -> int:
