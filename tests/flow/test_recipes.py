@@ -22,10 +22,8 @@ FORMS = {
     "transfer": (folder, ""),
     "frozen": (folder, ""),
 }
-# A run of the first writes 0.3 GB; the third is the fourth without weights; what is the own of the
-# last two, packaged weights and kept features, tests/models and tests/training have.
-SLOW = ("pneumoniamnist-resnet50", "kermany-resnet18-scratch", "transfer", "frozen")
-RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in FORMS]
+QUICK = ("rsna-resnet18-weighted", "small")
+RECIPES = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in FORMS]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

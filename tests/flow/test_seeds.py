@@ -46,6 +46,7 @@ def check_summary(group: Path, seeds: list[int]) -> None:
             assert found["sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-12), name
 
 
+@pytest.mark.slow
 def test_seeds_make_complete_runs_and_a_stopped_one_is_finished(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
