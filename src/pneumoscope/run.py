@@ -268,7 +268,7 @@ def no_run(folder: Path) -> NotARun:
 def not_of_export(folder: Path) -> NotARun:
     """The error of an export where a verb needs the run."""
     return NotARun(
-        "this is an export, which only predict reads",
+        "this is an export, which only predict and serve read",
         got=folder,
         expected="the run that it was made of",
         remedy="where it looks, by occlusion: pneumoscope predict EXPORT FILMS --heatmaps DIR",

@@ -117,7 +117,8 @@ def test_what_only_the_run_can_do_is_said(
 ) -> None:
     assert run(monkeypatch, "explain", str(exported.folder)) == 2
     said = capsys.readouterr().err
-    assert "which only predict reads" in said and "predict EXPORT FILMS --heatmaps DIR" in said
+    assert "which only predict and serve read" in said
+    assert "predict EXPORT FILMS --heatmaps DIR" in said
     assert run(monkeypatch, "export", str(exported.folder)) == 2
     assert "this is an export already" in capsys.readouterr().err
     with pytest.raises(NotARun, match="an export"):

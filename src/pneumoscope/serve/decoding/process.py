@@ -72,7 +72,7 @@ def _load_one(film: FilmInput, setup: Setup) -> LoadedFilm:
         return load_piece([film], setup.spec, setup.population, setup.reference)[0]
     except MemoryError:
         return LoadedFilm("", error=NO_MEMORY)
-    except Exception:
+    except Exception:  # codecs raise what they like: it is the film's fault, not the service's
         return LoadedFilm("", error=UNREAD)
 
 
