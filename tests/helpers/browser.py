@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ _FLAGS = (
     *("--disable-component-update", "--remote-debugging-pipe"),
 )
 _PATIENCE = 20.0
+_SILENCE = 60.0
 
 _START = """
 import fcntl, os, sys
@@ -62,6 +64,7 @@ class Page:
 
     def _hear(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select.select([self._out], [], [], _SILENCE)[0], "the browser says nothing"
             part = os.read(self._out, 1 << 20)
             assert part, "the browser has ended"
             self._rest += part
