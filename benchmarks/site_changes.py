@@ -6,7 +6,7 @@ A film of another hospital is exposed, processed, framed, marked and stored othe
 model learnt from. Each change is drawn anew for each film, within what is seen between sites.
 Printed are the films withheld, and those decided without a remark (bare): of 1,000 of patients of
 whom no film is in the model's reference, of phantoms (of children and of adults), and of what must
-not be read (``other_pictures``), with the reference and without one.
+not be read (``other_pictures``, ``pictures_of_bodies``), with the reference and without one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from benchmarks.adult_phantoms import draw_adult
+from benchmarks.adult_phantoms import draw_adult, draw_ill_adult
 from benchmarks.other_pictures import MADE, others
+from benchmarks.pictures_of_bodies import PARTS, drawn_families
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter, rotate
@@ -248,13 +249,15 @@ def main(folder: Path, seed: int) -> None:
     phantoms = _square([draw_phantom(seed, i, label=i % 2, size=224).image for i in range(400)])
     adults = _square([draw_adult(seed, i, 224) for i in range(400)])
     kinds = {"training films": held_out, "phantoms": phantoms, "adult phantoms": adults}
+    kinds["ill adults"] = _square([draw_ill_adult(seed, i, 224) for i in range(400)])
     for kind, films in kinds.items():
         for name, change in CHANGES.items():
             rng = np.random.default_rng(seed)
             _print(f"{kind}, {name}", np.stack([change(film, rng) for film in films]), reference)
     for name, make in MADE.items():
         _print(f"of films: {name}", _square([make(film) for film in held_out]), reference)
-    for name, pictures in others().items():
+    drawn = {name: each for part in PARTS for name, each in drawn_families(part, seed).items()}
+    for name, pictures in {**others(), **drawn}.items():
         _print(name, _square(pictures), reference)
 
 
