@@ -3,13 +3,14 @@
     python benchmarks/adapt.py rule RUN            # shifts of RUN's validation films
     python benchmarks/adapt.py halves RUN DATA     # without labels: half adapts, half judges
     python benchmarks/adapt.py labels RUN DATA     # 100 and 200 labelled films
-    python benchmarks/adapt.py table adapt-halves-RUN.jsonl
+    python benchmarks/adapt.py table adapt-halves-RUN-DATA.jsonl
 
 ``rule`` is what the rule of ``workflows/adapt/statistics.py`` was fixed by, and reads no test film.
-``halves`` opens DATA, so it comes after. Lines go to ``adapt-KIND-RUN.jsonl``, which is taken up
-where it ended; ``--rounds`` asks for fewer than the 20 halves and 10 draws. ``table`` sums the
-lines up. ``labels --alone`` trains on the labelled films alone too, 150 steps of ``default``, which
-takes longest.
+``halves`` opens DATA, so it comes after. Lines go to ``adapt-KIND-RUN-DATA.jsonl``, which is taken
+up where it ended, in pieces of any length; ``--rounds`` asks for fewer than the 20 halves and 10
+draws. ``table`` sums the lines up. In ``labels`` *adapt* is the way that the films keep by the rule
+of one standard error. ``labels --alone`` trains on the labelled films alone too, 150 steps of
+``default``, which takes longest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import t
 
-from pneumoscope.evaluation.site.crossfit import drawn
+from lines import Kept
+from pneumoscope.evaluation.site.crossfit import crossfitted, drawn, fold_losses, simplest
 from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import Floats, auroc
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
-from pneumoscope.workflows import pipeline, stages
+from pneumoscope.workflows import pipeline
+from pneumoscope.workflows.adapt.local import JudgedFilms
 from pneumoscope.workflows.adapt.parent import Parent, open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
 from pneumoscope.workflows.adapt.site import Site, read_site
@@ -47,28 +51,11 @@ from pneumoscope.workflows.adapt.statistics import (
     tried_statistics,
 )
 from pneumoscope.workflows.adapt.ways import Material, Way, features_of, ways_of
-from pneumoscope.workflows.context import RunContext
-from pneumoscope.workflows.training import train_stage
+from sites import few_stages
 
 Films = NDArray[np.uint8]
 SHARES = (0.1, 0.2, 0.4, 0.5, 0.6, 0.74, 0.8, 0.9)
 FAR = (SetDifference("training films", 400, 400, 1.0, 0.001, 1.0),)
-
-
-@dataclass
-class Kept:
-    """A file of lines, each under a key, measured once."""
-
-    file: Path
-
-    def line(self, key: str, measure: Callable[..., dict[str, Any]], *given: Any) -> None:
-        done = self.file.read_text().splitlines() if self.file.is_file() else []
-        if any(json.loads(each)["key"] == key for each in done):
-            return
-        found = {"key": key, **measure(*given)}
-        with self.file.open("a") as out:
-            out.write(json.dumps(found) + "\n")
-        print(json.dumps(found), flush=True)
 
 
 def shifts(films: Films) -> Iterator[tuple[str, Films]]:
@@ -95,8 +82,16 @@ def rates(
     parent: Parent, bundle: Bundle, site: Site, places: NDArray[np.int64]
 ) -> dict[str, float]:
     """Accuracy, balanced accuracy and AUROC of films at the carried threshold."""
+    return rates_of(parent, site.labels[places], scaled(parent, bundle, site, places))
+
+
+def scaled(parent: Parent, bundle: Bundle, site: Site, places: NDArray[np.int64]) -> Floats:
+    """Logits of films by place, on the scale of the bundle."""
     raw = parent.logits(bundle, site.prepared, site.rows[places], Silent())
-    logits, truth = raw / bundle.temperature, site.labels[places]
+    return raw / bundle.temperature
+
+
+def rates_of(parent: Parent, truth: NDArray[np.int64], logits: Floats) -> dict[str, float]:
     right = (logits >= parent.threshold) == (truth == 1)
     balanced = np.mean([right[truth == each].mean() for each in (0, 1)])
     return {
@@ -129,8 +124,7 @@ def rule(parent: Parent, kept: Kept) -> None:
         for share in SHARES:
             some = adapt[at_share(site.labels[adapt], share, 200, 1)]
             part = replace(site, rows=some, labels=site.labels[some], patients=some)
-            raw = parent.logits(parent.bundle, prepared, some, Silent())
-            logits = raw / parent.bundle.temperature
+            logits = scaled(parent, parent.bundle, site, some)
             for how, chosen in (
                 ("plain", np.random.default_rng(0).permutation(some)),
                 ("balanced", balanced_rows(parent, part, logits)),
@@ -140,16 +134,14 @@ def rule(parent: Parent, kept: Kept) -> None:
 
 
 def halves(parent: Parent, site: Site, kept: Kept, rounds: int) -> None:
-    """Random halves of labelled films, one of which adapts without labels, and at other shares."""
+    """Random halves of labelled films, one of which adapts without labels; then at other shares."""
     everything = np.arange(len(site))
-    logits = parent.logits(parent.bundle, site.prepared, site.rows, Silent())
-    logits = logits / parent.bundle.temperature
-    for seed in range(rounds):
-        mixed = np.random.default_rng(seed).permutation(everything)
-        adapt, judge = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
-        for share in (None, 0.2, 0.4, 0.6, 0.8):
+    logits = scaled(parent, parent.bundle, site, everything)
+    for share in (None, 0.2, 0.4, 0.6, 0.8):
+        for seed in range(rounds):
+            mixed = np.random.default_rng(seed).permutation(everything)
+            adapt, judge = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
             some = adapt if share is None else adapt[at_share(site.labels[adapt], share, 999, 0)]
-
             kept.line(f"half {seed}, share {share}", adapted, parent, site, logits, some, judge)
 
 
@@ -159,21 +151,23 @@ def adapted(
     """What the rule takes of ``some`` films, and what that does to those that judge."""
     part = replace(site, rows=site.rows[some], labels=site.labels[some], patients=some)
     found = choose_statistics(parent, part, logits[some], FAR, Silent())
+    same = found.bundle is parent.bundle
+    after = logits[judge] if same else scaled(parent, found.bundle, site, judge)
     return {
         "films": len(some),
         "part": found.choice.part,
         "why": found.choice.why,
-        "carried": rates(parent, parent.bundle, site, judge),
-        "adapted": rates(parent, found.bundle, site, judge),
+        "carried": rates_of(parent, site.labels[judge], logits[judge]),
+        "adapted": rates_of(parent, site.labels[judge], after),
     }
 
 
 def labels(parent: Parent, site: Site, kept: Kept, draws: int, asked: argparse.Namespace) -> None:
     """AUROC of each way fitted on 100 and 200 labelled films of some patients, on other patients'
     films; and of a network that those films alone have trained."""
-    logits = parent.logits(parent.bundle, site.prepared, site.rows, Silent())
+    logits = scaled(parent, parent.bundle, site, np.arange(len(site)))
     features = features_of(parent, site, lambda _done, _total: None)
-    material = Material(parent, site, logits / parent.bundle.temperature, features, Silent())
+    material = Material(parent, site, logits, features, Silent())
     for seed in range(draws):
         draw = np.random.default_rng(seed)
         people = draw.permutation(np.unique(site.patients))
@@ -183,6 +177,7 @@ def labels(parent: Parent, site: Site, kept: Kept, draws: int, asked: argparse.N
             some = drawn(known, site.labels[known], min(count, known.size), draw)
             for way in ways_of(material, fine_tune=asked.fine_tune):
                 kept.line(f"draw {seed}, {count} films, {way.name}", judged, way, site, some, judge)
+            kept.line(f"draw {seed}, {count} films, adapt", chosen, material, some, judge, asked)
             if asked.alone:
                 kept.line(f"draw {seed}, {count} films, alone", alone, site, some, judge)
 
@@ -193,6 +188,32 @@ def judged(
     """AUROC of a way fitted on ``some`` films."""
     scores = way.fit(some).score(judge)
     return {"films": len(judge), "auroc": round(auroc(site.labels[judge], scores), 4)}
+
+
+def chosen(
+    material: Material,
+    some: NDArray[np.int64],
+    judge: NDArray[np.int64],
+    asked: argparse.Namespace,
+) -> dict[str, Any]:
+    """AUROC of the way that ``some`` films keep, cross-fitted over their own patients."""
+    whole = material.site
+    site = replace(
+        whole, rows=whole.rows[some], labels=whole.labels[some], patients=whole.patients[some]
+    )
+    logits, features = material.logits[some], material.features[some]
+    known = replace(material, site=site, logits=logits, features=features)
+    films = JudgedFilms.of(material.parent, site)
+    losses = []
+    for way in ways_of(known, fine_tune=asked.fine_tune):
+        scores = crossfitted(partial(scorer_of, way), films.known, films.fold)
+        losses.append(fold_losses(films.labels, scores, films.fold))
+    way = ways_of(material, fine_tune=asked.fine_tune)[simplest(losses)]
+    return {"kept": way.name, **judged(way, whole, some, judge)}
+
+
+def scorer_of(way: Way, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Floats]:
+    return way.fit(places).score
 
 
 def alone(site: Site, some: NDArray[np.int64], judge: NDArray[np.int64]) -> dict[str, Any]:
@@ -211,13 +232,6 @@ def alone(site: Site, some: NDArray[np.int64], judge: NDArray[np.int64]) -> dict
         pipeline.train(DataRequest(str(films)), load_recipe("default", changes), out=run)
         rows = pd.read_csv(run / "predictions.csv").query("split == 'test'")
     return {"films": len(rows), "auroc": round(auroc(rows["label"], rows["raw_logit"]), 4)}
-
-
-def few_stages(context: RunContext) -> pipeline.Run:
-    """A run up to its predictions."""
-    prepared = stages.prepare_stage(context)
-    stages.predict_stage(context, prepared, train_stage(context, prepared))
-    return context.run
 
 
 def table(file: Path) -> None:
@@ -265,7 +279,8 @@ def main() -> None:
         return
     request = AdaptRequest(given.run, DataRequest(given.data))
     parent = open_parent(given.run, Silent())
-    kept = Kept(Path(f"adapt-{given.what}-{given.run.name}.jsonl"))
+    name = "-".join(["adapt", given.what, given.run.name, *Path(given.data).parts[-1:]])
+    kept = Kept(Path(f"{name}.jsonl"))
     if given.what == "rule":
         rule(parent, kept)
         return

@@ -1,11 +1,13 @@
 """Several sites: trained on both against each alone, and what several sets cost over one.
 
     python benchmarks/sites.py both KAGGLE NIH OUT     # trains what OUT lacks, then the table
+    python benchmarks/sites.py both KAGGLE NIH OUT24 --epochs 24
     python benchmarks/sites.py cost OUT --turns 2      # about three minutes on two idle cores
 
 ``both`` cuts each set into two folds by patient (official test films are left out: none is read),
 trains on one fold of both sites and of each alone with the same recipe and seed, and judges every
-film once by the model that had not seen its fold. ``cost`` trains on 600 phantoms as one set and as
+film once by the model that had not seen its fold. Stopped at any time it goes on from the last
+epoch; another number of epochs needs another OUT. ``cost`` trains on 600 phantoms as one set and as
 two sites of 300, in turns, each time from files that were not prepared yet.
 """
 
@@ -35,33 +37,36 @@ from pneumoscope.workflows import pipeline, stages
 from pneumoscope.workflows.context import RunContext
 from pneumoscope.workflows.training import train_stage
 
-RECIPE = ("train.epochs=5", "train.min_steps=150")
+EPOCHS, LEAST = 5, "train.min_steps=150"
 """``default`` in a fifth of its epochs; NIH alone has 50 of them, for it has few steps in each."""
 FOLDS = 2
 ARMS = ("alone", "both", "pooled")
 """Each site alone, both with the classes of each site drawn alike, both as the films come."""
 
 
-def trained(data: DataRequest, changes: list[str], out: Path) -> None:
+def few_stages(context: RunContext) -> pipeline.Run:
     """A run up to its predictions: nothing that follows is looked at here."""
+    prepared = stages.prepare_stage(context)
+    stages.predict_stage(context, prepared, train_stage(context, prepared))
+    return context.run
 
-    def few_stages(context: RunContext) -> pipeline.Run:
-        prepared = stages.prepare_stage(context)
-        stages.predict_stage(context, prepared, train_stage(context, prepared))
-        return context.run
 
+def trained(data: DataRequest, changes: list[str], out: Path) -> None:
     pipeline.run_stages = few_stages
     if out.is_dir():
         return
     part = out.with_name(f"part-{out.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    pipeline.train(data, load_recipe("default", changes), out=part, listener=Silent())
+    if (part / "run.json").is_file():
+        pipeline.resume(part, listener=Silent())
+    else:
+        shutil.rmtree(part, ignore_errors=True)
+        pipeline.train(data, load_recipe("default", changes), out=part, listener=Silent())
     part.rename(out)
 
 
-def train_all(sites: dict[str, DataRequest], out: Path, arms: list[str]) -> None:
+def train_all(sites: dict[str, DataRequest], out: Path, arms: list[str], epochs: int) -> None:
     for fold in range(FOLDS):
-        changes = [*RECIPE, f"data.fold={fold} of {FOLDS}"]
+        changes = [f"train.epochs={epochs}", LEAST, f"data.fold={fold} of {FOLDS}"]
         together = DataRequest.of_sites(sites)
         for site, request in sites.items() if "alone" in arms else ():
             trained(request, changes, out / f"{site}-{fold}")
@@ -180,6 +185,7 @@ def main() -> None:
     both.add_argument("kaggle")
     both.add_argument("nih")
     both.add_argument("out", type=Path)
+    both.add_argument("--epochs", type=int, default=EPOCHS)
     both.add_argument("--arms", nargs="*", default=["alone", "both"], choices=ARMS)
     costs = kinds.add_parser("cost")
     costs.add_argument("out", type=Path)
@@ -189,7 +195,7 @@ def main() -> None:
         cost(given.out, given.turns)
         return
     sites = {"kaggle": DataRequest(given.kaggle), "nih": DataRequest(given.nih)}
-    train_all(sites, given.out, given.arms)
+    train_all(sites, given.out, given.arms, given.epochs)
     table(list(sites), given.out)
 
 

@@ -14,7 +14,7 @@ from tests.helpers.sources import two_sites
 
 from pneumoscope.cli.options import DataOptions
 from pneumoscope.cli.sites import request_of
-from pneumoscope.errors import InputError
+from pneumoscope.errors import DataNotFound, InputError
 from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.evaluation.site.matrix import read_matrix
 from pneumoscope.report.groups.matrix import _remarks
@@ -143,6 +143,26 @@ def test_a_list_of_sets_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said) as raised:
             request_of([str(listed)], DataOptions())
         assert got in str(raised.value.got)
+
+
+def test_a_list_of_sets_says_from_where_its_paths_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "lists" / "sites.yaml"
+    (listed.parent / "east").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for text, got in (
+        ("east: east\nwest: films/west\n", "films/west"),
+        ("east: east\nwest: west\n", "west"),
+        ("east: {path: east, labels: east.csv}\nwest: phantom\n", "east.csv"),
+    ):
+        listed.write_text(text)
+        with pytest.raises(DataNotFound, match=r"sites\.yaml names what is not there") as raised:
+            request_of(["lists/sites.yaml"], DataOptions())
+        assert raised.value.got == got and str(listed.parent) in str(raised.value.remedy)
+    listed.write_text("east: east\nwest: phantom@64\nsouth: hf:owner/name\n")
+    asked = request_of(["lists/sites.yaml"], DataOptions()).sites
+    assert [each.data for each in asked.values()] == ["lists/east", "phantom@64", "hf:owner/name"]
 
 
 def test_a_set_has_the_name_of_its_folder_in_plain_letters(tmp_path: Path) -> None:

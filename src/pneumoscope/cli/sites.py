@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import combining, normalize
 
 from pneumoscope.cli.options import DataOptions
-from pneumoscope.errors import InputError, nearest
+from pneumoscope.errors import DataNotFound, InputError, nearest
 from pneumoscope.records import DataRequest
 
 if TYPE_CHECKING:
@@ -200,9 +200,32 @@ def _plain(value: object) -> list[str]:
 
 
 def _there(file: Path, path: str) -> str:
-    """A path as it is meant from the folder of the file; a name stays one."""
+    """A path as it is meant from the folder of the file; a name stays one. Raises DataNotFound."""
     beside = file.parent / Path(path).expanduser()
-    return str(beside) if beside.exists() else path
+    if beside.exists():
+        return str(beside)
+    if not Path(path).exists():
+        _check_named(file, path)
+    return path
+
+
+def _check_named(file: Path, path: str) -> None:
+    """Refuse what is neither there nor a set that is known by name. An error later on could not
+    tell from where the path was meant."""
+    from pneumoscope.sources.detect import NAMES  # readers of films, which a path does not need
+
+    name = path.partition("@")[0]
+    if name in NAMES or path.startswith("hf:"):
+        return
+    expected = "a file or folder that exists"
+    if not set("/\\.") & set(path):
+        expected += f", or a name, {nearest(name, NAMES)}"
+    raise DataNotFound(
+        f"{file.name} names what is not there",
+        got=path,
+        expected=expected,
+        remedy=f"check it: paths in {file.name} start at its folder, {file.parent.absolute()}",
+    )
 
 
 def _bad(file: Path, got: str) -> InputError:
