@@ -192,12 +192,22 @@ class CertificateEntry(TypedDict):
     bf16_difference: float | None
 
 
+class OpenVinoEntry(TypedDict):
+    """What the same file was held against in OpenVINO of this ``version``: ``checks`` as those of
+    the certificate, ``int8`` as that of the export."""
+
+    version: str
+    checks: list[dict[str, Any]]
+    int8: dict[str, Any] | None
+
+
 class ExportEntry(TypedDict):
     """An export: ``title`` names the model, ``members`` counts those that answer, ``notes`` are
     (what, choice, why) of what was settled on loading. ``sha256`` is of the graph's file,
     ``bundles`` of the weights and ``model.json`` of each member. ``int8`` is an
     ``export.quantise.Int8`` in plain data, or None; the certificate is then of the graph before it
-    was quantised."""
+    was quantised. ``openvino`` is None where that was not asked for; exports made before it lack
+    it."""
 
     title: str
     members: int
@@ -209,6 +219,7 @@ class ExportEntry(TypedDict):
     bundles: list[str]
     certificate: CertificateEntry
     int8: dict[str, Any] | None
+    openvino: OpenVinoEntry | None
 
 
 class ModelManifest(TypedDict, total=False):

@@ -40,6 +40,7 @@ from pneumoscope.manifest import (
     ExportEntry,
     Manifest,
     ModelManifest,
+    OpenVinoEntry,
     PreparedManifest,
 )
 from pneumoscope.readings import Calibration, Conformal, OperatingPoint, Reading
@@ -82,6 +83,8 @@ PLAIN = {
     (ModelManifest, "conformal"): Conformal,
     (CertificateEntry, "checks"): Check,
     (ExportEntry, "int8"): Int8,
+    (OpenVinoEntry, "checks"): Check,
+    (OpenVinoEntry, "int8"): Int8,
 }
 """What lies as plain data where annotations do not say of which record."""
 

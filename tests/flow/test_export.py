@@ -13,17 +13,23 @@ from PIL import Image
 from tests.helpers.commands import Made, made_at, run
 from tests.helpers.images import film
 from tests.helpers.networks import make_bundle
+from tests.helpers.openvino import install_double
 from tests.helpers.parts import install_runtime
 
 from pneumoscope import Classifier
-from pneumoscope.errors import BadWeights, InputError, NotARun
+from pneumoscope.data.pool import cores
+from pneumoscope.errors import BadWeights, InputError, NotARun, NotExportable
+from pneumoscope.export.words import certificate_rows
+from pneumoscope.inference.exported import has_openvino
 from pneumoscope.inference.members import load_members
 from pneumoscope.listener import Silent
 from pneumoscope.models.bundle import save_bundle
 from pneumoscope.readings import Calibration
 from pneumoscope.run import Run
 from pneumoscope.workflows.export.export import ExportRequest, export
-from pneumoscope.workflows.export.films import own_films
+from pneumoscope.workflows.export.films import OwnFilms, own_films
+from pneumoscope.workflows.export.openvino import in_openvino
+from pneumoscope.workflows.export.proof import proof_of
 
 CSV = ("--csv", "out.csv", "--json", "out.json")
 HEAT = ("--heatmaps", "maps")
@@ -157,6 +163,75 @@ def test_the_data_of_a_run_is_found_where_it_is_now(
     np.savez(other, **arrays)
     with pytest.raises(InputError, match="changed"):
         own_films([finished], str(other), Silent())
+
+
+def test_openvino_is_held_against_the_run_on_its_own(
+    exported: Made, trained: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = (exported.folder / "model.onnx").read_bytes()
+    monkeypatch.setattr("pneumoscope.export.certificate.PHANTOMS", 12)
+    proof = proof_of(load_members(trained.folder), OwnFilms(None, "not looked for"))
+    double = install_double(monkeypatch)
+    entry = in_openvino(proof, graph, graph, None, Silent())
+    assert entry["version"] == "1.2.3" and entry["int8"] is None
+    ((films, apart),) = [(c["films"], c["largest_difference"]) for c in entry["checks"]]
+    assert films == "phantoms" and apart <= 1e-4
+    # By default it computes in bf16, and with all cores of the machine.
+    assert double.settings["INFERENCE_PRECISION_HINT"] == "f32"
+    assert double.settings["INFERENCE_NUM_THREADS"] == cores()
+    double.off = 2e-4
+    with pytest.raises(NotExportable, match="in OpenVINO answers otherwise") as error:
+        in_openvino(proof, graph, graph, None, Silent())
+    assert "leave --openvino out" in str(error.value.remedy)
+
+
+def test_openvino_reads_what_was_proved_in_it(
+    exported: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(exported.folder, tmp_path / "copy"))
+    about = json.loads((copy / "model.json").read_text())
+    # An export that was made before there was such a thing.
+    del about["export"]["openvino"]
+    (copy / "model.json").write_text(json.dumps(about))
+    assert Classifier.load(copy).notes == Classifier.load(exported.folder).notes
+    proved = {"version": "1.2.3", "checks": about["export"]["certificate"]["checks"], "int8": None}
+    about["export"]["openvino"] = proved
+    (copy / "model.json").write_text(json.dumps(about))
+    assert "OpenVINO 1.2.3: model, 100 films (phantoms)" in dict(certificate_rows(about["export"]))
+    double = install_double(monkeypatch)
+    double.off = 1.0
+    wanted = Classifier.load(exported.folder).read(film(0))[0].logit
+    here = Classifier.load(copy)
+    assert here.read(film(0))[0].logit == pytest.approx(wanted + 1)
+    assert here.notes[-1][:2] == ("runtime", "OpenVINO")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("pneumoscope.inference.exported.find_spec", lambda _: None)
+    there = Classifier.load(copy)
+    assert there.read(film(0))[0].logit == wanted
+    assert there.notes[-1][:2] == ("runtime", "ONNX Runtime")
+
+
+def test_without_openvino_its_proof_is_refused_before_any_work(
+    trained: Made,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("pneumoscope.inference.exported.find_spec", lambda _: None)
+    out = tmp_path / "export"
+    assert run(monkeypatch, "export", str(trained.folder), "--openvino", "--out", str(out)) == 2
+    said = capsys.readouterr()
+    assert "OpenVINO is not installed" in said.err and "pneumoscope[openvino]" in said.err
+    assert "Open the model" not in said.out and not out.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
+def test_openvino_itself_agrees(trained: Made, tmp_path: Path) -> None:
+    folder = export(ExportRequest(trained.folder, openvino=True), out=tmp_path / "both")
+    proved = Run(folder).model()["export"]["openvino"]
+    assert [check["films"] for check in proved["checks"]] == ["phantoms", "validation"]
+    assert Classifier.load(folder).notes[-1][:2] == ("runtime", "OpenVINO")
 
 
 @pytest.mark.slow

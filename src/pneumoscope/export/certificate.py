@@ -17,7 +17,7 @@ from pneumoscope.errors import NotExportable
 from pneumoscope.formatting import plural
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
-from pneumoscope.inference.exported import EACH, OnnxEngine
+from pneumoscope.inference.exported import EACH, GraphEngine
 from pneumoscope.inference.model import Engine
 from pneumoscope.metrics.scores import Floats, probability
 from pneumoscope.readings import OperatingPoint
@@ -67,7 +67,11 @@ def phantoms(spec: InputSpec) -> Grey:
 
 
 def compare(
-    asked: Asked, graph: OnnxEngine, films: str, images: Grey, rows: NDArray[np.int64] | None = None
+    asked: Asked,
+    graph: GraphEngine,
+    films: str,
+    images: Grey,
+    rows: NDArray[np.int64] | None = None,
 ) -> Check:
     """Hold ``graph`` against the run on ``rows`` of ``images`` uint8 (N, S, S), all unless told.
     Raises NotExportable where they differ."""
@@ -81,16 +85,16 @@ def compare(
     check = Check(asked.name, films, len(rows), sizes, apart, changed, _digest(images[rows]))
     if not apart <= TOLERANCE or changed:
         raise NotExportable(
-            "the exported file answers otherwise than the run",
+            f"the exported file in {graph.runtime} answers otherwise than the run",
             got=f"on {plural(len(rows), 'film')} ({films}, {asked.name}) logits differ by up to "
             f"{apart:.2g}, and {changed:,} are called otherwise",
             expected=f"no more than {TOLERANCE:g}, and none",
-            remedy="nothing is written; pneumoscope predict reads with the run itself",
+            remedy=f"nothing is written; {graph.instead}",
         )
     return check
 
 
-def _answers(asked: Asked, graph: OnnxEngine, films: Grey, size: int) -> Floats:
+def _answers(asked: Asked, graph: GraphEngine, films: Grey, size: int) -> Floats:
     parts = [films[start : start + size] for start in range(0, len(films), size)]
     if asked.column is None:
         return np.concatenate([graph.run(part) for part in parts])

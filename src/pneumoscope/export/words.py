@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pneumoscope.export.quantise import Int8, int8_words
 from pneumoscope.formatting import plural
-from pneumoscope.manifest import ExportEntry
+from pneumoscope.manifest import ExportEntry, OpenVinoEntry
 from pneumoscope.plain import from_plain
 
 
@@ -19,12 +20,9 @@ def certificate_rows(entry: ExportEntry) -> Iterator[tuple[str, str]]:
             f"{int8_words(found)}; what follows is of the model before it was quantised",
         )
     for check in entry["certificate"]["checks"]:
-        batches = ", ".join(map(str, check["batches"]))
-        yield (
-            f"{check['model']}, {plural(check['count'], 'film')} ({check['films']})",
-            f"logits differ by {check['largest_difference']:.1g} at most, every decision is equal; "
-            f"in batches of {batches}",
-        )
+        yield _check_row(check)
+    if (second := entry.get("openvino")) is not None:
+        yield from _openvino_rows(second)
     if (apart := entry["certificate"]["bf16_difference"]) is not None:
         yield (
             "the run in bf16",
@@ -33,6 +31,25 @@ def certificate_rows(entry: ExportEntry) -> Iterator[tuple[str, str]]:
         )
     for text in entry["certificate"]["not_tried"]:
         yield "not tried", text
+
+
+def _openvino_rows(second: OpenVinoEntry) -> Iterator[tuple[str, str]]:
+    name = f"OpenVINO {second['version']}"
+    if second["int8"]:
+        found = from_plain(Int8, second["int8"])
+        yield f"{name}, int8, beside float32 in ONNX Runtime", int8_words(found)
+    for check in second["checks"]:
+        what, outcome = _check_row(check)
+        yield f"{name}: {what}", outcome
+
+
+def _check_row(check: Mapping[str, Any]) -> tuple[str, str]:
+    batches = ", ".join(map(str, check["batches"]))
+    return (
+        f"{check['model']}, {plural(check['count'], 'film')} ({check['films']})",
+        f"logits differ by {check['largest_difference']:.1g} at most, every decision is equal; "
+        f"in batches of {batches}",
+    )
 
 
 def card_section(entry: ExportEntry, graph: str) -> str:

@@ -20,6 +20,9 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="In int8: faster, judged on the validation films")
     ] = False,
+    openvino: Annotated[
+        bool, typer.Option("--openvino", help="Prove it in OpenVINO too, which then reads it")
+    ] = False,
     out: Annotated[Path | None, out_option("export")] = None,
 ) -> None:
     """Write a finished RUN as one ONNX file that answers as it does."""
@@ -28,7 +31,7 @@ def export(
         from pneumoscope.workflows.export.export import ExportRequest
         from pneumoscope.workflows.export.export import export as work
 
-        folder = work(ExportRequest(run, data, int8), out=out, listener=screen)
+        folder = work(ExportRequest(run, data, int8, openvino), out=out, listener=screen)
         _show(folder, screen)
 
 

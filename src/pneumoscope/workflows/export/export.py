@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from pneumoscope.errors import NotARun
 from pneumoscope.export.graph import finished, opset_of, to_onnx
 from pneumoscope.export.words import card_section
 from pneumoscope.imaging.known.reference import save_reference
-from pneumoscope.inference.exported import OnnxEngine, is_export
+from pneumoscope.inference.exported import OnnxEngine, check_openvino, is_export
 from pneumoscope.inference.members import Members, load_members, member_places
 from pneumoscope.listener import Listener, Silent
 from pneumoscope.manifest import ExportEntry, ModelManifest
@@ -24,7 +25,8 @@ from pneumoscope.run import Run, check_output, create_folder
 from pneumoscope.storage import timestamp, write_atomic, write_json
 from pneumoscope.workflows.export.films import own_films
 from pneumoscope.workflows.export.int8 import check_quantisable, in_int8
-from pneumoscope.workflows.export.proof import proof_of
+from pneumoscope.workflows.export.openvino import in_openvino
+from pneumoscope.workflows.export.proof import Proof, proof_of
 
 _MADE_WITH = ("torch", "onnx", "onnxscript", "onnxruntime")
 
@@ -33,11 +35,12 @@ _MADE_WITH = ("torch", "onnx", "onnxscript", "onnxruntime")
 class ExportRequest:
     """What the user asked for: ``run`` is a run, or the folder of several that answer together;
     ``data`` is where its films lie now, None for where they lay; ``int8`` asks for convolutions of
-    that kind."""
+    that kind, ``openvino`` for a proof in that too."""
 
     run: Path
     data: str | None = None
     int8: bool = False
+    openvino: bool = False
 
 
 def export(
@@ -46,13 +49,15 @@ def export(
     """Write the export into a new folder and return it; the run is not altered.
 
     Raises NotARun, BadWeights, OutputExists, NotExportable where it cannot be exported or answers
-    otherwise, and InputError where ``data`` is named and is another.
+    otherwise, and InputError where ``data`` is named and is another, or OpenVINO is not installed.
     """
     listener = listener or Silent()
     folder = request.run.expanduser()
     check_output(out)
     if is_export(folder):
         raise NotARun("this is an export already", got=folder, expected="the run it was made of")
+    if request.openvino:
+        check_openvino()
     use_all_cores()
     listener.stage("Open the model")
     members = load_members(folder)
@@ -60,26 +65,7 @@ def export(
     films = own_films(places, request.data, listener)
     if request.int8:
         check_quantisable(films)
-    listener.stage("Write the graph")
-    proof = proof_of(members, films)
-    model = to_onnx(proof.bundles, products=not request.int8)
-    listener.stage("Hold it against the run")
-    certificate = proof.certificate(OnnxEngine(model.SerializeToString()), listener)
-    graph, int8 = finished(model), None
-    if request.int8:
-        graph, int8 = in_int8(graph, films, members.operating_points, listener)
-    entry: ExportEntry = {
-        "title": members.title,
-        "members": len(members.bundles),
-        "notes": [list(note) for note in members.notes],
-        "opset": opset_of(model),
-        "versions": _versions(),
-        "created": timestamp(),
-        "sha256": hashlib.sha256(graph).hexdigest(),
-        "bundles": [bundle_digest(place) for place in places],
-        "certificate": certificate,
-        "int8": to_plain(int8) if int8 else None,
-    }
+    graph, entry = _made(request, proof_of(members, films), places, listener)
     reference = films.reference(members)
 
     def fill(draft: Path, name: str) -> None:
@@ -91,6 +77,37 @@ def export(
         write_json(files.model_file, {**_about(members), "export": entry})
 
     return create_folder(out, f"export-{folder.absolute().name}", fill)
+
+
+def _made(
+    request: ExportRequest, proof: Proof, places: Sequence[Path], listener: Listener
+) -> tuple[bytes, ExportEntry]:
+    """The graph's file, which answers as the models in ``places`` do, and what is said of it."""
+    members = proof.members
+    listener.stage("Write the graph")
+    model = to_onnx(proof.bundles, products=not request.int8)
+    listener.stage("Hold it against the run")
+    tested, float32 = model.SerializeToString(), finished(model)
+    certificate = proof.certificate(OnnxEngine(tested), listener)
+    int8 = cost = openvino = None
+    if request.int8:
+        int8, cost = in_int8(float32, proof.films, members.operating_points, listener)
+    if request.openvino:
+        openvino = in_openvino(proof, tested, float32, int8, listener)
+    graph = int8 or float32
+    return graph, {
+        "title": members.title,
+        "members": len(members.bundles),
+        "notes": [list(note) for note in members.notes],
+        "opset": opset_of(model),
+        "versions": _versions(),
+        "created": timestamp(),
+        "sha256": hashlib.sha256(graph).hexdigest(),
+        "bundles": [bundle_digest(place) for place in places],
+        "certificate": certificate,
+        "int8": to_plain(cost) if cost else None,
+        "openvino": openvino,
+    }
 
 
 def _versions() -> dict[str, str]:

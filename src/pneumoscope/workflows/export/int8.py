@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pneumoscope.data.prepared import PreparedSet
 from pneumoscope.errors import NotExportable
 from pneumoscope.evaluation.predictions import patients_of
 from pneumoscope.export.quantise import CALIBRATED_ON, Int8, int8_words, judged, quantised
-from pneumoscope.inference.exported import OnnxEngine
+from pneumoscope.inference.exported import GraphEngine, OnnxEngine
 from pneumoscope.listener import Listener
 from pneumoscope.readings import OperatingPoint
 from pneumoscope.workflows.export.films import OwnFilms
@@ -36,20 +38,43 @@ def in_int8(
 ) -> tuple[bytes, Int8]:
     """``graph`` in int8, and what that costs. Raises NotExportable where it is too much."""
     listener.stage("Quantise it")
-    assert films.sets is not None  # check_quantisable
-    own = films.sets[0]
-    training, rows = own.rows("train"), own.rows("val")
-    some = training[np.unique(np.linspace(0, len(training) - 1, CALIBRATED_ON).astype(int))]
-    small = quantised(graph, own.images[some])
+    own = _own(films)
+    small = quantised(graph, own.images[_fitted_on(own)])
+    return small, cost_of(OnnxEngine(small, int8=True), graph, films, points, listener)
+
+
+def cost_of(
+    small: GraphEngine,
+    graph: bytes,
+    films: OwnFilms,
+    points: Sequence[OperatingPoint],
+    listener: Listener,
+) -> Int8:
+    """What ``small``, of int8, costs beside ``graph`` in ONNX Runtime. Raises NotExportable where
+    it is too much."""
+    own = _own(films)
+    rows = own.rows("val")
     found = judged(
         own.labels(rows),
-        (
-            OnnxEngine(graph).logits(own.images, rows),
-            OnnxEngine(small, int8=True).logits(own.images, rows),
-        ),
+        (OnnxEngine(graph).logits(own.images, rows), small.logits(own.images, rows)),
         points[0].threshold,
         patients_of(own.table["patient_id"].iloc[rows]),
-        len(some),
+        len(_fitted_on(own)),
     )
-    listener.choice("int8", f"{found.films:,} films (validation)", int8_words(found))
-    return small, found
+    what = f"{found.films:,} films (validation, {small.runtime})"
+    listener.choice("int8", what, int8_words(found))
+    return found
+
+
+def _own(films: OwnFilms) -> PreparedSet:
+    assert films.sets is not None  # check_quantisable
+    return films.sets[0]
+
+
+def _fitted_on(own: PreparedSet) -> NDArray[np.int64]:
+    """The training films by which ranges are fitted, of all of them evenly."""
+    training = own.rows("train")
+    some: NDArray[np.int64] = training[
+        np.unique(np.linspace(0, len(training) - 1, CALIBRATED_ON).astype(int))
+    ]
+    return some

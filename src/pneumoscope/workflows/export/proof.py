@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from pneumoscope.devices import has_bf16
 from pneumoscope.export.certificate import TOLERANCE, Asked, Check, compare, phantoms
-from pneumoscope.inference.exported import OnnxEngine
+from pneumoscope.inference.exported import GraphEngine
 from pneumoscope.inference.members import Members
 from pneumoscope.inference.predictor import Predictor
 from pneumoscope.listener import Listener
@@ -29,22 +30,27 @@ class Proof:
     bundles: Sequence[Bundle]
     films: OwnFilms
 
-    def certificate(self, graph: OnnxEngine, listener: Listener) -> CertificateEntry:
+    def certificate(self, graph: GraphEngine, listener: Listener) -> CertificateEntry:
         """What ``graph`` was held against. Raises NotExportable where it answers otherwise."""
-        drawn = phantoms(self.members.spec)
-        checks = []
-        for check in self._checks(graph, drawn):
-            same = f"logits differ by {check.largest_difference:.1g} at most"
-            listener.choice(check.model, f"{check.count:,} films ({check.films})", same)
-            checks.append(to_plain(check))
         return {
             "tolerance": TOLERANCE,
-            "checks": checks,
+            "checks": self.checks(graph, listener),
             "not_tried": list(self._not_tried()),
-            "bf16_difference": self._bf16_difference(drawn),
+            "bf16_difference": self._bf16_difference(phantoms(self.members.spec)),
         }
 
-    def _checks(self, graph: OnnxEngine, drawn: Grey) -> Iterator[Check]:
+    def checks(self, graph: GraphEngine, listener: Listener) -> list[dict[str, Any]]:
+        """Each comparison, as plain data. Raises NotExportable."""
+        checks = []
+        for check in self._checks(graph):
+            films = f"{check.count:,} films ({check.films}, {graph.runtime})"
+            same = f"logits differ by {check.largest_difference:.1g} at most"
+            listener.choice(check.model, films, same)
+            checks.append(to_plain(check))
+        return checks
+
+    def _checks(self, graph: GraphEngine) -> Iterator[Check]:
+        drawn = phantoms(self.members.spec)
         if len(self.bundles) > 1:
             yield compare(self._asked("mean", self.bundles, None), graph, "phantoms", drawn)
         for place, bundle in enumerate(self.bundles):
