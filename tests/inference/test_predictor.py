@@ -75,6 +75,20 @@ def test_turn_average_is_the_mean_over_the_film_turned_to_both_sides(bundle: Bun
     )
 
 
+def test_views_of_few_films_pass_the_network_as_one_batch(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = replace(bundle, turn_average=6.0, flip_average=True)
+    passed: list[int] = []
+    hook = bundle.network.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
+    together = Predictor([wide]).logits(IMAGES, np.arange(10))
+    monkeypatch.setattr(predictor, "BATCH", 59)
+    apart = Predictor([wide]).logits(IMAGES, np.arange(10))
+    hook.remove()
+    assert passed == [60] + [10] * 6
+    np.testing.assert_allclose(together, apart, atol=1e-5)
+
+
 def test_progress_ends_at_the_number_of_films(bundle: Bundle) -> None:
     calls: list[tuple[int, int]] = []
     Predictor([bundle]).logits(IMAGES, np.arange(10), advance=lambda *c: calls.append(c))

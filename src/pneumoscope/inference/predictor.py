@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pneumoscope.inference.model import Engine, film_batches
+from pneumoscope.inference.model import BATCH, Engine, film_batches
 from pneumoscope.listener import Advance
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle
@@ -74,8 +74,16 @@ def _computed(
     autocast = torch.autocast(device.split(":")[0], dtype, enabled=dtype is torch.bfloat16)
     with torch.inference_mode(), autocast:
         views = views_of(bundle, torch.from_numpy(films).to(device))
-        mean = torch.stack([compute(view) for view in views]).mean(0)
+        mean = _of_each(compute, views).mean(0)
     return np.asarray(mean.double().cpu().numpy(), dtype=np.float64)
+
+
+def _of_each(compute: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> Tensor:
+    """What ``compute`` gives of each of the views (B, S, S), (views, B, …)."""
+    if len(views) * len(views[0]) > BATCH:
+        return torch.stack([compute(view) for view in views])
+    # A pass lays out all weights anew, which for few films takes longer than their arithmetic.
+    return compute(torch.cat([view.float() for view in views])).unflatten(0, (len(views), -1))
 
 
 def views_of(bundle: Bundle, films: Tensor) -> list[Tensor]:
