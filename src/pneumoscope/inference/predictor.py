@@ -83,7 +83,8 @@ def _of_each(compute: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> Te
     if len(views) * len(views[0]) > BATCH:
         return torch.stack([compute(view) for view in views])
     # A pass lays out all weights anew, which for few films takes longer than their arithmetic.
-    return compute(torch.cat([view.float() for view in views])).unflatten(0, (len(views), -1))
+    found = compute(torch.cat([view.float() for view in views]))
+    return found.reshape(len(views), -1, *found.shape[1:])
 
 
 def views_of(bundle: Bundle, films: Tensor) -> list[Tensor]:
