@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -25,11 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.stats import t
 
 from lines import Kept
@@ -38,9 +35,7 @@ from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import Floats, auroc
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.bundle import Bundle
-from pneumoscope.recipe import load_recipe
 from pneumoscope.records import DataRequest
-from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.adapt.local import JudgedFilms
 from pneumoscope.workflows.adapt.parent import Parent, open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
@@ -51,7 +46,7 @@ from pneumoscope.workflows.adapt.statistics import (
     tried_statistics,
 )
 from pneumoscope.workflows.adapt.ways import Material, Way, features_of, ways_of
-from sites import few_stages
+from site_alone import alone, saved_seldom
 
 Films = NDArray[np.uint8]
 SHARES = (0.1, 0.2, 0.4, 0.5, 0.6, 0.74, 0.8, 0.9)
@@ -133,11 +128,11 @@ def rule(parent: Parent, kept: Kept) -> None:
                     kept.line(f"{name}: {share}, {size}, {how}", rates, parent, bundle, site, judge)
 
 
-def halves(parent: Parent, site: Site, kept: Kept, rounds: int) -> None:
+def halves(parent: Parent, site: Site, kept: Kept, rounds: int, asked: argparse.Namespace) -> None:
     """Random halves of labelled films, one of which adapts without labels; then at other shares."""
     everything = np.arange(len(site))
     logits = scaled(parent, parent.bundle, site, everything)
-    for share in (None, 0.2, 0.4, 0.6, 0.8):
+    for share in (None,) if asked.plain else (None, 0.2, 0.4, 0.6, 0.8):
         for seed in range(rounds):
             mixed = np.random.default_rng(seed).permutation(everything)
             adapt, judge = mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
@@ -179,7 +174,8 @@ def labels(parent: Parent, site: Site, kept: Kept, draws: int, asked: argparse.N
                 kept.line(f"draw {seed}, {count} films, {way.name}", judged, way, site, some, judge)
             kept.line(f"draw {seed}, {count} films, adapt", chosen, material, some, judge, asked)
             if asked.alone:
-                kept.line(f"draw {seed}, {count} films, alone", alone, site, some, judge)
+                name = f"{seed}-{count}"
+                kept.line(f"draw {seed}, {count} films, alone", alone, site, some, judge, name)
 
 
 def judged(
@@ -214,24 +210,6 @@ def chosen(
 
 def scorer_of(way: Way, places: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Floats]:
     return way.fit(places).score
-
-
-def alone(site: Site, some: NDArray[np.int64], judge: NDArray[np.int64]) -> dict[str, Any]:
-    """AUROC of ``default`` from random weights, trained on ``some`` films and nothing else."""
-    with tempfile.TemporaryDirectory() as place:
-        films, run = Path(place) / "films", Path(place) / "run"
-        for split, places in (("train", some), ("test", judge)):
-            for at in places:
-                name = f"patient{site.patients[at]:05d}_{at}.png"
-                file = films / split / ("NORMAL", "PNEUMONIA")[site.labels[at]] / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(site.prepared.images[site.rows[at]]).save(file)
-        # A twentieth for validation: nothing is chosen on it, for the recipe fixes the threshold.
-        changes = ["train.min_steps=150", "data.val_share=0.05", "data.groups=patients"]
-        pipeline.run_stages = few_stages
-        pipeline.train(DataRequest(str(films)), load_recipe("default", changes), out=run)
-        rows = pd.read_csv(run / "predictions.csv").query("split == 'test'")
-    return {"films": len(rows), "auroc": round(auroc(rows["label"], rows["raw_logit"]), 4)}
 
 
 def table(file: Path) -> None:
@@ -271,6 +249,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("data", nargs="?", default="")
     parser.add_argument("--rounds", type=int, default=0, help="20 halves, 10 draws of labels")
+    parser.add_argument("--plain", action="store_true", help="halves at no other share")
     parser.add_argument("--fine-tune", action="store_true")
     parser.add_argument("--alone", action="store_true")
     given = parser.parse_args()
@@ -286,8 +265,9 @@ def main() -> None:
         return
     site = read_site(request, [parent], Silent())
     if given.what == "halves":
-        halves(parent, site, kept, given.rounds or 20)
+        halves(parent, site, kept, given.rounds or 20, given)
     else:
+        saved_seldom()
         labels(parent, site, kept, given.rounds or 10, given)
 
 
