@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, cast
-from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +22,7 @@ from pneumoscope.errors import NotARun, OutputExists, OutputNotWritable
 from pneumoscope.manifest import Manifest, ModelManifest
 from pneumoscope.storage import (
     check_writable,
+    draft_folder,
     read_json,
     slug,
     write_atomic,
@@ -195,8 +195,7 @@ def create_folder(out: Path | None, label: str, fill: Callable[[Path, str], None
     parent = out.absolute().parent if out else RUNS.absolute()
     with writing(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        draft = parent / f".new-run-{uuid4().hex[:12]}"
-        draft.mkdir()
+        draft = draft_folder(parent)
         try:
             if out:
                 return _claim(draft, out.absolute(), fill)

@@ -24,6 +24,7 @@ from pneumoscope.errors import DiskFull, NotARun, OutputNotWritable, Pneumoscope
 from pneumoscope.plain import from_plain, to_plain
 
 _T = TypeVar("_T")
+_DRAFT, _ABANDONED = ".new-run-", 86_400.0
 
 
 def slug(text: str) -> str:
@@ -54,6 +55,24 @@ def sweep(folder: Path, older_than: float = 0.0) -> None:
         with contextlib.suppress(OSError):
             if time.time() - draft.stat().st_mtime >= older_than:
                 shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+
+
+def draft_folder(parent: Path) -> Path:
+    """A new hidden folder in ``parent``, in which results are made before they get their name.
+    Those that killed processes left there, untouched for a day, are deleted."""
+    sweep_drafts(parent, older_than=_ABANDONED)
+    draft = parent / f"{_DRAFT}{uuid4().hex[:12]}"
+    draft.mkdir()
+    return draft
+
+
+def sweep_drafts(folder: Path, older_than: float = 0.0) -> None:
+    """Delete such folders, those untouched for so many seconds; who calls it without an age must
+    hold the lock of what is made there."""
+    for draft in folder.glob(f"{_DRAFT}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime >= older_than:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -24,7 +24,8 @@ from pneumoscope.cli.options import DataOptions
 from pneumoscope.data.prepare import prepare
 from pneumoscope.errors import InputError, OutputNotWritable
 from pneumoscope.records import Film, InputSpec, Record, Source
-from pneumoscope.run import check_new, check_output
+from pneumoscope.run import check_new, check_output, create_folder
+from pneumoscope.storage import draft_folder
 
 COMMAND = Path(sys.executable).with_name("pneumoscope")
 
@@ -200,6 +201,16 @@ def test_a_closed_place_is_refused_before_the_work(
     with pytest.raises(OutputNotWritable):
         check_new(tmp_path / "heatmaps")
     check_new(None)
+
+
+def test_what_a_killed_process_left_half_made_goes_after_a_day(tmp_path: Path) -> None:
+    left = draft_folder(tmp_path)  # hidden, and under no name that anything reads
+    (left / "model.onnx").write_bytes(b"half")
+    create_folder(tmp_path / "export", "export", lambda draft, name: None)
+    assert left.is_dir()  # whose it is may still be at work
+    os.utime(left, (0, 0))
+    create_folder(tmp_path / "another", "export", lambda draft, name: None)
+    assert {place.name for place in tmp_path.iterdir()} == {"export", "another"}
 
 
 def test_a_file_is_no_folder_for_results(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from pneumoscope.run import (
 from pneumoscope.storage import read_json, write_atomic, write_json, write_record
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
-from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
+from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_killed
 from pneumoscope.workflows.groups.matrix import evaluate_matrix
 from pneumoscope.workflows.groups.plan import (
     GroupPlan,
@@ -103,7 +103,7 @@ def resume_crossval(folder: Path, *, listener: Listener | None = None) -> Path:
     recipes = _recipes(plan.recipes[0], count, sites)
     folds = _folds(plan, folder, recipes)
     with locked_group(folder):
-        sweep_drafts(folder)
+        sweep_killed(folder)
         for fold in folds:
             _check_made(fold, plan, kept["content"])
         if all(fold.is_complete for fold in folds):

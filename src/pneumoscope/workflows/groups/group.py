@@ -18,7 +18,7 @@ from pneumoscope.errors import DiskFull, InputError, Interrupted, OutputNotWrita
 from pneumoscope.listener import Listener
 from pneumoscope.recipe import Recipe
 from pneumoscope.run import Run
-from pneumoscope.storage import sweep
+from pneumoscope.storage import sweep, sweep_drafts
 from pneumoscope.workflows import pipeline
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.groups.plan import GroupPlan, PlannedRun
@@ -85,10 +85,9 @@ def locked_group(folder: Path, *, new: bool = False) -> Iterator[None]:
         raise
 
 
-def sweep_drafts(folder: Path) -> None:
+def sweep_killed(folder: Path) -> None:
     """Delete what a killed process left half made; whoever calls it holds the lock."""
     if not folder.is_dir():
         return
-    for draft in folder.glob(".new-run-*"):
-        shutil.rmtree(draft, ignore_errors=True)
+    sweep_drafts(folder)
     sweep(folder)

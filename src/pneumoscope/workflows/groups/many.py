@@ -17,7 +17,7 @@ from pneumoscope.run import COMPARISON, PLAN, SCHEMA, check_output, create_folde
 from pneumoscope.storage import read_json, write_json
 from pneumoscope.workflows.context import SessionCache
 from pneumoscope.workflows.data import check_recipe, find_data
-from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_drafts
+from pneumoscope.workflows.groups.group import RunGroup, content_of, locked_group, sweep_killed
 from pneumoscope.workflows.groups.plan import (
     GroupPlan,
     PlanEntry,
@@ -76,7 +76,7 @@ def resume_many(folder: Path, *, listener: Listener | None = None) -> Path:
     with locked_group(folder):
         runs = plan.runs(folder)
         for parent in {folder, *(run.folder.parent for run in runs)}:
-            sweep_drafts(parent)
+            sweep_killed(parent)
         if all(run.is_complete for run in runs):
             listener.choice("resume", "all runs are there", "only what sums them up is left")
             return _finish_runs(RunGroup(plan, None, listener), folder)
