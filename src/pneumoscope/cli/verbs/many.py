@@ -15,7 +15,7 @@ from pneumoscope.formatting import brief, interval, mean_sd, metric_name, number
 from pneumoscope.report.kit.catalogue import TERMINAL
 
 if TYPE_CHECKING:
-    from pneumoscope.cli.verbs.train import TrainOptions
+    from pneumoscope.cli.asked import TrainOptions
     from pneumoscope.evaluation.groups import LearningCurve, SeedsSummary
     from pneumoscope.evaluation.results import Evaluation
     from pneumoscope.recipe import Recipe

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pneumoscope.cli import checks
+from pneumoscope.cli.asked import TrainOptions, check_together, hardware_options
 from pneumoscope.cli.options import (
     ChangeOption,
     DataOptions,
@@ -110,7 +110,7 @@ def train(
             "--out": out,
             "--overfit-one-batch": overfit_one_batch,
             "--profile": profile,
-            "--accelerator, --devices or --nodes": _hardware_options(hardware),
+            "--accelerator, --devices or --nodes": hardware_options(hardware),
             "an option about DATA": data_options.given(),
         }
         _check_alone([name for name, value in given.items() if value])
@@ -132,43 +132,12 @@ def train(
     start(options)
 
 
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """What is asked of a new training. Recipes are names or files, ``changes`` are KEY=VALUE."""
-
-    request: DataRequest
-    hardware: Hardware
-    recipes: tuple[str, ...]
-    changes: tuple[str, ...] = ()
-    seed: int = 0
-    seeds: int | None = None
-    minutes: float | None = None
-    learning_curve: str | None = None
-    out: Path | None = None
-    overfit_one_batch: bool = False
-    profile: bool = False
-
-    def load(self) -> tuple[Recipe, ...]:
-        """The recipes with all changes laid over each. Raises BadRecipe."""
-        from pneumoscope.recipe import load_recipe
-
-        changes = list(self.changes)
-        if self.minutes is not None:
-            changes.append(f"train.minutes={self.minutes:g}")
-        recipes = tuple(load_recipe(recipe, changes) for recipe in self.recipes)
-        if self.learning_curve is None:
-            return recipes
-        from pneumoscope.workflows.groups.plan import parse_shares, recipes_of_shares
-
-        return recipes_of_shares(recipes, parse_shares(self.learning_curve))
-
-
 def start(options: TrainOptions) -> None:
     """Do what is asked: one run, several, or a check that leaves none."""
     from pneumoscope.run import check_new
 
     with torchrun.rank_zero():
-        _check_together(options)
+        check_together(options)
         recipes = options.load()
         check_new(options.out)
         request, seed, out = options.request, options.seed, options.out
@@ -227,53 +196,6 @@ def follow() -> None:
     """Where torchrun started several of us, all but the first only help to train, and end here."""
     if torchrun.is_worker_rank():
         raise typer.Exit(torchrun.run_worker_rank())
-
-
-def _check_together(options: TrainOptions) -> None:
-    """Refuse what cannot go together, before anything is read."""
-    flags = {"--overfit-one-batch": options.overfit_one_batch, "--profile": options.profile}
-    checked = [name for name, wanted in flags.items() if wanted]
-    several = [f"--seeds {options.seeds}"] if options.seeds else []
-    if len(options.recipes) > 1:
-        several.append(f"{len(options.recipes)} recipes")
-    if options.learning_curve is not None:
-        several.append(f"--learning-curve {options.learning_curve}")
-    if (hardware := _hardware_options(options.hardware)) and (several or checked):
-        raise InputError(
-            "hardware is chosen for one run at a time",
-            got=f"{hardware} beside {' and '.join(several + checked)}",
-            expected="one recipe, one seed and no check",
-            remedy="train each by a command of its own with --seed N, then: pneumoscope compare",
-        )
-    if len(checked) > 1:
-        raise InputError(
-            "there are two checks, each a command of its own",
-            got=" and ".join(checked),
-            remedy="leave one of them out",
-        )
-    more = several if options.minutes is None else [*several, f"--minutes {options.minutes:g}"]
-    if checked and more:
-        raise InputError(
-            f"{checked[0]} looks at one recipe for a moment and trains no run",
-            got=" and ".join(more),
-            expected="one recipe, and no number of runs or minutes",
-            remedy=f"leave out {' and '.join(more)}, or {checked[0]}",
-        )
-    if options.overfit_one_batch and options.out:
-        raise InputError(
-            "--overfit-one-batch writes nothing",
-            got=f"--out {options.out}",
-            remedy="leave out --out",
-        )
-
-
-def _hardware_options(hardware: Hardware) -> str:
-    """The options that ask for it, as typed; empty where all is as usual."""
-    return " ".join(
-        f"--{one.name} {getattr(hardware, one.name)}"
-        for one in fields(hardware)
-        if getattr(hardware, one.name) != one.default
-    )
 
 
 def _required(data: list[str] | None) -> list[str]:

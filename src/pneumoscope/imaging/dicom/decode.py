@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pneumoscope.errors import UnreadableImage
+from pneumoscope.imaging.dicom.elements import PIXEL_DATA
 from pneumoscope.imaging.dicom.frame import (
     JPEG_DCT,
     Layout,
@@ -35,7 +36,7 @@ from pneumoscope.imaging.dicom.grey import (
     pattern_counts,
     shows,
 )
-from pneumoscope.imaging.dicom.header import PIXEL_DATA, ElementBytes, Header, Tag, read_header
+from pneumoscope.imaging.dicom.header import ElementBytes, Header, Tag, read_header
 from pneumoscope.imaging.headers import SEVERAL_FRAMES, check_size
 from pneumoscope.records import Facts, Film, Grey
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope.errors import UnreadableImage
+from pneumoscope.imaging.dicom.elements import Element
 from pneumoscope.imaging.dicom.grey import Stored
-from pneumoscope.imaging.dicom.header import BIG_ENDIAN, DEFLATED, IMPLICIT, Element, Header
+from pneumoscope.imaging.dicom.header import BIG_ENDIAN, DEFLATED, IMPLICIT, Header
 from pneumoscope.imaging.headers import (
     DAMAGED,
     SEVERAL_FRAMES,

@@ -1,10 +1,8 @@
-"""The few attributes of a DICOM file that its pixels need, read without reading the rest.
+"""Header of a DICOM file: the few attributes that its pixels need, read without reading the rest.
 
-pydicom builds an object for every element and item, whoever sent the file. This walk keeps none
-but the wanted values, goes round nested sequences without recursion, and is bounded by the bytes
-that there are, whatever lengths they claim. What identifies a person is passed over unread,
-but for the ids of patient, study and film, which tables may name. PS3.5 chapter 7, PS3.10
-chapter 7.
+pydicom builds an object for every element and item, whoever sent the file. Here none is kept but
+the wanted values. What identifies a person is passed over unread, but for the ids of patient, study
+and film, which tables may name. PS3.10 chapter 7.
 """
 
 from __future__ import annotations
@@ -13,26 +11,27 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import BinaryIO
 
 from pneumoscope.errors import UnreadableImage
+from pneumoscope.imaging.dicom.elements import (
+    ITEM,
+    PIXEL_TAGS,
+    UNDEFINED,
+    Coding,
+    Element,
+    element_at,
+    elements,
+    is_vr,
+)
 from pneumoscope.imaging.headers import DAMAGED, TOO_EARLY
 
 _TRANSFER_SYNTAX = 0x00020010
-PIXEL_DATA = 0x7FE00010
-_PIXEL_TAGS = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
 _LONGEST_HEADER = 16 << 20
 _MOST_INFLATED = 256 << 20
 _LARGEST_NUMBER = 1e100  # so that no sum or product of two is beyond the largest float
-_UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_LONG_VRS = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)
-
 _LAST_FIRST, _LONGEST_FIRST = 0x0080, 128  # element and bytes of the first element of a data set
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -88,25 +87,6 @@ ElementBytes = dict[int, tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Coding:
-    """How a data set is written down: VRs implicit or explicit, and the byte order of struct."""
-
-    implicit: bool
-    order: str
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element's place: its value is ``data[start:end]``; ``length`` is what it claims."""
-
-    tag: int
-    vr: bytes
-    start: int
-    end: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
 class Header:
     """The wanted values of a data set, and where its pixel data lie in ``stream``.
 
@@ -156,9 +136,9 @@ class Header:
         if len(data) < 8:
             return {}
         group, element, length = struct.unpack_from(self.coding.order + "HHI", data)
-        if group << 16 | element != _ITEM:
+        if group << 16 | element != ITEM:
             return {}
-        end = len(data) if length == _UNDEFINED else min(8 + length, len(data))
+        end = len(data) if length == UNDEFINED else min(8 + length, len(data))
         implicit = self.coding.implicit or self.vr(tag) == b"UN"
         return {
             e.tag: (e.vr, data[e.start : e.end])
@@ -182,11 +162,11 @@ def read_header(stream: BinaryIO) -> Header:
     first = data[position + 4 : position + 6]
     if len(first) == 2:
         # Some writers name one coding and use the other; the first element shows which.
-        coding = Coding(not _is_vr(first), coding.order)
+        coding = Coding(not is_vr(first), coding.order)
     values: ElementBytes = {}
     pixels, end = None, position
     for element in elements(data, position, len(data), coding):
-        if element.tag in _PIXEL_TAGS:
+        if element.tag in PIXEL_TAGS:
             pixels = element
             break
         end = element.end
@@ -204,7 +184,7 @@ def _file_meta(data: bytes) -> tuple[str, int]:
     bare = not position
     # The group ends where another begins, for its stated length is often missing or wrong.
     while data[position : position + 2] == b"\x02\0" and position + 8 <= len(data):
-        element = _element(data, position, Coding(False, "<"))
+        element = element_at(data, position, Coding(False, "<"))
         if element.tag == _TRANSFER_SYNTAX:
             syntax = data[element.start : element.end].decode("ascii", "replace").strip(" \0")
         position = element.end
@@ -212,7 +192,7 @@ def _file_meta(data: bytes) -> tuple[str, int]:
         raise UnreadableImage(TOO_EARLY)
     if not syntax and bare:
         # PS3.5 A.1: without a word on it the default, but VRs that are there are read as such.
-        syntax = EXPLICIT if _is_vr(data[position + 4 : position + 6]) else IMPLICIT
+        syntax = EXPLICIT if is_vr(data[position + 4 : position + 6]) else IMPLICIT
     if not syntax:
         raise UnreadableImage("the DICOM file names no transfer syntax")
     return syntax, position
@@ -226,7 +206,7 @@ def begins_data_set(head: bytes) -> bool:
     group, element, length = struct.unpack_from("<HHI", head)
     if group not in (0x0002, 0x0008) or element > _LAST_FIRST:
         return False
-    return _is_vr(head[4:6]) or length <= _LONGEST_FIRST
+    return is_vr(head[4:6]) or length <= _LONGEST_FIRST
 
 
 def _inflate(stream: BinaryIO) -> bytes:
@@ -245,72 +225,3 @@ def _inflate(stream: BinaryIO) -> bytes:
     if not inflater.eof:
         raise UnreadableImage(TOO_EARLY)
     return b"".join(parts)
-
-
-def _is_vr(letters: bytes) -> bool:
-    return len(letters) == 2 and letters.isalpha() and letters.isupper()
-
-
-def elements(data: bytes, position: int, end: int, coding: Coding) -> Iterator[Element]:
-    """The elements of one data set, without those inside its sequences.
-
-    An element's ``end`` may lie beyond the data, when the file was cut or lies; it is the last.
-    Pixel data end the walk. Raises UnreadableImage where no element can be.
-    """
-    while position + 8 <= end:
-        element = _element(data, position, coding)
-        if element.tag in (_ITEM_END, _SEQUENCE_END):
-            return
-        if element.length == _UNDEFINED and element.tag not in _PIXEL_TAGS:
-            inner = Coding(coding.implicit or element.vr == b"UN", coding.order)
-            stop = _skip(data, element.start, end, inner)
-            element = Element(element.tag, element.vr, element.start, stop, element.length)
-        yield element
-        if element.tag in _PIXEL_TAGS:
-            return
-        position = element.end
-
-
-def _element(data: bytes, position: int, coding: Coding) -> Element:
-    group, number = struct.unpack_from(coding.order + "HH", data, position)
-    tag = group << 16 | number
-    if coding.implicit or group == 0xFFFE:
-        (length,) = struct.unpack_from(coding.order + "I", data, position + 4)
-        return Element(tag, b"", position + 8, position + 8 + length, length)
-    vr = data[position + 4 : position + 6]
-    if vr in _LONG_VRS:
-        if position + 12 > len(data):
-            raise UnreadableImage(TOO_EARLY)
-        (length,) = struct.unpack_from(coding.order + "I", data, position + 8)
-        start = position + 12
-    elif _is_vr(vr):
-        (length,) = struct.unpack_from(coding.order + "H", data, position + 6)
-        start = position + 8
-    else:
-        raise UnreadableImage(DAMAGED, got="no DICOM element where one should be")
-    return Element(tag, vr, start, start + length, length)
-
-
-def _skip(data: bytes, position: int, end: int, coding: Coding) -> int:
-    """Where a sequence of undefined length ends that begins at ``position``.
-
-    Goes round whatever is nested inside with a stack of its own: in a sequence there are items,
-    in an item elements. (-1, since then no recursion limit can be met by a hostile file.)
-    """
-    stack = [(True, coding)]  # (inside a sequence rather than an item, coding)
-    while stack:
-        if position + 8 > end:
-            raise UnreadableImage(TOO_EARLY)
-        in_sequence, inner = stack[-1]
-        element = _element(data, position, inner)
-        position = element.start
-        if element.tag == (_SEQUENCE_END if in_sequence else _ITEM_END):
-            stack.pop()
-        elif in_sequence and element.tag != _ITEM:
-            raise UnreadableImage(DAMAGED, got="no DICOM item where one should be")
-        elif element.length == _UNDEFINED:
-            implicit = inner.implicit or element.vr == b"UN"
-            stack.append((not in_sequence, Coding(implicit, inner.order)))
-        else:
-            position = element.end
-    return position
