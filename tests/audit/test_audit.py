@@ -1,12 +1,11 @@
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers.processes import python
 
 from pneumoscope.audit.audit import audit, first_look
 from pneumoscope.audit.findings import CODES, Finding, by_severity
@@ -134,7 +133,7 @@ def test_the_listener_hears_each_stage(make_set, drawn) -> None:
 
 def test_no_torch_is_needed() -> None:
     code = "import sys, pneumoscope.audit.audit; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert python(code).returncode == 0
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data/chest_xray beside the checkout")

@@ -24,6 +24,7 @@ from tests.helpers.parts import (
     install_runtime,
     package_files,
 )
+from tests.helpers.processes import python
 
 WHOLE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONTRACT = "The runtime needs nothing of the whole"
@@ -103,7 +104,7 @@ def test_what_the_runtime_cannot_do_is_said(tmp_path: Path) -> None:
         "sys.argv = ['pneumoscope', 'doctor']\n"
         "sys.exit(main._run())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = python(code)
     assert done.returncode == 0, done.stderr
     assert "only the runtime is installed here" in done.stderr
     assert "pneumoscope train kermany" in done.stderr and "Traceback" not in done.stderr
@@ -113,11 +114,9 @@ def test_what_the_runtime_cannot_do_is_said(tmp_path: Path) -> None:
 def test_onnx_runtime_keeps_no_record_of_its_user(tmp_path: Path) -> None:
     """Its wheels write one at home, to be sent to its maker, from the moment of loading."""
     told = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
-    subprocess.run(
-        [sys.executable, "-c", "import pneumoscope, onnxruntime"],
-        env={**told, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
-        check=True,
-    )
+    homes = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    done = python("import pneumoscope, onnxruntime", env=told | homes)
+    assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -134,7 +133,9 @@ def test_images_are_made_of_files_that_are_there_and_run_as_nobody() -> None:
     for stage in " ".join(lines).split("FROM ")[-2:]:  # what is run
         assert "USER 10001:10001" in stage and 'ENTRYPOINT ["pneumoscope"]' in stage
     linter = shutil.which("hadolint")
-    assert not linter or subprocess.run([linter, ROOT / "Containerfile"]).returncode == 0
+    assert (
+        not linter or subprocess.run([linter, ROOT / "Containerfile"], timeout=60).returncode == 0
+    )
 
 
 @pytest.mark.slow

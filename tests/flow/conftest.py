@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.helpers.commands import FOLDS, Made, made_at, run, train
 from tests.helpers.figures import leave_undrawn
+from tests.helpers.shared import made_once
 
 from pneumoscope.imaging.geometry import fit_square
 from pneumoscope.imaging.phantom import draw_phantom
@@ -18,6 +19,10 @@ from pneumoscope.records import InputSpec
 @pytest.fixture(scope="session")
 def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80/40/40 films of 28 px."""
+    return made_once(tmp_path_factory, "tiny", _tiny_npz)
+
+
+def _tiny_npz(place: Path) -> Path:
     arrays, index = {}, 0
     for split, count in (("train", 80), ("val", 40), ("test", 40)):
         labels = np.arange(count, dtype=np.uint8) % 2
@@ -28,19 +33,22 @@ def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
             index += 1
         arrays[f"{split}_images"] = np.stack(films)
         arrays[f"{split}_labels"] = labels[:, None]
-    path = tmp_path_factory.mktemp("data") / "pneumonia.npz"
+    path = place / "pneumonia.npz"
     np.savez_compressed(path, **arrays)
     return path
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> Made:
-    """A run on the tiny set as ``train`` leaves it, its precision measured."""
-    place = tmp_path_factory.mktemp("trained")
-    with made_at(place) as (patch, printed):
-        leave_undrawn(patch)
-        assert train(patch, tiny_npz, "--set", "train.precision=auto") == 0
-    return Made(place / "runs/001-test_resnet-pneumonia", place / "cache", printed.getvalue())
+    """A run on the tiny set as ``train`` leaves it, its precision measured. No test changes it."""
+
+    def make(place: Path) -> Made:
+        with made_at(place) as (patch, printed):
+            leave_undrawn(patch)
+            assert train(patch, tiny_npz, "--set", "train.precision=auto") == 0
+        return Made(place / "runs/001-test_resnet-pneumonia", place / "cache", printed.getvalue())
+
+    return made_once(tmp_path_factory, "trained", make)
 
 
 @pytest.fixture
@@ -51,14 +59,18 @@ def finished(trained: Made, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def two_folds(tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path) -> Made:
-    """Two folds of the tiny set, one epoch each, its 40 official test films left out."""
-    place = tmp_path_factory.mktemp("folds")
-    words = [word for change in FOLDS for word in ("--set", change)]
-    with made_at(place) as (patch, printed):
-        leave_undrawn(patch)
-        more = ("--folds", "2", "--seed", "4", *words, "--out", "cv")
-        assert run(patch, "crossval", str(tiny_npz), *more) == 0
-    return Made(place / "cv", place / "cache", printed.getvalue())
+    """Two folds of the tiny set, one epoch each, its 40 official test films left out. No test
+    changes them."""
+
+    def make(place: Path) -> Made:
+        words = [word for change in FOLDS for word in ("--set", change)]
+        with made_at(place) as (patch, printed):
+            leave_undrawn(patch)
+            more = ("--folds", "2", "--seed", "4", *words, "--out", "cv")
+            assert run(patch, "crossval", str(tiny_npz), *more) == 0
+        return Made(place / "cv", place / "cache", printed.getvalue())
+
+    return made_once(tmp_path_factory, "two-folds", make)
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,6 @@ import hashlib
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from tests.helpers.commands import Made, run
+from tests.helpers.processes import python
+from tests.helpers.shared import made_once
 
 from pneumoscope import Classifier
 from pneumoscope.errors import DiskFull, InputError
@@ -34,15 +34,19 @@ from pneumoscope.workflows.adapt.request import AdaptRequest
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """96 other phantoms of another exposure, in folders by class, two films a patient."""
-    folder = tmp_path_factory.mktemp("site") / "clinic"
+    return made_once(tmp_path_factory, "site", _site)
+
+
+def _site(place: Path) -> Path:
+    folder = place / "clinic"
     draw = np.random.default_rng(0)
     for index in range(96):
         label = index // 2 % 2
         film = draw_phantom(31, index, label=label, size=48, patient=index // 2).image
         film = np.clip(0.6 * film + 30 + draw.normal(0, 6, film.shape), 0, 255).astype(np.uint8)
-        place = folder / ("PNEUMONIA" if label else "NORMAL")
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(film).save(place / f"patient{index // 2:03d}_{index % 2}.png")
+        of_class = folder / ("PNEUMONIA" if label else "NORMAL")
+        of_class.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(film).save(of_class / f"patient{index // 2:03d}_{index % 2}.png")
     return folder
 
 
@@ -54,11 +58,14 @@ def digest(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def without(trained: Made, site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Adapted without labels. No test changes it."""
-    place = tmp_path_factory.mktemp("without") / "adapted"
     request = AdaptRequest(trained.folder, DataRequest(str(site)), use_labels=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
-        return adapt(request, out=place, command="pneumoscope adapt RUN DATA")
+
+    def make(place: Path) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+            return adapt(request, out=place / "adapted", command="pneumoscope adapt RUN DATA")
+
+    return made_once(tmp_path_factory, "adapted", make)
 
 
 @pytest.fixture(scope="module")
@@ -334,9 +341,8 @@ def test_an_ensemble_killed_in_its_second_member_is_no_ensemble(
 ) -> None:
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
     place = tmp_path / "results/adapted"
-    typed = [str(two_folds.folder), str(site), str(place)]
-    done = subprocess.run([sys.executable, "-c", KILLED, *typed], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = python(KILLED, two_folds.folder, site, place)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     assert not place.exists()
     request = AdaptRequest(two_folds.folder, DataRequest(str(site)), use_labels=False, share=0.1)
     assert adapt(request, out=place) == place and (place / "fold-1/model.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -19,6 +20,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 from tests.helpers.commands import run
+from tests.helpers.processes import PATIENCE, python
 
 from pneumoscope.cli.options import DataOptions
 from pneumoscope.data.prepare import prepare
@@ -176,6 +178,7 @@ def test_no_standard_output_at_all_and_no_utf8(films: Path) -> None:
         env={**os.environ, **locale},
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -241,9 +244,9 @@ def test_a_second_process_says_that_it_waits(tmp_path: Path) -> None:
     with FileLock(tmp_path / ".set.lock"):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waits.wait(10)
+        assert waits.wait(60)
         assert not made
-    thread.join(10)
+    thread.join(60)
     assert made == [4]
 
 
@@ -295,7 +298,7 @@ run()
 """
     for i in range(100):
         shutil.copy(films / "train" / "NORMAL" / "0.png", films / "train" / "NORMAL" / f"x{i}.png")
-    done = subprocess.run([sys.executable, "-c", code, films], capture_output=True, check=False)
+    done = python(code, films)
     assert done.returncode == -signal.SIGKILL and not Path("set").exists()
     for out in ("set", "whole"):
         assert say("prepare", films, "--size", "8", "--out", out)[0] == 0
@@ -319,14 +322,19 @@ def test_a_terminal_shows_each_finding_whole(films: Path, terminal: tuple[int, i
     running = subprocess.Popen([COMMAND, "prepare", films], stdout=slave, stderr=slave)
     os.close(slave)
     raw = b""
-    while chunk := _read(master):
-        raw += chunk
-    assert running.wait() == 0
+    try:
+        while chunk := _read(master):
+            raw += chunk
+        assert running.wait(PATIENCE) == 0
+    finally:
+        running.kill()
+        running.wait()
     shown = [line.rsplit("\x1b[2K", 1)[-1] for line in raw.decode().split("\n")]
     assert any("FEW-VALIDATION" in line and "The official validation" in line for line in shown)
 
 
 def _read(descriptor: int) -> bytes:
+    assert select.select([descriptor], [], [], PATIENCE)[0], "the command says nothing"
     try:
         return os.read(descriptor, 1 << 16)
     except OSError:  # the other end was closed

@@ -385,10 +385,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     words = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
     if os.name != "posix" or os.geteuid() or not shutil.which("mount"):
         pytest.skip("only root mounts a disk")
-    if subprocess.run(words, capture_output=True, check=False).returncode:
+    if subprocess.run(words, capture_output=True, timeout=60, check=False).returncode:
         pytest.skip("no disk can be mounted here")
     yield place
-    subprocess.run(["umount", str(place)], check=True)
+    subprocess.run(["umount", str(place)], timeout=60, check=True)
 
 
 def test_a_small_disk(
@@ -508,11 +508,12 @@ def test_runs_started_at_once_get_different_numbers(tmp_path: Path) -> None:
         made.append(create_run(None, label, "name: x\n", {}).folder.name)
 
     made: list[str] = []
-    threads = [threading.Thread(target=start, args=(f"net-{i % 3}",)) for i in range(12)]
+    names = [f"net-{i % 3}" for i in range(12)]
+    threads = [threading.Thread(target=start, args=(name,), daemon=True) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert sorted(name[:3] for name in made) == [f"{i:03d}" for i in range(1, 13)]
     assert {p.name for p in (tmp_path / "runs").iterdir()} == {*made, ".numbers.lock"}
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers.commands import run
+from tests.helpers.processes import python
 from tests.helpers.runs import write_runs
 
 from pneumoscope.errors import InputError, NotARun, NotComparable, UnreadableData
@@ -190,4 +189,4 @@ def test_judging_and_comparing_load_no_torch() -> None:
         "import sys, pneumoscope.workflows.compare, pneumoscope.workflows.evaluate.evaluate; "
         "sys.exit(not {'torch', 'scipy.stats', 'scipy.ndimage'}.isdisjoint(sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert python(code).returncode == 0

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import recall_score, roc_auc_score
 from tests.helpers.commands import FOLDS, Made, run
+from tests.helpers.processes import python
 
 from pneumoscope.errors import NotARun
 from pneumoscope.evaluation.predictions import read_predictions
@@ -115,9 +114,8 @@ def test_folds_killed_in_the_second_end_with_the_same_figures(
     whole = two_folds.folder
     monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(two_folds.cache))
     folder = tmp_path / "killed"
-    typed = [str(tiny_npz), str(folder), *FOLDS]
-    done = subprocess.run([sys.executable, "-c", KILLED, *typed], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    done = python(KILLED, tiny_npz, folder, *FOLDS)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     assert (folder / "fold-0/report.html").is_file()
     assert (folder / "fold-1").is_dir() and not (folder / "fold-1/model.json").exists()
     resume_crossval(folder)
@@ -172,9 +170,9 @@ def test_folds_made_otherwise_are_not_pooled(
     assert (folds / "metrics.json").read_bytes() == before
 
 
-def test_two_processes_do_not_finish_the_same_folds(two_folds: Made) -> None:
-    with Run(two_folds.folder).locked(), pytest.raises(NotARun, match="another process"):
-        resume_crossval(two_folds.folder)
+def test_two_processes_do_not_finish_the_same_folds(folds: Path) -> None:
+    with Run(folds).locked(), pytest.raises(NotARun, match="another process"):
+        resume_crossval(folds)
 
 
 def test_what_cannot_be_dealt_is_refused_and_leaves_no_folder(

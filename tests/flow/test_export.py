@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from tests.helpers.images import film
 from tests.helpers.networks import make_bundle
 from tests.helpers.openvino import install_double
 from tests.helpers.parts import install_runtime
+from tests.helpers.processes import python
+from tests.helpers.shared import made_once
 
 from pneumoscope import Classifier
 from pneumoscope.data.pool import cores
@@ -37,12 +38,15 @@ HEAT = ("--heatmaps", "maps")
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory, trained: Made) -> Made:
-    """The finished run as an export, made beside its data."""
-    place = tmp_path_factory.mktemp("exported")
-    with made_at(place) as (patch, printed):
-        patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
-        assert run(patch, "export", str(trained.folder), "--out", "export") == 0
-    return Made(place / "export", trained.cache, printed.getvalue())
+    """The finished run as an export, made beside its data. No test changes it."""
+
+    def make(place: Path) -> Made:
+        with made_at(place) as (patch, printed):
+            patch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+            assert run(patch, "export", str(trained.folder), "--out", "export") == 0
+        return Made(place / "export", trained.cache, printed.getvalue())
+
+    return made_once(tmp_path_factory, "exported", make)
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_the_runtime_alone_gives_the_same_rows(
         f"sys.argv = {['pneumoscope', 'predict', str(exported.folder), str(films), *CSV, *HEAT]}; "
         "sys.exit(main._run())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = python(code)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(Path("out.json").read_text())
     assert len(found) == 5 and any(row["findings"] for row in found)

@@ -1,10 +1,9 @@
 """Options that are declared once reach every verb that shares them, and its help."""
 
 import re
-import subprocess
-import sys
 
 import pytest
+from tests.helpers.processes import python
 from typer.testing import CliRunner
 
 from pneumoscope.cli.main import app
@@ -48,8 +47,7 @@ def test_help_loads_no_library_but_the_one_that_prints_it() -> None:
         "import sys, pneumoscope.cli.main; "
         "print([m for m in ('numpy', 'pydantic', 'yaml', 'filelock', 'torch') if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    assert python(code).stdout.strip() == "[]"
 
 
 def test_a_process_looks_for_cycles_seldom_and_not_on_leaving() -> None:
@@ -60,8 +58,7 @@ def test_a_process_looks_for_cycles_seldom_and_not_on_leaving() -> None:
         "atexit.register(lambda: print(seldom())); "
         "sys.argv = ['pneumoscope', '--version']; run()"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.splitlines()[-1] == "True"
+    assert python(code).stdout.splitlines()[-1:] == ["True"]
 
 
 @pytest.mark.parametrize(

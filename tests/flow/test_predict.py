@@ -14,6 +14,7 @@ from tests.helpers.commands import run
 from tests.helpers.dicom import BIRTH, NAME, PATIENT, save_dicom
 from tests.helpers.images import film
 from tests.helpers.networks import make_bundle
+from tests.helpers.processes import PATIENCE
 
 from pneumoscope import Classifier
 from pneumoscope.models.bundle import save_bundle
@@ -173,7 +174,9 @@ def test_another_locale_closed_output_and_a_read_only_folder(
     start = f'"{sys.executable}" -m pneumoscope {words} >&-'
     env = {**os.environ, "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     try:
-        done = subprocess.run(start, shell=True, cwd=tmp_path, env=env, capture_output=True)
+        done = subprocess.run(
+            start, shell=True, cwd=tmp_path, env=env, capture_output=True, timeout=PATIENCE
+        )
     finally:
         for folder in (mixed, model):
             folder.chmod(0o755)

@@ -3,8 +3,6 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from tests.helpers.commands import run
 from tests.helpers.dicom import save_dicom
 from tests.helpers.images import film
 from tests.helpers.networks import make_bundle
+from tests.helpers.processes import python
 
 from pneumoscope.cli import interrupts
 from pneumoscope.inference.classifier import Classifier
@@ -162,8 +161,7 @@ def test_the_start_loads_no_table_library() -> None:
         "import pneumoscope.inference.classifier; "
         "print([m for m in ('pandas', 'pydantic', 'timm') if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    assert python(code).stdout.strip() == "[]"
 
 
 def test_a_missing_run_and_one_swapped_with_the_films_are_told_first(

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.helpers.images import encode, film
 from tests.helpers.networks import make_bundle
+from tests.helpers.processes import PATIENCE
 
 from pneumoscope import Classifier
 from pneumoscope.models.bundle import save_bundle
@@ -45,7 +46,18 @@ def command(model: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
         yield process, re.findall(r"http://[0-9.:]+", printed.read_text())[0]
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
+
+
+def keep_asking(
+    url: str, form: list[tuple[str, bytes]], told: threading.Event, answers: list[int]
+) -> None:
+    """Until it is told to stop, note what the service says."""
+    while not told.is_set():
+        try:
+            answers.append(httpx.post(url, files=form, timeout=60).status_code)
+        except httpx.NetworkError:  # one that came when it listened no more
+            assert told.is_set()
 
 
 def test_a_command_answers_as_predict_does_and_ends_after_what_waits(
@@ -75,10 +87,9 @@ def test_a_command_answers_as_predict_does_and_ends_after_what_waits(
     told = threading.Event()
 
     def ask() -> None:
-        while not told.is_set():
-            answers.append(httpx.post(f"{url}/v1/read", files=form, timeout=60).status_code)
+        keep_asking(f"{url}/v1/read", form, told, answers)
 
-    threads = [threading.Thread(target=ask) for _ in range(12)]
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(12)]
     for thread in threads:
         thread.start()
     held = "pneumoscope_held_requests ([0-9.]+)"
@@ -90,7 +101,7 @@ def test_a_command_answers_as_predict_does_and_ends_after_what_waits(
         told.set()
         process.send_signal(signal.SIGTERM)
         for thread in threads:
-            thread.join()
+            thread.join(120)
     assert process.wait(60) == 0
     assert answers.count(200) >= 2 and set(answers) <= {200, 503}
     printed = (tmp_path / "printed").read_text()
@@ -105,5 +116,6 @@ def test_what_cannot_be_served_ends_with_2(tmp_path: Path) -> None:
         ([tmp_path / "empty", "--port", "0"], "the folder holds no model"),
         ([tmp_path / "empty", "--host", "0.0.0.0"], "asks nobody for a token"),
     ):
-        done = subprocess.run([*words, *map(str, more)], capture_output=True, text=True)
+        typed = [*words, *map(str, more)]
+        done = subprocess.run(typed, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr

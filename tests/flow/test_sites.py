@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from tests.helpers.commands import FOLDS, Made, made_at, run
 from tests.helpers.figures import leave_undrawn
+from tests.helpers.shared import made_once
 from tests.helpers.sources import two_sites
 
 from pneumoscope.cli.options import DataOptions
@@ -18,6 +19,7 @@ from pneumoscope.errors import DataNotFound, InputError
 from pneumoscope.evaluation.predictions import read_predictions
 from pneumoscope.evaluation.site.matrix import read_matrix
 from pneumoscope.report.groups.matrix import _remarks
+from pneumoscope.run import Run
 
 WORDS = [
     word
@@ -28,17 +30,20 @@ WORDS = [
 
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return two_sites(tmp_path_factory.mktemp("films"))
+    return made_once(tmp_path_factory, "sites", two_sites)
 
 
 @pytest.fixture(scope="session")
 def together(tmp_path_factory: pytest.TempPathFactory, sites: tuple[Path, Path]) -> Made:
-    """A run on both sites."""
-    place = tmp_path_factory.mktemp("together")
-    with made_at(place) as (patch, printed):
-        leave_undrawn(patch)
-        assert run(patch, "train", *map(str, sites), *WORDS, "--out", "both") == 0
-    return Made(place / "both", place / "cache", printed.getvalue())
+    """A run on both sites. No test changes it."""
+
+    def make(place: Path) -> Made:
+        with made_at(place) as (patch, printed):
+            leave_undrawn(patch)
+            assert run(patch, "train", *map(str, sites), *WORDS, "--out", "both") == 0
+        return Made(place / "both", place / "cache", printed.getvalue())
+
+    return made_once(tmp_path_factory, "together", make)
 
 
 def test_figures_stand_by_site_and_the_pooled_ones_second(together: Made) -> None:
@@ -86,17 +91,13 @@ def test_a_run_of_several_sites_is_resumed_and_judged_again(
     assert run(monkeypatch, "evaluate", str(together.folder), "--split", "val", "--out", "v") == 0
     found = json.loads((tmp_path / "v/metrics.json").read_text("utf-8"))
     assert [site["name"] for site in found["sites"]] == ["east", "west"]
-    metrics = together.folder / "metrics.json"
-    before, kept = metrics.read_bytes(), (together.folder / "report.html").read_bytes()
-    metrics.unlink()
-    (together.folder / "report.html").unlink()
-    try:
-        assert run(monkeypatch, "train", "--resume", str(together.folder)) == 0
-        new, old = json.loads(metrics.read_text("utf-8")), json.loads(before)
-        assert new["sites"] == old["sites"] and new["metrics"] == old["metrics"]
-    finally:
-        metrics.write_bytes(before)
-        (together.folder / "report.html").write_bytes(kept)
+    copy = Run(Path(shutil.copytree(together.folder, tmp_path / "both")))
+    old = json.loads(copy.metrics_file.read_text("utf-8"))
+    copy.metrics_file.unlink()
+    copy.report_file.unlink()
+    assert run(monkeypatch, "train", "--resume", str(copy.folder)) == 0
+    new = json.loads(copy.metrics_file.read_text("utf-8"))
+    assert new["sites"] == old["sites"] and new["metrics"] == old["metrics"]
 
 
 def test_one_set_asks_as_it_always_did(sites: tuple[Path, Path]) -> None:
@@ -232,13 +233,16 @@ def test_the_same_films_under_two_names_are_refused(
 
 @pytest.fixture(scope="session")
 def left_out(tmp_path_factory: pytest.TempPathFactory, sites: tuple[Path, Path]) -> Made:
-    """A run that left out each site."""
-    place = tmp_path_factory.mktemp("left-out")
-    with made_at(place) as (patch, printed):
-        leave_undrawn(patch)
-        words = ("crossval", *map(str, sites), "--by", "site", *WORDS, "--out", "matrix")
-        assert run(patch, *words) == 0
-    return Made(place / "matrix", place / "cache", printed.getvalue())
+    """A run that left out each site. No test changes it."""
+
+    def make(place: Path) -> Made:
+        with made_at(place) as (patch, printed):
+            leave_undrawn(patch)
+            words = ("crossval", *map(str, sites), "--by", "site", *WORDS, "--out", "matrix")
+            assert run(patch, *words) == 0
+        return Made(place / "matrix", place / "cache", printed.getvalue())
+
+    return made_once(tmp_path_factory, "left-out", make)
 
 
 def test_a_matrix_of_sites_has_the_same_films_in_every_row(left_out: Made) -> None:
@@ -293,11 +297,14 @@ def test_models_that_left_out_a_site_are_no_ensemble(
         assert "are no ensemble" in capsys.readouterr().err
 
 
-def test_a_matrix_is_resumed(left_out: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = left_out.folder / "matrix.json"
+def test_a_matrix_is_resumed(
+    left_out: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(left_out.folder, tmp_path / "matrix"))
+    file = copy / "matrix.json"
     before = file.read_bytes()
     file.unlink()
-    assert run(monkeypatch, "train", "--resume", str(left_out.folder)) == 0
+    assert run(monkeypatch, "train", "--resume", str(copy)) == 0
     assert file.read_bytes() == before
 
 

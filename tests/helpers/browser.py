@@ -23,8 +23,8 @@ _FLAGS = (
     *("--disable-dev-shm-usage", "--disable-background-networking", "--disable-extensions"),
     *("--disable-component-update", "--remote-debugging-pipe"),
 )
-_PATIENCE = 20.0
-_SILENCE = 60.0
+_PATIENCE = 60.0
+_SILENCE = 240.0
 
 _START = """
 import fcntl, os, sys

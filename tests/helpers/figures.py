@@ -14,7 +14,9 @@ _PNG = base64.b64decode(
 
 
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
-    """Let matplotlib save an empty picture for every figure; for tests that look elsewhere."""
+    """Let matplotlib draw nothing, and save an empty picture for every figure; for tests that look
+    elsewhere."""
+    patch.setattr("matplotlib.figure.Figure.draw", lambda figure, renderer: None)
     patch.setattr("matplotlib.figure.Figure.savefig", save_nothing)
 
 

@@ -66,7 +66,7 @@ def running(limits: Limits | None = None, *, loads: bool = True) -> Iterator[Run
         thread = threading.Thread(target=lambda: asyncio.run(server.run_on(listening)))
         thread.start()
         try:
-            assert is_ready.wait(30)
+            assert is_ready.wait(60)
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(base_url=url, timeout=30) as client:
                 yield Running(url, there, client)

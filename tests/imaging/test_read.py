@@ -5,8 +5,6 @@ import io
 import logging
 import os
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +26,7 @@ from tests.helpers.images import (
     png_chunks,
     tiff_of,
 )
+from tests.helpers.processes import python
 
 from pneumoscope.errors import UnreadableImage
 from pneumoscope.imaging.geometry import fit_square
@@ -442,7 +441,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) >> 10)
 
 def test_bombs_cost_no_memory() -> None:
     code = BOMBS.format(root=str(Path(__file__).parents[2]))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(code)
+    assert done.returncode == 0, done.stderr
     # The tests themselves make 64 MB of zeros.
     assert int(done.stdout) < 120, done.stdout
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers.processes import python
 
 from pneumoscope.errors import BadWeights, DiskFull
 from pneumoscope.imaging.geometry import fit_square
@@ -155,11 +154,10 @@ def test_a_kill_while_it_is_written_leaves_none_or_the_old_one(
 ) -> None:
     whole, new = tmp_path / "whole.npz", tmp_path / "reference.npz"
     save_reference(whole, reference)
-    words = [sys.executable, "-c", KILLED, moment, str(whole), str(new)]
-    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert python(KILLED, moment, whole, new).returncode == -signal.SIGKILL
     assert load_reference(new) is None
     new.write_bytes(whole.read_bytes())
-    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert python(KILLED, moment, whole, new).returncode == -signal.SIGKILL
     found = load_reference(new)
     assert found is not None and np.array_equal(found.codes, reference.codes)
 

@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.helpers.networks import POINTS, make_bundle
+from tests.helpers.processes import python
 
 from pneumoscope import Classifier
 from pneumoscope.data.prepare import prepare
@@ -264,7 +263,6 @@ def test_the_package_loads_nothing_until_it_is_asked() -> None:
         "heavy = [m for m in ('lightning', 'pandas', 'matplotlib', 'sklearn') if m in sys.modules];"
         "print(light, heavy, Classifier.__name__)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split("\n")[0] == "True [] Classifier"
+    assert python(code).stdout.split("\n")[0] == "True [] Classifier"
     with pytest.raises(ImportError):
         from pneumoscope import Nothing  # type: ignore[attr-defined]  # noqa: F401

@@ -1,12 +1,11 @@
 """The plain ResNets are timm's: same names, same features to the bit, and no timm to load them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from tests.helpers.networks import make_bundle, shaken
+from tests.helpers.processes import python
 
 from pneumoscope.models.bundle import Bundle, load_bundle, save_bundle
 from pneumoscope.models.network import Network
@@ -47,9 +46,7 @@ def test_a_resnet_is_used_without_timm(tmp_path: Path) -> None:
         "read = Classifier.load(sys.argv[1]).read(numpy.zeros((40, 40), numpy.uint8)); "
         "print(read[0].error, [m for m in ('timm', 'torchvision', 'sympy') if m in sys.modules])"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    out = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "None []"
+    assert python(code, tmp_path).stdout.strip() == "None []"
 
 
 def test_other_backbones_are_timms_still(tmp_path: Path) -> None:

@@ -5,32 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.helpers.pages import CHROMIUM, browse
+from tests.helpers.pages import CHROMIUM, framed
 
 from pneumoscope.report.kit.heat import Heatmaps
 from pneumoscope.report.run import render
 from pneumoscope.report.run.render import write_report
 
-# The report is shown in a frame of the width to test: a headless window has a least width of
-# its own. srcdoc shares the origin, so the frame can be measured from outside.
-PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
-<pre id="found">nothing</pre>
-<script id="text" type="application/json">TEXT</script>
-<script>
-const text = JSON.parse(document.getElementById("text").textContent);
-const frame = document.getElementById("page");
-frame.addEventListener("load", () => {
-  const inner = frame.contentDocument, root = inner.documentElement;
-  for (const part of inner.querySelectorAll("details")) part.open = true;
-  const clipped = (node) => node.closest(".scroll, pre, .skip");
-  const wide = [...inner.body.querySelectorAll("*")]
-    .filter((node) => !clipped(node) && node.getBoundingClientRect().right > WIDTH + 0.5)
-    .map((node) => node.tagName + "." + (node.className.baseVal ?? node.className));
+OPENED = 'for (const part of inner.querySelectorAll("details")) part.open = true;'
+SORTED = """
   const table = inner.querySelector("#films table.sortable");
   const head = [...table.tHead.rows[0].cells].at(-1);
   const column = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[3].textContent));
@@ -40,63 +26,35 @@ frame.addEventListener("load", () => {
   const points = inner.querySelector("#operating table.sortable");
   points.tHead.rows[0].cells[2].querySelector("button").click();
   const sensitivity = [...points.tBodies[0].rows].map((row) => Number(row.cells[2].dataset.value));
-  document.getElementById("found").textContent = JSON.stringify({
-    scroll: root.scrollWidth, inner: frame.contentWindow.innerWidth, wide: wide.slice(0, 5),
-    sensitivity, rising, falling: column(), sort: head.getAttribute("aria-sort"),
-  });
-});
-frame.srcdoc = text;
-</script>"""
+"""
+"""The films by a column, up and then down, and the operating points by another."""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_browser_finds_no_fault(reported: Path, tmp_path: Path, width: int) -> None:
-    text = json.dumps((reported / "report.html").read_text(encoding="utf-8")).replace(
-        "<", "\\u003c"
-    )
-    probe = tmp_path / "probe.html"
-    probe.write_text(PROBE.replace("WIDTH", str(width)).replace("TEXT", text, 1), encoding="utf-8")
-    log, dom = browse(probe, tmp_path)
-    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
-    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
-    assert measured, dom[:500]
-    found = json.loads(unescape(measured[1]))
-    assert found["inner"] == width
-    assert found["scroll"] <= width, found["wide"]
-    assert found["wide"] == []
-    assert found["rising"] == sorted(found["rising"])
-    assert found["falling"] == found["rising"][::-1]
-    assert found["sort"] == "descending"
-    assert found["sensitivity"] == sorted(found["sensitivity"])
-    assert len(set(found["sensitivity"])) > 1
+def test_browser_finds_no_fault(reported: Path, tmp_path: Path) -> None:
+    page = (reported / "report.html").read_text(encoding="utf-8")
+    seen = 'sensitivity, rising, falling: column(), sort: head.getAttribute("aria-sort")'
+    for found in framed(page, tmp_path, first=OPENED + SORTED, more=seen):
+        assert found["rising"] == sorted(found["rising"])
+        assert found["falling"] == found["rising"][::-1]
+        assert found["sort"] == "descending"
+        assert found["sensitivity"] == sorted(found["sensitivity"])
+        assert len(set(found["sensitivity"])) > 1
 
 
-LOOK = """<!doctype html><iframe id="page" style="width:390px;height:900px;border:0"></iframe>
-<pre id="found">nothing</pre>
-<script id="text" type="application/json">TEXT</script>
-<script>
-const frame = document.getElementById("page");
-frame.addEventListener("load", () => {
-  const inner = frame.contentDocument;
-  for (const part of inner.querySelectorAll("details")) part.open = true;
+NAMED = """
   const images = [...inner.images];
-  const wide = [...inner.body.querySelectorAll("*")]
-    .filter((node) => !node.closest(".scroll, pre, .skip"))
-    .filter((node) => node.getBoundingClientRect().right > 390.5);
   const named = (node) => node.getAttribute("role") === "region" && node.ariaLabel;
-  document.getElementById("found").textContent = JSON.stringify({
+"""
+LOOK = """
     images: images.length, nameless: images.filter((image) => !image.alt).length,
     broken: images.filter((image) => !image.naturalWidth).length,
-    heats: inner.querySelectorAll("img.heat").length, wide: wide.map((node) => node.outerHTML),
+    heats: inner.querySelectorAll("img.heat").length,
     tables: inner.querySelectorAll("table").length,
     reached: [...inner.querySelectorAll(".scroll[tabindex='0']")].filter(named).length,
     keys: [...inner.querySelectorAll("table.sortable th[scope=col]")].map(
       (head) => head.querySelector("button")?.tabIndex ?? -1),
-  });
-});
-frame.srcdoc = JSON.parse(document.getElementById("text").textContent);
-</script>"""
+"""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
@@ -124,17 +82,9 @@ def test_films_heat_and_shortcuts_on_a_phone(
     )
     # The frame's load event waits for eager images alone, and the browser waits for nothing else.
     page = report.read_text(encoding="utf-8").replace('loading="lazy"', 'loading="eager"')
-    text = json.dumps(page).replace("<", "\\u003c")
-    probe = tmp_path / "look.html"
-    probe.write_text(LOOK.replace("TEXT", text, 1), encoding="utf-8")
-    log, dom = browse(probe, tmp_path)
-    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
-    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
-    assert measured, dom[:500]
-    found = json.loads(unescape(measured[1]))
+    (found,) = framed(page, tmp_path, (390,), first=OPENED + NAMED, more=LOOK)
     assert found["images"] > 40 and found["heats"] > 8 and found["nameless"] == 0
     assert found["broken"] == 0
-    assert found["wide"] == []
     assert found["reached"] == found["tables"]
     assert len(found["keys"]) > 10 and set(found["keys"]) == {0}
 

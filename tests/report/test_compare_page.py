@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html import unescape
 from math import nan
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.pages import CHROMIUM, HOSTILE, Page, browse
+from tests.helpers.pages import CHROMIUM, HOSTILE, Page, framed
 from tests.helpers.runs import write_runs
 
 from pneumoscope.evaluation.comparison import (
@@ -31,27 +30,6 @@ from pneumoscope.report.compare.words import (
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.kit.draw import look_of
 from pneumoscope.workflows.compare import compare
-
-PROBE = """<!doctype html><iframe id="page" style="width:WIDTHpx;height:900px;border:0"></iframe>
-<pre id="found">nothing</pre>
-<script id="text" type="application/json">TEXT</script>
-<script>
-const text = JSON.parse(document.getElementById("text").textContent);
-const frame = document.getElementById("page");
-frame.addEventListener("load", () => {
-  const inner = frame.contentDocument, root = inner.documentElement;
-  const wide = [...inner.body.querySelectorAll("*")]
-    .filter((n) => !n.closest(".scroll, pre, .skip"))
-    .filter((n) => n.getBoundingClientRect().right > WIDTH + 0.5)
-    .map((n) => n.tagName + "." + (n.className.baseVal ?? n.className));
-  document.getElementById("found").textContent = JSON.stringify({
-    scroll: root.scrollWidth, wide: wide.slice(0, 5),
-    asked: performance.getEntriesByType("resource").map((each) => each.name),
-  });
-});
-frame.srcdoc = text;
-</script>"""
-
 
 NONE = ComparedDifference(0.0, -0.1, 0.1, 0.5, 0.95, "bootstrap", 100)
 
@@ -240,16 +218,5 @@ def test_one_class_and_many_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_browser_finds_no_fault(page: str, tmp_path: Path, width: int) -> None:
-    probe = tmp_path / "probe.html"
-    text = json.dumps(page).replace("<", "\\u003c")
-    filled = PROBE.replace("WIDTH", str(width)).replace("TEXT", text, 1)
-    probe.write_text(filled, encoding="utf-8")
-    log, dom = browse(probe, tmp_path)
-    assert not [line for line in log.splitlines() if "CONSOLE" in line], log
-    measured = re.search(r'<pre id="found">(.*?)</pre>', dom, flags=re.DOTALL)
-    assert measured, dom[:500]
-    found = json.loads(unescape(measured[1]))
-    assert found["scroll"] <= width, found["wide"]
-    assert found["wide"] == found["asked"] == []
+def test_browser_finds_no_fault(page: str, tmp_path: Path) -> None:
+    assert framed(page, tmp_path)

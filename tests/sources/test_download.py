@@ -71,12 +71,14 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
     server = Server(("127.0.0.1", 0), Handler)
     host.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    waits = {"poll_interval": 0.01}
+    thread = threading.Thread(target=server.serve_forever, kwargs=waits, daemon=True)
     thread.start()
     yield host
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_the_whole_file(host: Host, tmp_path: Path) -> None:
@@ -196,13 +198,15 @@ def test_a_full_disk(host: Host, tmp_path: Path) -> None:
 def test_two_processes_fetch_once(host: Host, tmp_path: Path) -> None:
     found: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(fetch(host.published(), tmp_path)))
+        threading.Thread(
+            target=lambda: found.append(fetch(host.published(), tmp_path)), daemon=True
+        )
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert found == [tmp_path / NAME] * 4
     assert found[0].read_bytes() == CONTENT
     assert host.asked == [None]

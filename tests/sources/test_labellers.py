@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers.opening import asked, opened
 
 from pneumoscope.errors import BadLabels, InputError
-from pneumoscope.listener import Silent
 from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.asked import answered
-from pneumoscope.sources.detect import open_source
 from pneumoscope.sources.meaning.labellers import labellers
 
 SICK = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -32,16 +31,6 @@ def table(root: Path, columns: Mapping[str, Sequence[object]]) -> Path:
     rows += [",".join(map(str, row)) for row in zip(names, *columns.values(), strict=True)]
     (root / "sheet.csv").write_text("\n".join(rows), "utf-8")
     return root
-
-
-def opened(root: Path, request: DataRequest | None = None) -> Source:
-    return open_source(request or DataRequest(str(root)), root, Silent())
-
-
-def asked(root: Path) -> InputError:
-    with pytest.raises(InputError) as error:
-        opened(root)
-    return error.value
 
 
 def labels(source: Source) -> dict[int, int | None]:
