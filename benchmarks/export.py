@@ -2,6 +2,7 @@
 
     python benchmarks/export.py parity                        # every backbone of the zoo, 64 px
     python benchmarks/export.py network                       # the networks alone, torch beside it
+    python benchmarks/export.py runtimes EXPORT …             # OpenVINO beside ONNX Runtime
     python benchmarks/export.py command RUN EXPORT FILMS      # one film, and 1,000 JPEG of 224 px
     python benchmarks/export.py command RUN EXPORT FILMS --int8 EXPORT8      # and another, in int8
 
@@ -43,6 +44,7 @@ def made(backbone: str, side: int, contrast: int = 0):
 
 
 def parity(names: list[str]) -> None:
+    from pneumoscope.errors import NotExportable
     from pneumoscope.export.certificate import Asked, compare, phantoms
     from pneumoscope.export.graph import finished, to_onnx
     from pneumoscope.inference.exported import OnnxEngine
@@ -58,7 +60,11 @@ def parity(names: list[str]) -> None:
         run = Predictor([bundle], calibrated=True)
         asked = Asked("model", run, None, bundle.operating_points)
         drawn = phantoms(bundle.network.spec)
-        found = compare(asked, OnnxEngine(graph), "phantoms", drawn)
+        try:
+            found = compare(asked, OnnxEngine(graph), "phantoms", drawn)
+        except NotExportable as error:
+            print(f"{name:<22} refused: {error.got}", flush=True)
+            continue
         plain = replace(bundle, network=plain_copy(bundle.network, name))
         rows = np.arange(len(drawn))
         logits = run.logits(drawn, rows)
@@ -102,6 +108,35 @@ def network(batch: int, turns: int) -> None:
         }
         print(f"{backbone}, {side} px, batch {batch}")
         in_turns(ways, turns, batch)
+
+
+def runtimes(exports: list[Path], turns: int) -> None:
+    """The same file in both runtimes: seconds of loading, films a second, differences."""
+    from pneumoscope.export.certificate import phantoms
+    from pneumoscope.inference.exported import OnnxEngine, OpenVinoEngine
+    from pneumoscope.records import InputSpec
+    from pneumoscope.run import Run
+
+    for export in exports:
+        about, graph = Run(export).model(), Run(export).graph_file.read_bytes()
+        int8 = about["export"]["int8"] is not None
+        engines = {}
+        for make in (lambda: OnnxEngine(graph, int8=int8), lambda: OpenVinoEngine(graph)):  # noqa: B023
+            start = time.perf_counter()
+            engine = make()
+            print(f"{export}: {engine.runtime} loads in {time.perf_counter() - start:.2f} s")
+            engines[engine.runtime] = engine
+        films = phantoms(InputSpec(**about["input"]))
+        first, second = (engine.batch(films) for engine in engines.values())
+        print(f"  logits of {len(films)} phantoms differ by {np.abs(first - second).max():.1e}")
+        for batch in (1, 4, 16):
+            print(f"  batch {batch}")
+            given = films[:batch]
+            ways = {
+                name: lambda engine=engine, given=given: engine.run(given)
+                for name, engine in engines.items()
+            }
+            in_turns(ways, turns, batch)
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], turns: int, films: int) -> None:
@@ -184,6 +219,9 @@ def main() -> None:
     alone = verbs.add_parser("network")
     alone.add_argument("--batch", type=int, default=16)
     alone.add_argument("--turns", type=int, default=20)
+    both = verbs.add_parser("runtimes")
+    both.add_argument("exports", nargs="+", type=Path)
+    both.add_argument("--turns", type=int, default=20)
     whole = verbs.add_parser("command")
     for name in ("run", "export", "source"):
         whole.add_argument(name, type=Path)
@@ -191,7 +229,8 @@ def main() -> None:
     whole.add_argument("--films", type=int, default=1000)
     whole.add_argument("--turns", type=int, default=7)
     asked = vars(parser.parse_args())
-    {"parity": parity, "network": network, "command": command}[asked.pop("verb")](**asked)
+    ways = {"parity": parity, "network": network, "runtimes": runtimes, "command": command}
+    ways[asked.pop("verb")](**asked)
 
 
 if __name__ == "__main__":
