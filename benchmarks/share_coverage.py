@@ -10,6 +10,7 @@ to .9, in turns, each film by chance; nothing else of them is another. No test f
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,17 +78,21 @@ def main() -> None:
     else:
         pairs = list(halves(known, given.turns))
     whole: list[bool] = []
+    refused: Counter[str] = Counter()
     for share in SHARES:
         held, films = [], 0
         for turn, (own, site) in enumerate(pairs):
             logits, patients = of_share(site, share, np.random.default_rng([turn, 1]))
             films = max(films, logits.size)
-            told = estimate_share(own, logits, patients, parent.threshold, turn).told
-            if told is not None:
-                held.append(told.low <= share <= told.high)
+            found = estimate_share(own, logits, patients, parent.threshold, turn)
+            if found.told is not None:
+                held.append(found.told.low <= share <= found.told.high)
+            refused.update([found.refused] if found.refused else [])
         whole += held
         print(f"share {share}: {films} films, {said(held, len(pairs))}", flush=True)
     print(f"all: {said(whole, len(pairs) * len(SHARES))}")
+    for why, times in refused.most_common():
+        print(f"refused {times} times: {why}")
 
 
 def said(held: list[bool], asked: int) -> str:
