@@ -22,7 +22,10 @@ from pneumoscope.records import InputSpec
     ("facts", "reasons"),
     [
         *(({"view": v}, ()) for v in ("PA", "AP", "AP Supine", "AP_horizontal", "Frontal", "")),
-        *(({"view": v}, ("LATERAL",)) for v in ("L", "LL", "RL", "Lateral", "LATERAL VIEW", "lat")),
+        *(
+            ({"view": v}, ("LATERAL",))
+            for v in ("L", "LL", "RL", "Lateral", "LATERAL VIEW", "lat", "COSTAL", "LAO")
+        ),
         *(({"view": v}, ("OTHER-MODALITY",)) for v in ("Axial", "Coronal")),
         *(({"modality": m}, ()) for m in ("DX", "CR", "X-ray", "XR", "OT")),
         *(({"modality": m}, ("OTHER-MODALITY",)) for m in ("CT", "MR", "US")),

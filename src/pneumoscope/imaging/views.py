@@ -15,9 +15,11 @@ Aside = Literal["LATERAL", "OTHER-MODALITY", "OTHER-PART"]
 _RADIOGRAPHS = frozenset(
     ("CR", "DX", "RG", "RF", "XA", "OT", "SC", "DR", "XRAY", "XR", "CXR", "RX", "PX", "RADIOGRAPHY")
 )
-# Left and right lateral, as View Position (0018,5101) and tables of public sets write them.
+# Left and right lateral, as View Position (0018,5101) and tables of public sets write them; with
+# them obliques, such as PadChest's COSTAL of ribs: no frontal films either.
 _LATERAL = re.compile(
-    r"(l|r)?(lat|lateral)( ?view)?|(left|right) ?(lateral)?|ll|rl|l|r|llat|rlat|lateral.*|profile",
+    r"(l|r)?(lat|lateral)( ?view)?|(left|right) ?(lateral)?|ll|rl|l|r|llat|rlat|lateral.*|profile|"
+    r"lao|rao|lpo|rpo|obl|oblique.*|costal",
     re.IGNORECASE,
 )
 # Slices of CT and MR are told by their planes where no modality is named.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,7 +13,7 @@ import pandas as pd
 from pneumoscope.errors import BadLabels, printable
 from pneumoscope.sources.meaning.cells import is_missing, parts_of
 from pneumoscope.sources.meaning.codes import coded
-from pneumoscope.sources.meaning.flags import is_flag
+from pneumoscope.sources.meaning.flags import about, is_flag
 from pneumoscope.sources.meaning.qualified import short_normal
 from pneumoscope.sources.meaning.words import (
     fold,
@@ -26,7 +26,7 @@ from pneumoscope.sources.meaning.words import (
 )
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.facts import fact_name, is_private
-from pneumoscope.sources.tables.roles import has_a_role
+from pneumoscope.sources.tables.roles import has_a_role, named
 
 _MOST_WORDS, _MOST_SHOWN, _MOST_COLUMNS, _LONGEST = 20, 6, 8, 40
 _MOST_LOOKED_AT = 500
@@ -179,6 +179,14 @@ def likely_label(cell: str) -> bool:
     )  # fmt: skip
 
 
+def like_class(cell: str) -> bool:
+    """Whether a cell holds a word for pneumonia, or one that says positive or sick of anything."""
+    return any(
+        known(part) == "pneumonia" or (vague(part) and len(fold(part)) > 1)
+        for part in parts_of(cell)
+    )
+
+
 def is_measured(cells: pd.Series[str]) -> bool:
     """Whether a column is none of classes: cells of coordinates, or nearly as many as rows."""
     there = [cell for cell in cells.unique() if not is_missing(cell)]
@@ -186,6 +194,27 @@ def is_measured(cells: pd.Series[str]) -> bool:
     if there and 2 * boxes > min(len(there), _MOST_CELLS):
         return True
     return len(there) > max(_SAMPLE, _NEARLY * len(cells))
+
+
+def _are_decimals(cells: pd.Series[str]) -> bool:
+    """Whether most cells of a column are decimal numbers, and many differ: shares or measures."""
+    there = [cell for cell in cells.unique() if not is_missing(cell)]
+    few = there[:_MOST_CELLS]
+    return len(few) > _SAMPLE // 8 and 2 * sum(map(bool, map(_DECIMAL.fullmatch, few))) > len(few)
+
+
+def label_columns(table: Table, besides: Collection[str]) -> list[str]:
+    """The columns that are named for labels, or for pneumonia in another language."""
+    names = [str(name) for name in table.frame.columns if name not in besides]
+    said = [name for name in names if about(name) == "pneumonia"]
+    return list(dict.fromkeys((*named(table, "label", besides), *said)))
+
+
+def measures(table: Table, besides: Collection[str]) -> list[str]:
+    """The columns of measures that are named for labels or pneumonia: they are refused as such."""
+    names = [str(name) for name in table.frame.columns if name not in besides]
+    said = (n for n in names if n in label_columns(table, besides) or misspelt(n) == "pneumonia")
+    return [name for name in said if _are_decimals(table.frame[name])]
 
 
 def divides(cells: pd.Series[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from pneumoscope.sources.asked import open_or_ask
 from pneumoscope.sources.candidates import NoLabelColumn
 from pneumoscope.sources.fetch.download import PNEUMONIAMNIST, fetch
 from pneumoscope.sources.fetch.kermany import fetch_kermany
+from pneumoscope.sources.film.stores import check_store
 from pneumoscope.sources.forms.arrays import arrays_source, looks_like_arrays
 from pneumoscope.sources.forms.folder import folder_source, looks_like_folder
 from pneumoscope.sources.forms.huggingface import (
@@ -43,14 +43,6 @@ NAMES = ("kermany", "phantom", "pneumoniamnist")
 """Data sets that are known by name; a size may follow an ``@``."""
 
 _ZIP = b"PK\x03\x04"
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
-_STORES = {
-    **dict.fromkeys((".h5", ".hdf5", ".mat"), "an HDF5 or MATLAB file"),
-    **dict.fromkeys((".tfrec", ".tfrecord", ".tfrecords"), "TFRecords"),
-    **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), "a pickle, never loaded here"),
-    **dict.fromkeys((".nii", ".mha", ".nrrd"), "a volume"),
-}
-"""Files that hold films in a way that is not read, by their extension."""
 
 Opener = Callable[[DataRequest], Source]
 
@@ -240,26 +232,8 @@ def _check_there(path: Path) -> None:
             expected="a file or folder that exists",
             remedy="check the path, or give a name: " + ", ".join(NAMES),
         )
-    suffix = path.suffix.lower()
-    if path.is_file() and suffix in _ARCHIVES and not is_table(path):
-        folder = shlex.quote(str(path)[: -len(suffix)].removesuffix(".tar"))
-        quoted = shlex.quote(str(path))
-        unpack = f"python -m zipfile -e {quoted} {folder}"
-        if suffix != ".zip":
-            unpack = f"mkdir {folder} && tar xf {quoted} -C {folder}"
-        raise UnreadableData(
-            "archives are not read",
-            got=path,
-            remedy=f"unpack it, and give the folder that comes out of it: {unpack}",
-        )
-    if path.is_file() and suffix in _STORES:
-        raise UnreadableData(
-            "films are not read out of such a file",
-            got=f"{path} ({_STORES[suffix]})",
-            expected="a folder of films, a table, parquet, .npz or .npy",
-            remedy="write its films as PNG into folders NORMAL and PNEUMONIA, or as arrays: "
-            "np.savez('films.npz', x_train=…, y_train=…)",
-        )
+    if path.is_file() and not is_table(path):
+        check_store(path)
     if not os.access(path, os.R_OK):
         raise UnreadableData(
             "this may not be read", got=path, remedy="ask for permission to read it"

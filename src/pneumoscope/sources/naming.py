@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pneumoscope.errors import InputError
+from pneumoscope.errors import BadLabels, InputError
 from pneumoscope.records import DataRequest
 from pneumoscope.sources.film.find import Found
+from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.places.groups import by_folder, by_header
-from pneumoscope.sources.places.match import Names
+from pneumoscope.sources.places.match import Names, plain_path
+from pneumoscope.sources.places.numbers import by_number
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.find import (
     POSSIBLE,
@@ -25,8 +28,10 @@ from pneumoscope.sources.tables.find import (
     with_films,
 )
 from pneumoscope.sources.tables.parts import LabelTable, read_labels
+from pneumoscope.sources.tables.roles import named
 
 _HEADERS = 32
+_SHOWN_IDS, _SHOWN_FILMS = 5, 2000  # among which a similar pair of names is looked for
 
 
 def own_names(found: Found) -> Names:
@@ -36,8 +41,8 @@ def own_names(found: Found) -> Names:
 
 def names_and_groups(root: Path, found: Found, *more: Table) -> Iterator[Names]:
     """How a table may name the films: by their own names; where none does and one, below
-    ``root`` or of ``more``, says what films show, by the folders that they lie in, or by the ids of
-    their DICOM headers."""
+    ``root`` or of ``more``, says what films show, by the folders that they lie in, by the ids of
+    their DICOM headers, or by the number of each id alone."""
     names = own_names(found)
     if not names.paths:
         return
@@ -50,6 +55,16 @@ def names_and_groups(root: Path, found: Found, *more: Table) -> Iterator[Names]:
     some = by_header(root, files[:: max(1, len(files) // _HEADERS)])
     if any(group_column(table, some) for table in tables):
         yield by_header(root, files)
+    if numbered := by_number(names.paths, _ids(tables)):
+        yield numbered
+
+
+def _ids(tables: Sequence[Table]) -> Iterator[list[str]]:
+    """The distinct ids of each column that is named for films, patients or studies."""
+    for table in tables:
+        names = (n for role in ("image", "patient", "study") for n in named(table, role))
+        for name in names:
+            yield [str(cell) for cell in table.frame[name].unique() if not is_missing(cell)]
 
 
 def labels_of(root: Path, found: Found, request: DataRequest) -> tuple[Names, LabelTable]:
@@ -102,3 +117,43 @@ def names_below(root: Path, *tables: LabelTable) -> list[str]:
         for table in tables
         for path in table.paths
     ]
+
+
+def _most_alike(keys: Sequence[str], paths: Sequence[str]) -> tuple[str, str]:
+    """The id, as it was looked for, and the film of the most similar names: two that are meant to
+    meet show why they do not."""
+    ids = [PurePosixPath(plain_path(key)).name or key for key in keys[:_SHOWN_IDS]]
+    names = {PurePosixPath(path).name: path for path in paths[:_SHOWN_FILMS]}
+    close = {one: get_close_matches(one, names, n=1) for one in ids}
+    pairs = [(one, names[found[0]]) for one, found in close.items() if found]
+    return pairs[0] if pairs else (ids[0], paths[0])
+
+
+def no_film_met(
+    paths: Sequence[str],
+    keys: Sequence[str],
+    table: Path,
+    way: tuple[str, tuple[str, ...]] = ("give the table of these films: --labels FILE", ()),
+) -> BadLabels:
+    """The error for a table of which no name meets a film; ``way`` is what to do, and the option
+    that does it."""
+    films = f"{len(paths)} film{'s' * (len(paths) != 1)}"
+    looked, called = _most_alike(keys, paths)
+    remedy, answer = way
+    answer = ("--labels", str(table), *answer) if answer else ()
+    remedy += "; where the table is of other films: --form unlabelled"
+    elsewhere = Path(keys[0])
+    if elsewhere.is_absolute() and elsewhere.is_file():
+        remedy = (
+            f"the films that it names lie elsewhere: give their folder, {elsewhere.parent}, and "
+            f"--labels {table}"
+        )
+        answer = ()
+    return BadLabels(
+        "no film has a row in the label table",
+        got=f"{films}, {len(keys)} ids in {table}; one was looked for as {looked!r}, and the most "
+        f"similar name of a film is {called!r}",
+        expected="ids that are paths or file names of the films, with or without suffix",
+        remedy=remedy,
+        answer=answer,
+    )

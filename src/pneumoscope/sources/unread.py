@@ -3,6 +3,8 @@ named, since a set with labels must not end as one without."""
 
 from __future__ import annotations
 
+import glob
+import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +12,7 @@ from pneumoscope.errors import InputError, UnreadableData, printable
 from pneumoscope.records import DataRequest
 from pneumoscope.sources.film.find import find_films
 from pneumoscope.sources.meaning.words import is_kind, known, misspelt, words_of
-from pneumoscope.sources.places.files import ANOTHER_KIND
+from pneumoscope.sources.places.files import ANOTHER_KIND, IMAGE_SUFFIXES
 from pneumoscope.sources.rows.voc import voc_rows
 from pneumoscope.sources.tables.find import files_below
 from pneumoscope.sources.tables.read import TABLE_SUFFIXES, read_table
@@ -29,6 +31,8 @@ _TEXTS = frozenset(
 _BESIDE = _TEXTS | {".rtf", ".doc", ".docx", ".md"}
 _SAMPLE, _LONGEST_TEXT, _SHORTEST_NAME, _MOSTLY = 32, 16 << 20, 4, 0.5
 _NEARLY, _FEW = 0.9, 8
+_NAME, _LONGEST_SIDECAR = re.compile(r"[\w.-]+"), 64 << 10
+_SUMS = frozenset((".md5", ".sha1", ".sha256", ".crc", ".dcm", ".lock", ".bak", ".tmp", ""))
 _JUNK = "thumbs.db"  # Windows leaves it in folders of pictures
 _REMEDY = (
     "write what it says into a table with a row for each film, file and label, and name that: "
@@ -50,7 +54,9 @@ def check_unread(root: Path, request: DataRequest) -> None:
     if not films or not found.passed_over.get(ANOTHER_KIND):
         return
     others = [p for p in files_below(root, tuple(_BESIDE | _STORES)) if p.name.lower() != _JUNK]
+    _check_sidecars(root, films)
     _check_beside(root, films, others)
+    _check_texts(root, films, others)
     for path in others:
         why = _why(path, films)
         if why:
@@ -103,6 +109,57 @@ def _check_beside(root: Path, films: list[str], others: list[Path]) -> None:
             expected="one table of all labels; boxes of YOLO with their data.yaml, or COCO's JSON",
             remedy=_REMEDY,
         )
+
+
+def _check_sidecars(root: Path, films: list[str]) -> None:
+    """Raise for small files of any other kind that lie beside the films under their names, as
+    WebDataset's ``.cls`` do."""
+    some = films[:: max(1, len(films) // _SAMPLE)]
+    found = Counter(suffix for film in some for suffix in _beside(root / film))
+    for suffix, count in found.most_common(1):
+        if count >= _MOSTLY * len(some):
+            raise UnreadableData(
+                "a file beside each film could hold its label, and is not read",
+                got=f"{suffix} files named as films in {root}",
+                expected="one table of all labels",
+                remedy=_REMEDY,
+            )
+
+
+def _beside(film: Path) -> set[str]:
+    """The extensions of small files beside ``film`` that bear its name, of kinds that no other
+    check knows."""
+    known = _BESIDE | _STORES | IMAGE_SUFFIXES | TABLE_SUFFIXES | _SUMS
+    there = (one for one in film.parent.glob(f"{glob.escape(film.stem)}.*") if one.is_file())
+    small = (one for one in there if 0 < one.stat().st_size <= _LONGEST_SIDECAR)
+    return {one.suffix.lower() for one in small if one.name != film.name} - known
+
+
+def _check_texts(root: Path, films: list[str], others: list[Path]) -> None:
+    """Raise where texts of other names than the films' each name one, as reports of Open-i do."""
+    texts = [path for path in others if path.suffix.lower() in _TEXTS]
+    stems = {PurePosixPath(film).stem for film in films}
+    stems = {stem for stem in stems if len(stem) >= _SHORTEST_NAME}
+    some = texts[:: max(1, len(texts) // _SAMPLE)]
+    naming = [path for path in some if not stems.isdisjoint(_names_in(path))]
+    if len(texts) < _MOSTLY * min(len(films), _SAMPLE) or len(naming) < _MOSTLY * len(some):
+        return
+    raise UnreadableData(
+        "texts that name a film each could hold its label, and are not read",
+        got=f"{len(texts):,} files such as {printable(naming[0].relative_to(root))} in {root}",
+        expected="one table of all labels",
+        remedy=_REMEDY,
+    )
+
+
+def _names_in(path: Path) -> set[str]:
+    """The words of a text that could be names of films, without extension."""
+    try:
+        text = path.read_text("utf-8", "ignore") if path.stat().st_size <= _LONGEST_TEXT else ""
+    except OSError:
+        return set()
+    words = _NAME.findall(text)
+    return {*words, *(PurePosixPath(word).stem for word in words)}
 
 
 def _why(path: Path, films: list[str]) -> str:

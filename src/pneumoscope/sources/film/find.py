@@ -11,6 +11,7 @@ from pneumoscope.errors import UnreadableData
 from pneumoscope.imaging.views import TOLD, aside_of_folder
 from pneumoscope.sources.film.objects import object_kind
 from pneumoscope.sources.film.rule import other_branches, sort_films
+from pneumoscope.sources.film.stores import check_stores_below
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.places.files import Listing, list_films
 
@@ -66,6 +67,7 @@ def check_any(found: Found) -> None:
     """Raise UnreadableData where there is no film."""
     if found.listing.files:
         return
+    check_stores_below(found.listing.root)
     counts = ", ".join(f"{n:,} {what}" for what, n in found.listing.passed_over.items())
     raise UnreadableData(
         "there is no film in this folder",

@@ -16,17 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import BadLabels, DataNotFound, UnreadableData
-from pneumoscope.records import SPLITS, DataRequest, Film, Grey, Source
+from pneumoscope.records import SPLITS, DataRequest, Film, Source
 from pneumoscope.sources.assemble import Listed, assemble
 from pneumoscope.sources.listed import About, Boxes, Column, Reader
 from pneumoscope.sources.meaning.asking import Question
-from pneumoscope.sources.meaning.cells import read_cells
-from pneumoscope.sources.rows.pairs import Pair, Pixels, find_pairs
+from pneumoscope.sources.meaning.cells import is_missing, read_cells
+from pneumoscope.sources.rows.pairs import Pair, Pixels, find_pairs, grey_of
 from pneumoscope.sources.tables.bounds import digest
 
 _LARGEST_SIDE = 4096
-# Rec. 601 luma, as Pillow's mode L; a grey film stored as RGB comes back unchanged.
-_LUMA = np.array([299, 587, 114], dtype=np.uint32)
 _PNEUMONIA = "pneumonia"
 _PNEUMONIAMNIST = ((4708, 524, 624), (3882, 524, 624))
 _CHEST = (
@@ -54,7 +52,8 @@ def looks_like_arrays(path: Path) -> str | None:
 
 def arrays_source(request: DataRequest, name: str = "") -> Source:
     """The films of arrays: uint8 (N, H, W), (N, H, W, 1) grey or (N, H, W, 3) RGB, with labels
-    (N,), (N, 1), or (N, 14) as ChestMNIST has them, by split where there are several.
+    (N,), (N, 1), or (N, 14) as ChestMNIST has them, by split where there are several. Of others
+    than MedMNIST floats from 0 to 1 or 255, class words, and ids of patients (N,) are read too.
 
     Raises DataNotFound, UnreadableData, BadLabels.
     """
@@ -72,7 +71,7 @@ def arrays_source(request: DataRequest, name: str = "") -> Source:
     if kind == "medmnist" and [pair.split for pair in pairs] != list(SPLITS):
         kind = "arrays"
     for pair in pairs:
-        _check_images(pair, pairs[0], path)
+        _check_images(pair, pairs[0], path, floats=kind == "arrays")
     by_pair = [_cells(pair, kind, path) for pair in pairs]
     if kind == "medmnist":
         _check_classes(by_pair, pairs, path)
@@ -86,6 +85,7 @@ def arrays_source(request: DataRequest, name: str = "") -> Source:
     label = np.array([meaning.code[cell] for cell in cells], dtype=np.int64)
     films = _ArrayFilms(path, tuple(pairs))
     shape = pairs[0].pixels.shape
+    about = _about(label, pairs)
     return assemble(
         Listed(
             form="medmnist",
@@ -93,11 +93,14 @@ def arrays_source(request: DataRequest, name: str = "") -> Source:
             why=f"{_told(pairs)}, {shape[1]} px, "
             + ("RGB" if len(shape) == 4 and shape[3] == 3 else "grey"),
             films=films,
-            about=_about(label, pairs),
+            about=about,
             fingerprint=_fingerprint(path, pairs),
             native_size=max(shape[1:3]),
             words=meaning.words,
-            notes=_notes(counts, counts in _PNEUMONIAMNIST or "mnist" in name.lower()),
+            notes=_notes(counts, counts in _PNEUMONIAMNIST or "mnist" in name.lower())
+            if not about.patient.known
+            else (),
+            patients="an array of their ids" if about.patient.known else "",
         )
     )
 
@@ -123,7 +126,7 @@ class _ArrayFilms:
 
     @property
     def private(self) -> Sequence[bool]:
-        return [False] * len(self.paths)
+        return [pair.patients is not None for pair in self.pairs for _ in range(len(pair.labels))]
 
     @property
     def has_header(self) -> Sequence[bool]:
@@ -137,18 +140,10 @@ class _ArrayFilms:
 
 
 def _read(pixels: NDArray[np.uint8], row: int, side: int = 0) -> Film:
-    grey = _grey(pixels, row)
+    grey = grey_of(pixels, row)
     height, width = grey.shape
     colour = pixels.ndim == 4 and pixels.shape[3] == 3
     return Film(grey, height, width, facts={"mode": "RGB" if colour else "L"})
-
-
-def _grey(pixels: NDArray[np.uint8], row: int) -> Grey:
-    """Uint8 (H, W) of one row; RGB becomes luma."""
-    image = np.asarray(pixels[row])
-    if image.ndim == 2 or image.shape[2] == 1:
-        return image.reshape(image.shape[:2]).copy()
-    return ((image @ _LUMA + 500) // 1000).astype(np.uint8)
 
 
 def _kind(path: Path, name: str) -> str:
@@ -169,15 +164,16 @@ def _kind(path: Path, name: str) -> str:
     return "medmnist"
 
 
-def _check_images(pair: Pair, first: Pair, path: Path) -> None:
+def _check_images(pair: Pair, first: Pair, path: Path, *, floats: bool) -> None:
     pixels: Pixels = pair.pixels
     shape = pixels.shape
     fine = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
-    if pixels.dtype != np.uint8 or not fine:
+    if not (pixels.dtype == np.uint8 or (floats and pixels.dtype.kind == "f")) or not fine:
         raise UnreadableData(
             f"the array {pixels.name!r} has the wrong type or shape",
             got=f"{pixels.dtype} {shape} in {path}",
             expected="uint8 (N, S, S) grey or (N, S, S, 3) RGB",
+            remedy="write the films as uint8, 0 to 255, films first and colours last",
         )
     if shape[0] == 0:
         raise UnreadableData(f"the {pair.split} split is empty", got=path, expected="images")
@@ -206,9 +202,14 @@ def _cells(pair: Pair, kind: str, path: Path) -> list[str]:
             got=f"shape {values.shape} for {count} images in {path}",
             expected=f"({count},) or ({count}, {columns})",
         )
+    if values.dtype.kind in "US" and kind == "arrays":
+        words = values.reshape(count)
+        return [w.decode("utf-8", "replace") if isinstance(w, bytes) else w for w in words.tolist()]
     if values.dtype.kind not in "buif":
         raise BadLabels(
-            f"the array {pair.name!r} holds no numbers", got=f"{values.dtype} in {path}"
+            f"the array {pair.name!r} holds no numbers",
+            got=f"{values.dtype} in {path}",
+            expected="0 and 1, or class words",
         )
     if kind == "chest" and values.shape == (count, columns):
         named = [
@@ -250,7 +251,20 @@ def _check_classes(cells: Sequence[list[str]], pairs: Sequence[Pair], path: Path
 def _about(label: NDArray[np.int64], pairs: Sequence[Pair]) -> About:
     splits = [pair.split for pair in pairs for _ in range(len(pair.labels))]
     none = Column.empty(len(label))
-    return About(label, none, none, Column.of(splits), {}, Boxes.none(len(label)))
+    ids: list[str | None] = []
+    for pair in pairs:
+        each = [None] * len(pair.labels) if pair.patients is None else pair.patients.tolist()
+        ids += [None if one is None else _id(one) for one in each]
+    return About(label, none, Column.of(ids), Column.of(splits), {}, Boxes.none(len(label)))
+
+
+def _id(value: float | str | bytes) -> str | None:
+    """An id of an array as text; None for NaN and what is empty."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, float):
+        value = "" if np.isnan(value) else f"{value:g}"
+    return None if is_missing(str(value)) else str(value)
 
 
 def _fingerprint(path: Path, pairs: Sequence[Pair]) -> str:

@@ -24,6 +24,7 @@ from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, told
 from pneumoscope.sources.fetch.hub import MARK, fetch_set
 from pneumoscope.sources.film.rule import sort_films
+from pneumoscope.sources.legends import in_words, legends_in
 from pneumoscope.sources.listed import About, Column
 from pneumoscope.sources.places.files import fingerprint, may_be_film
 from pneumoscope.sources.rows.arrow import BROKEN, RowFile, open_rows
@@ -59,7 +60,7 @@ def huggingface_source(request: DataRequest) -> Source:
         raise UnreadableData("the set holds no rows", got=request.data)
     named = {"label": columns.label} if columns.label else {}
     named |= {role: name for role, name in request.columns.items() if role != "image"}
-    table = Table(path, frame, "")
+    table = in_words(Table(path, frame, ""), legends_in(found.root), request.meanings)
     roles = find_columns(table, replace(request, columns=named), None)
     annotations = annotate(table, roles, request)
     films = RowFilms(
@@ -74,11 +75,11 @@ def huggingface_source(request: DataRequest) -> Source:
             f"{roles.label.name!r}",
             films=films,
             about=_split(films, annotations.about),
-            fingerprint=_fingerprint(found, request),
+            fingerprint=_fingerprint(found, request, table),
             native_size=typical_side(films),
             words=annotations.words,
             readers=annotations.readers,
-            notes=(*_notes(found, roles, annotations, films), *kept.notes),
+            notes=(*table.notes, *_notes(found, roles, annotations, films), *kept.notes),
             passed=Counter(found.passed_over) + Counter(kept.passed),
             kept=kept.kept,
             patients=f"the column {roles.patient!r}" if roles.patient else "",
@@ -189,11 +190,12 @@ def _name(path: Path) -> str:
     return whole.stem if path.is_file() else whole.name
 
 
-def _fingerprint(found: Shards, request: DataRequest) -> str:
+def _fingerprint(found: Shards, request: DataRequest, table: Table) -> str:
     files = [shard.file for shard in found.shards]
     parts = [shard.part for shard in found.shards]
     rest = json.dumps([found.features, parts], sort_keys=True)
-    return fingerprint("huggingface", files, told(request), rest)
+    legend = [table.digest] if table.digest else []
+    return fingerprint("huggingface", files, told(request), rest, *legend)
 
 
 def _notes(

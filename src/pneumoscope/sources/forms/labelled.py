@@ -5,33 +5,38 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
-from pneumoscope.errors import BadLabels, DataNotFound, InputError, UnreadableData
+from pneumoscope.errors import DataNotFound, InputError, UnreadableData
 from pneumoscope.records import CLASSES, DataRequest, Source
 from pneumoscope.sources.assemble import MOST_LOST, Listed, assemble, check_links, told
 from pneumoscope.sources.film.find import Found, find_films
-from pneumoscope.sources.listed import IN_ANOTHER, Boxes, FileFilms
+from pneumoscope.sources.listed import IN_ANOTHER, About, Boxes, FileFilms
 from pneumoscope.sources.meaning.cells import is_missing
 from pneumoscope.sources.meaning.words import words_of
 from pneumoscope.sources.naming import (
     labels_of,
     names_and_groups,
     names_below,
+    no_film_met,
     one_of,
     own_names,
 )
 from pneumoscope.sources.official import asked_split, with_splits
-from pneumoscope.sources.places.files import ANOTHER_KIND, fingerprint, typical_side
+from pneumoscope.sources.places.files import ANOTHER_KIND, FoundFile, fingerprint, typical_side
 from pneumoscope.sources.places.groups import Groups
-from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet, plain_path
+from pneumoscope.sources.places.match import NOWHERE, SHARED, Met, Names, meet
 from pneumoscope.sources.splits import split_of
 from pneumoscope.sources.tables.bounds import Table
-from pneumoscope.sources.tables.columns import find_columns, image_column, to_name_films
+from pneumoscope.sources.tables.columns import (
+    Columns,
+    find_columns,
+    image_column,
+    to_name_films,
+)
 from pneumoscope.sources.tables.find import (
     LIKELY,
     films_of,
@@ -42,16 +47,14 @@ from pneumoscope.sources.tables.find import (
     naming_tables,
 )
 from pneumoscope.sources.tables.gather import Annotations, annotate
-from pneumoscope.sources.tables.label import is_rsna
 from pneumoscope.sources.tables.parts import LabelTable
-from pneumoscope.sources.tables.roles import few, of_studies, said_columns
+from pneumoscope.sources.tables.roles import few, is_rsna, of_studies, said_columns
 
 NO_ROW = "no row in the label table"
 SHARED_ROW = "several films match one row of the label table"
 _REASONS = {NOWHERE: NO_ROW, SHARED: SHARED_ROW}
 _OTHERS = "films of a test split that the label table does not name"
 _RSNA_SIDE, _FAULTY = 1024, 0.2
-_SHOWN_IDS, _SHOWN_FILMS = 5, 2000  # among which a similar pair of names is looked for
 
 
 def labelled_folder_source(request: DataRequest) -> Source:
@@ -114,6 +117,8 @@ def _source(
     files = tuple(found.listing.files[place] for place in kept)
     met = replace(met, places=met.places[kept])
     about = annotations.about.take(met.places, reasons)
+    if not isinstance(names, Groups) and "patient" not in request.columns:
+        about = _of_headers(about, columns, files)
     about, notes = with_splits(root, files, about, asked_split(columns, request))
     links = Counter({"unknown": len(found.listing.links)})
     side = typical_side(root, files)
@@ -140,7 +145,7 @@ def _source(
                 *_unmet(annotations, met),
             ),
             passed=Counter(found.listing.passed_over) - _read_there(root, labels) + passed,
-            patients=f"the column {columns.patient!r}" if columns.patient else "",
+            patients=f"the column {columns.patient!r}" if about.patient.known else "",
             studies=of_studies(columns.patient),
             lost=check_links(found.listing, len(files), links),
             drawn_on=drawn_on(table, about.boxes, side),
@@ -154,6 +159,16 @@ def _with_ids(table: Table, names: Names, request: DataRequest) -> DataRequest:
         return request
     columns = {"image": group_column(table, names), **request.columns}
     return replace(request, columns=columns)
+
+
+def _of_headers(about: About, columns: Columns, files: Sequence[FoundFile]) -> About:
+    """``about`` with the patients of DICOM films left to their headers, where the column of
+    patients is that which names each film: RSNA's ``patientId`` says nothing of its own."""
+    if columns.patient != columns.image:
+        return about
+    own = np.array([file.is_dicom for file in files])
+    codes = np.where(own, -1, about.patient.codes)
+    return replace(about, patient=replace(about.patient, codes=codes))
 
 
 def _several_rows(table: Table, column: str | None, names: Names) -> list[str]:
@@ -245,43 +260,3 @@ def _unmet(annotations: Annotations, met: Met) -> list[str]:
         f"{int((labels == label).sum()):,} {name}" for label, name in enumerate(CLASSES)
     )
     return [f"{len(left)} ids of the table name no film in the folder ({by_class})."]
-
-
-def _most_alike(keys: Sequence[str], paths: Sequence[str]) -> tuple[str, str]:
-    """The id, as it was looked for, and the film of the most similar names: two that are meant to
-    meet show why they do not."""
-    ids = [PurePosixPath(plain_path(key)).name or key for key in keys[:_SHOWN_IDS]]
-    names = {PurePosixPath(path).name: path for path in paths[:_SHOWN_FILMS]}
-    close = {one: get_close_matches(one, names, n=1) for one in ids}
-    pairs = [(one, names[found[0]]) for one, found in close.items() if found]
-    return pairs[0] if pairs else (ids[0], paths[0])
-
-
-def no_film_met(
-    paths: Sequence[str],
-    keys: Sequence[str],
-    table: Path,
-    way: tuple[str, tuple[str, ...]] = ("give the table of these films: --labels FILE", ()),
-) -> BadLabels:
-    """The error for a table of which no name meets a film; ``way`` is what to do, and the option
-    that does it."""
-    films = f"{len(paths)} film{'s' * (len(paths) != 1)}"
-    looked, called = _most_alike(keys, paths)
-    remedy, answer = way
-    answer = ("--labels", str(table), *answer) if answer else ()
-    remedy += "; where the table is of other films: --form unlabelled"
-    elsewhere = Path(keys[0])
-    if elsewhere.is_absolute() and elsewhere.is_file():
-        remedy = (
-            f"the films that it names lie elsewhere: give their folder, {elsewhere.parent}, and "
-            f"--labels {table}"
-        )
-        answer = ()
-    return BadLabels(
-        "no film has a row in the label table",
-        got=f"{films}, {len(keys)} ids in {table}; one was looked for as {looked!r}, and the most "
-        f"similar name of a film is {called!r}",
-        expected="ids that are paths or file names of the films, with or without suffix",
-        remedy=remedy,
-        answer=answer,
-    )

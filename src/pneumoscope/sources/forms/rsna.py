@@ -15,9 +15,10 @@ from pneumoscope.errors import DataNotFound, InputError, UnreadableData
 from pneumoscope.records import DataRequest, Source
 from pneumoscope.sources.assemble import Listed, assemble, check_links, told
 from pneumoscope.sources.film.find import find_films
-from pneumoscope.sources.forms.labelled import NO_ROW, SHARED_ROW, drawn_on, no_film_met
+from pneumoscope.sources.forms.labelled import NO_ROW, SHARED_ROW, drawn_on
 from pneumoscope.sources.listed import About, FileFilms
 from pneumoscope.sources.meaning.asking import Question
+from pneumoscope.sources.naming import no_film_met
 from pneumoscope.sources.places.files import FoundFile, Listing, fingerprint, typical_side
 from pneumoscope.sources.places.match import NOWHERE, SHARED, Names, meet
 from pneumoscope.sources.tables.bounds import Table

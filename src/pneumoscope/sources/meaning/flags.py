@@ -202,7 +202,7 @@ def zeros_of(frame: pd.DataFrame, name: str, others: Sequence[str]) -> tuple[str
     shown = ", ".join(map(repr, others[:_FEW])) + (" and others" if len(others) > _FEW else "")
     return (
         f"A 0 in {name!r} says no pneumonia, not normal: {int(ill.sum()):,} of {int(zero.sum()):,} "
-        f"such rows say yes in {shown}, and count as normal. Without --column they are asked.",
+        f"such rows say yes in {shown}, and count as normal.",
     )
 
 

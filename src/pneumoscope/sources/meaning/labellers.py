@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pneumoscope.sources.meaning.flags import Flags, about, find_named
+import pandas as pd
+
+from pneumoscope.sources.meaning.flags import Flags, about, find_named, zeros_of
 from pneumoscope.sources.meaning.qualified import earlier
 from pneumoscope.sources.meaning.words import doubtful, is_finding, words_of
 
@@ -153,3 +155,13 @@ def _taken_apart(name: str, before: bool, affix: tuple[str, ...], rest: list[str
         if tuple(words_of(mine)) == affix and words_of(other) == rest:
             return _Cut(name, before, affix, mine, other.strip(_MARKS))
     return None
+
+
+def unlike_normal(
+    frame: pd.DataFrame, name: str, bits: Sequence[str], way: str = ""
+) -> tuple[str, ...]:
+    """What to say where the label is a column of pneumonia alone, ``name``, and others of 0 and 1
+    find something in films that are 0 there; ``way`` is what else could be done."""
+    found = labellers(bits) if about(finding_of(name)) == "pneumonia" else []
+    notes = zeros_of(frame, name, found[0].flags.others) if found else ()
+    return tuple(note + way for note in notes)

@@ -19,7 +19,7 @@ Verdict = Literal["normal", "pneumonia", "ignore"]
 VERDICTS: tuple[Verdict, ...] = ("normal", "pneumonia", "ignore")
 LABEL_OF: Mapping[Verdict, int | None] = {"normal": 0, "pneumonia": 1, "ignore": None}
 
-_INTEGER = re.compile(r"([-+]?)0*([0-9]+)(?:\.0*)?")
+_INTEGER = re.compile(r"([-+]?)0*([0-9]+)(?:\.0*|,0{1,2})?")
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:e[-+]?[0-9]+)?")
 # Letters that carry a mark which Unicode does not take apart.
 _UNMARKED = str.maketrans("ıłø", "ilo")
@@ -131,8 +131,8 @@ def fold(word: str) -> str:
     """``word`` without case, accents, spaces, punctuation and a leading number.
 
     ``"0_Normal"`` and ``"NORMAL"`` fold alike. A word that is a number keeps its sign and value:
-    ``"1"``, ``"01"`` and ``"1.0"`` fold alike, ``"-1"`` does not; what has no letters, such as
-    ``"+"`` or ``"0|1"``, stays as it is but for spaces. Folding twice changes nothing.
+    ``"1"``, ``"01"``, ``"1.0"`` and ``"1,0"`` fold alike, ``"-1"`` does not; what has no letters,
+    such as ``"+"`` or ``"0|1"``, stays as it is but for spaces. Folding twice changes nothing.
     """
     flat = unicodedata.normalize("NFKD", word).strip().casefold()
     if whole := _INTEGER.fullmatch(flat):

@@ -1,4 +1,4 @@
-"""Arrays of films and of their labels: in one ``.npz``, or in ``.npy`` files side by side."""
+"""Arrays of films, labels and patients: in one ``.npz``, or in ``.npy`` files side by side."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.errors import UnreadableData
-from pneumoscope.records import SPLITS, Split
+from pneumoscope.errors import UnreadableData, UnreadableImage
+from pneumoscope.records import SPLITS, Grey, Split
 from pneumoscope.sources.rows.npz import Head, opened, read_flat, read_heads, unpack
 from pneumoscope.sources.splits import split_of
+from pneumoscope.sources.tables.roles import NAMES, folded
 
 _MEDMNIST = tuple((f"{split}_images", f"{split}_labels", split) for split in SPLITS)
 _IMAGES = ("images", "image", "x", "data", "films", "arr_0", "imgs")
 _LABELS = ("labels", "label", "y", "targets", "target", "arr_1", "classes")
+_PATIENTS = (*NAMES["patient"], "groups", "group", "groupid")
 _MOST_NAMES = 64
+# Rec. 601 luma, as Pillow's mode L; a grey film stored as RGB comes back unchanged.
+_LUMA = np.array([299, 587, 114], dtype=np.uint32)
 
 
 class Pixels(Protocol):
@@ -42,13 +46,15 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The films of one split, None where there is but one, and their labels in memory."""
+    """The films of one split, None where there is but one, with their labels in memory, and ids of
+    patients (N,) where an array has them."""
 
     pixels: Pixels
     labels: NDArray[Any]
     name: str
     split: Split | None
     files: tuple[Path, ...]
+    patients: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +115,48 @@ def find_pairs(path: Path) -> list[Pair]:
         names = [name.removesuffix(".npy") for name in archive.namelist()[:_MOST_NAMES]]
         found = _paired(names)
         wanted = found or _MEDMNIST
-        heads = read_heads(archive, [name for pair in wanted for name in pair[:2]])
+        owners = {pair[0]: _patients(names, pair[0], len(wanted)) for pair in found}
+        keys = [name for pair in wanted for name in pair[:2]]
+        heads = read_heads(archive, [*keys, *filter(None, owners.values())])
+
+        def whole(name: str) -> NDArray[Any]:
+            head = heads[name]
+            flat = read_flat(archive, name, head)
+            return flat.reshape(head.shape, order="F" if head.fortran else "C")
+
         return [
             Pair(
                 _Packed(path, images, heads[images]),
-                _labels(read_flat(archive, labels, heads[labels]), heads[labels]),
+                whole(labels),
                 labels,
                 split,
                 (path,),
+                _of_each(whole(owner), heads[images]) if (owner := owners.get(images)) else None,
             )
             for images, labels, split in wanted
         ]
 
 
-def _labels(flat: NDArray[Any], head: Head) -> NDArray[Any]:
-    return flat.reshape(head.shape, order="F" if head.fortran else "C")
+def _patients(names: Sequence[str], images: str, pairs: int) -> str:
+    """The name of the array of patients that belongs to ``images``: with the same words for a
+    split, where there are several pairs. Empty where there is none."""
+    rest = {word for word in _words(images) if word not in _IMAGES} if pairs > 1 else set()
+    for name in names:
+        words = _words(name)
+        own = folded("".join(word for word in words if word not in rest))
+        if rest <= set(words) and (own in _PATIENTS or own.removesuffix("s") in _PATIENTS):
+            return name
+    return ""
+
+
+def _of_each(ids: NDArray[Any], films: Head | NDArray[Any]) -> NDArray[Any] | None:
+    """``ids`` (N,) where there is one for each of the films, else None."""
+    flat = ids.reshape(-1)
+    return flat if len(flat) == films.shape[0] and flat.dtype.kind in "uifUS" else None
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[_\W]+", name.lower()) if word]
 
 
 def _loose(path: Path) -> list[Pair]:
@@ -137,15 +170,18 @@ def _loose(path: Path) -> list[Pair]:
             expected="pairs such as X_train.npy and y_train.npy",
         )
     arrays = {name: _mapped(files[name]) for pair in found for name in pair[:2]}
+    owners = {pair[0]: _patients(list(files), pair[0], len(found)) for pair in found}
     return [
         Pair(
             _Loose(images, arrays[images]),
             np.asarray(arrays[labels]),
             labels,
             split,
-            (files[images], files[labels]),
+            (files[images], files[labels], *([files[owner]] if owner else [])),
+            _of_each(np.asarray(_mapped(files[owner])), arrays[images]) if owner else None,
         )
         for images, labels, split in found
+        for owner in [owners[images]]
     ]
 
 
@@ -163,7 +199,7 @@ def _paired(names: Sequence[str]) -> list[tuple[str, str, Split | None]]:
     """Names of films and labels that belong together: the same but for the word for either."""
     kinds: dict[tuple[str, ...], dict[str, str]] = {}
     for name in names:
-        words = [word for word in re.split(r"[_\W]+", name.lower()) if word]
+        words = _words(name)
         whole = name.lower()
         for kind, known in (("images", _IMAGES), ("labels", _LABELS)):
             if whole in known:
@@ -182,3 +218,23 @@ def _paired(names: Sequence[str]) -> list[tuple[str, str, Split | None]]:
     if len(pairs) == 1:
         pairs = [(*pairs[0][:2], None)]
     return pairs
+
+
+def grey_of(pixels: NDArray[np.uint8], row: int) -> Grey:
+    """Uint8 (H, W) of one row; RGB becomes luma."""
+    image = np.asarray(pixels[row])
+    if image.dtype != np.uint8:
+        image = _from_floats(image)
+    if image.ndim == 2 or image.shape[2] == 1:
+        return image.reshape(image.shape[:2]).copy()
+    return ((image @ _LUMA + 500) // 1000).astype(np.uint8)
+
+
+def _from_floats(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Uint8 of floats from 0 to 1, or from 0 to 255. Raises UnreadableImage for others: what was
+    standardised says no more which grey level a value was."""
+    low, high = float(image.min()), float(image.max())
+    if not 0 <= low <= high <= 255:  # nor NaN
+        raise UnreadableImage("values are neither from 0 to 1 nor from 0 to 255")
+    grey: NDArray[np.uint8] = np.rint(image * (255 if high <= 1 else 1)).astype(np.uint8)
+    return grey

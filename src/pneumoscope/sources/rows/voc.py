@@ -19,7 +19,9 @@ from pneumoscope.sources.meaning.asking import NO_BOX
 from pneumoscope.sources.places.files import IMAGE_SUFFIXES, suffix_of
 
 _MOST_FILES, _DEEPEST, _LARGEST = 200_000, 6, 1 << 20
-_ROOT, _REFUSED = "<annotation", ("<!doctype", "<!entity")
+_ROOT = "<annotation"
+DECLARES = ("<!doctype", "<!entity")
+"""What XML may not declare, in lower case."""
 _HOMES = frozenset(("annotations", "annotation", "xmls", "xml"))
 """Names of folders of annotations, beside those of films."""
 
@@ -81,7 +83,7 @@ def _text(root: Path, path: Path) -> str | None:
         return None
     if len(read) > _LARGEST:
         raise _refused(root, path, "is too large", f"at most {_LARGEST >> 20} MiB")
-    if any(word in text.casefold() for word in _REFUSED):
+    if any(word in text.casefold() for word in DECLARES):
         raise _refused(root, path, "declares a document type or an entity", "neither of them")
     return text
 

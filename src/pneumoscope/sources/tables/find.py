@@ -19,10 +19,10 @@ from pneumoscope.sources.rows.detections import of_boxes
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.columns import has_boxes, image_column
 from pneumoscope.sources.tables.join import with_labels, with_more
-from pneumoscope.sources.tables.label import counted, find_label, is_rsna
+from pneumoscope.sources.tables.label import counted, find_label
 from pneumoscope.sources.tables.parts import LabelTable, in_parts, with_parts
-from pneumoscope.sources.tables.read import read_table, read_voc
-from pneumoscope.sources.tables.roles import has_a_role
+from pneumoscope.sources.tables.read import read_annotations, read_table
+from pneumoscope.sources.tables.roles import has_a_role, is_rsna
 
 _LISTS = (".yaml", ".yml")
 _SUFFIXES = (
@@ -190,9 +190,8 @@ def _read(root: Path, said: Mapping[str, str] = _NOTHING) -> list[tuple[Path, Ta
                 read.append((path, in_words(read_table(path), legends, said)))
         except (InputError, OSError):  # a text that is no table
             continue
-    if (boxes := read_voc(root)) is not None:
-        read.append((boxes.path, boxes))
-    return read
+    made = read_annotations(root, files_below(root, (".xml",)))
+    return [*read, *((one.path, one) for one in made)]
 
 
 def _naming(read: Sequence[tuple[Path, Table]], films: Names) -> dict[Path, str]:

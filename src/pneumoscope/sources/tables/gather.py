@@ -237,7 +237,7 @@ def _splits(
             f"the column {columns.split!r} holds what is no split",
             got=", ".join(map(repr, unknown[:5])) + f" in {table.where}",
             expected="train, val or test, in one of their common spellings",
-            remedy="where it holds no splits: --column split=none",
+            remedy="write train, val, test into it; where it holds no splits: --column split=none",
             answer=("--column", "split=none"),
         )
     split = {word: found for word in words if (found := split_of(word))}

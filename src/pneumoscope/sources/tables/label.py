@@ -11,14 +11,21 @@ import pandas as pd
 from pneumoscope.errors import BadLabels
 from pneumoscope.formatting import plural
 from pneumoscope.records import CLASSES
-from pneumoscope.sources.candidates import ask_column, divides, is_measured, likely_label
+from pneumoscope.sources.candidates import (
+    ask_column,
+    divides,
+    is_measured,
+    label_columns,
+    like_class,
+    likely_label,
+    measures,
+)
 from pneumoscope.sources.meaning.answers import said_of
 from pneumoscope.sources.meaning.asking import Question
 from pneumoscope.sources.meaning.cells import (
     DOUBT,
     REST,
     is_missing,
-    parts_of,
     read_cells,
     understood,
     verdicts,
@@ -33,17 +40,21 @@ from pneumoscope.sources.meaning.flags import (
     speaks,
     together,
     with_others,
-    zeros_of,
 )
-from pneumoscope.sources.meaning.labellers import Labeller, finding_of, labellers, tells
-from pneumoscope.sources.meaning.words import fold, known, vague
+from pneumoscope.sources.meaning.labellers import (
+    Labeller,
+    finding_of,
+    labellers,
+    tells,
+    unlike_normal,
+)
+from pneumoscope.sources.meaning.words import fold
 from pneumoscope.sources.tables.bounds import Table
 from pneumoscope.sources.tables.facts import ABOUT_FILMS, fact_of
-from pneumoscope.sources.tables.roles import few, folded, listed, named
+from pneumoscope.sources.tables.roles import few, folded, is_rsna, listed
 
-_MOST_WORDS = 2000  # distinct cells of a column that are looked at
-_SAMPLE = 64
-_RSNA = frozenset(("patientid", "x", "y", "width", "height", "target"))
+_UNSAID = "no column is named for labels, though some could hold them"
+_MOST_WORDS, _SAMPLE = 2000, 64  # distinct cells of a column that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,11 @@ class _Words:
     cells: Mapping[str, list[str]]
     table: Table
     said: Mapping[str, str]
+
+    @property
+    def bits(self) -> list[str]:
+        """The columns of 0 and 1."""
+        return [name for name, cells in self.cells.items() if is_flag(cells)]
 
     def question(self, name: str) -> Question:
         return _question(self.table, name)
@@ -119,7 +135,8 @@ def counted(column: LabelColumn, said: Mapping[str, str]) -> tuple[int, int]:
 def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelColumn:
     """The column that the user named, or those of 0 and 1 among several."""
     if len(wanted) == 1:
-        return _one(table, wanted[0], _unlike_normal(table, wanted[0], bits))
+        said = unlike_normal(table.frame, wanted[0], bits, " Without --column they are asked.")
+        return _one(table, wanted[0], said)
     mine = [name for name in wanted if name in bits]
     found = labellers(mine)[0].flags if mine else Flags((), (), ())
     rest = tuple(name for name in mine if name not in found.names)
@@ -132,11 +149,6 @@ def _asked(table: Table, wanted: Sequence[str], bits: Sequence[str]) -> LabelCol
         expected="one column, or several of 0 and 1, one of them of pneumonia or normal films",
         remedy="name them: --column label=Normal,Pneumonia",
     )
-
-
-def _unlike_normal(table: Table, name: str, bits: Sequence[str]) -> tuple[str, ...]:
-    found = labellers(bits) if name in bits and about(finding_of(name)) == "pneumonia" else []
-    return zeros_of(table.frame, name, found[0].flags.others) if found else ()
 
 
 def _ask_whose(table: Table, theirs: Sequence[Labeller], said: Mapping[str, str]) -> BadLabels:
@@ -158,7 +170,7 @@ def _ask_whose(table: Table, theirs: Sequence[Labeller], said: Mapping[str, str]
 def _found(words: _Words, theirs: Sequence[Labeller], besides: Collection[str]) -> LabelColumn:
     table = words.table
     flags = theirs[0].flags if len(theirs) == 1 else together([one.flags for one in theirs])
-    by_name = [name for name in named(table, "label", besides) if name in words.cells]
+    by_name = [name for name in label_columns(table, besides) if name in words.cells]
     whole = [name for name in by_name if name not in flags.names and words.whole(name)]
     if whole:
         one = [*whole, *(name for name in flags.pneumonia if not flags.several)]
@@ -169,18 +181,17 @@ def _found(words: _Words, theirs: Sequence[Labeller], besides: Collection[str]) 
         return _flags(table, flags, [name for name in by_name if name not in flags.names])
     part = max(by_name, key=lambda name: words.share(name)[0], default=None)
     if part is not None and words.share(part)[0] > 0:
-        return _one(table, part)
+        return _one(table, part, unlike_normal(table.frame, part, words.bits))
     if found := _by_content(words, flags):
         return found
-    bits = [name for name, cells in words.cells.items() if is_flag(cells)]
-    what = "no column is named for labels, though some could hold them"
-    unsaid = ask_column(table, list(words.cells), what)
+    bits = words.bits
+    unsaid = ask_column(table, list(words.cells), _UNSAID)
     said = any(likely_label(cell) for name in by_name for cell in words.cells[name])
     if unsaid and unsaid.likely and not said:
         raise unsaid
     _check_alike(table, [name for name in by_name if name in bits])
     spoken = [name for name in bits if speaks(name)]
-    if asked := (*by_name, *flags.normal, *spoken):
+    if asked := (*by_name, *flags.normal, *spoken, *measures(table, besides)):
         return _one(table, asked[0])
     raise unsaid or BadLabels(
         "no column of the table holds labels",
@@ -194,11 +205,6 @@ def _may_be_label(table: Table, name: str) -> bool:
     """Whether a column may say what films show: none of views, ages and sexes, or of measures."""
     how = fact_of(table.frame, name) in ABOUT_FILMS
     return not how and not is_measured(table.frame[name])
-
-
-def is_rsna(table: Table) -> bool:
-    """Whether a table is that of the RSNA challenge, by its columns; films may be another's."""
-    return {folded(name) for name in table.frame.columns} >= _RSNA
 
 
 def _question(table: Table, name: str) -> Question:
@@ -245,7 +251,7 @@ def _agreed(words: _Words, readable: list[str], others: list[str]) -> LabelColum
         notes.append(f"Labels are in the column {first!r}; {few(readable[1:])} says the same.")
     elif others:
         notes.append(f"Labels are in the column {first!r}; {few(others)} has other words.")
-    return _one(table, first, tuple(notes))
+    return _one(table, first, (*notes, *unlike_normal(table.frame, first, words.bits)))
 
 
 def _check_alike(table: Table, bare: list[str]) -> None:
@@ -279,7 +285,7 @@ def _by_content(words: _Words, flags: Flags) -> LabelColumn | None:
     bits = [name for name, found in cells.items() if is_flag(found)]
     found = [name for name in cells if name not in bits and words.whole(name)]
     if not found and not flags.normal:
-        found = [n for n, c in words.cells.items() if n not in bits and any(map(_like_class, c))]
+        found = [n for n, c in words.cells.items() if n not in bits and any(map(like_class, c))]
     found = [name for name in found if divides(words.table.frame[name])]
     if not found and words.table.headless and len(bits) == 1:
         found = bits
@@ -291,11 +297,3 @@ def _by_content(words: _Words, flags: Flags) -> LabelColumn | None:
         return None
     note = f"Labels are in the column {found[0]!r}: its cells are class names."
     return _one(words.table, found[0], (note,))
-
-
-def _like_class(cell: str) -> bool:
-    """Whether a cell holds a word for pneumonia, or one that says positive or sick of anything."""
-    return any(
-        known(part) == "pneumonia" or (vague(part) and len(fold(part)) > 1)
-        for part in parts_of(cell)
-    )

@@ -19,6 +19,7 @@ import pandas as pd
 
 from pneumoscope.errors import DataNotFound, UnreadableData
 from pneumoscope.sources.rows.block import Row, find_block
+from pneumoscope.sources.rows.cvat import cvat_rows, is_cvat
 from pneumoscope.sources.rows.detections import (
     IMAGE,
     LABEL,
@@ -26,6 +27,7 @@ from pneumoscope.sources.rows.detections import (
     label_studio_rows,
     yolo_rows,
 )
+from pneumoscope.sources.rows.single import single_rows
 from pneumoscope.sources.rows.voc import voc_rows
 from pneumoscope.sources.tables import bounds
 from pneumoscope.sources.tables.bounds import Table
@@ -47,7 +49,8 @@ def is_table(path: Path) -> bool:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table; which kind it is is told by its content, and JSON and workbooks by name.
+    """Read a table; which kind it is is told by its content, and JSON and workbooks by name. A row
+    that repeats the header is left out, and one that names several films is one for each.
 
     CSV has commas, semicolons, tabs or blanks; UTF-8 with or without BOM, UTF-16 or Windows-1252;
     without a header the columns are called by their position; gzip is unpacked. Raises
@@ -67,24 +70,33 @@ def read_table(path: Path) -> Table:
         if size > bounds.MOST_BYTES:
             most = f"{bounds.MOST_BYTES >> 20} MiB"
             raise bounds.too(path, "large", f"{size >> 20} MiB", most)
-        if head == b"PAR1":
-            return read_parquet(path)
-        if head == b"PK\x03\x04" and path.suffix.lower() in _BOOKS:
-            return _read_book(path)
-        if path.suffix.lower() in _LISTS:
-            rows = yolo_rows(path)
-            return _table(path, list(rows[0]), map(list, rows[1:]), bounds.digest(path))
-        if path.suffix.lower() in _LINES:
-            return _read_json(path)
-        packed = _unpacked(path) if head.startswith(b"\x1f\x8b") else None
-        return read_text(path, head, packed)
+        return single_rows(_read(path, head))
 
 
-def read_voc(root: Path) -> Table | None:
-    """The annotations of Pascal VOC below ``root`` as one table; None where there are none. Raises
-    UnreadableData for one that is refused."""
+def _read(path: Path, head: bytes) -> Table:
+    """The table whose file begins with ``head``, with its rows as they are."""
+    if head == b"PAR1":
+        return read_parquet(path)
+    if head == b"PK\x03\x04" and path.suffix.lower() in _BOOKS:
+        return _read_book(path)
+    if path.suffix.lower() in _LISTS:
+        rows = yolo_rows(path)
+        return _table(path, list(rows[0]), map(list, rows[1:]), bounds.digest(path))
+    if path.suffix.lower() in _LINES:
+        return _read_json(path)
+    packed = _unpacked(path) if head.startswith(b"\x1f\x8b") else None
+    return read_text(path, head, packed)
+
+
+def read_annotations(root: Path, files: Iterable[Path]) -> list[Table]:
+    """The annotations of Pascal VOC below ``root`` as one table, and CVAT's among ``files``, XML.
+    Raises UnreadableData for one that is refused."""
     rows, digest = voc_rows(root)
-    return _table(root / "*.xml", [IMAGE, LABEL], map(list, rows), digest) if rows else None
+    made = [_table(root / "*.xml", [IMAGE, LABEL], map(list, rows), digest)] if rows else []
+    for path in filter(is_cvat, files):
+        if found := cvat_rows(path):
+            made.append(_table(path, list(found[0]), map(list, found[1:]), bounds.digest(path)))
+    return made
 
 
 def _unpacked(path: Path) -> bytes:

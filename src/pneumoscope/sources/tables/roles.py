@@ -22,12 +22,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("imagefilename", "pathtoimage", "fname", "image", "images", "img", "imgpath", "imgname"),
         *("imagename", "imagenames", "imagefilenames", "xrayimagename", "imageindex", "imageid"),
         *("imgid", "imageurl", "url", "dicompath", "dicomfile", "dicomfilename", "dicom"),
+        *("datei", "dateiname", "bild", "bildname", "bilddatei", "fichier", "nomfichier"),
+        *("nomdufichier", "archivo", "nombrearchivo", "imagen", "arquivo", "nomearquivo", "imagem"),
+        *("图像", "图片", "影像", "文件名", "图像文件", "影像编号", "图像名称"),
         *("dicomid", "filepathpng", "imageuid", "sopinstanceuid", "id", "patientid"),
     ),
     "label": (
         *("label", "labels", "target", "class", "classname", "labelname", "category", "classid"),
         *("pneumonia", "finding", "findings", "findinglabels", "diagnosis", "diagnoses", "disease"),
-        *("diseases", "result", "groundtruth", "y"),
+        *("diseases", "result", "groundtruth", "y", "diagnose", "befund", "diagnostic"),
+        *("diagnostico", "diagnóstico", "diagnosi", "hallazgo", "laudo", "诊断", "标签", "类别"),
     ),
     "patient": (
         *("patientid", "patient", "subjectid", "subject", "personid", "person", "pid"),
@@ -44,7 +48,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "pat",
             "pt",
         ),
-        *("paciente", "idpaciente", "patientennummer"),
+        *("paciente", "idpaciente", "patientennummer", "patientenid", "patientnum", "npatient"),
+        *("nopatient", "numpatient", "idpatient", "患者编号", "病人编号", "患者"),
     ),
     # Films of one study show one patient, who may have others.
     "study": (
@@ -69,6 +74,8 @@ BOX = (
     ("height", "h", "bboxheight", "bboxh", "boxheight"),
 )
 
+
+_RSNA = frozenset(("patientid", "x", "y", "width", "height", "target"))
 
 COUNTS = frozenset(("", "column1", "unnamed0", "index", "row", "rownumber"))
 """Folded names of columns that number the rows of their own table."""
@@ -156,3 +163,8 @@ def _said(table: Table, role: str, name: str) -> str:
     if len(alike) > 1:
         raise InputError(f"several columns could be {name!r}", got=few(alike), expected="one")
     return alike[0]
+
+
+def is_rsna(table: Table) -> bool:
+    """Whether a table is that of the RSNA challenge, by its columns; films may be another's."""
+    return {folded(name) for name in table.frame.columns} >= _RSNA

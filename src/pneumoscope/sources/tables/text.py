@@ -31,6 +31,8 @@ _FOREIGN = {
 }
 _UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _FALLBACK = "cp1252"
+_RUNS, _MOSTLY = re.compile(rb"[\x80-\xff]{2,}"), 0.8
+"""Bytes of one word that is none of Western letters, and the part of all such that lie in one."""
 
 
 def read_text(path: Path, head: bytes, unpacked: bytes | None = None) -> Table:
@@ -122,13 +124,28 @@ def _encoding(start: bytes) -> str:
     try:
         cut.decode("utf-8")
     except UnicodeDecodeError:
+        if b"\0" in cut:
+            return "utf-8"
         # Western Excel's encoding: every byte of a text has a meaning there but five.
+        encoding = _of_whole_words(cut) or _FALLBACK
         try:
-            cut.decode(_FALLBACK)
+            cut.decode(encoding)
         except UnicodeDecodeError:
             return "utf-8"
-        return _FALLBACK if b"\0" not in cut else "utf-8"
+        return encoding
     return "utf-8"
+
+
+def _of_whole_words(text: bytes) -> str:
+    """The encoding of a text whose words are written in no Latin letters at all, Chinese, Korean or
+    Cyrillic; empty for others, in which foreign letters stand alone."""
+    foreign = sum(byte >= 0x80 for byte in text)
+    if sum(map(len, _RUNS.findall(text))) < _MOSTLY * foreign:
+        return ""
+    from charset_normalizer import from_bytes  # takes a tenth of a second
+
+    best = from_bytes(text).best()
+    return best.encoding if best else ""
 
 
 def _start(stream: IO[bytes] | Path) -> bytes:

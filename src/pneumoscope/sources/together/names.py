@@ -55,7 +55,9 @@ _CHANGED = re.compile(
 )
 _COPIES = re.compile(rf"(?:^|[_\- .])(?:{_CHANGES})[0-9]*(?=$|[_\- .])", re.I)
 _NUMBERED = re.compile(
-    r"^(.*[0-9].*?)[-_ .](?:[0-9]{1,3}|[a-h]|pa|ap|lat|lateral|frontal|view[0-9]?|img[0-9]?)$", re.I
+    r"^(.*[0-9].*?)[-_ .](?:[0-9]{1,3}|[a-h]|pa|ap|lat|lateral|frontal|view|img|"
+    r"(?:frame|fr|slice|view|image|img|film|shot|exposure)[-_ .]?[0-9]{1,5})$",
+    re.I,
 )
 _FIRST_NUMBER = re.compile(r"^[0-9]{1,3}[_\- .](?=.*[a-z])")
 _NO_LETTER = re.compile(r"[\d_\- .]*$")
