@@ -33,6 +33,7 @@ _UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _FALLBACK = "cp1252"
 _RUNS, _MOSTLY = re.compile(rb"[\x80-\xff]{2,}"), 0.8
 """Bytes of one word that is none of Western letters, and the part of all such that lie in one."""
+_FOREIGN_BYTE, _FEWEST, _ENOUGH = re.compile(rb"[\x80-\xff]"), 8, 1 << 16
 
 
 def read_text(path: Path, head: bytes, unpacked: bytes | None = None) -> Table:
@@ -139,8 +140,10 @@ def _encoding(start: bytes) -> str:
 def _of_whole_words(text: bytes) -> str:
     """The encoding of a text whose words are written in no Latin letters at all, Chinese, Korean or
     Cyrillic; empty for others, in which foreign letters stand alone."""
-    foreign = sum(byte >= 0x80 for byte in text)
-    if sum(map(len, _RUNS.findall(text))) < _MOSTLY * foreign:
+    if len(text) > _ENOUGH:
+        text = text[:_ENOUGH].rpartition(b"\n")[0] or text[:_ENOUGH]
+    foreign = len(_FOREIGN_BYTE.findall(text))
+    if foreign < _FEWEST or sum(map(len, _RUNS.findall(text))) < _MOSTLY * foreign:
         return ""
     from charset_normalizer import from_bytes  # takes a tenth of a second
 
