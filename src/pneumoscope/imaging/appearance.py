@@ -16,13 +16,15 @@ import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.imaging.thumbnails import Floats32, batches, cell_means
+
+_Level = TypeVar("_Level", bound=np.generic)
 
 CELLS = 16
 
@@ -168,8 +170,8 @@ def turns(evidence: Floats32, margin: float) -> NDArray[np.int64]:
     return np.where(evidence.max(axis=1) > margin, best, 0).astype(np.int64)
 
 
-def turn_back(films: Floats32, turned: NDArray[np.int64]) -> Floats32:
-    """Films (N, 16, 16) turned upright."""
+def turn_back(films: NDArray[_Level], turned: NDArray[np.int64]) -> NDArray[_Level]:
+    """Films (N, S, S) turned upright."""
     upright = films.copy()
     for k in (1, 2, 3):
         upright[turned == k] = np.rot90(films[turned == k], -k, (1, 2))

@@ -1,10 +1,12 @@
-"""Frontal films: which of some films are upright frontal chest films with air dark, by two
-witnesses: the drawn reference of ``imaging.appearance`` and the training films of a model.
+"""Frontal films: which of some films are upright frontal chest films with air dark, by three
+witnesses: the drawn reference of ``imaging.appearance``, the training films of a model, and the
+``contours`` of the film.
 
-A single sign has to be far outside its bound. One that is a little outside tells of another site,
-or of an odd film, unless the other witness agrees. Bounds were set on Kermany's training films and
-phantoms as other sites might have made them, and on pictures made of these or of other things:
-``benchmarks/site_changes.py``. Without training films a little outside is enough.
+Where there are training films, contours say whether it is a chest, and nothing else withholds a
+film whose contours leave no doubt: other signs tell of another site then. Bounds were set on
+Kermany's training films and phantoms as other sites might have made them, and on pictures made of
+these or of other things: ``benchmarks/site_changes.py``. Without training films the drawn reference
+alone decides, and a little outside its bounds is enough.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pneumoscope.imaging.appearance import (
     turns,
     unit_films,
 )
+from pneumoscope.imaging.known.contours import contour_likeness
 from pneumoscope.imaging.known.reference import Reference, coarse_cells
 from pneumoscope.imaging.thumbnails import Floats32, without_borders
 
@@ -32,7 +35,11 @@ Bools = NDArray[np.bool_]
 LEAST_ALIKE, MOST_RESIDUAL = 0.5, 0.21
 """Likeness to a chest and residual: each leaves 0.3 % of Kermany's 5,216 training films out."""
 
-CLEARLY_NOT_ALIKE, CLEARLY_RESIDUAL = 0.25, 0.34
+LEAST_CONTOUR, SURE_CONTOUR = -2.5, 3.3
+"""Log odds of contours below which a film is no chest, and from which it is one, whatever drawn
+chests and training films say of its turn and distance. Of films changed three times at once 99.5 %
+and more lie above the first."""
+
 CLEARLY_TURNED = 0.3
 """Where the drawn reference suffices: past what 99.5 % of training films reach by one change."""
 
@@ -84,12 +91,21 @@ def judge(
     doubtful = odd | (evidence.max(axis=1) > TURNED)
     unlike = far = np.zeros(len(thumbs), np.bool_)
     if distant is not None and reference is not None:
-        clearly = (alike < CLEARLY_NOT_ALIKE) | (residual > CLEARLY_RESIDUAL)
+        upright = contour_likeness(bare)
+        unsure = upright < SURE_CONTOUR
+        inverted, turned = inverted & unsure, np.where(unsure, turned, 0)
+        odd = contour_likeness(_righted(bare, inverted, turned)) < LEAST_CONTOUR
+        doubtful |= upright < 0
         unlike = distant[:, 0] > 1
-        odd = clearly | (odd & (distant[:, 0] > DOUBTED))
-        far = distant[:, 0] > reference.bounds[1] / reference.bounds[0]
+        far = (upright < 0) & (distant[:, 0] > reference.bounds[1] / reference.bounds[0])
     chest = ~odd & (fineness(bare) >= LEAST_FINE)
     return Frontal(chest, inverted, turned != 0, doubtful, unlike, far)
+
+
+def _righted(
+    thumbs: NDArray[np.uint8], inverted: Bools, turned: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    return turn_back(np.where(inverted[:, None, None], 255 - thumbs, thumbs), turned)
 
 
 def _turned(evidence: Floats32, distant: Floats32 | None) -> NDArray[np.int64]:
