@@ -8,8 +8,10 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from benchmarks.adult_phantoms import draw_ill_adult
 from benchmarks.no_chest_films import PICTURES, TREATMENTS, pictures
 from benchmarks.other_pictures import MADE
+from benchmarks.pictures_of_bodies import PARTS, drawn_families
 from benchmarks.site_changes import CHANGES
 from PIL import Image
 
@@ -65,7 +67,7 @@ def test_frontal_films_are_not_withheld_and_turned_ones_are(phantoms: list[Grey]
 
 
 def test_what_is_unlike_the_training_films_is_remarked_and_far_from_them_withheld(
-    phantoms: list[Grey],
+    phantoms: list[Grey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     films = np.stack([fit_square(film, SPEC) for film in phantoms])
     reference = make_reference(np.tile(films, (6, 1, 1)), ["train"] * 360)
@@ -73,10 +75,17 @@ def test_what_is_unlike_the_training_films_is_remarked_and_far_from_them_withhel
     plain = np.array([codes == () for codes in of_pixels(films)])
     far = reference.distances(coarse_cells(thumbnails(films)))
     bounds = np.quantile(far, [0.5, 0.8]).astype(np.float32)
-    found = of_pixels(films, replace(reference, bounds=bounds))
-    for codes, distance in zip(compress(found, plain), far[plain], strict=True):
-        beyond = ("FAR-FROM-TRAINING",) if distance > bounds[1] else ("UNLIKE-TRAINING",)
-        assert codes == (beyond if distance > bounds[0] else ())
+    for odd in (False, True):  # by their own contours, and as if these were a little unlike
+        if odd:
+            monkeypatch.setattr(
+                "pneumoscope.imaging.known.frontal.contour_likeness",
+                lambda thumbs: np.full(len(thumbs), -1.0, np.float32),
+            )
+        found = of_pixels(films, replace(reference, bounds=bounds))
+        for codes, distance in zip(compress(found, plain), far[plain], strict=True):
+            beyond = "FAR-FROM" if odd and distance > bounds[1] else "UNLIKE"
+            unlike = (f"{beyond}-TRAINING",) if distance > bounds[0] else ()
+            assert codes == (*unlike, *(("UNUSUAL",) if odd else ()))
 
 
 @pytest.mark.parametrize("name", ["black frame", "white frame", "black bars"])
@@ -102,6 +111,29 @@ def test_training_films_bear_out_a_turn_and_clear_a_film_that_is_a_little_odd(
     cleared = findings_of(phantoms, reference=reference)
     assert sum(withholding(codes) is not None for codes in cleared) <= 1
     assert all(withholding(codes) or "UNUSUAL" in codes for codes in cleared)
+
+
+def test_contours_tell_pictures_with_a_bright_middle_from_chests(reference: Reference) -> None:
+    hard = {"abdomens", "chests from the side", "knees, forearms", "portraits"}
+    families = {name: found for part in PARTS for name, found in drawn_families(part, 3, 6).items()}
+    seen = [picture for name, found in families.items() if name not in hard for picture in found]
+    decided = [withholding(codes) is None for codes in findings_of(seen, reference=reference)]
+    assert sum(decided) <= 0.05 * len(seen)
+    adults = changed("wider field", [draw_ill_adult(3, i, 96) for i in range(30)])
+    withheld = [withholding(codes) for codes in findings_of(adults, reference=reference)]
+    assert "NOT-CHEST-LIKE" not in withheld
+
+
+def test_films_of_sure_contours_are_withheld_by_no_other_sign(
+    phantoms: list[Grey], reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscope.imaging.known.frontal.CLEARLY_TURNED", -9.0)
+    near = replace(reference, bounds=reference.bounds / 100)
+    assert sum(withholding(codes) is not None for codes in findings_of(phantoms)) <= 1
+    for known in (reference, near):
+        codes = findings_of(phantoms, reference=known)
+        assert sum(withholding(found) is not None for found in codes) <= 1
+    assert all("UNLIKE-TRAINING" in found for found in codes)
 
 
 def test_few_training_films_clear_nothing(phantoms: list[Grey], reference: Reference) -> None:

@@ -39,13 +39,14 @@ def contours(thumbs: NDArray[np.uint8]) -> Floats32:
     across = films[:, 1:-1, 2:] - films[:, 1:-1, :-2]
     rise = np.hypot(across, down)
     course = np.arctan2(down, across) * np.float32(DIRECTIONS / (2 * np.pi))
-    part = cell_means(PARTS, rise.shape[-1])
+    part, half = cell_means(PARTS, rise.shape[-1]), DIRECTIONS // 2
     shares = np.empty((len(films), DIRECTIONS, PARTS, PARTS), np.float32)
-    for direction in range(DIRECTIONS):
-        off = np.abs((course - direction + DIRECTIONS / 2) % DIRECTIONS - DIRECTIONS / 2)
+    for direction in range(-half, half):
+        # The course goes from -4 to 4, which are one direction.
+        off = half - np.abs(course) if direction == -half else np.abs(course - direction)
         shares[:, direction] = part @ (rise * np.maximum(1 - off, 0)) @ part.T
     whole = np.maximum(shares.sum(axis=(1, 2, 3), keepdims=True), 1e-3)
-    found: Floats32 = np.sqrt(shares / whole).reshape(len(films), -1)
+    found: Floats32 = np.sqrt(shares / whole).reshape(len(films), DIRECTIONS * PARTS**2)
     return found
 
 

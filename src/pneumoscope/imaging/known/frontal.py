@@ -52,8 +52,8 @@ LEANS = 0.05
 nearer to the training films by ``NEARER``."""
 
 DOUBTED = 1.2
-"""How far a doubtful film must lie from the training films, in units of the distance up to which
-films are like them. With 1.0 four of 16 changes had .6 to 1.1 % of films withheld."""
+"""How far a film that seems turned must lie from the training films, in units of the distance up to
+which films are like them. With 1.0 four of 16 changes had .6 to 1.1 % of films withheld."""
 
 NEARER = 0.05
 """By how much the square of its distance falls when a turned film is turned back, in squares of the
@@ -64,7 +64,8 @@ distance up to which films are like the training films."""
 class Frontal:
     """What N films are, each bool (N,). ``chest`` is of the film with its grey levels and turn
     righted; ``unlike`` and ``far`` are of the training films, false without these; ``doubtful``
-    is a film that drawn chests find odd or turned, whether or not that was enough."""
+    is a film that drawn chests find odd or turned, whether or not that was enough, or whose
+    contours are more unlike a chest's than like them."""
 
     chest: Bools
     inverted: Bools
@@ -94,7 +95,7 @@ def judge(
         upright = contour_likeness(bare)
         unsure = upright < SURE_CONTOUR
         inverted, turned = inverted & unsure, np.where(unsure, turned, 0)
-        odd = contour_likeness(_righted(bare, inverted, turned)) < LEAST_CONTOUR
+        odd = _righted_likeness(bare, inverted, turned, upright) < LEAST_CONTOUR
         doubtful |= upright < 0
         unlike = distant[:, 0] > 1
         far = (upright < 0) & (distant[:, 0] > reference.bounds[1] / reference.bounds[0])
@@ -102,10 +103,15 @@ def judge(
     return Frontal(chest, inverted, turned != 0, doubtful, unlike, far)
 
 
-def _righted(
-    thumbs: NDArray[np.uint8], inverted: Bools, turned: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    return turn_back(np.where(inverted[:, None, None], 255 - thumbs, thumbs), turned)
+def _righted_likeness(
+    thumbs: NDArray[np.uint8], inverted: Bools, turned: NDArray[np.int64], upright: Floats32
+) -> Floats32:
+    """Likeness of contours of films put right, where ``upright`` is theirs as they lie."""
+    found = upright.copy()
+    rows = np.flatnonzero(inverted | (turned != 0))
+    grey = np.where(inverted[rows, None, None], 255 - thumbs[rows], thumbs[rows])
+    found[rows] = contour_likeness(turn_back(grey, turned[rows]))
+    return found
 
 
 def _turned(evidence: Floats32, distant: Floats32 | None) -> NDArray[np.int64]:
