@@ -38,6 +38,16 @@ def number(value: float | None, places: int = 3) -> str:
     return "undefined" if value is None or not math.isfinite(value) else _fixed(value, places)
 
 
+def written_alike(one: float, other: float, places: int = 3) -> bool:
+    """Whether both read the same once rounded: then no sentence may set one against the other."""
+    return round(one, places) == round(other, places)
+
+
+def percent_alike(one: float, other: float, places: int = 0) -> bool:
+    """The same of two shares, as ``percent`` writes them."""
+    return written_alike(100 * one, 100 * other, places)
+
+
 def signed(value: float | None, places: int = 3) -> str:
     """A difference: ``+0.021``, ``−0.004``, ``0.000``; ``undefined`` for NaN and None."""
     text = number(value, places)

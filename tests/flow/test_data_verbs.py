@@ -111,7 +111,7 @@ def test_audit_writes_a_page_and_ends_with_3_when_strict(
     assert run(monkeypatch, "audit", str(kaggle)) == 0
     printed = capsys.readouterr().out
     assert "runs/001-audit-chest_xray/audit.html" in printed
-    holds = printed[printed.index("What the data holds") : printed.index(" findings in chest_xray")]
+    holds = printed[printed.index("What the data holds") : printed.index("chest_xray: ")]
     assert "  films: 316, all that were found\n" in holds and "official val 16 (" in holds
     assert (
         "divided: 4 of 60 test films may belong with training films: 4 by patient number" in holds

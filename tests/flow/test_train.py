@@ -38,8 +38,8 @@ def test_the_run_folder_is_complete(trained: Made) -> None:
     assert load_file(folder / "model.safetensors")
     shifts = json.loads((folder / "run.json").read_text())["shifts"]
     assert {(s["split"], s["films"], s["why_not"]) for s in shifts} == {
-        ("val", 20, "fewer than 25 films of a side"),
-        ("test", 20, "fewer than 25 films of a side"),
+        ("val", 20, "fewer than 25 films on one side"),
+        ("test", 20, "fewer than 25 films on one side"),
     }
 
 

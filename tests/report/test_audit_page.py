@@ -58,7 +58,11 @@ def make_set(count: int = 48, side: int = 28, seed: int = 0, **columns: Any) -> 
             "fact_mode": ["L", "RGB"] * (count // 2) + ["L"] * (count % 2),
         }
     ).assign(**columns)
-    about = {"fingerprint": "9f2c41d0", "source": {"name": "a set"}, "flow": {}}
+    about = {
+        "fingerprint": "9f2c41d0",
+        "source": {"name": "a set", "form": "folder", "notes": []},
+        "flow": {},
+    }
     return PreparedSet(Path("unused"), InputSpec(side, side), images, None, table, about)
 
 
@@ -134,7 +138,7 @@ def make_audit(prepared: PreparedSet) -> Audit:
             Baseline("border", "the outer tenth alone", (), why_not="too few films"),
         ),
         shifts=(
-            SplitShift("val", "normal", 12, 8, why_not="fewer than 25 films of a side"),
+            SplitShift("val", "normal", 12, 8, why_not="fewer than 25 films on one side"),
             SplitShift("test", "normal", 4, 8, estimate(0.909, 0.882, 0.93)),
         ),
     )
@@ -270,7 +274,7 @@ def test_splits_are_compared_class_by_class(whole: Path) -> None:
     splits = part(read(whole), "splits")
     said = words(splits)
     assert "test, normal 4 8 0.909 0.882–0.930" in said
-    assert "validation, normal 12 8 – fewer than 25 films of a side" in said
+    assert "validation, normal 12 8 – fewer than 25 films on one side" in said
     assert splits.count("<svg") == 1
 
 

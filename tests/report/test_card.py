@@ -54,7 +54,8 @@ def test_it_says_of_which_views_the_answer_is_the_mean(
 ) -> None:
     judged = read_evaluated(make_run())
     judged.model.update(turn_average=turned, flip_average=mirror)
-    assert f"- Logit: {expected}\n" in card_text(judged)
+    said = f"- Logit, the answer before it is made a probability: {expected}\n"
+    assert said in card_text(judged)
     assert views({}) == "of the film alone"  # a bundle of an earlier version
 
 

@@ -53,7 +53,7 @@ def pair(
         (
             pair((0.021, 0.006, 0.036, 0.006), 11, 30, 0.004),
             "B ranks better than A: AUROC +0.021 (+0.006 to +0.036), p = 0.006. Their decisions "
-            "differ in 41 films, 30 in favour of B (McNemar, p = 0.004).",
+            "differ in 41 films, 30 in favour of B (McNemar, p = 0.004): B makes fewer errors.",
         ),
         (
             pair((-0.021, -0.036, -0.006, 0.0002), 20, 20, 1.0),
@@ -138,7 +138,7 @@ def test_verdicts_on_recipes(auroc: tuple[float, float, float, float] | None, wo
 def test_the_headline_names_ties_and_runs_that_did_not_meet() -> None:
     pairs = [pair((0.0, -0.01, 0.01, 1.0), 1, 1)]
     said = headline(aurocs(0.9, 0.9), pairs)
-    assert said == "A and B share the highest AUROC, 0.900."
+    assert said.startswith("A and B share the highest AUROC to three places: A 0.900 (0.880–0.920)")
     # Of many runs each meets the first alone.
     clear = pair((0.05, 0.02, 0.08, 0.001), 1, 2)
     said = headline(aurocs(0.9, 0.95, 0.94, 0.93, 0.92), [clear])
@@ -220,3 +220,10 @@ def test_one_class_and_many_runs(tmp_path: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
 def test_browser_finds_no_fault(page: str, tmp_path: Path) -> None:
     assert framed(page, tmp_path)
+
+
+def test_the_first_screen_says_whose_films_and_when_not_to_trust_it(page: str) -> None:
+    first = page[: page.index('aria-label="Contents"')]
+    assert "<strong>On whose films?</strong> Of patients whose age" in first
+    assert "<strong>When not to trust it?</strong> Another seed gives another model" in first
+    assert "AUROC is the chance that" in first

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pneumoscope.report.evaluated import EvaluatedRun, read_evaluated
-from pneumoscope.report.review import abstention, calibration, points, subgroups
+from pneumoscope.report.review import abstention, calibration, points, subgroups, yardsticks
 from pneumoscope.report.review.topics import topic_remarks
+from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.card import card_text
 from pneumoscope.report.run.render import write_report
 from pneumoscope.report.run.summary import summarise
@@ -294,3 +297,37 @@ def test_hundreds_of_films_stay_small(
     folder = make_run(simulated(624, 390, seed=4))
     report = write_report(folder, lambda image_id: noise)
     assert report.stat().st_size < 5_000_000
+
+
+def test_a_slope_below_0_is_called_the_wrong_way_round(make_run: Callable[..., Path]) -> None:
+    def turned(metrics: dict[str, Any]) -> None:
+        metrics["calibration"]["before"]["slope"].update(value=-0.16, low=-0.27, high=-0.05)
+
+    said = calibration.words(changed(make_run(), turned))
+    assert said.startswith("As given, the probabilities are the wrong way round")
+    assert "too extreme" not in said
+
+
+def test_a_model_no_better_than_a_guess_is_not_to_be_trusted(make_run: Callable[..., Path]) -> None:
+    def guessing(metrics: dict[str, Any]) -> None:
+        metrics["metrics"]["auroc"].update(value=0.446, low=0.383, high=0.511)
+
+    folder = make_run()
+    asked = {each.lead: each.text for each in answers(changed(folder, guessing))}
+    assert asked["When not to trust it?"].startswith("Not at all on films like these: ")
+    scales = {row.auroc.title: row.auroc.at for row in _rows(read_evaluated(folder))}
+    assert scales["This model"] is not None and scales["Chance"] == (50.0, 50.0, 50.0)
+
+
+def _rows(run: EvaluatedRun) -> list[yardsticks.Yardstick]:
+    context: Any = SimpleNamespace(run=replace(run, manifest={**run.manifest, "external": 1}))
+    found: Any = yardsticks.gather(context)
+    assert found is not None and found["start"] == "0"
+    return list(found["rows"])
+
+
+def test_thresholds_that_read_the_same_are_told_apart(judged: EvaluatedRun) -> None:
+    rows = points.point_rows(judged)
+    twice = [rows[0], replace(rows[0], own=False)]
+    assert points.close_words(twice).endswith("differ behind the third place.")
+    assert points.close_words(twice[:1]) == ""

@@ -273,13 +273,13 @@ def _shortcut(code: str, baseline: Baseline, auroc: Estimate) -> Finding:
     severe = auroc.low >= SEVERE and baseline.name == "metadata"
     title = f"A model of {baseline.what} reaches AUROC "
     if official := baseline.official_test:
-        title += f"{brief(official)} on the official test split, {brief(auroc)} over folds of all"
-        title += " films"
+        title += f"{brief(official)} on the official test split, {brief(auroc)} "
+        title += "cross-validated over all films"
     else:
-        title += f"{brief(auroc)} over folds of all films"
+        title += f"{brief(auroc)} cross-validated over all films"
     if baseline.single:
         best = baseline.single[0]
-        title += f"; {best.feature} alone has {best.auroc.value:.3f}"
+        title += f"; {best.feature} alone, with nothing fitted, has {brief(best.auroc)}"
     remedy = {
         "metadata": "State this figure beside the model's own and judge on films from elsewhere. "
         "Bytes follow the film's texture, so a part of theirs may be disease.",

@@ -119,10 +119,10 @@ def _tell(
     here = np.asarray(part["site"] == site, np.int64)
     found = SiteTold(site, label, int(here.sum()), int((1 - here).sum()))
     if min(found.films, found.others) < FEWEST:
-        return replace(found, why_not=f"fewer than {FEWEST} films of a side")
+        return replace(found, why_not=f"fewer than {FEWEST} films on one side")
     fold = patient_folds(part, here, seed)
     if not in_all_folds(here, fold):
-        return replace(found, why_not=f"fewer than {FOLDS} patients of a side")
+        return replace(found, why_not=f"fewer than {FOLDS} patients on one side")
     return replace(found, auroc=cross_validated(coarse_greys(thumbs), here, fold, linear))
 
 

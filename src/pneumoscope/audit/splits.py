@@ -104,10 +104,10 @@ def _measure(
     here = rows.size - there
     shift = SplitShift(split, label, there, here, against=_against(split_words(part), split))
     if min(there, here) < FEWEST:
-        return replace(shift, why_not=f"fewer than {FEWEST} films of a side")
+        return replace(shift, why_not=f"fewer than {FEWEST} films on one side")
     fold = patient_folds(part, elsewhere, seed)
     if not in_all_folds(elsewhere, fold):
-        return replace(shift, why_not=f"fewer than {FOLDS} patients of a side")
+        return replace(shift, why_not=f"fewer than {FOLDS} patients on one side")
     greys = coarse_greys(thumbs[rows])
     return replace(shift, auroc=cross_validated(greys, elsewhere, fold, linear))
 

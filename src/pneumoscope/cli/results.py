@@ -53,7 +53,7 @@ def show_withheld(run: EvaluatedRun, screen: Screen) -> None:
     from pneumoscope.report.review.withheld import words
 
     if said := words(run):
-        screen.console.print(Text(f"  {said}"), soft_wrap=False)
+        screen.paragraph(said)
 
 
 def show_findings(findings: Iterable[Finding], screen: Screen) -> None:

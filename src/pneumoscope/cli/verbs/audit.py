@@ -47,10 +47,11 @@ def audit(
     other = request_of(against, own) if against else None
     with Screen() as screen:
         screen.stage("Start")  # the imports below take a second
+        from pneumoscope.report.audit.tables import count_words
         from pneumoscope.workflows.audit import audit_data
 
         found, page = audit_data(request, other, out=out, command=command_line(), listener=screen)
-        screen.stage(f"{len(found.findings)} findings in {found.name}")
+        screen.stage(f"{found.name}: {count_words(found.found, len(found.not_provable))}")
         show_findings(found.findings, screen)
         screen.line(f"Everything is in {short(page.parent)}")
         screen.line(f"Next: open {short(page)} in a browser")

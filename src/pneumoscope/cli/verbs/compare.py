@@ -51,6 +51,7 @@ def compare(
 def _show(folder: Path, screen: Screen) -> None:
     """The comparison in ``folder`` on the screen."""
     from pneumoscope.evaluation.comparison import read_comparison
+    from pneumoscope.report.compare.words import caution
 
     found = read_comparison(folder)
     screen.stage("Result")
@@ -69,6 +70,8 @@ def _show(folder: Path, screen: Screen) -> None:
     for pair in found.pairs:
         lead = f"{pair.second} and {pair.first}." if len(found.pairs) > 1 else ""
         screen.paragraph(pair.verdict, lead)
+    asked = caution(found)
+    screen.paragraph(asked.text, asked.lead)
     screen.line(f"Everything is in {short(folder)}")
     screen.line(f"Next: open {short(folder / 'comparison.html')} in a browser")
 
@@ -100,12 +103,17 @@ def _metrics_table(runs: Sequence[ComparedRun]) -> Table:
 
 
 def _differences_table(pairs: Sequence[ComparedPair]) -> Table:
-    names = ("auroc", "sensitivity", "specificity", "accuracy")
-    table = _table("", *map(metric_name, names))
+    """A line for each pair and metric: so it fits into 60 columns, however many pairs there are."""
+    table = Table(box=None, padding=(0, 0, 0, 2), show_header=False)
+    for justify in ("left", "left", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True)
     for pair in pairs:
-        found = [pair.differences[name] for name in names]
-        cells = [f"{signed(each.value)}\n[dim]{signed_interval(each)}[/dim]" for each in found]
-        table.add_row(f"{pair.second} − {pair.first}", *cells)
+        lead = f"{pair.second} − {pair.first}"
+        for name in ("auroc", "sensitivity", "specificity", "accuracy"):
+            found = pair.differences[name]
+            size = f"[dim]({signed_interval(found)})[/dim]"
+            table.add_row(lead, metric_name(name), signed(found.value), size)
+            lead = ""
     return table
 
 

@@ -164,6 +164,7 @@ def _ratio(cost: str | None) -> float | None:
 
 def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     from pneumoscope.report.evaluated import read_evaluated
+    from pneumoscope.report.repeat import repeating
     from pneumoscope.report.review.topics import topic_remarks
 
     run = read_evaluated(folder)
@@ -185,8 +186,7 @@ def _show(folder: Path, request: EvaluateRequest, screen: Screen) -> None:
     if fitted := request.fitted_options:
         screen.note(f"in this evaluation alone: {', '.join(fitted)}; {_CARRIED}")
     screen.line(f"Everything is in {short(folder)}")
-    again = f"pneumoscope evaluate {shlex.quote(str(request.run))} --prevalence 0.1"
-    then = "" if request.prevalence else f"; {again}"
+    then = "" if request.prevalence else f"; {repeating(command_line())} --prevalence 0.1"
     screen.line(f"Next: open {short(folder / 'report.html')} in a browser{then}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pneumoscope import __version__
 from pneumoscope.audit.audit import Audit
 from pneumoscope.audit.findings import CODES, UNITS, Finding
-from pneumoscope.data.prepared import PreparedSet
+from pneumoscope.data.prepared import PreparedSet, split_counts
 from pneumoscope.report.audit import tables
 from pneumoscope.report.audit.charts import baselines_figure, sizes_figure
 from pneumoscope.report.audit.facts import fact_tables, one_size
@@ -21,6 +21,8 @@ from pneumoscope.report.audit.shared import shared_variables
 from pneumoscope.report.kit.door import door_lines
 from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import shift_rows
+from pneumoscope.report.review.people import set_parts
+from pneumoscope.sources.known_sets import recognise
 from pneumoscope.storage import write_atomic, write_json
 
 EXAMPLES_SHOWN = 8
@@ -94,9 +96,11 @@ def _unknown(context: AuditContext) -> Variables:
 
 
 def _content(context: AuditContext) -> Variables:
-    counts = context.audit.counts
+    counts, source = context.audit.counts, context.prepared.about.get("source")
+    known = recognise(source, split_counts(context.prepared.table)) if source else None
     classes, rows = tables.class_shares(counts)
     return {
+        "sets": list(set_parts(source, known)),
         "counts": counts,
         "patients": tables.patient_words(counts.patients),
         "notes": context.audit.notes,

@@ -106,7 +106,7 @@ def key_figures(audit: Audit) -> list[KeyFigure]:
 
 def _file_facts(baseline: Baseline, test: Estimate | None, folds: Estimate) -> KeyFigure:
     """On the official test split where there is one, for there networks are judged."""
-    where = "on the official test split" if test else "over folds"
+    where = "on the official test split" if test else "cross-validated"
     return key_figure(f"AUROC of {baseline.what}, {where}", test or folds, start=0.5)
 
 

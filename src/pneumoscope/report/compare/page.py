@@ -18,10 +18,13 @@ from pneumoscope.report.kit.page import Page, PageSection, Variables
 from pneumoscope.report.kit.rows import (
     DifferenceRow,
     KeyFigure,
+    Remark,
     difference_row,
     reach_of,
     whisker,
 )
+from pneumoscope.report.review import people
+from pneumoscope.report.run.model import AUROC_WORDS
 from pneumoscope.storage import write_atomic, write_record
 
 COMPARED = ("auroc", "sensitivity", "specificity", "balanced_accuracy", "accuracy")
@@ -66,6 +69,8 @@ def write_comparison(folder: Path, comparison: Comparison, runs: Sequence[Evalua
         keys=_keys(known, start),
         start=f"{start:g}",
         warnings=[*known.notes, *own],
+        asked=[Remark("On whose films?", people.judged_words(runs[0])), words.caution(known)],
+        auroc_words=AUROC_WORDS,
     )
     write_atomic(page, text)
     return page

@@ -24,6 +24,7 @@ from pneumoscope.formatting import (
     signed,
     signed_interval,
     split_name,
+    written_alike,
 )
 from pneumoscope.readings import Estimate
 from pneumoscope.report.kit.rows import Remark
@@ -84,7 +85,14 @@ def _ranking(pair: ComparedPair, several: bool) -> str:
         if found.value < 0:
             first, second, found = second, first, _turned(found)
         size = f"{signed(found.value)} ({signed_interval(found)})"
+        if written_alike(found.value, 0):
+            return (
+                f"{second} ranks better than {first}, but by less than three places show: AUROC "
+                f"{size}, {p}."
+            )
         return f"{second} ranks better than {first}: AUROC {size}, {p}."
+    if found.value == found.low == found.high == 0:
+        return f"{first} and {second} rank the films alike."
     return (
         f"No difference in ranking could be shown between {first} and {second}: the AUROC of "
         f"{second} less that of {first} is {signed(found.value)} ({signed_interval(found)}), {p}; "
@@ -116,7 +124,9 @@ def _decisions(pair: ComparedPair, several: bool) -> str:
     else:
         split = f"{lead:,} in favour of {ahead}"
     apart = any(map(shown, found.by_class.values()))
-    end = "" if shown(found) or apart else ": no difference in errors could be shown"
+    end = "" if apart else ": no difference in errors could be shown"
+    if shown(found):
+        end = f": {ahead} makes fewer errors"
     p = p_value(found.p_holm, several)
     return f"Their decisions differ in {plural(count, 'film')}, {split} (McNemar, {p}){end}."
 
@@ -142,14 +152,23 @@ def _classes(pair: ComparedPair) -> str:
 
 def _trade(pair: ComparedPair) -> str:
     """Two runs may err equally often and yet differently: one misses, the other cries wolf."""
-    found = [pair.differences[name] for name in ("sensitivity", "specificity")]
-    if not any(each.low * each.high > 0 for each in found):
+    found = {name: pair.differences[name] for name in ("sensitivity", "specificity")}
+    size = {name: f"{signed(each.value)} ({signed_interval(each)})" for name, each in found.items()}
+    clear = [name for name, each in found.items() if each.low * each.high > 0]
+    if not clear:
         return ""
-    said = [f"{signed(each.value)} ({signed_interval(each)})" for each in found]
-    return (
-        f"At its own threshold {pair.second} differs from {pair.first} in sensitivity by "
-        f"{said[0]} and in specificity by {said[1]}."
-    )
+    by = " and ".join(f"in {name} by {size[name]}" for name in clear)
+    rest = [f"in {name} none is shown, {size[name]}" for name in found if name not in clear]
+    start = f"At its own threshold {pair.second} differs from {pair.first} {by}"
+    # The intervals are not adjusted for the number of tests, which may say otherwise.
+    tests = [pair.decisions.by_class.get(_CLASS[name]) for name in clear]
+    if any(tests) and not any(shown(each) for each in tests if each):
+        rest.append("by the intervals alone, for the adjusted test of the class shows none")
+    return f"{'; '.join([start, *rest])}."
+
+
+_CLASS = {"sensitivity": "pneumonia", "specificity": "normal"}
+"""The class on whose films each is measured."""
 
 
 def headline(aurocs: Mapping[str, Estimate], pairs: Sequence[ComparedPair]) -> str:
@@ -159,9 +178,10 @@ def headline(aurocs: Mapping[str, Estimate], pairs: Sequence[ComparedPair]) -> s
     if not known:
         return "There is no AUROC: the films are of one class."
     highest = max(auroc.value for auroc in known.values())
-    leaders = [letter for letter, auroc in known.items() if auroc.value == highest]
+    leaders = [name for name, auroc in known.items() if written_alike(auroc.value, highest)]
     if len(leaders) > 1:
-        return f"{listed(leaders)} share the highest AUROC, {number(highest)}."
+        each = listed([f"{name} {brief(known[name])}" for name in leaders])
+        return f"{listed(leaders)} share the highest AUROC to three places: {each}."
     best = leaders[0]
     others = {
         pair.first if pair.second == best else pair.second: shown(pair.differences["auroc"])
@@ -186,6 +206,11 @@ def remarks(comparison: Comparison) -> list[Remark]:
         Remark("How.", " ".join(_how(comparison))),
         Remark("What this does not show.", " ".join(_limits(comparison))),
     ]
+
+
+def caution(comparison: Comparison) -> Remark:
+    """What stands beside the verdict: why it is not to be trusted too far."""
+    return Remark("When not to trust it?", " ".join(_limits(comparison)))
 
 
 def _compared(comparison: Comparison) -> Iterator[str]:

@@ -13,7 +13,16 @@ from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.groups import FoldRun, OverFolds, PooledMetrics
 from pneumoscope.evaluation.shortcuts import CHANCE
-from pneumoscope.formatting import ABSENT, Cell, brief, cell, mean_sd, number, one_call
+from pneumoscope.formatting import (
+    ABSENT,
+    Cell,
+    brief,
+    cell,
+    mean_sd,
+    number,
+    one_call,
+    written_alike,
+)
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.groups.table import GroupRow
@@ -83,7 +92,8 @@ def _verdict(pooled: Estimate, mean_of_folds: float, runs: Sequence[EvaluatedRun
     if pooled.low <= CHANCE:
         return "Not shown to be better than chance"
     for what, values in _without_lungs(runs).values():
-        if len(values) == len(runs) and sum(values) / len(values) >= mean_of_folds:
+        without = sum(values) / len(values) if len(values) == len(runs) else -math.inf
+        if without >= mean_of_folds or written_alike(without, mean_of_folds):
             return f"No better than {what}, which see no lungs"
     return "Better than chance"
 

@@ -19,6 +19,7 @@ from pneumoscope.formatting import (
     plural,
     signed,
     signed_interval,
+    written_alike,
 )
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.catalogue import METRICS, TERMINAL
@@ -60,10 +61,13 @@ def _remarks(curve: LearningCurve) -> Iterator[Remark]:
     for recipe in curve.recipes:
         few, most = curve.of(recipe)[-2:]
         low, high = few.metrics["auroc"], most.metrics["auroc"]
+        goes = f"goes from {number(low.mean)} to {number(high.mean)}{_beside(low, high)}"
+        if written_alike(low.mean, high.mean):
+            goes = f"stays {number(high.mean)}"
         yield Remark(
             f"What more patients bring, {recipe}.",
             f"From {_percent(few.share)} of the training patients to {_percent(most.share)} the "
-            f"AUROC goes from {number(low.mean)} to {number(high.mean)}{_beside(low, high)}.",
+            f"AUROC {goes}.",
         )
     yield from _between(curve)
     yield Remark("What is the same everywhere.", curve.meaning)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pneumoscope.evaluation.results import SiteResult
 from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.evaluation.site.matrix import MatrixRow, SiteMatrix
-from pneumoscope.formatting import Cell, brief, cell, listed, one_call, plural
+from pneumoscope.formatting import Cell, brief, cell, listed, one_call, plural, written_alike
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.door import door_lines
@@ -85,8 +85,7 @@ def _remarks(found: SiteMatrix) -> Iterator[Remark]:
     losses = [(row, pair) for row in found.rows if (pair := lost(row, found))]
     if losses:
         said = [
-            f"{row.left_out.name} {brief(here.metrics['auroc'])} against "
-            f"{brief(best.metrics['auroc'])}"
+            f"{row.left_out.name} {_against(here.metrics['auroc'], best.metrics['auroc'])}"
             for row, (here, best) in losses
         ]
         yield Remark(
@@ -97,6 +96,11 @@ def _remarks(found: SiteMatrix) -> Iterator[Remark]:
     yield Remark("No ensemble.", "The models of this folder have each seen all sites but one, so "
                  "together they are no model for films of these sites; train on all of them for "
                  "that.")  # fmt: skip
+
+
+def _against(here: Estimate, best: Estimate) -> str:
+    same = "the same, " if written_alike(here.value, best.value) else ""
+    return f"{brief(here)} against {same}{brief(best)}"
 
 
 def _carried(found: SiteMatrix) -> Iterator[str]:

@@ -11,7 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from pneumoscope.evaluation.results import AbstentionFigures, RiskCurve
-from pneumoscope.formatting import Cell, percent, percent_brief, percent_cell, split_name
+from pneumoscope.formatting import (
+    Cell,
+    percent,
+    percent_alike,
+    percent_brief,
+    percent_cell,
+    split_name,
+)
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.draw import framed, mark, write
 from pneumoscope.report.kit.figure import NORMAL, PageFigure, make_figure
@@ -65,18 +72,28 @@ def _none_withheld(found: AbstentionFigures) -> str:
     # It calls a film by two cuts of its own, which need not enclose the threshold.
     return (
         f"{said}; called by the cuts of this rule, {percent_brief(found.wrong, 1)} are misread, "
-        f"against {percent_brief(found.wrong_without, 1)} at the operating point."
+        f"{_beside(found)} at the operating point."
     )
+
+
+def _beside(found: AbstentionFigures) -> str:
+    """What is misread where this rule is not used, after what is misread with it."""
+    if _alike(found):
+        return "as many as"
+    return f"against {percent_brief(found.wrong_without, 1)}"
+
+
+def _alike(found: AbstentionFigures) -> bool:
+    return percent_alike(found.wrong.value, found.wrong_without.value, 1)
 
 
 def _withheld(found: AbstentionFigures) -> str:
     said = (
         f"{found.withheld:,} of {found.withheld + found.read:,} films are left to a person; of the "
-        f"others {percent_brief(found.wrong, 1)} are misread, against "
-        f"{percent_brief(found.wrong_without, 1)} with none left out."
+        f"others {percent_brief(found.wrong, 1)} are misread, {_beside(found)} with none left out."
     )
     # A film that is withheld may have been read rightly, so withholding can leave a worse rest.
-    if round(found.wrong.value, 3) >= round(found.wrong_without.value, 3):
+    if _alike(found) or found.wrong.value > found.wrong_without.value:
         said += " Withholding by this rule does not help on these films."
     return said
 
@@ -91,6 +108,11 @@ class FarFilms:
     low: float
     high: float
     all: float
+
+    @property
+    def fewer(self) -> bool:
+        """Whether fewer of them are misread than of all, as both are shown."""
+        return self.value < self.all and not percent_alike(self.value, self.all, 1)
 
 
 def far_films(run: EvaluatedRun) -> FarFilms | None:
@@ -110,7 +132,7 @@ def _by_distance(run: EvaluatedRun) -> str:
     far = far_films(run)
     if far is None:
         return ""
-    against = "against" if far.value < far.all else "no fewer than the"
+    against = "against" if far.fewer else "no fewer than the"
     return (
         f"Of the {far.coverage:.0%} of films farthest from the threshold, "
         f"{percent_brief(far, 1)} are misread, {against} {percent(far.all, 1)} of all. "
@@ -144,7 +166,7 @@ def draw_risk(found: RiskCurve, carried: AbstentionFigures | None) -> Figure:
     end = found.risk[-1]
     # The first few films have intervals that reach far up and say nothing.
     top = max(2.2 * end, float(np.nanmax(risk[x > 0.1], initial=0.01)) * 1.5, 0.02)
-    axes.set(xlim=(0, 1.01), ylim=(0, top))
+    axes.set(xlim=(0, 1.01), ylim=(0, min(top, 1.0)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 1):g}%"))
     known = carried is not None and math.isfinite(carried.wrong.value)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.predictions import at_temperature
 from pneumoscope.evaluation.results import CalibrationFigures
-from pneumoscope.formatting import Cell, brief, cell, full, number, split_name
+from pneumoscope.formatting import Cell, brief, cell, full, number, split_name, written_alike
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit import curves
@@ -52,6 +52,8 @@ def words(run: EvaluatedRun) -> str:
     said = ""
     if math.isfinite(slope.value):
         kinds = [*_off(slope, 1, "too extreme", "too cautious")]
+        if slope.high < 0:
+            kinds = ["the wrong way round (a higher one means less pneumonia)"]
         kinds += _off(large, 0, "too high on average", "too low on average")
         said = (
             f"As given, the probabilities are {' and '.join(kinds)}"
@@ -79,12 +81,20 @@ def _effect(before: CalibrationFigures, after: CalibrationFigures) -> str:
     )
     proper = [new.value - old.value for _, old, new in moves[:2]]
     verdict = "changes the probabilities of these films"
-    if max(proper) < 0:
+    if all(written_alike(old.value, new.value) for _, old, new in moves[:2]):
+        verdict = "makes the probabilities of these films neither better nor worse"
+    elif max(proper) < 0:
         verdict = "makes the probabilities of these films better"
     elif min(proper) > 0:
         verdict = "makes the probabilities of these films worse"
-    told = ", ".join(f"{title} {brief(old)} to {brief(new)}" for title, old, new in moves)
-    return f"{verdict}: {told}"
+    return f"{verdict}: {', '.join(_move(title, old, new) for title, old, new in moves)}"
+
+
+def _move(title: str, old: Estimate, new: Estimate) -> str:
+    """From what to what a figure goes, or that it stays where both read the same."""
+    if written_alike(old.value, new.value):
+        return f"{title} stays {brief(new)}"
+    return f"{title} {brief(old)} to {brief(new)}"
 
 
 def why_unfitted(run: EvaluatedRun) -> str:

@@ -64,7 +64,10 @@ def draw_decision(found: NetBenefit, share: float) -> Figure:
     seen = everyone >= floor * 1.5
     axes.plot(x[seen], everyone[seen], color=MUTED, linewidth=1.2, linestyle=(0, (5, 2)))
     at = int(np.argmin(np.abs(everyone - share * 0.3)))
-    write(axes, "everybody", (float(x[at]), float(everyone[at])), (-5, -6), color=MUTED, ha="right")
+    # Beside its line, on the side where the model's does not run.
+    worse = model[at] < everyone[at]
+    side = {"ha": "left" if worse else "right", "color": MUTED}
+    write(axes, "everybody", (float(x[at]), float(everyone[at])), (5 if worse else -5, -6), **side)
     # What leaves the axes is cut at their edge: a line never ends within them.
     axes.fill_between(x, low, high, color=ACCENT, alpha=0.2, linewidth=0)
     axes.plot(x, model, color=ACCENT, zorder=3)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pneumoscope.audit.people import AgeSpread, SplitPeople
 from pneumoscope.formatting import amount, plural, split_name
+from pneumoscope.manifest import SourceEntry
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.review.context import ReportContext
@@ -86,11 +87,27 @@ def words(run: EvaluatedRun) -> str:
     start = f"It learnt from {plural(films, 'film')}" if films else "It learnt from films"
     end = "other ages, places and machines are untested."
     if _elsewhere(run):
-        judged = _of(run.known_set, _split(run, run.split))
+        judged = _judged(run)
         if _ages_apart(run):
             end = f"children and adults are not alike, and {end}"
-        return f"{start} {learnt}, and is judged here on {run.results.n:,} {judged}; {end}"
+        here = f"is judged here on {plural(run.results.n, 'film')} {judged}"
+        return f"{start} {learnt}, and {here}; {end}"
     return f"{start} {learnt}; {end}"
+
+
+def judged_words(run: EvaluatedRun) -> str:
+    """Whose films are judged, and on whose a model is untested, in one sentence."""
+    said = _judged(run)
+    return f"{said[:1].upper()}{said[1:]}; other ages, places and machines are untested."
+
+
+def _judged(run: EvaluatedRun) -> str:
+    """Whose films are judged, of each of several sets."""
+    sites = run.manifest.get("source", {}).get("sites", {})
+    if not sites:
+        return _of(run.known_set, _split(run, run.split))
+    each = (f"{name} {_of(recognise(source, {}), None)}" for name, source in sites.items())
+    return f"of {len(sites)} sites: {', '.join(each)}"
 
 
 def _of_sites(run: EvaluatedRun) -> Iterator[str]:
@@ -122,7 +139,8 @@ def _of(known: KnownSet | None, people: SplitPeople | None) -> str:
 
 
 def _elsewhere(run: EvaluatedRun) -> bool:
-    return bool(run.manifest.get("external"))
+    """Whether other data than the model's own is judged, be some of it related to that."""
+    return "external" in run.manifest
 
 
 def _split(run: EvaluatedRun, name: str) -> SplitPeople | None:
@@ -170,9 +188,18 @@ def gather(context: ReportContext) -> Variables | None:
 def _sets(run: EvaluatedRun) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     if _elsewhere(run):
         yield "What the model learnt from", set_lines(run.trained_on)
-        yield "What it is judged on here", set_lines(run.known_set)
-    elif sites := run.manifest.get("source", {}).get("sites", {}):
-        for site, source in sites.items():
-            yield f"Whose films those of {site} are", set_lines(recognise(source, {}))
+        parts = list(set_parts(run.manifest.get("source"), run.known_set))
+        yield from parts if len(parts) > 1 else [("What it is judged on here", parts[0][1])]
     else:
-        yield "Whose films these are", set_lines(run.known_set)
+        yield from set_parts(run.manifest.get("source"), run.known_set)
+
+
+def set_parts(
+    source: SourceEntry | None, known: KnownSet | None
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(title, lines) of the set that a source is, or of each of its sites."""
+    sites = source.get("sites", {}) if source else {}
+    for site, each in sites.items():
+        yield f"Whose films those of {site} are", set_lines(recognise(each, {}))
+    if not sites:
+        yield "Whose films these are", set_lines(known)

@@ -102,6 +102,13 @@ def _broken(point: PointResult, *, own: bool) -> Iterator[str]:
             yield f"“{point_name(point)}” has a {key} of {brief(here)} here{past}"
 
 
+def close_words(rows: Sequence[PointRow]) -> str:
+    """What is said where two thresholds read the same and cut otherwise; else empty."""
+    if len({row.threshold for row in rows}) == len(rows):
+        return ""
+    return "Thresholds of two rows that read the same differ behind the third place."
+
+
 def gather(context: ReportContext) -> Variables | None:
     """What the section prints."""
     rows = point_rows(context.run)
@@ -109,7 +116,7 @@ def gather(context: ReportContext) -> Variables | None:
         return None
     return {
         "rows": rows,
-        "said": words(context.run),
+        "said": " ".join(filter(None, (words(context.run), close_words(rows)))),
         "known": any(row.validation for row in rows),
         "split": context.run.split,
         "scale": context.run.scale_words,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.results import FactResult, GroupResult
-from pneumoscope.formatting import ABSENT, Cell, brief, cell, number
+from pneumoscope.formatting import ABSENT, Cell, brief, cell, number, written_alike
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.draw import SQUARE, write
@@ -101,7 +101,7 @@ def _worst(
     if whole is None or not shown:
         return
     worst, fact, name = min(shown, key=lambda item: item[0].value)
-    if worst.high < whole.value:
+    if worst.high < whole.value and not written_alike(worst.value, whole.value):
         yield (
             f"{metric} is lowest where {fact} is {name}: {brief(worst)} "
             f"against {number(whole.value)} of all"

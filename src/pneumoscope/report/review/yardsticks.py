@@ -8,13 +8,24 @@ from dataclasses import dataclass
 
 from pneumoscope.audit.baselines import JudgedBaseline
 from pneumoscope.evaluation.shortcuts import CHANCE
-from pneumoscope.formatting import ABSENT, Cell, brief, cell, number, split_name
+from pneumoscope.formatting import (
+    ABSENT,
+    Cell,
+    brief,
+    cell,
+    number,
+    split_name,
+    written_alike,
+)
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
 from pneumoscope.report.kit.page import Variables
 from pneumoscope.report.kit.rows import KeyFigure, Whisker, key_figure, whisker
 from pneumoscope.report.review.context import ReportContext
 from pneumoscope.sources.known_sets import Published
+
+NO_INTERVAL = "no interval given"
+"""What stands in its place: publications give none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +72,24 @@ def verdict(run: EvaluatedRun, auroc: Estimate) -> str:
     """Where the model stands among them, by its interval."""
     others = [each.auroc for each in published(run) if math.isfinite(each.auroc)]
     best = next(iter(measured(run)), None)
-    if auroc.low <= CHANCE:
+    if not _above(auroc.low, CHANCE):
         return "Not shown to be better than chance"
-    if best and auroc.low <= best[1].value:
+    if best and not _above(auroc.low, best[1].value):
         return f"Not shown to be better than {best[0].what}, which see no lungs"
-    if others and auroc.high < min(others):
+    if others and _above(min(others), auroc.high):
         return "Below all that was published on these films"
-    if others and auroc.value < min(others):
+    if others and _above(min(others), auroc.value):
         return "At the lower end of what was published on these films"
-    if others and auroc.value <= max(others):
+    if others and not _above(auroc.value, max(others)):
         return "Within the range published on these films"
     if others:
         return "Above what was published on these films"
     return "Better than models that see no lungs" if best else "Better than chance"
+
+
+def _above(one: float, other: float) -> bool:
+    """Whether the one is larger, and reads larger too: a verdict stands beside both figures."""
+    return one > other and not written_alike(one, other)
 
 
 def gather(context: ReportContext) -> Variables | None:
@@ -84,16 +100,21 @@ def gather(context: ReportContext) -> Variables | None:
     elsewhere = "external" in run.manifest
     if auroc is None or not (others or without or elsewhere):
         return None
+    start = CHANCE if auroc.value >= CHANCE else 0.0
     own = Yardstick(
-        key_figure("This model", auroc, CHANCE),
+        key_figure("This model", auroc, start),
         cell(accuracy) if accuracy else (ABSENT, ""),
         f"judged on the {split_name(run.split)} split",
         own=True,
     )
     reached = sorted(others, key=lambda each: -each.auroc)
-    rows = [own, *map(_published, reached), *map(_baseline, without), _chance()]
+    beside = [
+        *(_published(each, start) for each in reached),
+        *(_baseline(each, start) for each in without),
+    ]
     return {
-        "rows": rows,
+        "rows": [own, *beside, _chance(start)],
+        "start": f"{start:g}",
         "published": bool(others),
         "without": bool(without),
         "elsewhere": elsewhere and not without,
@@ -101,32 +122,36 @@ def gather(context: ReportContext) -> Variables | None:
     }
 
 
-def _published(found: Published) -> Yardstick:
-    at: Whisker | None = whisker(found.auroc, found.auroc, found.auroc, CHANCE)
-    auroc = KeyFigure(found.system, number(found.auroc), "", at)
+def _published(found: Published, start: float) -> Yardstick:
+    at: Whisker | None = whisker(found.auroc, found.auroc, found.auroc, start)
+    auroc = KeyFigure(found.system, number(found.auroc), NO_INTERVAL, at)
     return Yardstick(auroc, (number(found.accuracy), ""), found.source)
 
 
-def _baseline(found: JudgedBaseline) -> Yardstick:
+def _baseline(found: JudgedBaseline, start: float) -> Yardstick:
     title = f"Without the lungs: {found.what}"
     auroc = KeyFigure(title, ABSENT, found.why_not or "")
     if found.auroc:
-        auroc = key_figure(title, found.auroc, CHANCE)
+        auroc = key_figure(title, found.auroc, start)
     return Yardstick(auroc, (ABSENT, ""), "measured here, on the same films")
 
 
-def _chance() -> Yardstick:
-    at: Whisker | None = whisker(CHANCE, CHANCE, CHANCE, CHANCE)
+def _chance(start: float) -> Yardstick:
+    at: Whisker | None = whisker(CHANCE, CHANCE, CHANCE, start)
     return Yardstick(KeyFigure("Chance", number(CHANCE), "", at), (ABSENT, ""), "a guess")
 
 
 def card_rows(run: EvaluatedRun) -> Sequence[tuple[str, str, str]]:
     """(what, AUROC with its interval, source) of each yardstick, for the model card."""
     rows = [
-        (each.system, number(each.auroc), each.source)
+        (each.system, f"{number(each.auroc)} ({NO_INTERVAL})", each.source)
         for each in sorted(published(run), key=lambda each: -each.auroc)
     ]
     for each in run.baselines:
         said = brief(each.auroc) if each.auroc else f"not measured: {each.why_not}"
         rows.append((f"Without the lungs: {each.what}", said, "measured here, on the same films"))
-    return [*rows, ("Chance", number(CHANCE), "a guess")] if rows else []
+    auroc = run.estimate("auroc")
+    if not rows or auroc is None:
+        return []
+    own = ("This model", brief(auroc), f"judged on the {split_name(run.split)} split")
+    return [own, *rows, ("Chance", number(CHANCE), "a guess")]

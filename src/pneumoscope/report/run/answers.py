@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pneumoscope.evaluation.shortcuts import CHANCE
 from pneumoscope.formatting import brief, one_call, percent, percent_brief, plural, split_name
 from pneumoscope.readings import Estimate
 from pneumoscope.report.evaluated import EvaluatedRun
@@ -47,13 +48,21 @@ def _good(run: EvaluatedRun) -> str:
 def _sure(run: EvaluatedRun) -> str:
     results, auroc = run.results, run.estimate("auroc")
     of = f" of {plural(results.patients, 'patient')}" if results.patients else ""
-    said = f"{results.n:,} {split_name(run.split)} films (images){of}"
+    said = f"{results.n:,} {_films(run, of)}"
     said += f", {results.positives:,} with pneumonia"
     if auroc and math.isfinite(auroc.high - auroc.low):
         half = (auroc.high - auroc.low) / 2
         said += f": other films of this kind move the AUROC by about ± {half:.3f}"
         said += ", another training seed moves it too" if run.members == 1 else ""
     return f"{said}; {_doubt(run)}."
+
+
+def _films(run: EvaluatedRun, of: str) -> str:
+    """What is judged, after the number of it, with what the names of other data stand for."""
+    if "external" not in run.manifest:
+        return f"{split_name(run.split)} films (images){of}"
+    what = "had no part in the model" if run.manifest["external"] else "share films with its own"
+    return f"films (images){of} from data that {what} ({run.split})"
 
 
 def _doubt(run: EvaluatedRun) -> str:
@@ -80,21 +89,25 @@ def _without(right: Estimate | None) -> Estimate | None:
 
 
 def _distrust(run: EvaluatedRun) -> str:
-    return f"{'; '.join(_weak(run))}."
+    said = "; ".join(_weak(run))
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _weak(run: EvaluatedRun) -> Iterator[str]:
-    """The kind of error it makes more often, and where it makes fewer."""
-    counts = run.results.confusion
+    """Whether it is better than a guess at all, the kind of error it makes more often, and where it
+    makes fewer."""
+    counts, auroc = run.results.confusion, run.estimate("auroc")
+    if auroc is not None and auroc.low <= CHANCE:
+        yield "not at all on films like these: its ranking is not shown to be better than a guess"
     kinds = [
         (
             _without(run.estimate("specificity")),
-            "When it calls pneumonia",
+            "when it calls pneumonia",
             f"of normal films are called pneumonia (false positives, {counts.fp:,})",
         ),
         (
             _without(run.estimate("sensitivity")),
-            "When it calls normal",
+            "when it calls normal",
             f"of pneumonia films are called normal (false negatives, {counts.fn:,})",
         ),
     ]
@@ -104,7 +117,7 @@ def _weak(run: EvaluatedRun) -> Iterator[str]:
         shares = ", ".join(f"{percent_brief(share, 1)} {said}" for share, _, said in known)
         yield f"{known[0][1]}: {shares}"
     far = far_films(run)
-    if far and far.value < far.all:
+    if far and far.fewer:
         yield (
             f"near the threshold: without the {1 - far.coverage:.0%} of films nearest to it, "
             f"{percent_brief(far, 1)} are misread, with them {percent(far.all, 1)}"

@@ -22,7 +22,7 @@ from pneumoscope.report.review import (
 )
 from pneumoscope.report.run import sites, tables
 from pneumoscope.report.run.answers import answers
-from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE, views
+from pneumoscope.report.run.model import AUROC_WORDS, HOW_TO_USE, INTENDED, OUT_OF_SCOPE, views
 from pneumoscope.report.run.summary import limits
 from pneumoscope.run import Run
 
@@ -59,6 +59,8 @@ def _answers(run: EvaluatedRun) -> Iterator[str]:
     yield ""
     for answer in answers(run):
         yield f"- **{answer.lead}** {_plain(answer.text)}"
+    yield ""
+    yield AUROC_WORDS
 
 
 def _intended_use() -> Iterator[str]:
@@ -112,7 +114,7 @@ def _model(run: EvaluatedRun) -> Iterator[str]:
         f"the network at {spec.get('network')} px; normalisation is part of the model"
         + (f", of local contrast on {cells} × {cells} cells" if cells else "")
     )
-    yield f"- Logit: {views(model)}"
+    yield f"- Logit, the answer before it is made a probability: {views(model)}"
     yield (
         f"- Trained with recipe “{_plain(lineage.get('recipe', ''))}” for "
         f"{lineage.get('epochs')} epochs; epoch {lineage.get('best_epoch')} kept"
@@ -206,11 +208,12 @@ def _metrics(run: EvaluatedRun) -> Iterator[str]:
     if same := one_call(metrics["sensitivity"].value, metrics["specificity"].value):
         yield f"**{same}**"
         yield ""
-    yield "| Metric | Value | Interval | By |"
+    yield "| Metric | Value | 95% interval | By |"
     yield "|---|---:|---:|---|"
     for _, rows in tables.metric_groups(run):
         for row in rows:
-            yield f"| {_plain(row.title)} | {row.value} | {row.interval} | {_plain(row.method)} |"
+            what = _plain(f"{row.title}: {row.gloss}" if row.gloss else row.title)
+            yield f"| {what} | {row.value} | {row.interval} | {_plain(row.method)} |"
     if said := withheld.words(run):
         yield ""
         yield _plain(said)
@@ -227,8 +230,8 @@ def _points(run: EvaluatedRun) -> Iterator[str]:
         f"The scale of the thresholds: {_plain(run.scale_words)}."
     )
     yield ""
-    if said := points.words(run):
-        yield f"{_plain(said)}"
+    for said in filter(None, (points.words(run), points.close_words(rows))):
+        yield _plain(said)
         yield ""
     yield (
         "| Point | Threshold | Sensitivity | on validation | Specificity | on validation "

@@ -8,6 +8,10 @@ HOW_TO_USE = """\
 from pneumoscope import Classifier
 classifier = Classifier.load(".")  # this folder
 print(classifier.read("film.png")[0].probability)"""
+AUROC_WORDS = (
+    "AUROC is the chance that a pneumonia film scores above a normal one; 0.5 is a guess. Behind a "
+    "figure stands its 95% interval."
+)
 INTENDED = (
     "Research and teaching on frontal chest radiographs: comparing training choices, studying "
     "errors, preparing a study. The model gives a probability of pneumonia for a whole film."

@@ -66,11 +66,16 @@ def draw_roc(curve: RocCurve, auroc: str, point: str) -> Figure:
     """ROC with its band; ``auroc`` and ``point`` are the words written beside the curve."""
     figure, axes = _unit_square("False positive rate (1 − specificity)", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=1, zorder=1)
-    axes.text(0.3, 0.27, "chance", color=MUTED, fontsize=8.5, va="top")
+    # The name of the diagonal stands on the side where the curve does not run, the point's too.
+    below = curve.at[1] < curve.at[0]
+    place = (0.7, 0.74, "bottom", "right") if below else (0.3, 0.27, "top", "left")
+    axes.text(*place[:2], "chance", color=MUTED, fontsize=8.5, va=place[2], ha=place[3])
     axes.fill_between(curve.grid, curve.low, curve.high, color=NORMAL, alpha=0.18, linewidth=0)
     axes.plot(curve.false_positive_rate, curve.sensitivity, color=NORMAL, zorder=3)
     mark(axes, *curve.at)
-    if curve.at[0] < 0.65:
+    if below:
+        write(axes, point, (max(curve.at[0], 0.3), curve.at[1]), (-9, 9), ha="right")
+    elif curve.at[0] < 0.65:
         write(axes, point, curve.at, (9, -17))
     else:
         write(axes, point, curve.at, (-4, -24), ha="right")

@@ -14,7 +14,7 @@ MEASURED = (
 def reach_words(run: EvaluatedRun) -> str:
     """What the first paragraph of a report says of other sites; empty where other data than the
     model's own is judged."""
-    if run.manifest.get("external"):
+    if "external" in run.manifest:
         return ""
     if site := judged_site(run):
         return f"All films judged are of {site}, which took no part in training."

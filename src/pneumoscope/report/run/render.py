@@ -22,7 +22,7 @@ from pneumoscope.report.review.topics import TOPICS, draw_topics
 from pneumoscope.report.run import data, decisions, films, ranking, sites, tables, training
 from pneumoscope.report.run.answers import answers
 from pneumoscope.report.run.card import card_text
-from pneumoscope.report.run.model import HOW_TO_USE, INTENDED, OUT_OF_SCOPE
+from pneumoscope.report.run.model import AUROC_WORDS, HOW_TO_USE, INTENDED, OUT_OF_SCOPE
 from pneumoscope.report.run.summary import limits, summarise
 from pneumoscope.run import Run
 from pneumoscope.storage import write_atomic
@@ -63,7 +63,9 @@ def write_report(
     if card:
         write_atomic(files.model_card_file, card_text(run))
     door = door_lines(run.door)
-    text = PAGE.render(context, run=run, answers=answers(run), keys=_keys(run), door=door)
+    text = PAGE.render(
+        context, run=run, answers=answers(run), keys=_keys(run), door=door, auroc_words=AUROC_WORDS
+    )
     write_atomic(files.report_file, text)
     return files.report_file
 

@@ -17,6 +17,7 @@ from pneumoscope.formatting import (
     plural,
     signed,
     signed_interval,
+    written_alike,
 )
 from pneumoscope.inference.sets import UNLIKE_MEANS
 from pneumoscope.inference.sets import words as set_words
@@ -159,6 +160,11 @@ def curve_words(local: LocalResult) -> str:
         return "There are too few labelled films to say what more of them would bring."
     few, most = local.curve[-2:]
     step = most.auroc - few.auroc
+    if written_alike(few.auroc, most.auroc):
+        return (
+            f"“{local.curve_of}” fitted on {most.films:,} labelled films has the AUROC that it "
+            f"has on {few.films:,}, {number(most.auroc)}."
+        )
     beyond = "more" if step > max(few.deviation, most.deviation) else "no more"
     return (
         f"“{local.curve_of}” fitted on {few.films:,} labelled films has AUROC "

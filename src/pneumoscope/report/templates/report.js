@@ -32,3 +32,14 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const part of closed.splice(0)) part.open = false;
 });
+
+// A command breaks between its words: the browser would also break it behind a hyphen of --option.
+for (const code of document.querySelectorAll(".command code")) {
+  const words = code.textContent.split(/( +)/).map((text) => {
+    if (!text.trim()) return text;
+    const word = document.createElement("span");
+    word.textContent = text;
+    return word;
+  });
+  code.replaceChildren(...words);
+}
