@@ -28,7 +28,7 @@ from pneumoscope.manifest import Flow, Population, PreparedManifest, SplitCount
 from pneumoscope.records import SPLITS, Grey, InputSpec, Split
 from pneumoscope.storage import read_json
 
-SCHEMA = 4
+SCHEMA = 5
 
 # The files of a prepared set; the last one is written last, so a set that has it is whole.
 IMAGES = "images.npy"
