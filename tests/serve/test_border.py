@@ -199,9 +199,10 @@ def test_what_is_no_http_is_a_problem_too(up: Running) -> None:
 
 
 def test_who_connects_and_does_not_ask_is_not_waited_for() -> None:
-    with running(Limits(head_wait=0.2), loads=False) as up:
-        assert up.client.get("/healthz").status_code == 200
-        assert up.client.get("/readyz").json() == {"status": "loading"}
+    fresh = {"connection": "close"}  # one that is kept open would be closed between two questions
+    with running(Limits(head_wait=0.5), loads=False) as up:
+        assert up.client.get("/healthz", headers=fresh).status_code == 200
+        assert up.client.get("/readyz", headers=fresh).json() == {"status": "loading"}
         assert raw(up) == b""
         assert raw(up, b"GET /healthz HTTP/1.1\r\nhost:").startswith(b"HTTP/1.1 408")
 
