@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from pneumoscope.report.compare.words import (
 )
 from pneumoscope.report.evaluated import read_evaluated
 from pneumoscope.report.kit.draw import look_of
+from pneumoscope.sources.known_sets import KERMANY
 from pneumoscope.workflows.compare import compare
 
 NONE = ComparedDifference(0.0, -0.1, 0.1, 0.5, 0.95, "bootstrap", 100)
@@ -227,3 +228,11 @@ def test_the_first_screen_says_whose_films_and_when_not_to_trust_it(page: str) -
     assert "<strong>On whose films?</strong> Of patients whose age" in first
     assert "<strong>When not to trust it?</strong> Another seed gives another model" in first
     assert "AUROC is the chance that" in first
+
+
+def test_whose_films_are_judged_is_what_any_of_the_runs_knows(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path, (1.0, 1.2), films=60)
+    card = json.loads((runs[1] / "run.json").read_text())
+    (runs[1] / "run.json").write_text(json.dumps({**card, "known_set": asdict(KERMANY)}))
+    page = (compare(runs, out=tmp_path / "out") / "comparison.html").read_text("utf-8")
+    assert "<strong>On whose films?</strong> Of children of one to five years" in page

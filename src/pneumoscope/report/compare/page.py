@@ -69,7 +69,7 @@ def write_comparison(folder: Path, comparison: Comparison, runs: Sequence[Evalua
         keys=_keys(known, start),
         start=f"{start:g}",
         warnings=[*known.notes, *own],
-        asked=[Remark("On whose films?", people.judged_words(runs[0])), words.caution(known)],
+        asked=[Remark("On whose films?", people.judged_words(runs)), words.caution(known)],
         auroc_words=AUROC_WORDS,
     )
     write_atomic(page, text)

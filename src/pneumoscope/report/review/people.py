@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pneumoscope.audit.people import AgeSpread, SplitPeople
@@ -95,9 +95,10 @@ def words(run: EvaluatedRun) -> str:
     return f"{start} {learnt}; {end}"
 
 
-def judged_words(run: EvaluatedRun) -> str:
-    """Whose films are judged, and on whose a model is untested, in one sentence."""
-    said = _judged(run)
+def judged_words(runs: Sequence[EvaluatedRun]) -> str:
+    """Whose films all ``runs`` judge, and on whose models are untested, in one sentence."""
+    # A run of an earlier version does not know it, though the films are the same.
+    said = _judged(next((run for run in runs if run.known_set), runs[0]))
     return f"{said[:1].upper()}{said[1:]}; other ages, places and machines are untested."
 
 
