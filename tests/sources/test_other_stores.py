@@ -58,6 +58,7 @@ def test_hostile_or_broken_annotations_are_no_labels(text: str, tmp_path: Path) 
         ("x.h5", "HDF5"),
         ("sub/x.tfrecord", "TFRecords"),
         ("x.pkl", "pickle"),
+        ("JPCLN001.IMG", "without a header"),
     ],
 )
 def test_a_folder_of_a_store_alone_says_what_to_do(file: str, words: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ _STORES = {
     **dict.fromkeys((".tfrec", ".tfrecord", ".tfrecords"), "TFRecords"),
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), "a pickle, never loaded here"),
     **dict.fromkeys((".nii", ".mha", ".nrrd"), "a volume"),
+    **dict.fromkeys((".img", ".raw"), "pixels without a header"),  # as JSRT's
     **dict.fromkeys((".lmdb", ".mdb"), "a database"),
 }
 """Files that hold films in a way that is not read, by their extension."""
