@@ -118,12 +118,7 @@ def _check_sidecars(root: Path, films: list[str]) -> None:
     found = Counter(suffix for film in some for suffix in _beside(root / film))
     for suffix, count in found.most_common(1):
         if count >= _MOSTLY * len(some):
-            raise UnreadableData(
-                "a file beside each film could hold its label, and is not read",
-                got=f"{suffix} files named as films in {root}",
-                expected="one table of all labels",
-                remedy=_REMEDY,
-            )
+            raise _not_read(f"{suffix} files named as films in {root}")
 
 
 def _beside(film: Path) -> set[str]:
@@ -144,9 +139,15 @@ def _check_texts(root: Path, films: list[str], others: list[Path]) -> None:
     naming = [path for path in some if not stems.isdisjoint(_names_in(path))]
     if len(texts) < _MOSTLY * min(len(films), _SAMPLE) or len(naming) < _MOSTLY * len(some):
         return
-    raise UnreadableData(
-        "texts that name a film each could hold its label, and are not read",
-        got=f"{len(texts):,} files such as {printable(naming[0].relative_to(root))} in {root}",
+    # Not which: a report's name may tell of a patient.
+    raise _not_read(f"{len(texts):,} texts that name a film each in {root}")
+
+
+def _not_read(got: str) -> UnreadableData:
+    """The error for files of which each could hold a film's label, in no form that is read."""
+    return UnreadableData(
+        "a file for each film could hold its label, and is not read",
+        got=got,
         expected="one table of all labels",
         remedy=_REMEDY,
     )

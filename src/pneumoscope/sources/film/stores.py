@@ -1,5 +1,5 @@
-"""Stores of films that are not read: archives, HDF5, TFRecords, pickles, volumes. They are named,
-with what to do, be they given themselves or all that lies in a folder."""
+"""Stores of films that are not read: archives, HDF5, TFRecords, pickles, volumes, raw pixels. They
+are named, with what to do, be they given themselves or all that lies in a folder."""
 
 from __future__ import annotations
 
