@@ -65,6 +65,26 @@ def test_what_is_frozen_is_measured_for_itself(
     assert len(json.loads(memory.read_text())) == 2
 
 
+def test_answers_of_runs_beside_are_kept(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory = tmp_path / "precision.json"
+    timed(monkeypatch, 2.0, 1.0)
+    choose_precision(network, "resnet18", "cpu", memory)
+    (mine,) = json.loads(memory.read_text())
+
+    def beside(_network: Network, _device: str, name: str) -> float:
+        # Another run has measured the same network, and another one, while this one measures.
+        memory.write_text(json.dumps({mine: 1.1, "another network": 3.0}))
+        return {"float32": 2.0, "bf16": 1.0}[name]
+
+    memory.unlink()
+    monkeypatch.setattr(precision, "_measure", beside)
+    got = choose_precision(network, "resnet18", "cpu", memory)
+    assert json.loads(memory.read_text()) == {mine: 1.1, "another network": 3.0}
+    assert got.name == "float32" and "1.10 times" in got.why
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"a": "b"}', "\x00"])
 def test_a_damaged_memory_is_measured_anew(
     network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str

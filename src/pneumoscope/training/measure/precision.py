@@ -78,7 +78,7 @@ def choose_precision(
     # Rounded before deciding: what is remembered must decide alike.
     gain = round(_measure(network, device, "float32") / _measure(network, device, "bf16"), 2)
     if memory is not None:
-        _remember(memory, {**known, key: gain})
+        gain = _remember(memory, key, gain)
     return _decide(gain, "measured", device)
 
 
@@ -141,9 +141,14 @@ def _recall(memory: Path | None) -> dict[str, float]:
         return {}  # a missing or damaged memory costs one measurement, nothing else
 
 
-def _remember(memory: Path, values: dict[str, float]) -> None:
+def _remember(memory: Path, key: str, gain: float) -> float:
+    """Keep an answer beside those that other runs wrote while this one measured; of two answers to
+    the same question the first one kept holds for both, and is returned."""
+    values = _recall(memory)
+    gain = values.setdefault(key, gain)
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         write_json(memory, values)
     except (OSError, OutputNotWritable):
         pass  # a closed cache folder costs one measurement a run
+    return gain
