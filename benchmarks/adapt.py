@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from lines import Kept
-from pneumoscope.evaluation.site.crossfit import crossfitted, drawn, fold_losses, simplest
+from pneumoscope.evaluation.site.crossfit import crossfitted, drawn, simplest
 from pneumoscope.listener import Silent
 from pneumoscope.metrics.scores import Floats, auroc
 from pneumoscope.metrics.shift.distance import SetDifference
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.records import DataRequest
+from pneumoscope.workflows.adapt.general import general_network
 from pneumoscope.workflows.adapt.local import JudgedFilms
 from pneumoscope.workflows.adapt.parent import Parent, open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
@@ -162,7 +163,8 @@ def labels(parent: Parent, site: Site, kept: Kept, draws: int, asked: argparse.N
     films; and of a network that those films alone have trained."""
     logits = scaled(parent, parent.bundle, site, np.arange(len(site)))
     features = features_of(parent, site, lambda _done, _total: None)
-    material = Material(parent, site, logits, features, Silent())
+    general = general_network(parent, site, Silent())
+    material = Material(parent, site, logits, features, Silent(), general)
     for seed in range(draws):
         draw = np.random.default_rng(seed)
         people = draw.permutation(np.unique(site.patients))
@@ -198,13 +200,18 @@ def chosen(
         whole, rows=whole.rows[some], labels=whole.labels[some], patients=whole.patients[some]
     )
     logits, features = material.logits[some], material.features[some]
-    known = replace(material, site=site, logits=logits, features=features)
+    general = material.general
+    if general is not None:
+        general = replace(general, places=np.arange(len(some)), features=general.of(some))
+    known = replace(material, site=site, logits=logits, features=features, general=general)
     films = JudgedFilms.of(material.parent, site)
     losses = []
-    for way in ways_of(known, fine_tune=asked.fine_tune):
+    ways = ways_of(known, fine_tune=asked.fine_tune)
+    for way in ways:
         scores = crossfitted(partial(scorer_of, way), films.known, films.fold)
-        losses.append(fold_losses(films.labels, scores, films.fold))
-    way = ways_of(material, fine_tune=asked.fine_tune)[simplest(losses)]
+        losses.append(films.losses(scores))
+    kept = simplest(losses, [way.level for way in ways])
+    way = ways_of(material, fine_tune=asked.fine_tune)[kept]
     return {"kept": way.name, **judged(way, whole, some, judge)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.site.crossfit import (
@@ -11,6 +12,7 @@ from pneumoscope.evaluation.site.crossfit import (
     drawn,
     films_needed,
     fold_thresholds,
+    patient_losses,
     simplest,
 )
 from pneumoscope.evaluation.site.labelling import EACH, films_to_label
@@ -41,6 +43,10 @@ def test_the_simplest_is_kept_unless_another_is_clearly_better() -> None:
     assert simplest([flat, clear, clear - 1e-9]) == 2
     assert simplest([clear, flat]) == 0
     assert simplest([flat]) == 0
+    # Equally simple ones are told apart by their loss alone, the simpler one before them is not.
+    assert simplest([flat, clear + 1e-3, clear], [0, 1, 1]) == 2
+    assert simplest([flat, clear, clear + 1e-3], [0, 1, 1]) == 1
+    assert simplest([flat, noisy, noisy + 1e-3], [0, 1, 1]) == 0
 
 
 def test_thresholds_of_a_film_come_from_other_folds() -> None:
@@ -76,3 +82,12 @@ def test_films_to_label_are_random_and_uncertain_one_of_each_patient() -> None:
     assert (numbers // 2).is_unique and (table["label"] == "").all()
     near = numbers[table["why"] == "uncertain"]
     assert (near - 100).abs().max() < 80
+
+
+def test_a_patient_counts_by_their_films() -> None:
+    labels, logits = np.array([1, 0, 1, 0, 1]), np.array([0.5, -1.0, 2.0, 0.3, -0.7])
+    patients = np.array([7, 7, 7, 2, 9])
+    each = np.log1p(np.exp(np.where(labels == 1, -logits, logits)))
+    found = patient_losses(labels, logits, patients)
+    np.testing.assert_allclose(found, np.array([each[3], each[:3].sum(), each[4]]) * 3 / 5)
+    assert found.mean() == pytest.approx(each.mean())

@@ -23,11 +23,13 @@ from pneumoscope import Classifier
 from pneumoscope.errors import DiskFull, InputError
 from pneumoscope.evaluation.site.card import NOT_VALIDATED, read_card
 from pneumoscope.imaging.phantom import draw_phantom
+from pneumoscope.listener import Silent
 from pneumoscope.models.bundle import load_bundle
 from pneumoscope.records import DataRequest
 from pneumoscope.run import Run
-from pneumoscope.workflows.adapt import write
+from pneumoscope.workflows.adapt import general, local, write
 from pneumoscope.workflows.adapt.adapt import adapt
+from pneumoscope.workflows.adapt.parent import open_parent
 from pneumoscope.workflows.adapt.request import AdaptRequest
 
 
@@ -159,7 +161,8 @@ def test_labels_judge_the_model_as_it_comes_and_then_each_way(
 ) -> None:
     local = read_card(Run(with_labels).site_file).local
     assert local is not None and (local.films, local.positives, local.patients) == (96, 48, 48)
-    assert [each.name for each in local.candidates][:2] == ["carried", "temperature and offset"]
+    names = [each.name for each in local.candidates]
+    assert names == ["carried", "temperature and offset", "head", "ImageNet"]
     assert sum(each.kept for each in local.candidates) == 1
     assert [point.films for point in local.curve] == [25, 50]
     assert {each.measure for each in local.needed} == {"sensitivity", "specificity"}
@@ -174,6 +177,43 @@ def test_labels_judge_the_model_as_it_comes_and_then_each_way(
         for point in points:  # a fixed threshold is chosen on no films
             chosen_here = "labelled films of this site" in point.rule
             assert chosen_here == (point.name != "fixed")
+
+
+@pytest.mark.slow
+def test_another_network_in_its_place_answers_as_it_was_judged(
+    trained: Made, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(trained.cache))
+    monkeypatch.setattr(local.crossfit, "simplest", lambda losses, *_: len(losses) - 1)
+    folder = adapt(AdaptRequest(trained.folder, DataRequest(str(site))), out=tmp_path / "new")
+    card = read_card(Run(folder).site_file)
+    assert card.local is not None and card.changed[0].startswith("ImageNet: another network")
+    assert card.local.curve_of == "ImageNet" and card.local.adapted.auroc.value > 0.7
+    bundle = load_bundle(folder)
+    assert (bundle.backbone, bundle.weights) == (general.BACKBONE, "imagenet")
+    rows = pd.read_csv(folder / "site.csv")
+    assert roc_auc_score(rows["label"], rows["adapted"]) > card.local.adapted.auroc.value
+    films = sorted(site.rglob("*.png"))[:8]
+    chances = [each.probability for each in Classifier.load(folder).read(films)]
+    named = rows.set_index("image_id")["adapted"]
+    expected = [named[[each for each in named.index if film.name in each][0]] for film in films]
+    assert chances == pytest.approx(expected, abs=1e-3)
+    assert run(monkeypatch, "explain", str(folder), str(films[0])) == 0
+    assert run(monkeypatch, "export", str(folder), "--out", "exported") == 0
+    again = [each.probability for each in Classifier.load("exported").read(films)]
+    assert again == pytest.approx(chances, abs=1e-4)
+
+
+def test_without_the_weights_no_other_network_is_tried(
+    trained: Made, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(general, "package_of", lambda _: None)
+    heard = Silent()
+    notes: list[str] = []
+    monkeypatch.setattr(heard, "note", notes.append)
+    parent = open_parent(trained.folder, Silent())
+    assert general.general_network(parent, None, heard) is None  # type: ignore[arg-type]
+    assert notes == ["ImageNet weights are not installed: no head on their features is tried."]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pneumoscope.models.adapted.heads import rescaled
 from pneumoscope.models.adapted.statistics import estimated
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network
+from pneumoscope.models.packaged import HALF
 from pneumoscope.models.zoo import ZOO, build_backbone
 from pneumoscope.readings import OperatingPoint
 from pneumoscope.records import InputSpec
@@ -29,6 +30,8 @@ BACKBONES = [
     for each in ZOO
 ]
 """The names of all backbones of the zoo, to be parameters of a test."""
+TIMM_BACKBONES = [each for each in BACKBONES if HALF not in str(each.values[0])]
+"""Those that timm knows by the same name."""
 
 
 def make_bundle(seed: int = 0, spec: InputSpec | None = None, **changes: object) -> Bundle:

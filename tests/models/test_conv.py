@@ -9,7 +9,7 @@ import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.networks import BACKBONES
+from tests.helpers.networks import TIMM_BACKBONES
 from torch import Tensor, nn
 
 from pneumoscope.models import conv
@@ -116,7 +116,7 @@ def test_an_empty_batch_passes() -> None:
     assert ours(torch.zeros(0, 256, 2, 2)).shape == (0, 2, 2, 2)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", TIMM_BACKBONES)
 def test_backbones_keep_their_names_and_their_features(name: str) -> None:
     torch.manual_seed(0)
     theirs = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0).eval()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from tests.helpers.networks import make_bundle
 
 from pneumoscope.metrics.scores import auroc, log_loss, probability
 from pneumoscope.sections import AugmentChoices
 from pneumoscope.training.local.finetune import fine_tuned
-from pneumoscope.training.local.head import fit_head
+from pneumoscope.training.local.head import RIDGE, fit_head
 
 
 def test_a_head_learns_what_the_features_tell_and_keeps_what_was_known() -> None:
@@ -49,3 +50,18 @@ def test_fine_tuning_lowers_the_loss_and_leaves_the_parent_and_its_statistics() 
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     tuned = new.state_dict()
     assert all(torch.equal(before[name], tuned[name]) for name in before if "running" in name)
+
+
+@pytest.mark.parametrize("films", [60, 200])
+def test_a_head_is_the_ridge_of_all_features_however_few_the_films(films: int) -> None:
+    draw = np.random.default_rng(2)
+    features = draw.normal(size=(films, 80)) * draw.uniform(0.5, 4, 80) + 3
+    labels = (features[:, 0] + draw.normal(size=films) > 3).astype(np.int64)
+    weights, bias = fit_head(features, labels)
+
+    # Where the gradient of loss and penalty is 0 there is the one optimum.
+    scale = (features.std(axis=0) + 1e-3) * np.sqrt(80)
+    design = (features - features.mean(axis=0)) / scale
+    wrong = probability(features @ weights + bias) - labels
+    np.testing.assert_allclose(design.T @ wrong + RIDGE * weights * scale, 0, atol=1e-3)
+    assert abs(wrong.sum()) < 1e-3

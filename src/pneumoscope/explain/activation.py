@@ -62,12 +62,15 @@ def _watched(stage: Stage) -> Iterator[dict[str, Tensor]]:
     seen: dict[str, Tensor] = {}
 
     def keep(module: nn.Module, given: Any, output: Tensor) -> None:
-        seen["features"] = output.detach()
+        found = seen["features"] = output.detach()
+
+        def back(slope: Tensor) -> None:
+            if seen["features"] is found:  # of a layer that is passed twice, the last time
+                seen["slopes"] = slope
+
         if output.requires_grad:
             # A hook and not an input of autograd.grad, for the next layer may write over its input.
-            output.register_hook(  # type: ignore[no-untyped-call]  # torch gives it no types
-                lambda slope: seen.update(slopes=slope)
-            )
+            output.register_hook(back)  # type: ignore[no-untyped-call]  # torch gives it no types
 
     handle = stage.module.register_forward_hook(keep)
     try:

@@ -86,7 +86,7 @@ def with_place(network: Network, stage: Stage) -> Stage:
     try:
         with torch.enable_grad():
             network.eval().backbone(films)
-            planes = stage.to_planes(kept[0]) if stage.to_planes else kept[0]
+            planes = stage.to_planes(kept[-1]) if stage.to_planes else kept[-1]
             (slope,) = torch.autograd.grad(planes[:, :, middle, middle].sum(), films)
     finally:
         network.train(training)

@@ -30,11 +30,11 @@ def with_products(network: Network) -> Network:
 
 def _small_maps(network: Network) -> dict[str, torch.Size]:
     """The convolutions, by name, that are given maps (C, H, W) of few cells, fewer than those of
-    their kernels."""
-    seen: dict[str, torch.Size] = {}
+    their kernels, and always of the same shape."""
+    seen: dict[str, set[torch.Size]] = {}
     handles = [
         part.register_forward_pre_hook(
-            lambda _, given, name=name: seen.__setitem__(name, given[0].shape[1:])
+            lambda _, given, name=name: seen.setdefault(name, set()).add(given[0].shape[1:])
         )
         for name, part in network.named_modules()
         if type(part) is nn.Conv2d and part.groups == 1 and part.padding_mode == "zeros"
@@ -44,7 +44,8 @@ def _small_maps(network: Network) -> dict[str, torch.Size]:
         network(torch.zeros(1, side, side))
     for handle in handles:
         handle.remove()
-    return {name: shape for name, shape in seen.items() if _pays(network, name, shape)}
+    always = {name: next(iter(shapes)) for name, shapes in seen.items() if len(shapes) == 1}
+    return {name: shape for name, shape in always.items() if _pays(network, name, shape)}
 
 
 def _pays(network: Network, name: str, shape: torch.Size) -> bool:

@@ -61,9 +61,13 @@ class Package:
         return path
 
 
+HALF = "+half"
+"""Behind a backbone's name: it reads films at half their side too, by the same weights."""
+
+
 def package_of(backbone: str) -> Package | None:
     """The package of a backbone's ImageNet weights, None for most."""
-    return _PACKAGES.get(backbone)
+    return _PACKAGES.get(backbone.removesuffix(HALF))
 
 
 def _lite(number: int, begins: str, sha256: str) -> Package:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pneumoscope.models.conv import fast_on_cpu
+from pneumoscope.models.packaged import HALF
 
 _WIDTHS = (64, 128, 256, 512)
 _BLOCKS = {
@@ -22,7 +23,7 @@ _BLOCKS = {
 
 def is_plain_resnet(name: str) -> bool:
     """Whether ``plain_resnet`` builds timm's ``name``; a tag behind a dot names weights only."""
-    return name.split(".")[0] in _BLOCKS
+    return name.split(".")[0] in _BLOCKS and not name.endswith(HALF)
 
 
 def plain_resnet(name: str) -> nn.Module:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from pneumoscope.errors import BadWeights, UnknownBackbone, WeightsNotFound
 from pneumoscope.models.freeze import check_chain, frozen_count
-from pneumoscope.models.packaged import Package, package_of
+from pneumoscope.models.halves import BothSides
+from pneumoscope.models.packaged import HALF, Package, package_of
 from pneumoscope.models.zoo import ZOO, build_backbone
 
 State = dict[str, Tensor]
@@ -49,6 +50,8 @@ def load_weights(backbone: nn.Module, name: str, weights: str) -> None:
     """
     if weights == "none":
         return
+    if isinstance(backbone, BothSides):
+        backbone, name = backbone.maps.trunk, name.removesuffix(HALF)
     if weights != "imagenet":
         state = read_state(Path(weights).expanduser())
     elif package := package_of(name):
@@ -128,6 +131,7 @@ def whereabouts(name: str) -> str:
 def published(name: str) -> str:
     """timm's name with the tag of torchvision's weights, which the published systems began from,
     where it has them: its own default is often another training."""
+    name = name.removesuffix(HALF)
     theirs = f"{name}.tv_in1k"
     return theirs if theirs in timm.list_pretrained(f"{name}.*") else name
 

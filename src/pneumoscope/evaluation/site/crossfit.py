@@ -32,21 +32,32 @@ def crossfitted(fit: Fit, known: Places, fold: NDArray[np.int64]) -> Floats:
     return logits
 
 
-def fold_losses(labels: Labels, logits: Floats, fold: NDArray[np.int64]) -> Floats:
-    """The mean log loss of each fold, float (K,)."""
+def patient_losses(labels: Labels, logits: Floats, patients: NDArray[np.int64]) -> Floats:
+    """The log loss of each patient, float (P,), by as much as their films count: the mean is that
+    of films."""
     losses = log_losses(labels, probability(logits))
-    return np.array([losses[fold == each].mean() for each in np.unique(fold)])
+    _, number = np.unique(patients, return_inverse=True)
+    sums = np.bincount(number, losses)
+    return np.asarray(sums * sums.size / losses.size)
 
 
-def simplest(losses: Sequence[Floats]) -> int:
+def simplest(losses: Sequence[Floats], levels: Sequence[int] | None = None) -> int:
     """Which of several, the simplest first, is kept by the one-standard-error rule: the first whose
-    loss is above the least by no more than one standard error of the difference over folds."""
-    best = min(losses, key=lambda each: float(each.mean()))
-    for place, each in enumerate(losses):
-        behind = each - best
-        if behind.mean() <= behind.std(ddof=1) / math.sqrt(behind.size):
-            return place
-    return len(losses) - 1
+    loss is above the least by no more than one standard error of the difference. Of those of one
+    of the ``levels``, which are equally simple, it is the one of the least loss.
+
+    The parts of a loss are those of patients, or of folds where what is judged is of many at once.
+    """
+    levels = levels or range(len(losses))
+    means = [float(each.mean()) for each in losses]
+    best = losses[int(np.argmin(means))]
+    behind = [each - best for each in losses]
+    near = [
+        place
+        for place, each in enumerate(behind)
+        if each.mean() <= each.std(ddof=1) / math.sqrt(each.size)
+    ]
+    return min(near, key=lambda place: (levels[place], means[place]))
 
 
 def fold_thresholds(

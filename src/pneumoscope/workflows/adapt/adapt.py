@@ -27,6 +27,7 @@ from pneumoscope.run import check_output
 from pneumoscope.storage import timestamp
 from pneumoscope.workflows.adapt.differences import differences_of
 from pneumoscope.workflows.adapt.ensemble import write_ensemble
+from pneumoscope.workflows.adapt.general import general_network
 from pneumoscope.workflows.adapt.local import LocalModel, local_model, why_no_labels
 from pneumoscope.workflows.adapt.parent import Parent, open_parents
 from pneumoscope.workflows.adapt.request import AdaptRequest
@@ -113,6 +114,7 @@ def _found_out(request: AdaptRequest, material: Material) -> _Findings:
         notes = (f"Labels decided nothing: {why}.",) if request.use_labels else ()
         statistics = choose_statistics(parent, site, logits, differences, listener)
         return _Findings(differences, share, statistics, None, notes)
+    material = replace(material, general=general_network(parent, site, listener))
     ways = ways_of(material, fine_tune=request.fine_tune)
     local = local_model(parent, site, ways, listener)
     statistics = own_statistics(parent, logits, "labelled films decide what is changed")

@@ -85,8 +85,8 @@ def local_model(parent: Parent, site: Site, ways: Sequence[Way], listener: Liste
     for done, way in enumerate(ways, 1):
         scores.append(crossfit.crossfitted(_scorer(way), task.known, task.fold))
         listener.progress(done, len(ways), "way")
-    losses = [crossfit.fold_losses(task.labels, each, task.fold) for each in scores]
-    kept = crossfit.simplest(losses)
+    losses = [task.losses(each) for each in scores]
+    kept = crossfit.simplest(losses, [way.level for way in ways])
     bar, local, said = _thresholds(task, scores, kept)
     bundle, table = _finished(task, ways[kept], scores[kept], local)
     carried = task.figures(scores[0], np.full(task.known.size, parent.threshold))
@@ -155,6 +155,11 @@ class JudgedFilms:
         point = OperatingPoint("judged", 0.5, "each film by the threshold of other folds", "val")
         rows = self.table(logits, "val")
         return dict(core_metrics(rows, split="val", operating_point=point).metrics)
+
+    def losses(self, logits: Floats) -> Floats:
+        """The log loss of each patient, by which ways are compared: of five folds a standard error
+        is a matter of luck."""
+        return crossfit.patient_losses(self.labels, logits, self.site.patients[self.known])
 
     def figures(self, logits: Floats, bar: Floats) -> LocalFigures:
         """What ``logits`` reach, and decisions by thresholds ``bar``, one for each film."""
@@ -266,7 +271,7 @@ def _curve(task: JudgedFilms, way: Way, listener: Listener) -> tuple[CurvePoint,
             for _ in range(DRAWS)
         ]
         values = np.array([auroc(task.labels, each) for each in rounds])
-        losses = [crossfit.fold_losses(task.labels, each, task.fold).mean() for each in rounds]
+        losses = [task.losses(each).mean() for each in rounds]
         spread = float(values.std(ddof=1))
         found.append(CurvePoint(size, DRAWS, float(values.mean()), spread, float(np.mean(losses))))
         listener.progress(done, len(sizes), "size")

@@ -22,6 +22,7 @@ from pneumoscope.models.network import Network
 from pneumoscope.recipe import stored_recipe
 from pneumoscope.training.local.finetune import fine_tuned
 from pneumoscope.training.local.head import fit_head
+from pneumoscope.workflows.adapt.general import General
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import Site, network_films
 from pneumoscope.workflows.adapt.statistics import balanced_rows, can_estimate, tried_statistics
@@ -42,11 +43,14 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to carry the model, by name and in words, and how it is fitted; ``learns`` where more
-    labelled films may teach it more, and fitting it again and again is cheap."""
+    """A way to carry the model, by name and in words, and how it is fitted; ``level`` says how far
+    it goes from the model as it comes, and two of one level are told apart by their loss alone;
+    ``learns`` where more labelled films may teach it more, and fitting it again and again is
+    cheap."""
 
     name: str
     what: str
+    level: int
     fit: Fit
     learns: bool = False
 
@@ -54,23 +58,26 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Material:
     """What ways are fitted from: the model, the films, and what the model makes of each: its
-    ``logits`` (N,) on its scale, and its pooled ``features`` (N, D)."""
+    ``logits`` (N,) on its scale, and its pooled ``features`` (N, D); ``general`` is a network that
+    was trained on no X-ray, None where it is not to be tried."""
 
     parent: Parent
     site: Site
     logits: Floats
     features: Floats
     listener: Listener
+    general: General | None = None
 
 
 def ways_of(material: Material, *, fine_tune: bool) -> list[Way]:
     """The ways that can be tried, the simplest first."""
     plain = Fitted(lambda places: material.logits[places], lambda: material.parent.bundle)
     ways = [
-        Way("carried", "the model as it comes", lambda _: plain),
+        Way("carried", "the model as it comes", 0, lambda _: plain),
         Way(
             "temperature and offset",
             "its logits stretched and moved, two numbers",
+            1,
             lambda places: _calibrated(material, places),
         ),
     ]
@@ -79,6 +86,7 @@ def ways_of(material: Material, *, fine_tune: bool) -> list[Way]:
             Way(
                 "statistics",
                 "batch-norm statistics of these films, its logits stretched and moved",
+                2,
                 lambda places: _new_statistics(material, places),
             )
         )
@@ -86,15 +94,29 @@ def ways_of(material: Material, *, fine_tune: bool) -> list[Way]:
         Way(
             "head",
             "its last layer trained anew on what the network sees, strongly held back",
+            3,
             lambda places: _new_head(material, places),
             learns=True,
         )
     )
+    if material.general is not None:
+        general = material.general
+        ways.append(
+            Way(
+                "ImageNet",
+                "another network in its place, ImageNet weights as they come, and a last layer "
+                "trained on what it sees",
+                3,
+                lambda places: _general_head(material, general, places),
+                learns=True,
+            )
+        )
     if fine_tune:
         ways.append(
             Way(
                 "fine-tuned",
                 "the whole network trained on, shortly and gently",
+                4,
                 lambda places: _fine_tuned(material, places),
             )
         )
@@ -155,6 +177,14 @@ def _new_head(material: Material, places: Places) -> Fitted:
     return Fitted(
         lambda some: features[some] @ weights + bias,
         lambda: _uncalibrated(bundle, with_head(bundle.network, weights, bias)),
+    )
+
+
+def _general_head(material: Material, general: General, places: Places) -> Fitted:
+    weights, bias = fit_head(general.of(places), material.site.labels[places])
+    return Fitted(
+        lambda some: general.of(some) @ weights + bias,
+        lambda: _uncalibrated(general.bundle, with_head(general.bundle.network, weights, bias)),
     )
 
 
