@@ -75,7 +75,7 @@ def test_convolutions_become_int8_and_little_else_changes() -> None:
     spec = InputSpec(40, 40, local_contrast=4)
     bundle, drawn = make_bundle(3, spec, turn_average=6.0), phantoms(spec)
     bundle = make_bundle(3, spec, turn_average=6.0, network=settled(bundle.network, drawn[:64]))
-    whole = finished(to_onnx([bundle], products=False))
+    whole = finished(to_onnx([bundle]))
     small = quantised(whole, drawn[:64])
     assert len(small) < len(whole) / 2
     rows = np.arange(64, 100)

@@ -27,11 +27,11 @@ class ExportedModel(nn.Module):
     """Uint8 (B, S, S), air dark, to the mean logit float32 (B,), each model's at its temperature,
     and those of each, float32 (B, members)."""
 
-    def __init__(self, bundles: Sequence[Bundle], products: bool) -> None:
+    def __init__(self, bundles: Sequence[Bundle]) -> None:
         super().__init__()
         self._bundles = tuple(bundles)
-        plain = [plain_copy(bundle.network, bundle.backbone) for bundle in bundles]
-        self.networks = nn.ModuleList(map(with_products, plain) if products else plain)
+        plain = (plain_copy(bundle.network, bundle.backbone) for bundle in bundles)
+        self.networks = nn.ModuleList(map(with_products, plain))
 
     def forward(self, films: Tensor) -> tuple[Tensor, Tensor]:
         pairs = zip(self._bundles, self.networks, strict=True)
@@ -46,17 +46,15 @@ def _logit(bundle: Bundle, network: nn.Module, films: Tensor) -> Tensor:
     return logits.reshape(len(views), -1).mean(0) / bundle.temperature
 
 
-def to_onnx(bundles: Sequence[Bundle], *, products: bool = True) -> onnx.ModelProto:
+def to_onnx(bundles: Sequence[Bundle]) -> onnx.ModelProto:
     """The graph of one model or the mean of several, its outputs ``OUTPUT`` and ``EACH``.
 
-    ``products`` computes convolutions on small maps as such, which is faster in float32; int8 is
-    of convolutions.
     Raises NotExportable where torch cannot write it, or only for one size of batch.
     """
     side = bundles[0].network.spec.stored
     # Of two: of one film torch would conclude that there is never another.
     example = torch.zeros((2, side, side), dtype=torch.uint8)
-    model = ExportedModel(bundles, products).eval()
+    model = ExportedModel(bundles).eval()
     try:
         with _quiet():
             program = torch.onnx.export(

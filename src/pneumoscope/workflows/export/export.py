@@ -85,7 +85,7 @@ def _made(
     """The graph's file, which answers as the models in ``places`` do, and what is said of it."""
     members = proof.members
     listener.stage("Write the graph")
-    model = to_onnx(proof.bundles, products=not request.int8)
+    model = to_onnx(proof.bundles)
     listener.stage("Hold it against the run")
     tested, float32 = model.SerializeToString(), finished(model)
     certificate = proof.certificate(OnnxEngine(tested), listener)
