@@ -9,7 +9,7 @@ import pytest
 
 from pneumoscope.recipe import load_recipe
 from pneumoscope.training.job import TrainingJob, steps_of_epoch
-from pneumoscope.workflows.training import _at_least
+from pneumoscope.workflows.training import FEW, _at_least, few_films_words
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,21 @@ def test_few_films_take_more_epochs_and_many_none(films: int, accumulate: int, e
     assert steps * epochs >= 40 and (epochs == 3 or steps * (epochs - 1) < 40)
     assert [choice for what, choice, _ in told if what == "epochs"] == [str(epochs)] * bool(told)
     assert bool(told) == (epochs > 3)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "films", "height", "told"),
+    [
+        ("default", 380, 1024, True),
+        ("default", FEW + 1, 1024, False),
+        ("default", 380, 28, False),
+        ("transfer", 380, 1024, False),
+    ],
+)
+def test_few_large_films_are_told_of_the_recipe_for_them(
+    recipe: str, films: int, height: int, told: bool
+) -> None:
+    table = pd.DataFrame({"height": [height] * films})
+    prepared: Any = SimpleNamespace(table=table, rows=lambda _: np.arange(films))
+    words = few_films_words(load_recipe(recipe), prepared)
+    assert words.startswith("380 training films are few. --recipe frozen") if told else not words

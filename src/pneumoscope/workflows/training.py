@@ -15,6 +15,7 @@ from pneumoscope.devices import free_cores, launched, use_all_cores, use_cores
 from pneumoscope.formatting import listed, plural
 from pneumoscope.models.bundle import Bundle, load_bundle
 from pneumoscope.models.packaged import package_of
+from pneumoscope.recipe import Recipe
 from pneumoscope.records import CLASSES
 from pneumoscope.training.features.store import drop_features
 from pneumoscope.workflows.context import RunContext
@@ -39,6 +40,8 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     _settle_threads(context)
     side, why = network_side(context.source, context.recipe)
     context.note_choice("input size", f"{side} px", why)
+    if words := few_films_words(context.recipe, prepared):
+        context.listener.note(words)
     _note_weights(context)
     _note_sites(context, prepared)
     begun = context.run.last_checkpoint.is_file()
@@ -52,6 +55,24 @@ def train_stage(context: RunContext, prepared: PreparedSet) -> Bundle:
     if context.hardware.processes == 1:
         return fit(context.run, job, network, context.listener)
     return _train_together(context, job, network)
+
+
+FEW = 600
+"""Training films up to which ``frozen`` is worth a try beside ``default``: of 380 it was."""
+
+
+def few_films_words(recipe: Recipe, prepared: PreparedSet) -> str:
+    """The advice to try another recipe where films are few and large; empty where they are not, or
+    the user has chosen one."""
+    count = len(prepared.rows("train"))
+    small = prepared.table["height"].median() < 64  # of 28 px nothing was measured
+    if recipe.name != "default" or count > FEW or small:
+        return ""
+    return (
+        f"{plural(count, 'training film')} are few. --recipe frozen begins from ImageNet weights "
+        "and trains in seconds: with 380 films of adults it reached AUROC 0.908 where default had "
+        "0.880 (docs/recipes/ours.md)."
+    )
 
 
 def _settle_threads(context: RunContext) -> None:
