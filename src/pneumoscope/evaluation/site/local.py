@@ -25,8 +25,8 @@ class LocalFigures:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A way to carry the model, judged over folds of patients: ``loss`` is the mean log loss of
-    films that had no part in it, ``error`` its standard error over folds. ``why_not`` says why it
-    was not tried; ``kept`` marks the one that was chosen."""
+    films that had no part in it, ``error`` its standard error over patients. ``why_not`` says why
+    it was not tried; ``kept`` marks the one that was chosen."""
 
     name: str
     what: str
