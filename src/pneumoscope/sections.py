@@ -142,7 +142,10 @@ class AugmentChoices(Section):
 class ModelChoices(Section):
     """The network."""
 
-    backbone: str = Field(min_length=1, description="any timm name; see: pneumoscope models")
+    backbone: str = Field(
+        min_length=1,
+        description="any timm name, +half behind it for two sizes; see: pneumoscope models",
+    )
     weights: str = Field(
         min_length=1,
         description="imagenet (of the installed package for tf_efficientnet_lite0 to 2, else "
