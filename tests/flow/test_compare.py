@@ -126,6 +126,17 @@ def test_unfinished_runs_are_refused(tmp_path: Path, missing: str) -> None:
     assert f"--resume {runs[1]}" in str(caught.value.remedy)
 
 
+def test_a_folder_of_runs_names_those_in_it(tmp_path: Path) -> None:
+    for name in ("fold-0", "fold-1"):
+        (tmp_path / "folds" / name).mkdir(parents=True)
+        (tmp_path / "folds" / name / "run.json").write_text("{}")
+    with pytest.raises(NotARun, match="holds runs, and is none itself") as caught:
+        compare([tmp_path / "folds", tmp_path])
+    folds = tmp_path / "folds"
+    said = f"compare the runs in it: {folds / 'fold-0'} and {folds / 'fold-1'}"
+    assert caught.value.remedy == said
+
+
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     runs = write_runs(tmp_path / "runs")
     (tmp_path / "empty").mkdir()

@@ -136,10 +136,14 @@ def _read(folder: Path, name: str) -> _Contestant:
     if not folder.is_dir():
         raise NotARun("there is no such run folder", got=folder, remedy="run folders lie in: runs/")
     if not run.manifest_file.is_file():
+        within = sorted(file.parent for file in folder.glob(f"*/{run.manifest_file.name}"))
         raise NotARun(
-            "the folder is no run",
+            "the folder holds runs, and is none itself" if within else "the folder is no run",
             got=f"no {run.manifest_file.name} in {folder}",
             expected="a folder that `pneumoscope train` or `pneumoscope evaluate` made",
+            remedy=f"compare the runs in it: {listed([str(each) for each in within])}"
+            if within
+            else None,
         )
     for file in (run.predictions_file, run.metrics_file):
         if not file.is_file():
