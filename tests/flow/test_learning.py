@@ -22,7 +22,9 @@ def test_a_learning_curve_is_trained_drawn_and_finished(
     assert train(monkeypatch, tiny_npz, *asked) == 0
     folder = Path("runs/001-learning-curve-pneumonia")
     printed = capsys.readouterr().out
-    assert "of patients" in printed and "50 %" in printed and f"{folder}/report.html" in printed
+    # Of arrays without patients shares are of films.
+    assert "of films" in printed and "50% of its films" in printed
+    assert "50 %" in printed and f"{folder}/report.html" in printed
     curve = read_learning(folder / "learning_curve.json")
     half, whole = curve.points
     assert (half.share, whole.share) == (0.5, 1.0) and half.recipe == whole.recipe
@@ -40,7 +42,8 @@ def test_a_learning_curve_is_trained_drawn_and_finished(
     )
     assert of_half == of_whole
     page = folder / "report.html"
-    assert "AUROC by training films" in page.read_text("utf-8")
+    text = page.read_text("utf-8")
+    assert "AUROC by training films" in text and "a part of the training films of each" in text
     page.unlink()
     assert run(monkeypatch, "train", "--resume", str(folder)) == 0
     assert page.is_file() and not (folder / "comparison").exists()

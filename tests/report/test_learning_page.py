@@ -47,7 +47,9 @@ def test_recipes_are_compared_at_every_share(tmp_path: Path) -> None:
         assert "seeds and films" in auroc.method
     assert "better less plain" in page and "Balanced accuracy, 25%" in page
     assert "The AUROC of better minus that of plain: +" in page
-    assert "What more patients bring, plain." in page and "one standard deviation between" in page
+    # Whose films these are is not known.
+    assert all(point.patients is None for point in curve.points)
+    assert "What more films bring, plain." in page and "one standard deviation between" in page
     cells = [row.rpartition("<td>")[2] for row in page.split("</tr>") if "better-25-of-100/" in row]
     assert "Report of seed</th>" in page and len(cells) == 1
     links = re.findall(r'href="([^"]+)/report\.html">(\d+)</a>', cells[0])

@@ -210,6 +210,11 @@ class LearningCurve:
         """The recipes, each once, in their order."""
         return tuple(dict.fromkeys(point.recipe for point in self.points))
 
+    @property
+    def counted(self) -> str:
+        """What shares are of: patients, or films where these are not known."""
+        return "films" if any(point.patients is None for point in self.points) else "patients"
+
 
 def read_summary(file: Path) -> SeedsSummary:
     """``summary.json``. Raises NotARun where it is missing or damaged."""

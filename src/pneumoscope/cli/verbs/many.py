@@ -115,9 +115,9 @@ def _show_seeds(summaries: Sequence[SeedsSummary], screen: Screen) -> None:
 
 
 def _show_learning(curve: LearningCurve, screen: Screen) -> None:
-    """A line for each recipe and share of the training patients."""
+    """A line for each recipe and share of what it was trained on."""
     names = ("auroc", "balanced_accuracy")
-    table = result_table(["", "of patients", "films", *map(metric_name, names)])
+    table = result_table(["", f"of {curve.counted}", "films", *map(metric_name, names)])
     for point in curve.points:
         over = [point.metrics[name] for name in names]
         cells = [mean_sd(each.mean, each.sd) for each in over]

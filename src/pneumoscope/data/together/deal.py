@@ -93,5 +93,7 @@ def reduce_train(
         kept[of_kind[: math.ceil(choices.train_share * len(of_kind) - 1e-9)]] = True
     split[rows[~kept[place]]] = None
     films = f"{int(kept[place].sum()):,} of {len(rows):,} films"
-    why = "patients drawn within each class; validation and test films stay as they are"
-    return [("train split", f"{choices.train_share:.0%} of its patients, {films}", why)]
+    # Where patients are unknown each film counts as one.
+    drawn = "patients" if len(ids) < len(rows) else "films"
+    why = f"{drawn} drawn within each class; validation and test films stay as they are"
+    return [("train split", f"{choices.train_share:.0%} of its {drawn}, {films}", why)]

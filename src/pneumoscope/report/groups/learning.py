@@ -65,9 +65,9 @@ def _remarks(curve: LearningCurve) -> Iterator[Remark]:
         if written_alike(low.mean, high.mean):
             goes = f"stays {number(high.mean)}"
         yield Remark(
-            f"What more patients bring, {recipe}.",
-            f"From {_percent(few.share)} of the training patients to {_percent(most.share)} the "
-            f"AUROC {goes}.",
+            f"What more {curve.counted} bring, {recipe}.",
+            f"From {_percent(few.share)} of the training {curve.counted} to "
+            f"{_percent(most.share)} the AUROC {goes}.",
         )
     yield from _between(curve)
     yield Remark("What is the same everywhere.", curve.meaning)
@@ -90,7 +90,7 @@ def _between(curve: LearningCurve) -> Iterator[Remark]:
         if said:
             text = (
                 f"The AUROC of {second} minus that of {first}: {listed(said)} of the training "
-                "patients."
+                f"{curve.counted}."
             )
             yield Remark(f"{second} beside {first}.", text)
 
@@ -167,6 +167,7 @@ class LearningRow:
 def _results(context: LearningContext) -> Variables:
     shown = [METRICS[name] for name in TERMINAL]
     return {
+        "curve": context.curve,
         "metrics": shown,
         "rows": [
             LearningRow(

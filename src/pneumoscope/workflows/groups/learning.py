@@ -4,6 +4,7 @@ page."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pneumoscope
@@ -22,7 +23,7 @@ Judged = tuple[Recipe, list[EvaluatedRun]]
 """The recipe of a point and its runs, a seed each."""
 
 _MEANING = (
-    "Each point is trained on a part of the training patients of each class; smaller parts lie "
+    "Each point is trained on a part of the training {} of each class; smaller parts lie "
     "within larger ones. Validation and test films are the same for all, so thresholds rest on as "
     "many validation films everywhere."
 )
@@ -48,10 +49,11 @@ def write_learning(folder: Path, plan: GroupPlan) -> Path:
         split=first.split,
         n=first.results.n,
         positives=first.results.positives,
-        meaning=_MEANING,
+        meaning="",
         points=tuple(_point(folder, recipe, runs) for recipe, runs in judged),
         differences=tuple(_differences(judged)),
     )
+    curve = replace(curve, meaning=_MEANING.format(curve.counted))
     write_record(folder / LEARNING, curve)
     return write_learning_page(folder, curve, every[-1])
 
