@@ -43,6 +43,10 @@ def test_the_simplest_is_kept_unless_another_is_clearly_better() -> None:
     assert simplest([flat, clear, clear - 1e-9]) == 2
     assert simplest([clear, flat]) == 0
     assert simplest([flat]) == 0
+    # One that is no number is never kept, whatever stands beside it.
+    nothing = np.full(5, np.nan)
+    assert simplest([flat, nothing]) == 0 and simplest([nothing, flat]) == 1
+    assert simplest([nothing, nothing]) == 0
     # Equally simple ones are told apart by their loss alone, the simpler one before them is not.
     assert simplest([flat, clear + 1e-3, clear], [0, 1, 1]) == 2
     assert simplest([flat, clear, clear + 1e-3], [0, 1, 1]) == 1

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from tests.helpers.networks import make_bundle, settled
 
@@ -14,6 +15,8 @@ from pneumoscope.export.graph import finished, to_onnx
 from pneumoscope.export.quantise import judged, quantised
 from pneumoscope.inference.exported import OnnxEngine
 from pneumoscope.metrics.paired import delong_paired
+from pneumoscope.models.network import Network
+from pneumoscope.models.zoo import build_backbone
 from pneumoscope.records import InputSpec
 from pneumoscope.workflows.export.films import OwnFilms
 from pneumoscope.workflows.export.int8 import check_quantisable
@@ -83,3 +86,22 @@ def test_convolutions_become_int8_and_little_else_changes() -> None:
     assert 0 < np.abs(first - second).max() < 1
     # Of random weights, whose logits the head amplifies.
     assert np.corrcoef(first, second)[0, 1] > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backbone", "outputs"), [("resnet18", 2), ("tf_efficientnet_lite0", 1)])
+def test_nothing_leaves_int8_between_convolutions_but_the_head(backbone: str, outputs: int) -> None:
+    spec = InputSpec(64, 64)
+    network = Network(build_backbone(backbone), spec, normalisation=(0.5, 0.25), outputs=outputs)
+    drawn = phantoms(spec)[:32]
+    network = settled(network.eval(), drawn)
+    bundle = make_bundle(network=network, backbone=backbone)
+    made = onnx.load_from_string(quantised(finished(to_onnx([bundle])), drawn)).graph
+    kinds = {name: node.op_type for node in made.node for name in node.output}
+    # ReLU and ReLU6 behind a convolution are the range of its numbers.
+    clips = [node for node in made.node if node.op_type in ("Relu", "Clip")]
+    assert "Conv" not in {kinds[node.input[0]] for node in clips}
+    heads = [node for node in made.node if node.op_type == "Gemm"][-1:]
+    assert [kinds.get(name) for node in heads for name in node.input[1:]] == [None] * 2
+    convolutions = [node for node in made.node if node.op_type == "Conv"]
+    assert {kinds[node.input[1]] for node in convolutions} == {"DequantizeLinear"}

@@ -20,7 +20,7 @@ from tests.helpers.processes import python
 from tests.helpers.shared import made_once
 
 from pneumoscope import Classifier
-from pneumoscope.errors import DiskFull, InputError
+from pneumoscope.errors import DiskFull, InputError, WeightsNotFound
 from pneumoscope.evaluation.site.card import NOT_VALIDATED, read_card
 from pneumoscope.imaging.phantom import draw_phantom
 from pneumoscope.listener import Silent
@@ -191,6 +191,12 @@ def test_another_network_in_its_place_answers_as_it_was_judged(
     assert card.local.curve_of == "ImageNet" and card.local.adapted.auroc.value > 0.7
     bundle = load_bundle(folder)
     assert (bundle.backbone, bundle.weights) == (general.BACKBONE, "imagenet")
+    # Nothing of what the carried network was trained for is told of this one.
+    assert bundle.lineage["weights_package"].startswith("efficientnet-lite0")
+    assert not {"epochs", "best_epoch", "population"} & set(bundle.lineage)
+    # Carried once more, it is itself the network that would take its place.
+    again = open_parent(folder, Silent())
+    assert general.general_network(again, None, Silent()) is None  # type: ignore[arg-type]
     rows = pd.read_csv(folder / "site.csv")
     assert roc_auc_score(rows["label"], rows["adapted"]) > card.local.adapted.auroc.value
     films = sorted(site.rglob("*.png"))[:8]
@@ -200,20 +206,24 @@ def test_another_network_in_its_place_answers_as_it_was_judged(
     assert chances == pytest.approx(expected, abs=1e-3)
     assert run(monkeypatch, "explain", str(folder), str(films[0])) == 0
     assert run(monkeypatch, "export", str(folder), "--out", "exported") == 0
-    again = [each.probability for each in Classifier.load("exported").read(films)]
-    assert again == pytest.approx(chances, abs=1e-4)
+    exported = [each.probability for each in Classifier.load("exported").read(films)]
+    assert exported == pytest.approx(chances, abs=1e-4)
 
 
 def test_without_the_weights_no_other_network_is_tried(
     trained: Made, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(general, "package_of", lambda _: None)
+    def missing(*_: object) -> None:
+        raise WeightsNotFound("these ImageNet weights come by pip, and are not installed")
+
+    monkeypatch.setattr(general, "load_weights", missing)
     heard = Silent()
     notes: list[str] = []
     monkeypatch.setattr(heard, "note", notes.append)
     parent = open_parent(trained.folder, Silent())
     assert general.general_network(parent, None, heard) is None  # type: ignore[arg-type]
-    assert notes == ["ImageNet weights are not installed: no head on their features is tried."]
+    said = "these ImageNet weights come by pip, and are not installed"
+    assert notes == [f"No head on ImageNet weights is tried: {said}."]
 
 
 @pytest.fixture(scope="module")

@@ -130,10 +130,12 @@ def test_a_folder_of_runs_names_those_in_it(tmp_path: Path) -> None:
     for name in ("fold-0", "fold-1"):
         (tmp_path / "folds" / name).mkdir(parents=True)
         (tmp_path / "folds" / name / "run.json").write_text("{}")
-    with pytest.raises(NotARun, match="holds runs, and is none itself") as caught:
-        compare([tmp_path / "folds", tmp_path])
     folds = tmp_path / "folds"
-    said = f"compare the runs in it: {folds / 'fold-0'} and {folds / 'fold-1'}"
+    (folds / ".new-run-1").mkdir()
+    (folds / ".new-run-1" / "run.json").write_text("{}")
+    with pytest.raises(NotARun, match="holds runs, and is none itself") as caught:
+        compare([folds, tmp_path])
+    said = f"compare runs in it, such as {folds / 'fold-0'} and {folds / 'fold-1'}"
     assert caught.value.remedy == said
 
 

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from tests.helpers.networks import make_bundle
 
-from pneumoscope.errors import UnknownBackbone
+from pneumoscope.errors import BadRecipe, UnknownBackbone
 from pneumoscope.explain.activation import activation_maps
 from pneumoscope.explain.cam import stage_for
+from pneumoscope.models.adapted.statistics import batch_norms
 from pneumoscope.models.bundle import load_bundle, save_bundle
 from pneumoscope.models.freeze import check_chain, frozen_count, parts_of, run_parts
 from pneumoscope.models.network import Network
@@ -33,11 +34,13 @@ def backbone() -> torch.nn.Module:
     return found
 
 
-def test_features_are_those_of_both_sizes(backbone: torch.nn.Module) -> None:
+@pytest.mark.parametrize("side", [96, 97, 128, 224])
+def test_features_are_those_of_both_sizes(backbone: torch.nn.Module, side: int) -> None:
     theirs = timm.create_model("tf_efficientnet_lite0", in_chans=1, num_classes=0).eval()
     load_weights(theirs, "tf_efficientnet_lite0", "imagenet")
-    films = torch.randn(2, 1, 128, 128, generator=torch.Generator().manual_seed(0))
-    half = F.interpolate(films, scale_factor=0.5, mode="area")
+    films = torch.randn(2, 1, side, side, generator=torch.Generator().manual_seed(0))
+    even = side // 2 * 2
+    half = F.interpolate(films[..., :even, :even], scale_factor=0.5, mode="area")
     with torch.inference_mode():
         expected = torch.cat([theirs(films), theirs(half)], dim=1)
         torch.testing.assert_close(backbone(films), expected, rtol=1e-4, atol=1e-5)
@@ -58,8 +61,23 @@ def test_names_lead_to_the_weights_of_one_size() -> None:
     assert not is_plain_resnet("resnet18+half") and not is_plain_resnet("resnet18.tv_in1k+half")
     with pytest.raises(UnknownBackbone, match="no backbone 'resnet81'"):
         build_backbone("resnet81+half")
-    with pytest.raises(UnknownBackbone, match="does not take films"):
-        check_model("vit_tiny_patch16_224+half", "none", 224)
+
+
+def test_what_it_cannot_read_at_two_sizes_is_refused() -> None:
+    check_model(NAME, "imagenet", 128, "all", 1)
+    # Patches of a transformer; maps that pass a norm behind their mean.
+    for name in ("xcit_nano_12_p16_224", "convnext_atto"):
+        with pytest.raises(UnknownBackbone, match="at two sizes") as caught:
+            check_model(f"{name}+half", "none", 224, "all")
+        assert str(caught.value.remedy).endswith(f"--set model.backbone={name}")
+    with pytest.raises(BadRecipe, match="weights that stay") as refused:
+        check_model(NAME, "none", 128)
+    assert "model.freeze=none" in str(refused.value.got)
+
+
+def test_it_has_no_statistics_of_one_site(backbone: torch.nn.Module) -> None:
+    network = Network(backbone, InputSpec(64, 128), normalisation=(0.5, 0.5))
+    assert batch_norms(network) == []
 
 
 @pytest.mark.parametrize(("method", "cells"), [("gradcam", 8), ("hirescam", 16)])

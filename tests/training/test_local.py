@@ -53,7 +53,7 @@ def test_fine_tuning_lowers_the_loss_and_leaves_the_parent_and_its_statistics() 
 
 
 @pytest.mark.parametrize("films", [60, 200])
-def test_a_head_is_the_ridge_of_all_features_however_few_the_films(films: int) -> None:
+def test_a_head_is_the_ridge_of_all_features(films: int) -> None:
     draw = np.random.default_rng(2)
     features = draw.normal(size=(films, 80)) * draw.uniform(0.5, 4, 80) + 3
     labels = (features[:, 0] + draw.normal(size=films) > 3).astype(np.int64)

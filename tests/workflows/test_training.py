@@ -44,6 +44,7 @@ def test_few_films_take_more_epochs_and_many_none(films: int, accumulate: int, e
         ("default", FEW + 1, 1024, False),
         ("default", 380, 28, False),
         ("transfer", 380, 1024, False),
+        ("default --set model.weights=imagenet", 380, 1024, False),
     ],
 )
 def test_few_large_films_are_told_of_the_recipe_for_them(
@@ -51,5 +52,6 @@ def test_few_large_films_are_told_of_the_recipe_for_them(
 ) -> None:
     table = pd.DataFrame({"height": [height] * films})
     prepared: Any = SimpleNamespace(table=table, rows=lambda _: np.arange(films))
-    words = few_films_words(load_recipe(recipe), prepared)
+    name, _, change = recipe.partition(" --set ")
+    words = few_films_words(load_recipe(name, [change] if change else []), prepared)
     assert words.startswith("380 training films are few. --recipe frozen") if told else not words

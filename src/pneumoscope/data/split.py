@@ -82,8 +82,13 @@ def _plan_set(table: pd.DataFrame, choices: DataChoices) -> Plan:
             ("val split", _share(choices.val_share, pool), _patients(table) + why + repeated)
         )
     split[labelled & ~np.isin(split, ("val", "test"))] = "train"
-    told += reduce_train(split, labels, groups, choices)
+    told += reduce_train(split, labels, groups, choices, _counted(table))
     return Plan(split, (*told, *_aside(table, aside, choices)))
+
+
+def _counted(table: pd.DataFrame) -> str:
+    """What shares of the training films are of: patients, where some are known."""
+    return "patients" if table["patient_id"].notna().any() else "films"
 
 
 def fold_pool(table: pd.DataFrame, choices: DataChoices) -> NDArray[np.bool_]:
@@ -132,7 +137,7 @@ def _fold_plan(table: pd.DataFrame, choices: DataChoices, official: NDArray[np.o
     pool = (fold >= 0) & (fold != number)
     split[pool] = "train"
     split[_cut(pool, labels, groups, choices.val_share, choices.split_seed)] = "val"
-    reduced = reduce_train(split, labels, groups, choices)
+    reduced = reduce_train(split, labels, groups, choices, _counted(table))
     left = int(((official == "test") & (fold < 0)).sum())
     why = f"; the official test split of {left:,} films is left out" if left else ""
     aside = views.left_out(table, choices.views, official_test=choices.test == "official")

@@ -69,8 +69,8 @@ class _Films(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantised(graph: bytes, films: Grey) -> bytes:
-    """``graph`` with convolutions in int8, their ranges those of training films uint8
-    (N, S, S). Raises DiskFull where the temporary files, thrice its size, find no room."""
+    """``graph`` in int8, its ranges those of training films uint8 (N, S, S). Raises DiskFull where
+    the temporary files, thrice its size, find no room."""
     with tempfile.TemporaryDirectory() as place, writing(Path(place)), _quiet():
         given, ready, made = (Path(place) / f"{name}.onnx" for name in ("given", "ready", "made"))
         given.write_bytes(graph)

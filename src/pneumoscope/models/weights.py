@@ -21,9 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pneumoscope.errors import BadWeights, UnknownBackbone, WeightsNotFound
+from pneumoscope.errors import BadRecipe, BadWeights, UnknownBackbone, WeightsNotFound
 from pneumoscope.models.freeze import check_chain, frozen_count
-from pneumoscope.models.halves import BothSides
+from pneumoscope.models.halves import BothSides, reads_both
 from pneumoscope.models.packaged import HALF, Package, package_of
 from pneumoscope.models.zoo import ZOO, build_backbone
 
@@ -71,6 +71,8 @@ def check_model(name: str, weights: str, side: int, freeze: str = "none", views:
     backbone = build_backbone(name).eval()
     load_weights(backbone, name, weights)
     try:
+        if isinstance(backbone, BothSides):
+            _check_both(backbone, name, side, freeze)
         with torch.inference_mode():
             backbone(torch.zeros(1, 1, side, side))
     except (RuntimeError, AssertionError, ValueError) as error:
@@ -82,6 +84,23 @@ def check_model(name: str, weights: str, side: int, freeze: str = "none", views:
     frozen_count(backbone, freeze)
     if views:
         check_chain(backbone, side, name)
+
+
+def _check_both(backbone: BothSides, name: str, side: int, freeze: str) -> None:
+    one = name.removesuffix(HALF)
+    if not reads_both(backbone.maps.trunk, side):
+        raise UnknownBackbone(
+            f"{one!r} cannot read films at two sizes",
+            got="its features are not the mean of its deepest maps",
+            remedy=f"take it as it is: --set model.backbone={one}",
+        )
+    if freeze != "all":
+        raise BadRecipe(
+            f"{name!r} is for weights that stay as they are",
+            got=f"model.freeze={freeze}",
+            expected="all: batch norms that learn would mix the statistics of both sizes",
+            remedy=f"--set model.freeze=all, or --set model.backbone={one}",
+        )
 
 
 def _of_package(package: Package, backbone: nn.Module) -> State:

@@ -136,12 +136,13 @@ def _read(folder: Path, name: str) -> _Contestant:
     if not folder.is_dir():
         raise NotARun("there is no such run folder", got=folder, remedy="run folders lie in: runs/")
     if not run.manifest_file.is_file():
-        within = sorted(file.parent for file in folder.glob(f"*/{run.manifest_file.name}"))
+        found = (file.parent for file in folder.glob(f"*/{run.manifest_file.name}"))
+        within = sorted(each for each in found if not each.name.startswith("."))[:6]
         raise NotARun(
             "the folder holds runs, and is none itself" if within else "the folder is no run",
             got=f"no {run.manifest_file.name} in {folder}",
             expected="a folder that `pneumoscope train` or `pneumoscope evaluate` made",
-            remedy=f"compare the runs in it: {listed([str(each) for each in within])}"
+            remedy=f"compare runs in it, such as {listed(list(map(str, within)))}"
             if within
             else None,
         )

@@ -47,8 +47,8 @@ def models() -> None:
 
 def _table(console: Console, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in head:
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(head):
+        table.add_column(column, overflow="fold", no_wrap=place == 0)  # a name is to be copied
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)

@@ -75,11 +75,11 @@ def _give_each(
 
 
 def reduce_train(
-    split: NDArray[np.object_], labels: Labels, groups: Groups, choices: DataChoices
+    split: NDArray[np.object_], labels: Labels, groups: Groups, choices: DataChoices, counted: str
 ) -> list[tuple[str, str, str]]:
     """Leave all but ``train_share`` of the training patients of each class out of ``split``, in
-    place; say so. The order of patients follows from the split seed alone, so that a smaller
-    share lies within a larger one."""
+    place; say so, in films where these are ``counted`` for want of patients. The order of patients
+    follows from the split seed alone, so that a smaller share lies within a larger one."""
     if choices.train_share == 1:
         return []
     rows = np.flatnonzero(split == "train")
@@ -93,7 +93,5 @@ def reduce_train(
         kept[of_kind[: math.ceil(choices.train_share * len(of_kind) - 1e-9)]] = True
     split[rows[~kept[place]]] = None
     films = f"{int(kept[place].sum()):,} of {len(rows):,} films"
-    # Where patients are unknown each film counts as one.
-    drawn = "patients" if len(ids) < len(rows) else "films"
-    why = f"{drawn} drawn within each class; validation and test films stay as they are"
-    return [("train split", f"{choices.train_share:.0%} of its {drawn}, {films}", why)]
+    why = f"{counted} drawn within each class; validation and test films stay as they are"
+    return [("train split", f"{choices.train_share:.0%} of its {counted}, {films}", why)]

@@ -49,13 +49,14 @@ def simplest(losses: Sequence[Floats], levels: Sequence[int] | None = None) -> i
     The parts of a loss are those of patients, or of folds where what is judged is of many at once.
     """
     levels = levels or range(len(losses))
-    means = [float(each.mean()) for each in losses]
+    # A way whose loss is no number, as of a training that diverged, is the worst.
+    means = [float(np.nan_to_num(each.mean(), nan=np.inf)) for each in losses]
     best = losses[int(np.argmin(means))]
     behind = [each - best for each in losses]
     near = [
         place
         for place, each in enumerate(behind)
-        if each.mean() <= each.std(ddof=1) / math.sqrt(each.size)
+        if place == int(np.argmin(means)) or each.mean() <= each.std(ddof=1) / math.sqrt(each.size)
     ]
     return min(near, key=lambda place: (levels[place], means[place]))
 

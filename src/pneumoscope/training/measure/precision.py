@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from filelock import FileLock
 
 from pneumoscope.devices import has_bf16
 from pneumoscope.errors import OutputNotWritable
@@ -144,11 +145,12 @@ def _recall(memory: Path | None) -> dict[str, float]:
 def _remember(memory: Path, key: str, gain: float) -> float:
     """Keep an answer beside those that other runs wrote while this one measured; of two answers to
     the same question the first one kept holds for both, and is returned."""
-    values = _recall(memory)
-    gain = values.setdefault(key, gain)
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        write_json(memory, values)
+        with FileLock(f"{memory}.lock", timeout=10):
+            values = _recall(memory)
+            gain = values.setdefault(key, gain)
+            write_json(memory, values)
     except (OSError, OutputNotWritable):
         pass  # a closed cache folder costs one measurement a run
     return gain

@@ -27,7 +27,7 @@ from pneumoscope.run import check_output
 from pneumoscope.storage import timestamp
 from pneumoscope.workflows.adapt.differences import differences_of
 from pneumoscope.workflows.adapt.ensemble import write_ensemble
-from pneumoscope.workflows.adapt.general import general_network
+from pneumoscope.workflows.adapt.general import Seen, general_network
 from pneumoscope.workflows.adapt.local import LocalModel, local_model, why_no_labels
 from pneumoscope.workflows.adapt.parent import Parent, open_parents
 from pneumoscope.workflows.adapt.request import AdaptRequest
@@ -64,10 +64,11 @@ def adapt(
     parents = open_parents(request, listener)
     site = read_site(request, parents, listener)
     members = []
+    seen: Seen = {}
     for number, parent in enumerate(parents, 1):
         if len(parents) > 1:
             listener.stage(f"Member {number} of {len(parents)}: {parent.run.folder.name}")
-        members.append(_carried(request, parent, site, command, listener))
+        members.append(_carried(request, parent, site, command, listener, seen))
     listener.stage("Write the model and the site card")
     if len(members) > 1:
         return write_ensemble(request.run, members, out, listener)
@@ -75,11 +76,16 @@ def adapt(
 
 
 def _carried(
-    request: AdaptRequest, parent: Parent, site: Site, command: str, listener: Listener
+    request: AdaptRequest,
+    parent: Parent,
+    site: Site,
+    command: str,
+    listener: Listener,
+    seen: Seen,
 ) -> Adapted:
     """One model, carried to the films of ``site``."""
     material = _read(parent, site, listener)
-    found = _found_out(request, material)
+    found = _found_out(request, material, seen)
     decided = _decided(request, found)
     card = _card(material, found, decided, command)
     return Adapted(parent, site, decided.bundle, card, material.logits, found.local)
@@ -104,7 +110,7 @@ class _Findings:
     notes: tuple[str, ...] = ()
 
 
-def _found_out(request: AdaptRequest, material: Material) -> _Findings:
+def _found_out(request: AdaptRequest, material: Material, seen: Seen) -> _Findings:
     parent, site, logits = material.parent, material.site, material.logits
     listener = material.listener
     listener.stage("Compare with the training films")
@@ -114,7 +120,7 @@ def _found_out(request: AdaptRequest, material: Material) -> _Findings:
         notes = (f"Labels decided nothing: {why}.",) if request.use_labels else ()
         statistics = choose_statistics(parent, site, logits, differences, listener)
         return _Findings(differences, share, statistics, None, notes)
-    material = replace(material, general=general_network(parent, site, listener))
+    material = replace(material, general=general_network(parent, site, listener, seen))
     ways = ways_of(material, fine_tune=request.fine_tune)
     local = local_model(parent, site, ways, listener)
     statistics = own_statistics(parent, logits, "labelled films decide what is changed")

@@ -12,16 +12,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from pneumoscope.errors import BadWeights, WeightsNotFound
 from pneumoscope.inference.predictor import pooled_features
 from pneumoscope.listener import Listener
+from pneumoscope.manifest import Lineage
 from pneumoscope.metrics.scores import Floats
 from pneumoscope.models.bundle import Bundle
 from pneumoscope.models.network import Network, pretrained_grey
 from pneumoscope.models.packaged import HALF, package_of
 from pneumoscope.models.weights import load_weights
 from pneumoscope.models.zoo import build_backbone
+from pneumoscope.records import InputSpec
 from pneumoscope.workflows.adapt.parent import Parent
 from pneumoscope.workflows.adapt.site import Site
 
@@ -42,23 +46,42 @@ class General:
         return np.asarray(self.features[np.searchsorted(self.places, places)])
 
 
-def general_network(parent: Parent, site: Site, listener: Listener) -> General | None:
-    """None where its weights are not installed."""
-    package = package_of(BACKBONE)
-    if package is None or package.installed is None:
-        listener.note("ImageNet weights are not installed: no head on their features is tried.")
+Seen = dict[tuple[InputSpec, float, bool], Floats]
+"""Features by how films are taken, which members of an ensemble mostly do alike."""
+
+
+def general_network(
+    parent: Parent, site: Site, listener: Listener, seen: Seen | None = None
+) -> General | None:
+    """None where its weights cannot be had, or the carried network is this one already. Features
+    that are in ``seen`` are not computed again; new ones are put there."""
+    try:
+        bundle = _with_imagenet_weights(parent.bundle)
+    except (WeightsNotFound, BadWeights) as error:
+        listener.note(f"No head on ImageNet weights is tried: {error.what}.")
         return None
-    known = site.known
+    if _same(bundle, parent.bundle):
+        return None
+    known, seen = site.known, {} if seen is None else seen
+    key = (bundle.network.spec, bundle.turn_average, bundle.flip_average)
+    if key in seen:
+        return General(bundle, known, seen[key])
     listener.stage(f"Read {known.size:,} labelled films with ImageNet weights")
-    bundle = _with_imagenet_weights(parent.bundle)
-    features = pooled_features(
+    seen[key] = pooled_features(
         bundle,
         site.prepared.images,
         site.rows[known],
         parent.device,
         advance=partial(listener.progress, unit="film"),
     )
-    return General(bundle, known, features)
+    return General(bundle, known, seen[key])
+
+
+def _same(bundle: Bundle, carried: Bundle) -> bool:
+    if carried.backbone != BACKBONE:
+        return False
+    mine, theirs = (each.network.backbone.state_dict() for each in (bundle, carried))
+    return all(torch.equal(value, theirs[name].cpu()) for name, value in mine.items())
 
 
 def _with_imagenet_weights(carried: Bundle) -> Bundle:
@@ -75,4 +98,17 @@ def _with_imagenet_weights(carried: Bundle) -> Bundle:
         precision="float32",
         calibration=None,
         conformal=None,
+        lineage=_lineage(carried.lineage),
     )
+
+
+def _lineage(carried: Lineage) -> Lineage:
+    """Without what the carried network was trained for, and on whom: this one was not."""
+    kept: Lineage = {**carried}
+    kept.pop("epochs", None)
+    kept.pop("best_epoch", None)
+    kept.pop("population", None)
+    if package := package_of(BACKBONE):
+        kept["weights_sha256"] = package.sha256
+        kept["weights_package"] = f"{package.name} {package.version}"
+    return kept

@@ -90,7 +90,12 @@ def local_model(parent: Parent, site: Site, ways: Sequence[Way], listener: Liste
     bar, local, said = _thresholds(task, scores, kept)
     bundle, table = _finished(task, ways[kept], scores[kept], local)
     carried = task.figures(scores[0], np.full(task.known.size, parent.threshold))
-    learning = next(way for way in (ways[kept], *ways) if way.learns)
+    learning = ways[kept]
+    if not learning.learns:
+        learning = min(
+            (pair for pair in zip(ways, losses, strict=True) if pair[0].learns),
+            key=lambda pair: float(pair[1].mean()),
+        )[0]
     result = LocalResult(
         films=int(task.known.size),
         positives=int(task.labels.sum()),

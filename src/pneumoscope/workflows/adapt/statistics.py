@@ -89,7 +89,7 @@ def can_estimate(parent: Parent, site: Site) -> bool:
 
 def _why_not(parent: Parent, site: Site, differences: tuple[SetDifference, ...]) -> str:
     if not batch_norms(parent.bundle.network):
-        return "the network has no batch norm"
+        return "the network has no batch norm that sees films at one size alone"
     if len(site) < LEAST:
         return f"{len(site):,} films, and the rule asks for {LEAST}"
     if all(each.verdict == "alike" for each in differences):

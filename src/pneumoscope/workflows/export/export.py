@@ -34,7 +34,7 @@ _MADE_WITH = ("torch", "onnx", "onnxscript", "onnxruntime")
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
     """What the user asked for: ``run`` is a run, or the folder of several that answer together;
-    ``data`` is where its films lie now, None for where they lay; ``int8`` asks for convolutions of
+    ``data`` is where its films lie now, None for where they lay; ``int8`` asks for numbers of
     that kind, ``openvino`` for a proof in that too."""
 
     run: Path
