@@ -194,7 +194,8 @@ def test_what_belongs_to_a_value_goes_with_it() -> None:
 def test_frozen_keeps_features_of_films_as_they_are() -> None:
     frozen, transfer = load_recipe("frozen"), load_recipe("transfer")
     assert frozen.train.views == 1 and not frozen.augment.any_random
-    assert frozen.model == transfer.model.model_copy(update={"freeze": "all"})
+    both = f"{transfer.model.backbone}+half"
+    assert frozen.model == transfer.model.model_copy(update={"freeze": "all", "backbone": both})
     assert (frozen.input, frozen.loss, frozen.decide) == (
         transfer.input,
         transfer.loss,

@@ -164,7 +164,11 @@ def test_curves_that_stay_are_said_to_stay() -> None:
         for share, each in zip((0.5, 1.0), over, strict=True)
     ]
     curve: Any = SimpleNamespace(
-        recipes=["small"], of=lambda recipe: steps, differences=(), meaning="All the rest."
+        recipes=["small"],
+        of=lambda recipe: steps,
+        counted="patients",
+        differences=(),
+        meaning="All the rest.",
     )
     assert next(iter(_remarks(curve))).text.endswith("to 100% the AUROC stays 0.812.")
     said = _against(estimate(0.7123), estimate(0.7121))
